@@ -1,0 +1,168 @@
+/** An open application. */
+import type { AnyCollection, Collection } from '../model/collection.ts';
+import type { AnyCommand, Command } from '../model/command.ts';
+import type { AnyEvent } from '../model/event.ts';
+import { InvalidInput } from '../errors.ts';
+import { idFault } from '../model/id.ts';
+import type { Core } from './core.ts';
+import type { Document } from './document.ts';
+import { Entry } from './entry.ts';
+import { closedError, Executor } from './executor.ts';
+import { getDocuments, type At } from './get.ts';
+import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './history.ts';
+import type { Outcome } from './outcome.ts';
+import type { RecordedEvent } from './recorded.ts';
+import { assertSame, replay } from './replay.ts';
+import { requestOf, type ExecuteOptions } from './request.ts';
+import { statusOf, type Status } from './status.ts';
+import { verifyLog, type Verification, type VerifyOptions } from './verify.ts';
+
+/** What `execute` takes for a command. */
+export type InputOf<C> = C extends Command<string, infer Input, string, infer _> ? Input : never;
+/** What `execute` returns for a command. */
+export type OutcomeOf<C> =
+  C extends Command<string, infer _, infer Reason, infer Event> ? Outcome<Reason, Event> : never;
+
+/** An application: a domain running on a store. Made by `open`. `await using` closes it. */
+export interface App<Commands extends AnyCommand = AnyCommand> extends AsyncDisposable {
+  /**
+   * Executes a command and returns what it left behind, once that is on stable storage. A failure is an outcome too.
+   *
+   * @throws InvalidInput if the input or an option isn't what it must be (nothing is recorded: it never became a command)
+   * @throws Overloaded if too many commands are waiting
+   * @throws CommandIdReused if the id was used for another command, input or actor
+   * @throws Conflict if a document in `unchanged` has changed
+   * @throws StoreUnavailable if the store can't be reached; send it again with the same id
+   * @throws HistoryDiverged if the store went back in time
+   * @throws Closed after `close`
+   */
+  execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
+
+  /** One document, now or as it was. It needn't exist: then it is at version 0, with its initial state. */
+  get<State>(collection: Collection<string, State>, id: string, at?: At): Promise<Document<State>>;
+  /** Several documents at one consistent point, in the order of the ids. */
+  get<State>(
+    collection: Collection<string, State>,
+    ids: readonly string[],
+    at?: Omit<At, 'version'>,
+  ): Promise<readonly Document<State>[]>;
+
+  /** The events attached to a document, in the order of its versions. */
+  history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
+
+  /** The events of the log, in its order or the last first. */
+  events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent>;
+
+  /** What a command left behind, by its id; undefined if it was never recorded. */
+  outcome(commandId: string): Promise<Outcome<string, AnyEvent> | undefined>;
+
+  /**
+   * Walks the hash chain from the first commit, checks positions, versions and attachments, and folds every document
+   * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
+   * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
+   */
+  verify(options?: VerifyOptions): Promise<Verification>;
+
+  /** How it is doing: the end of the log, the queue, the cache, counters. */
+  status(): Promise<Status>;
+
+  /** Lets what is waiting be stored, then closes the store. Everything after that throws `Closed`. */
+  close(): Promise<void>;
+}
+
+export class Application implements App {
+  readonly #core: Core;
+  readonly #executor: Executor;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#executor = new Executor(core);
+  }
+
+  // The public types are those of App; inside, every command is any command.
+  // eslint-disable-next-line typescript/no-explicit-any
+  async execute(command: AnyCommand, input: unknown, options?: ExecuteOptions): Promise<any> {
+    this.#assertOpen();
+    this.#core.watermark.assertWhole();
+    const request = requestOf(this.#core, command, input, options);
+    let prepared: unknown;
+    if (request.command.prepare) {
+      request.signal?.throwIfAborted();
+      if (request.named) {
+        const [commit] = await this.#core.session.ledger([request.facts.id]);
+        if (commit?.final) {
+          assertSame(request, commit);
+          this.#core.counters.commands += 1;
+          this.#core.counters.replayed += 1;
+          return replay(this.#core, commit);
+        }
+      }
+      const { id, actor } = request.facts;
+      const signals = request.signal ? [request.signal, this.#closing.signal] : [this.#closing.signal];
+      prepared = await request.command.prepare(request.input, { id, actor, signal: AbortSignal.any(signals) });
+      this.#assertOpen();
+    }
+    const entry = new Entry(request, prepared);
+    if (!entry.settled) this.#executor.submit(entry);
+    return entry.promise;
+  }
+
+  async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {
+    this.#assertOpen();
+    if (Array.isArray(ids)) return (await getDocuments(this.#core, collection, ids, at)) as never;
+    const [document] = await getDocuments(this.#core, collection, [ids as string], at);
+    return document as never;
+  }
+
+  history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
+    this.#assertOpen();
+    return readHistory(this.#core, collection, id, options);
+  }
+
+  events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent> {
+    this.#assertOpen();
+    return readEvents(this.#core, options);
+  }
+
+  async outcome(commandId: string): Promise<Outcome | undefined> {
+    this.#assertOpen();
+    const fault = idFault(commandId);
+    if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
+    const [commit] = await this.#core.session.ledger([commandId]);
+    return commit && replay(this.#core, commit);
+  }
+
+  async verify(options?: VerifyOptions): Promise<Verification> {
+    this.#assertOpen();
+    return verifyLog(this.#core, options);
+  }
+
+  async status(): Promise<Status> {
+    const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
+    return statusOf(this.#core, state, this.#executor.waiting);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closing';
+    this.#closing.abort(closedError());
+    await this.#executor.drain();
+    await this.#core.session.close();
+    this.#state = 'closed';
+  }
+
+  #assertOpen(): void {
+    if (this.#state !== 'open') throw closedError();
+  }
+}

@@ -1,0 +1,71 @@
+/** What the parts of an open application share. */
+import type { Limits } from '../limits.ts';
+import { attacher, type Attacher } from '../model/attach.ts';
+import type { CollectionDefinition } from '../model/collection.ts';
+import type { CommandDefinition } from '../model/command.ts';
+import type { Folded } from '../model/reduce.ts';
+import type { Registry, Session } from '../store/store.ts';
+import type { Cache } from './cache.ts';
+import type { Logger } from './logger.ts';
+import type { EventDefinitions } from './recorded.ts';
+import type { Runtime } from './runtime.ts';
+import type { Watermark } from './watermark.ts';
+
+export interface Core {
+  readonly session: Session;
+  readonly storeName: string;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly events: EventDefinitions;
+  readonly collections: ReadonlyMap<string, CollectionDefinition>;
+  readonly commands: ReadonlySet<CommandDefinition>;
+  /** What the reducers handle: collection → event types. */
+  readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly cache: Cache<Folded>;
+  readonly watermark: Watermark;
+  readonly counters: Counters;
+  /** By which collections events are attached; replaced when the registry has grown. */
+  membership: Membership;
+}
+
+/** The registry as this application knows it. */
+export interface Membership {
+  readonly generation: number;
+  readonly attacher: Attacher;
+}
+
+/** What has happened since the application was opened. */
+export interface Counters {
+  /** Commands that got an outcome. */
+  commands: number;
+  succeeded: number;
+  failed: number;
+  /** Outcomes answered from the ledger. */
+  replayed: number;
+  /** Durable writes. */
+  batches: number;
+  /** Batches refused because a document they were decided on had moved. */
+  conflicts: number;
+  /** Batches that needed the store's write lock to get through. */
+  exclusive: number;
+}
+
+/**
+ * Attaches for every registered collection: for those this code doesn't know by their declared keys (a rolling deploy,
+ * a script that knows half of them).
+ *
+ * @throws DomainOutdated if one is registered with a key function that this code doesn't have
+ */
+export function membershipOf(
+  registry: Registry,
+  collections: ReadonlyMap<string, CollectionDefinition>,
+  attachmentsMax: number,
+): Membership {
+  const attachable = registry.collections.map(({ name, key }) => ({
+    name,
+    key,
+    functions: collections.get(name)?.key.functions,
+  }));
+  return { generation: registry.generation, attacher: attacher(attachable, attachmentsMax) };
+}

@@ -1,0 +1,48 @@
+/** A command in the queue, and the caller who waits for it. */
+import type { Outcome } from './outcome.ts';
+import type { Request } from './request.ts';
+
+export class Entry {
+  readonly request: Request;
+  readonly prepared: unknown;
+  readonly promise: Promise<Outcome>;
+  /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
+  sentInDoubt = false;
+  #settled = false;
+  readonly #resolve: (outcome: Outcome) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(request: Request, prepared: unknown) {
+    this.request = request;
+    this.prepared = prepared;
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { signal } = request;
+    if (!signal) return;
+    const giveUp = (): void => this.reject(signal.reason);
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+    promise.catch(() => undefined).finally(() => signal.removeEventListener('abort', giveUp));
+  }
+
+  get id(): string {
+    return this.request.facts.id;
+  }
+
+  /** Whether the caller has been answered, or has given up. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  resolve(outcome: Outcome): void {
+    this.#settled = true;
+    this.#resolve(outcome);
+  }
+
+  reject(error: unknown): void {
+    this.#settled = true;
+    this.#reject(error);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The executor: one batch at a time. While one is being stored the next gathers, undecided; a batch that is refused is
+ * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
+ */
+import { Closed, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
+import type { Locked, Stored } from '../store/store.ts';
+import { membershipOf, type Core } from './core.ts';
+import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
+import type { Entry } from './entry.ts';
+import { assertSame, replay } from './replay.ts';
+import { settle, takeIn } from './settle.ts';
+
+/** How often a batch whose commit got no answer is sent again before the callers hear of it. */
+const IN_DOUBT_TRIES_MAX = 3;
+/** Without a write lock to hold: the longest pause between two tries, in milliseconds, and how many there are. */
+const BACKOFF_MAX_MS = 100;
+const UNLOCKED_TRIES_MAX = 100;
+
+interface Attempt {
+  /** What was stored; to be settled once it is durable. */
+  readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
+  /** Entries still to be decided. */
+  readonly rest: readonly Entry[];
+}
+
+export class Executor {
+  readonly #core: Core;
+  #queue: Entry[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** @throws Closed, Overloaded, HistoryDiverged */
+  submit(entry: Entry): void {
+    this.#core.watermark.assertWhole();
+    if (this.#closed) throw closedError();
+    const { queueCommandsMax } = this.#core.limits;
+    if (this.#queue.length >= queueCommandsMax) {
+      throw new Overloaded(
+        `${queueCommandsMax} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
+        { waiting: this.#queue.length, max: queueCommandsMax },
+      );
+    }
+    this.#queue.push(entry);
+    this.#running ??= this.#run();
+  }
+
+  /** Lets what is waiting be stored; nothing more is taken. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Callers that were just answered, and ask again at once, come into this batch.
+      await this.#core.runtime.turn();
+      const entries = this.#take();
+      try {
+        await this.#process(entries);
+      } catch (error) {
+        for (const entry of entries) if (!entry.settled) entry.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  /** The next batch: an id that stands in it already waits for the one after. */
+  #take(): Entry[] {
+    const batch = new Map<string, Entry>();
+    const later: Entry[] = [];
+    let index = 0;
+    for (; index < this.#queue.length && batch.size < this.#core.limits.batchCommitsMax; index += 1) {
+      const entry = this.#queue[index]!;
+      if (entry.settled) continue;
+      if (batch.has(entry.id)) later.push(entry);
+      else batch.set(entry.id, entry);
+    }
+    this.#queue = [...later, ...this.#queue.slice(index)];
+    return [...batch.values()];
+  }
+
+  async #process(entries: readonly Entry[]): Promise<void> {
+    const { runtime, session, limits } = this.#core;
+    let rest = entries;
+    let inDoubt = 0;
+    for (let tries = 1; rest.length > 0; tries += 1) {
+      const last = tries >= limits.triesMax;
+      try {
+        let attempt: Attempt;
+        if (last && session.capabilities.exclusive) {
+          attempt = await this.#lastTry(rest);
+        } else {
+          if (last) await runtime.sleep(runtime.random() * Math.min(BACKOFF_MAX_MS, 2 ** (tries - limits.triesMax)));
+          const contendedAfter = tries > UNLOCKED_TRIES_MAX ? tries : undefined;
+          attempt = await this.#attempt(session, rest, { fresh: false, contendedAfter });
+        }
+        if (attempt.stored) {
+          settle(this.#core, attempt.stored.draft, attempt.stored.receipt);
+          tries = 0;
+        }
+        rest = attempt.rest;
+      } catch (error) {
+        // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
+        if (!(error instanceof StoreUnavailable) || error.details['unknown'] !== true) throw error;
+        if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
+        for (const entry of rest) entry.sentInDoubt = true;
+        await runtime.sleep(runtime.random() * BACKOFF_MAX_MS);
+      }
+    }
+  }
+
+  /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
+  async #lastTry(entries: readonly Entry[]): Promise<Attempt> {
+    this.#core.counters.exclusive += 1;
+    return this.#core.session.exclusive(async (locked) => {
+      let attempt = await this.#attempt(locked, entries, { fresh: true });
+      // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
+      while (!attempt.stored && attempt.rest.length > 0)
+        attempt = await this.#attempt(locked, attempt.rest, { fresh: true });
+      return attempt;
+    });
+  }
+
+  async #attempt(io: Locked, entries: readonly Entry[], options: DraftOptions): Promise<Attempt> {
+    const core = this.#core;
+    const waiting = entries.filter(({ settled }) => !settled);
+    const draft = await draftBatch(core, io, waiting, options);
+    if (!draft) return { rest: [] };
+    const appended = await io.append(draft.batch);
+    const sent = draft.drafted.map(({ entry }) => entry);
+    switch (appended.status) {
+      case 'stored':
+        return { stored: { draft, receipt: appended }, rest: draft.left };
+      case 'refused':
+        await takeIn(core, io, draft, appended);
+        await this.#answerDuplicates(sent, appended.duplicates);
+        return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled) };
+      case 'behind':
+        core.membership = membershipOf(await io.registry(), core.collections, core.limits.eventAttachmentsMax);
+        return { rest: [...sent, ...draft.left] };
+      case 'diverged':
+        throw core.watermark.diverge();
+    }
+  }
+
+  async #answerDuplicates(entries: readonly Entry[], ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const core = this.#core;
+    const commits = new Map((await core.session.ledger(ids)).map((commit) => [commit.command.id, commit]));
+    for (const id of ids) {
+      const entry = entries.find((one) => one.id === id)!;
+      const commit = commits.get(id);
+      try {
+        if (!commit?.final)
+          throw new LogCorrupt(
+            `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
+            { id },
+          );
+        assertSame(entry.request, commit);
+        const outcome = await replay(core, commit);
+        core.counters.commands += 1;
+        core.counters.replayed += 1;
+        entry.resolve(entry.sentInDoubt ? { ...outcome, replayed: false } : outcome);
+      } catch (error) {
+        entry.reject(error);
+      }
+    }
+  }
+}
+
+export function closedError(): Closed {
+  return new Closed('The application has been closed: nothing was recorded. Open it again to go on.');
+}

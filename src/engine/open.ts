@@ -1,0 +1,143 @@
+/** Opening an application: a domain's collections and commands on a store. */
+import { InvalidDefinition } from '../errors.ts';
+import { limitsWith, type Limits } from '../limits.ts';
+import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
+import { commandDefinition, type AnyCommand } from '../model/command.ts';
+import { domainDefinition } from '../model/domain.ts';
+import type { Store } from '../store/store.ts';
+import { Application, type App } from './app.ts';
+import { Cache } from './cache.ts';
+import { membershipOf, type Core } from './core.ts';
+import { consoleLogger, guarded, type Logger } from './logger.ts';
+import { machineRuntime, type Runtime } from './runtime.ts';
+import { Watermark } from './watermark.ts';
+
+/** What `open` is given. */
+export interface OpenOptions<Collections extends readonly AnyCollection[], Commands extends readonly AnyCommand[]> {
+  /** Where the log is: `sqlite('market.db')`. There is no default that could lose data. */
+  readonly store: Store;
+  /** The collections that events are attached to. Registered with the log when it is first opened with them. */
+  readonly collections: Collections;
+  /** The commands that may be executed. */
+  readonly commands: Commands;
+  /** pino's interface. By default warnings and errors go to the console. */
+  readonly logger?: Logger | undefined;
+  /** The server's clock: milliseconds since the Unix epoch. `Date.now` by default. */
+  readonly clock?: (() => number) | undefined;
+  /** Limits that should differ from the defaults. */
+  readonly limits?: Partial<Limits> | undefined;
+}
+
+/**
+ * Opens an application on a store, and makes the log first if there is none.
+ *
+ * @throws InvalidDefinition if the options don't fit together
+ * @throws NotALog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
+ * @throws RebuildRequired if a collection is new, or its key or definition changed, on a log that isn't empty
+ * @throws DomainOutdated if the log has a collection whose key is a function that isn't among `collections`
+ *
+ * @example
+ * ```ts
+ * import { domain, open, type } from 'tidemark';
+ * import { memory } from 'tidemark/memory';
+ *
+ * const bank = domain({ events: { DEPOSITED: type<{ account_id: string; cents: number }>() } });
+ * const accounts = bank.collection('accounts', {
+ *   key: 'account_id',
+ *   initial: { cents: 0 },
+ *   reduce: { DEPOSITED: (account, { cents }) => ({ cents: account.cents + cents }) },
+ * });
+ * const deposit = bank.command('DEPOSIT', {
+ *   input: type<{ account_id: string; cents: number }>(),
+ *   decide: (_, input) => ({ type: 'DEPOSITED', ...input }),
+ * });
+ *
+ * await using app = await open({ store: memory(), collections: [accounts], commands: [deposit] });
+ * await app.execute(deposit, { account_id: 'a1', cents: 500 });
+ * console.log((await app.get(accounts, 'a1')).state.cents); // 500
+ * ```
+ */
+export function open<const Collections extends readonly AnyCollection[], const Commands extends readonly AnyCommand[]>(
+  options: OpenOptions<Collections, Commands>,
+): Promise<App<Commands[number]>> {
+  return openOn(options, undefined);
+}
+
+/** `open` with time, timers and randomness passed in. */
+export async function openOn<Commands extends readonly AnyCommand[]>(
+  options: OpenOptions<readonly AnyCollection[], Commands>,
+  runtime: Runtime | undefined,
+): Promise<App<Commands[number]>> {
+  const { store, collections, commands, logger = consoleLogger, clock } = checked(options);
+  const limits = limitsWith(options.limits);
+  const definitions = new Map<string, CollectionDefinition>();
+  for (const collection of collections) {
+    const definition = collectionDefinition(collection);
+    if (definitions.has(definition.name))
+      throw new InvalidDefinition(`open: the collection ${definition.name} is given twice.`, {
+        collection: definition.name,
+      });
+    definitions.set(definition.name, definition);
+  }
+  const commandDefinitions = commands.map(commandDefinition);
+  const domains = new Set([...definitions.values(), ...commandDefinitions].map(({ domain }) => domain));
+  if (domains.size !== 1) {
+    throw new InvalidDefinition(
+      domains.size === 0
+        ? 'open: give it at least one collection or command.'
+        : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }).',
+    );
+  }
+  const session = await store.open();
+  try {
+    // An application that is too old for the log must not add to its registry.
+    membershipOf(await session.registry(), definitions, limits.eventAttachmentsMax);
+    const registry = await session.register(
+      [...definitions.values()].map(({ name, definition, key }) => ({ name, definition, key: key.declared })),
+    );
+    const core: Core = {
+      session,
+      storeName: store.name,
+      runtime: runtime ?? machineRuntime(clock),
+      logger: guarded(logger),
+      limits,
+      events: domainDefinition([...domains][0]!).events,
+      collections: definitions,
+      commands: new Set(commandDefinitions),
+      handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
+      cache: new Cache(limits.cacheEntriesMax),
+      watermark: new Watermark(),
+      counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, exclusive: 0 },
+      membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
+    };
+    core.watermark.advance((await session.load([])).end);
+    return new Application(core) as App<Commands[number]>;
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+function checked<Options extends OpenOptions<readonly AnyCollection[], readonly AnyCommand[]>>(
+  options: Options,
+): Options {
+  if (typeof options !== 'object' || options === null) return wrong('needs { store, collections, commands }');
+  const { store, collections, commands, logger, clock } = options;
+  if (typeof (store as Partial<Store> | undefined)?.open !== 'function') {
+    wrong(
+      "store is missing: pass sqlite('market.db') from tidemark/sqlite, or memory() from tidemark/memory, which keeps nothing",
+    );
+  }
+  if (!Array.isArray(collections)) wrong('collections must be an array');
+  if (!Array.isArray(commands)) wrong('commands must be an array');
+  if (clock !== undefined && typeof clock !== 'function')
+    wrong('clock must be a function that gives milliseconds since the Unix epoch');
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    if (logger !== undefined && typeof logger[level] !== 'function') wrong(`logger has no ${level}(details, message)`);
+  }
+  return options;
+}
+
+function wrong(problem: string): never {
+  throw new InvalidDefinition(`open: ${problem}.`);
+}

@@ -1,0 +1,55 @@
+/** Outcomes: what a command left behind. */
+import type { AnyEvent } from '../model/event.ts';
+import type { CommitFacts } from '../store/store.ts';
+import type { RecordedEvent } from './recorded.ts';
+
+interface Settled<Event> {
+  /** What was recorded, at least one. Empty only if `archived`. */
+  readonly events: readonly RecordedEvent<Event>[];
+  /** The position of the last of them. */
+  readonly position: number;
+  /** Whether it was answered from the ledger: the command had been executed before. */
+  readonly replayed: boolean;
+  /** Whether its events have been removed from the log since. */
+  readonly archived: boolean;
+}
+
+/** The command did what was asked. */
+export interface Succeeded<Event> extends Settled<Event> {
+  readonly status: 'succeeded';
+  readonly reason?: undefined;
+  readonly details?: undefined;
+  readonly retryable?: undefined;
+}
+
+/** The command was refused, and that is recorded. */
+export interface Failed<Reason extends string> extends Settled<AnyEvent> {
+  readonly status: 'failed';
+  /** The reason given to `failure`; `ERROR` if the command's code went wrong, `CONTENTION` if others outran it. */
+  readonly reason: Reason | 'ERROR' | 'CONTENTION';
+  // eslint-disable-next-line typescript/no-explicit-any -- as given to `failure`
+  readonly details: { readonly [field: string]: any };
+  /** Whether the same id may be sent again: the outcome isn't final. */
+  readonly retryable: boolean;
+}
+
+/** What a command left behind, discriminated by `status`. */
+export type Outcome<Reason extends string = string, Event = AnyEvent> = Succeeded<Event> | Failed<Reason>;
+
+/** Puts an outcome together from what was stored. */
+export function outcomeOf(
+  commit: Pick<CommitFacts, 'outcome' | 'final' | 'reason' | 'details'>,
+  events: readonly RecordedEvent[],
+  position: number,
+  replayed: boolean,
+): Outcome {
+  const settled = { events: Object.freeze(events), position, replayed, archived: false };
+  if (commit.outcome === 'succeeded') return Object.freeze({ status: 'succeeded', ...settled });
+  return Object.freeze({
+    status: 'failed',
+    reason: commit.reason ?? 'ERROR',
+    details: Object.freeze(commit.details === undefined ? {} : (JSON.parse(commit.details) as object)),
+    retryable: !commit.final,
+    ...settled,
+  });
+}

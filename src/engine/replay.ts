@@ -1,0 +1,30 @@
+/** Answers from the ledger: a command id has at most one final outcome (law 1). */
+import { CommandIdReused } from '../errors.ts';
+import type { StoredCommit } from '../store/store.ts';
+import type { Core } from './core.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
+import { recorded, type RecordedEvent } from './recorded.ts';
+import type { Request } from './request.ts';
+
+/** The outcome that a stored commit is, with its events read from the log. */
+export async function replay(core: Core, commit: StoredCommit): Promise<Outcome> {
+  const last = commit.position + commit.eventCount - 1;
+  const events: RecordedEvent[] = [];
+  let after: number | undefined = commit.position - 1;
+  while (after !== undefined && after < last) {
+    const page = await core.session.read({ after, before: last + 1, limit: last - after });
+    for (const stored of page.events) events.push(recorded(core.events, stored));
+    after = page.next;
+  }
+  return outcomeOf(commit, events, last, true);
+}
+
+/** @throws CommandIdReused if the ledger's entry is of another command, input or actor */
+export function assertSame({ command, facts }: Request, { command: stored }: StoredCommit): void {
+  if (stored.fingerprint === facts.fingerprint) return;
+  const what = stored.name === facts.name ? 'another input or actor' : `the command ${stored.name}`;
+  throw new CommandIdReused(
+    `The command id ${JSON.stringify(facts.id)} was used before, for ${what}. Nothing was recorded: send ${command.name} with an id of its own.`,
+    { id: facts.id, command: facts.name, usedBy: stored.name },
+  );
+}

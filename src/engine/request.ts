@@ -1,0 +1,152 @@
+/** A command on its way: what the caller of `execute` passed, checked and completed. */
+import { hash } from 'node:crypto';
+import { InvalidInput, UnknownCommand } from '../errors.ts';
+import { commandDefinition, type CommandDefinition } from '../model/command.ts';
+import { idFault, timedId } from '../model/id.ts';
+import { canonicalJson, describeFault, freezeJson, jsonFault } from '../model/json.ts';
+import { describeIssues, validate, type Validated } from '../model/schema.ts';
+import type { CommandFacts } from '../store/store.ts';
+import type { Core } from './core.ts';
+import type { Document } from './document.ts';
+import { unknownCollection } from './working-set.ts';
+
+/** What may be said about a command besides its input. */
+export interface ExecuteOptions {
+  /** The command's id: sent again with it, the command isn't executed again but answered. A UUID v7 if not given. */
+  readonly id?: string | undefined;
+  /** Who asks. Recorded, part of the fingerprint, seen by `decide`. */
+  readonly actor?: string | undefined;
+  /** What it belongs to. Recorded. */
+  readonly correlation?: string | undefined;
+  /** What led to it: an event's or command's id. Recorded. */
+  readonly causation?: string | undefined;
+  /** Gives up waiting. A command that is being stored already is stored all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /** Refuses the command (`Conflict`, nothing recorded) if one of these documents has changed since it was read. */
+  readonly unchanged?: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[] | undefined;
+}
+
+export interface Request {
+  readonly command: CommandDefinition;
+  readonly facts: CommandFacts;
+  /** As the schema gave it, frozen. */
+  readonly input: unknown;
+  /** Whether the caller gave the id: only then can the ledger know it. */
+  readonly named: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly unchanged: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[];
+}
+
+/**
+ * Checks what was passed to `execute`.
+ *
+ * @throws UnknownCommand, InvalidInput, AsyncSchema; nothing is recorded then
+ */
+export function requestOf(core: Core, command: unknown, raw: unknown, options: ExecuteOptions = {}): Request {
+  const definition = knownCommand(core, command);
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidInput('The options of execute must be an object.');
+  for (const name of ['id', 'actor', 'correlation', 'causation'] as const) {
+    const fault = options[name] === undefined ? undefined : idFault(options[name]);
+    if (fault) throw new InvalidInput(`Command ${definition.name}: the option ${name} ${fault}.`, { path: name });
+  }
+  const { actor, correlation, causation, signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidInput(`Command ${definition.name}: the option signal must be an AbortSignal.`, { path: 'signal' });
+  }
+  const id = options.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
+  const fingerprint = fingerprintOf(core, definition, raw, actor);
+  return {
+    command: definition,
+    facts: { id, name: definition.name, fingerprint, actor, correlation, causation },
+    input: validInput(core, definition, raw),
+    named: options.id !== undefined,
+    signal,
+    unchanged: checkUnchanged(core, definition, options.unchanged),
+  };
+}
+
+function knownCommand(core: Core, command: unknown): CommandDefinition {
+  let definition: CommandDefinition;
+  try {
+    definition = commandDefinition(command);
+  } catch {
+    throw new UnknownCommand('execute needs a command that domain(…).command(…) returned.', { given: typeof command });
+  }
+  if (core.commands.has(definition)) return definition;
+  throw new UnknownCommand(`The command ${definition.name} was not given to open: add it to commands.`, {
+    command: definition.name,
+  });
+}
+
+/** SHA-256 of the canonical JSON of name, actor and raw input: what a repeated id must match. */
+function fingerprintOf(core: Core, { name }: CommandDefinition, raw: unknown, actor: string | undefined): string {
+  const fault = raw === undefined ? undefined : jsonFault(raw);
+  if (fault) {
+    throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(fault)}.`, {
+      command: name,
+      ...fault,
+    });
+  }
+  const text = canonicalJson({ actor, input: raw, name });
+  if (text.length > core.limits.inputBytesMax || Buffer.byteLength(text) > core.limits.inputBytesMax) {
+    throw new InvalidInput(`Command ${name}: the input is over ${core.limits.inputBytesMax} bytes long.`, {
+      command: name,
+      path: '',
+      max: core.limits.inputBytesMax,
+    });
+  }
+  return hash('sha256', text, 'hex');
+}
+
+function validInput(core: Core, { name, input: schema }: CommandDefinition, raw: unknown): unknown {
+  let checked: Validated;
+  try {
+    // A copy: what was fingerprinted is what is decided on, whatever the caller does to the object meanwhile.
+    checked = validate(schema, raw === undefined ? undefined : JSON.parse(JSON.stringify(raw)), `command ${name}`);
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'AsyncSchema') throw cause;
+    throw new InvalidInput(
+      `Command ${name}: the input's schema threw: ${String(cause)}.`,
+      { command: name, path: '' },
+      cause,
+    );
+  }
+  if ('issues' in checked) {
+    throw new InvalidInput(
+      `Command ${name}: the input is not what its schema asks for: ${describeIssues(checked.issues)}.`,
+      {
+        command: name,
+        path: checked.issues[0]?.path ?? '',
+        issues: checked.issues.slice(0, 10),
+      },
+    );
+  }
+  // A schema may give dates or maps for `decide` to use; what is plain is frozen.
+  freezeJson(checked.value);
+  const fault = core.membership.attacher.inputFault(checked.value);
+  if (fault) {
+    throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
+      command: name,
+      ...fault,
+    });
+  }
+  return checked.value;
+}
+
+function checkUnchanged(core: Core, { name }: CommandDefinition, given: unknown): Request['unchanged'] {
+  if (given === undefined) return [];
+  const wrong = (problem: string): never => {
+    throw new InvalidInput(`Command ${name}: unchanged ${problem}.`, { command: name, path: 'unchanged' });
+  };
+  if (!Array.isArray(given)) return wrong('must be an array of documents that get returned');
+  return given.map((document: Partial<Document<unknown>> | null) => {
+    const { collection, id, version } = document ?? {};
+    if (typeof collection !== 'string') return wrong('holds something that is no document');
+    if (!core.collections.has(collection)) throw unknownCollection(collection);
+    const fault = idFault(id);
+    if (fault) wrong(`holds a document whose id ${fault}`);
+    if (!Number.isSafeInteger(version) || version! < 0) wrong('holds a document without its version');
+    return { collection, id: id!, version: version! };
+  });
+}

@@ -1,0 +1,42 @@
+/** Time, timers and randomness: passed in, so that a whole engine can be run deterministically. */
+import { randomFillSync } from 'node:crypto';
+import { InvalidDefinition } from '../errors.ts';
+
+export interface Runtime {
+  /** Milliseconds since the Unix epoch, a whole number. */
+  now(): number;
+  /** Resolves once everything that is ready has run: whoever was just answered can ask again first. */
+  turn(): Promise<void>;
+  /** Resolves after some milliseconds. */
+  sleep(ms: number): Promise<void>;
+  /** From 0 up to 1. */
+  random(): number;
+  /** 16 random bytes, overwritten by the next call. */
+  randomBytes(): Uint8Array;
+}
+
+/** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock gives no time */
+export function machineRuntime(clock: () => number = Date.now): Runtime {
+  // Random bytes are fetched for many ids at once: a call for each costs more than the id.
+  const pool = new Uint8Array(16 * 256);
+  let used = pool.length;
+  return {
+    now() {
+      const now = Math.floor(clock());
+      if (Number.isSafeInteger(now) && now >= 0) return now;
+      throw new InvalidDefinition(
+        `The clock passed to open gave ${now}: it must give milliseconds since the Unix epoch.`,
+      );
+    },
+    turn: () => new Promise((resolve) => void setImmediate(resolve)),
+    sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+    random: Math.random,
+    randomBytes() {
+      if (used === pool.length) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      return pool.subarray(used, (used += 16));
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** After a batch: the cache takes in what was stored or what moved, the callers get their outcomes. */
+import type { CollectionDefinition } from '../model/collection.ts';
+import { reduce, unborn, type Folded } from '../model/reduce.ts';
+import type { DocumentVersion, Refused, Session, Stored } from '../store/store.ts';
+import { documentKey } from './cache.ts';
+import type { Core } from './core.ts';
+import { foldEvents, loadDocuments } from './document-reader.ts';
+import type { Draft, Drafted } from './draft.ts';
+import { outcomeOf } from './outcome.ts';
+import { recordedCommand, type RecordedEvent } from './recorded.ts';
+import type { Working } from './working-set.ts';
+
+/** Puts a document into the cache, unless a later version is there already. */
+export function remember(core: Core, key: string, folded: Folded): void {
+  const cached = core.cache.get(key);
+  if (!cached || cached.version <= folded.version) core.cache.set(key, folded);
+}
+
+/** Takes in a batch that was stored, and answers its callers. */
+export function settle(core: Core, draft: Draft, stored: Stored): void {
+  core.watermark.advance(stored.end);
+  core.counters.batches += 1;
+  for (const [index, working] of draft.reads.entries()) settleRead(core, working, stored.heads[index]!);
+  let next = 0;
+  for (const [index, drafted] of draft.drafted.entries()) {
+    const { position, recordedAt } = stored.commits[index]!;
+    const attachments = drafted.decision.events.map(({ attachments }) =>
+      attachments.map(({ collection, id }) => ({ collection, id, version: stored.versions[next++]! })),
+    );
+    settleAttached(core, draft, drafted, attachments);
+    answer(core, drafted, attachments, position, recordedAt);
+  }
+}
+
+/** A document that was read: events that its collection doesn't handle may have moved its version meanwhile. */
+function settleRead(core: Core, { key, stored, now }: Working, head: number): void {
+  const missed = head - stored.version;
+  remember(core, key, {
+    version: now.version + missed,
+    changed: now.changed > stored.version ? now.changed + missed : now.changed,
+    state: now.state,
+  });
+}
+
+/** Documents that an event was attached to without being read: cached ones move on, new ones are worth keeping. */
+function settleAttached(
+  core: Core,
+  draft: Draft,
+  { decision, time }: Drafted,
+  attachments: readonly (readonly DocumentVersion[])[],
+): void {
+  for (const [index, { event }] of decision.events.entries()) {
+    for (const { collection: name, id, version } of attachments[index]!) {
+      const collection = core.collections.get(name);
+      if (!collection || draft.working.find({ collection: name, id })?.read) continue;
+      const key = documentKey(name, id);
+      try {
+        const before = core.cache.get(key) ?? (version === 1 ? unborn(collection, id) : undefined);
+        // Where something was missed in between, the next read brings it up to date.
+        if (before?.version === version - 1) core.cache.set(key, reduce(collection, id, before, event, time));
+      } catch (error) {
+        core.cache.delete(key);
+        core.logger.error(
+          { err: error, collection: name, id, version },
+          'a reducer failed: this document cannot be read until it is mended',
+        );
+      }
+    }
+  }
+}
+
+function answer(
+  core: Core,
+  { entry, decision, time }: Drafted,
+  attachments: readonly (readonly DocumentVersion[])[],
+  position: number,
+  recordedAt: number,
+): void {
+  const command = recordedCommand(entry.request.facts);
+  const events: RecordedEvent[] = decision.events.map(({ event }, index) =>
+    Object.freeze({
+      event,
+      position: position + index,
+      time,
+      recordedAt,
+      attachments: Object.freeze(attachments[index]!),
+      command,
+    }),
+  );
+  core.counters.commands += 1;
+  core.counters[decision.outcome] += 1;
+  if (decision.error !== undefined) {
+    core.logger.error(
+      { err: decision.error, command: command.name, id: command.id },
+      `command ${command.name} went wrong, recorded as ${decision.events[0]!.type}`,
+    );
+  }
+  entry.resolve(outcomeOf(decision, events, position + events.length - 1, false));
+}
+
+/** Takes in the documents that a batch was refused for. */
+export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft, refused: Refused): Promise<void> {
+  core.watermark.advance(refused.end);
+  if (refused.stale.length === 0) return;
+  core.counters.conflicts += 1;
+  const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
+  for (const { collection: name, id, head, events } of refused.stale) {
+    const { key, collection, stored } = draft.working.find({ collection: name, id })!;
+    const { folded, error } = foldEvents(core, collection, id, stored, events);
+    if (error !== undefined) {
+      // The next try loads it, fails likewise, and records that.
+      core.cache.delete(key);
+      continue;
+    }
+    remember(core, key, folded);
+    if (folded.version < head) behind.push({ collection, id, from: folded });
+  }
+  if (behind.length === 0) return;
+  const { found } = await loadDocuments(core, io, behind);
+  for (const [index, { folded, error }] of found.entries()) {
+    const { collection, id } = behind[index]!;
+    if (error === undefined) remember(core, documentKey(collection.name, id), folded);
+  }
+}

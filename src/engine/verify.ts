@@ -1,0 +1,375 @@
+/**
+ * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
+ * Memory stays flat: the log is walked once in its order, then the documents one after the other.
+ */
+import { InvalidInput, TidemarkError } from '../errors.ts';
+import { canonicalJson } from '../model/json.ts';
+import { unborn, type Folded } from '../model/reduce.ts';
+import { GENESIS_HASH, chainHash, commitDigest } from '../store/chain.ts';
+import type { DocumentHead, DocumentRef, LogEnd, LogPoint, StoredCommit, StoredEvent } from '../store/store.ts';
+import { PAGE_ROWS_MAX } from '../store/store.ts';
+import { AttachmentSum } from './attachment-sum.ts';
+import { documentKey } from './cache.ts';
+import type { Core } from './core.ts';
+import { foldEvents } from './document-reader.ts';
+import { eventFromStore } from './recorded.ts';
+
+export interface VerifyOptions {
+  /** A point that the log must hold: kept elsewhere from an earlier `status()` or `verify()`. */
+  readonly expect?: LogPoint | undefined;
+}
+
+/** What is wrong, and where. */
+export interface Problem {
+  /** `HistoryDiverged` for a point that the log doesn't hold; otherwise what was looked at. */
+  readonly code: 'HistoryDiverged' | 'Store' | 'Chain' | 'Order' | 'Attachments' | 'Document';
+  readonly message: string;
+  readonly position?: number;
+  readonly collection?: string;
+  readonly id?: string;
+}
+
+/** What `verify` found. */
+export interface Verification {
+  /** Whether there is no problem. */
+  readonly ok: boolean;
+  /** The end of the log that was verified: keep it elsewhere, as the next `expect`. */
+  readonly position: number;
+  readonly hash: string;
+  readonly commits: number;
+  readonly events: number;
+  /** Documents that were folded again, by the reducers of this application. */
+  readonly documents: number;
+  /** Of these, those that were compared with what the application holds in memory. */
+  readonly compared: number;
+  /** The first hundred. */
+  readonly problems: readonly Problem[];
+}
+
+const PROBLEMS_MAX = 100;
+/** Documents whose events are loaded together. */
+const DOCUMENTS_PAGE = 200;
+
+interface Walk {
+  readonly core: Core;
+  readonly end: LogEnd;
+  readonly problems: Problem[];
+  /** What the log says is attached, and what the documents have: equal if the index is whole. */
+  readonly inLog: AttachmentSum;
+  readonly inDocuments: AttachmentSum;
+  commits: number;
+  events: number;
+  documents: number;
+  compared: number;
+}
+
+export async function verifyLog(core: Core, options: VerifyOptions = {}): Promise<Verification> {
+  const expect = checkExpect(options);
+  core.watermark.assertWhole();
+  const before = core.watermark.seen;
+  const { end } = await core.session.load([]);
+  await core.watermark.observe(before, end, core.session);
+  const walk: Walk = {
+    core,
+    end,
+    problems: [],
+    inLog: new AttachmentSum(),
+    inDocuments: new AttachmentSum(),
+    commits: 0,
+    events: 0,
+    documents: 0,
+    compared: 0,
+  };
+  await contained(walk, 'Store', () => checkStore(walk));
+  if (expect) await contained(walk, 'HistoryDiverged', () => checkPoint(walk, expect));
+  await contained(walk, 'Chain', () => walkLog(walk));
+  await contained(walk, 'Document', () => walkDocuments(walk));
+  if (!walk.inLog.equals(walk.inDocuments)) await contained(walk, 'Attachments', () => locate(walk));
+  const { commits, events, documents, compared, problems } = walk;
+  return {
+    ok: problems.length === 0,
+    position: end.position,
+    hash: end.hash,
+    commits,
+    events,
+    documents,
+    compared,
+    problems,
+  };
+}
+
+function checkExpect({ expect }: VerifyOptions): LogPoint | undefined {
+  if (expect === undefined) return undefined;
+  const { position, hash } = expect ?? {};
+  if (Number.isSafeInteger(position) && position! >= 0 && typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))
+    return expect;
+  throw new InvalidInput('verify: expect must be { position, hash } as status() or verify() gave them.', {
+    path: 'expect',
+  });
+}
+
+function note(walk: Walk, problem: Problem): void {
+  if (walk.problems.length < PROBLEMS_MAX) walk.problems.push(problem);
+}
+
+/** Damage may make the store itself throw: that is a finding, not the end of verifying. */
+async function contained(walk: Walk, code: Problem['code'], part: () => Promise<void>): Promise<void> {
+  try {
+    await part();
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.retryable || error.code === 'Closed') throw error;
+    const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
+    note(walk, {
+      code,
+      message: error.message,
+      ...(position !== undefined && { position }),
+      ...(collection !== undefined && { collection }),
+      ...(id !== undefined && { id }),
+    });
+  }
+}
+
+async function checkStore(walk: Walk): Promise<void> {
+  for (const message of await walk.core.session.check()) note(walk, { code: 'Store', message });
+}
+
+async function checkPoint(walk: Walk, expect: LogPoint): Promise<void> {
+  const [at] = await walk.core.session.commits({ upTo: expect.position, reverse: true, limit: 1 });
+  const found = at ? { position: at.position + at.eventCount - 1, hash: at.hash } : { position: 0, hash: GENESIS_HASH };
+  if (found.position === expect.position && found.hash === expect.hash) return;
+  note(walk, {
+    code: 'HistoryDiverged',
+    position: expect.position,
+    message: `The log doesn't hold position ${expect.position} with the hash ${expect.hash}: it ends at ${walk.end.position}${
+      found.position === expect.position ? `, and there the hash is ${found.hash}` : ''
+    }. An older copy stands in its place, or another log.`,
+  });
+}
+
+// --- The log, in its order -----------------------------------------------------------------------------------------------
+
+async function walkLog(walk: Walk): Promise<void> {
+  const { core, end } = walk;
+  let after: number | undefined = 0;
+  let previous = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  let gathered: StoredEvent[] = [];
+  const close = (): void => {
+    const [first] = gathered;
+    if (first) previous = checkCommit(walk, first.commit, gathered, previous);
+    gathered = [];
+  };
+  while (after !== undefined && after < end.position) {
+    const page = await core.session.read({ after, before: end.position + 1, limit: PAGE_ROWS_MAX });
+    for (const event of page.events) {
+      if (gathered.length > 0 && gathered[0]!.commit.position !== event.commit.position) close();
+      gathered.push(event);
+      checkEvent(walk, event);
+    }
+    after = page.next;
+  }
+  close();
+  if (previous.position !== end.position) {
+    note(walk, {
+      code: 'Order',
+      position: previous.position,
+      message: `The log ends at ${end.position}, but its events only reach ${previous.position}.`,
+    });
+  }
+}
+
+/** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */
+function checkCommit(walk: Walk, commit: StoredCommit, events: readonly StoredEvent[], previous: LogEnd): LogEnd {
+  walk.commits += 1;
+  const { position, recordedAt, hash } = commit;
+  const last = position + events.length - 1;
+  if (position !== previous.position + 1 || events.some((event, index) => event.position !== position + index)) {
+    note(walk, {
+      code: 'Order',
+      position,
+      message: `Positions are not dense: after ${previous.position} comes a commit at ${position} with events ${events.map((event) => event.position).join(', ')}.`,
+    });
+  }
+  if (events.length !== commit.eventCount) {
+    note(walk, {
+      code: 'Order',
+      position,
+      message: `The commit at position ${position} has ${events.length} events, not ${commit.eventCount}.`,
+    });
+  }
+  if (recordedAt < previous.recordedAt || recordedAt < commit.time) {
+    note(walk, {
+      code: 'Order',
+      position,
+      message: `The commit at position ${position} was recorded before the one before it, or before it was decided.`,
+    });
+  }
+  if (chainHash(previous.hash, position, recordedAt, commitDigest({ ...commit, events })) !== hash) {
+    note(walk, {
+      code: 'Chain',
+      position,
+      message: `The hash chain breaks at position ${position}: what is stored there, or before it, is not what was hashed.`,
+    });
+  }
+  return { position: last, hash, recordedAt };
+}
+
+/** What an event is attached to must be what the keys find in it. */
+function checkEvent(walk: Walk, stored: StoredEvent): void {
+  walk.events += 1;
+  for (const { collection, id, version } of stored.attachments)
+    walk.inLog.add(collection, id, version, stored.position);
+  const definition = walk.core.events.get(stored.type);
+  // What was stored in an older shape was attached by the keys of that time.
+  if (definition && definition.version !== stored.schemaVersion) return;
+  const { position } = stored;
+  try {
+    const found = walk.core.membership.attacher.attach(eventFromStore(walk.core.events, stored));
+    const expected = found.map(attachmentText).sort();
+    const actual = stored.attachments.map(attachmentText).sort();
+    if (canonicalJson(expected) !== canonicalJson(actual)) {
+      note(walk, {
+        code: 'Attachments',
+        position,
+        message: `The event at position ${position} is attached to ${actual.join(', ') || 'nothing'}, but the keys find ${expected.join(', ') || 'nothing'}.`,
+      });
+    }
+  } catch (error) {
+    note(walk, {
+      code: 'Attachments',
+      position,
+      message: `The event at position ${position} can't be read: ${(error as Error).message}`,
+    });
+  }
+}
+
+function attachmentText({ collection, id }: DocumentRef): string {
+  return `${collection} ${JSON.stringify(id)}`;
+}
+
+// --- The documents -----------------------------------------------------------------------------------------------------------
+
+async function walkDocuments(walk: Walk): Promise<void> {
+  let after: DocumentHead | undefined;
+  for (;;) {
+    const page = await walk.core.session.documents({ after, limit: DOCUMENTS_PAGE });
+    if (page.length === 0) return;
+    await foldAgain(walk, page);
+    after = page.at(-1);
+  }
+}
+
+interface Folding {
+  readonly ref: DocumentRef;
+  /** Undefined for a collection that this application has no reducers for: its versions are checked all the same. */
+  folded: Folded | undefined;
+  version: number;
+}
+
+async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<void> {
+  const { core, end } = walk;
+  let open: Folding[] = page.map(({ collection, id }) => {
+    const definition = core.collections.get(collection);
+    return { ref: { collection, id }, folded: definition && unborn(definition, id), version: 0 };
+  });
+  while (open.length > 0) {
+    const loaded = await core.session.load(
+      open.map(({ ref, version }) => ({ ...ref, after: version })),
+      { asOf: end.position },
+    );
+    const incomplete: Folding[] = [];
+    for (const [index, { head, events }] of loaded.documents.entries()) {
+      const folding = open[index]!;
+      const { collection, id } = folding.ref;
+      const wrong = (message: string): void => note(walk, { code: 'Document', collection, id, message });
+      for (const event of events) {
+        folding.version += 1;
+        if (event.version !== folding.version) {
+          wrong(
+            `The versions of ${attachmentText(folding.ref)} are not dense: ${event.version} stands where ${folding.version} should.`,
+          );
+          folding.version = event.version;
+          folding.folded = undefined;
+        }
+        walk.inDocuments.add(collection, id, event.version, event.position);
+        foldOne(walk, folding, event, wrong);
+      }
+      if (folding.version < head && events.length > 0) incomplete.push(folding);
+      else if (folding.version < head && index === 0)
+        wrong(
+          `${attachmentText(folding.ref)} is at version ${head}, but only ${folding.version} events are attached to it.`,
+        );
+      else if (folding.version < head) incomplete.push(folding);
+      else if (folding.folded) walk.documents += 1;
+    }
+    open = incomplete;
+  }
+}
+
+/** Folds one event more, and compares with the cache where that stands at the same version. */
+function foldOne(
+  walk: Walk,
+  folding: Folding,
+  event: Parameters<typeof foldEvents>[4][number],
+  wrong: (message: string) => void,
+): void {
+  const { core } = walk;
+  const { collection, id } = folding.ref;
+  const definition = core.collections.get(collection);
+  if (!definition || !folding.folded) return;
+  const { folded, error } = foldEvents(core, definition, id, folding.folded, [event]);
+  if (error !== undefined) {
+    wrong(
+      `${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${(error as Error).message}`,
+    );
+    folding.folded = undefined;
+    return;
+  }
+  folding.folded = folded;
+  const cached = core.cache.get(documentKey(collection, id));
+  if (cached?.version !== folded.version) return;
+  walk.compared += 1;
+  if (cached.changed !== folded.changed || canonicalJson(cached.state) !== canonicalJson(folded.state)) {
+    wrong(
+      `${attachmentText(folding.ref)} at version ${folded.version} is not what its events fold to: the reducers are not pure, or the log was changed.`,
+    );
+  }
+}
+
+/** The sums differ: finds out where, document by document. */
+async function locate(walk: Walk): Promise<void> {
+  const found = walk.problems.length;
+  let after: DocumentHead | undefined;
+  for (;;) {
+    const page = await walk.core.session.documents({ after, limit: DOCUMENTS_PAGE });
+    for (const { collection, id } of page) {
+      let next: number | undefined = 0;
+      while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {
+        const events = await walk.core.session.read({
+          document: { collection, id },
+          after: next,
+          limit: PAGE_ROWS_MAX,
+        });
+        for (const { position, attachments } of events.events) {
+          if (position > walk.end.position || attachments.some((one) => one.collection === collection && one.id === id))
+            continue;
+          note(walk, {
+            code: 'Attachments',
+            position,
+            collection,
+            id,
+            message: `${attachmentText({ collection, id })} has the event at position ${position}, which is not attached to it.`,
+          });
+        }
+        next = events.next;
+      }
+    }
+    after = page.at(-1);
+    if (!after) break;
+  }
+  if (walk.problems.length === found) {
+    note(walk, {
+      code: 'Attachments',
+      message: 'The events of the documents are not those that the log says are attached to them.',
+    });
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What this engine has seen of the log (law 9). A store that no longer holds it went back in time: an older backup, a
+ * failover to a copy that lags. From then on nothing is decided or read here.
+ */
+import { HistoryDiverged } from '../errors.ts';
+import { GENESIS_HASH } from '../store/chain.ts';
+import type { LogEnd, LogPoint, Session } from '../store/store.ts';
+
+export class Watermark {
+  #seen: LogEnd = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  #diverged: HistoryDiverged | undefined;
+
+  /** The furthest end of the log that was seen. */
+  get seen(): LogEnd {
+    return this.#seen;
+  }
+
+  get diverged(): boolean {
+    return this.#diverged !== undefined;
+  }
+
+  /** @throws HistoryDiverged if the store was found to have gone back */
+  assertWhole(): void {
+    if (this.#diverged) throw this.#diverged;
+  }
+
+  /** Takes in an end that the store vouches to come after what was seen: the answer to an append. */
+  advance(end: LogEnd): void {
+    if (end.position > this.#seen.position) this.#seen = end;
+  }
+
+  /**
+   * Takes in the end that a read was made at; `before` is what had been seen when it was asked for.
+   *
+   * @throws HistoryDiverged if the log doesn't hold what had been seen
+   */
+  async observe(before: LogEnd, end: LogEnd, session: Pick<Session, 'commits'>): Promise<void> {
+    this.assertWhole();
+    if (end.position < before.position) throw this.diverge(end);
+    if (end.position === before.position) {
+      if (end.hash !== before.hash) throw this.diverge(end);
+      return;
+    }
+    // What this engine wrote itself meanwhile was checked by the append.
+    if (end.position <= this.#seen.position) return;
+    if (before.position > 0) {
+      const [at] = await session.commits({ upTo: before.position, reverse: true, limit: 1 });
+      if (at?.hash !== before.hash || at.position + at.eventCount - 1 !== before.position) throw this.diverge(end);
+    }
+    this.advance(end);
+  }
+
+  /** Remembers that the store has gone back. */
+  diverge(found?: LogPoint): HistoryDiverged {
+    const { position, hash } = this.#seen;
+    this.#diverged ??= new HistoryDiverged(
+      `The store no longer holds the history that this server has seen up to position ${position}` +
+        `${found ? `; it now ends at ${found.position}` : ''}. An older copy stands in its place, or a replica that lagged behind. ` +
+        'Stop all servers, find the copy that holds this position and hash, and start from it.',
+      { seen: { position, hash }, ...(found && { found: { position: found.position, hash: found.hash } }) },
+    );
+    return this.#diverged;
+  }
+}

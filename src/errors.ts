@@ -1,0 +1,196 @@
+/**
+ * Every error that Tidemark throws, in one file. Each is a class over {@link TidemarkError}, named like its `code`.
+ * Errors are part of the interface: the message says what happened and what to do next, `details` is plain JSON, and
+ * `retryable` says whether the same call may succeed later without anything being changed.
+ */
+
+/** Plain JSON, safe to log or to send on. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** The base of every error of Tidemark. */
+export abstract class TidemarkError extends Error {
+  /** Stable name of the error, the same as its class. */
+  readonly code: string;
+  /** Whether the same call may succeed later, without a change to code, input or machine. */
+  readonly retryable: boolean;
+  /** What the message is about, as plain JSON. */
+  readonly details: ErrorDetails;
+
+  constructor(code: string, retryable: boolean, message: string, details: ErrorDetails = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = code;
+    this.code = code;
+    this.retryable = retryable;
+    this.details = details;
+  }
+
+  /** The error as plain JSON: `{ code, message, retryable, details }`. */
+  toJSON(): { code: string; message: string; retryable: boolean; details: ErrorDetails } {
+    return { code: this.code, message: this.message, retryable: this.retryable, details: this.details };
+  }
+}
+
+// --- What the caller passed in -------------------------------------------------------------------------------------
+
+/** An input, an id or an option isn't what it must be. Nothing was recorded. `details.path` leads to the fault. */
+export class InvalidInput extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown, code = 'InvalidInput') {
+    super(code, false, message, details, cause);
+  }
+}
+
+/** The command was not given to `open`. Nothing was recorded: add it to `commands`. */
+export class UnknownCommand extends InvalidInput {
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, details, undefined, 'UnknownCommand');
+  }
+}
+
+/** The collection was not given to `open`: add it to `collections`. */
+export class UnknownCollection extends InvalidInput {
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, details, undefined, 'UnknownCollection');
+  }
+}
+
+/** A command id was used before, with another name, input or actor. Nothing was recorded. */
+export class CommandIdReused extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('CommandIdReused', false, message, details);
+  }
+}
+
+/** A document in `unchanged` has changed since the caller saw it. Nothing was recorded: show the new state, ask again. */
+export class Conflict extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('Conflict', false, message, details);
+  }
+}
+
+// --- What the application defines ------------------------------------------------------------------------------------
+
+/** A domain, collection, command, event version, key or limit is defined wrongly. Thrown where it is defined or opened. */
+export class InvalidDefinition extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('InvalidDefinition', false, message, details, cause);
+  }
+}
+
+/** `decide` made something that can't be stored as an event. Recorded as `$ERRORED`; the event itself is not stored. */
+export class InvalidEvent extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('InvalidEvent', false, message, details, cause);
+  }
+}
+
+/** A command went over a limit: events or bytes of a commit, attachments of an event, documents read. */
+export class LimitExceeded extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('LimitExceeded', false, message, details);
+  }
+}
+
+/** A schema answered with a promise. Decisions are synchronous: look things up in `prepare` instead. */
+export class AsyncSchema extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('AsyncSchema', false, message, details);
+  }
+}
+
+/** A reducer threw, or returned something that is not plain JSON. `details` names collection, id and event. */
+export class ReducerFailed extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('ReducerFailed', false, message, details, cause);
+  }
+}
+
+/** An upcast threw, or returned something that is not a plain object. `details` names type and version. */
+export class UpcastFailed extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('UpcastFailed', false, message, details, cause);
+  }
+}
+
+/** The log was written by newer code than this: deploy the newer domain here too. */
+export class DomainOutdated extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('DomainOutdated', false, message, details);
+  }
+}
+
+/** A collection is new, or its key or definition changed, on a log that already holds events. */
+export class RebuildRequired extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('RebuildRequired', false, message, details);
+  }
+}
+
+// --- What happens while running ----------------------------------------------------------------------------------------
+
+/** The queue is full. Nothing was recorded: slow down, or send it again later with the same id. */
+export class Overloaded extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('Overloaded', true, message, details);
+  }
+}
+
+/** The application or the store was closed. Nothing was recorded. */
+export class Closed extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('Closed', false, message, details);
+  }
+}
+
+/**
+ * The store can't be reached, written or read now. If `details.unknown` is true the commit may have been stored: send
+ * the command again with the same id, and it is stored once.
+ */
+export class StoreUnavailable extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('StoreUnavailable', true, message, details, cause);
+  }
+}
+
+/** The clock that a decision was made by is too far ahead of the store's. Nothing was recorded: set the clock. */
+export class ClockAhead extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('ClockAhead', true, message, details);
+  }
+}
+
+/** The store no longer holds what this server has seen: an older copy or a lagging replica stands in its place. */
+export class HistoryDiverged extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('HistoryDiverged', false, message, details);
+  }
+}
+
+// --- What the store's place holds ----------------------------------------------------------------------------------------
+
+/** The file or database holds something else than a Tidemark log, or none can be made there. */
+export class NotALog extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('NotALog', false, message, details, cause);
+  }
+}
+
+/** The log is of a newer format than this version of Tidemark reads: upgrade the package. */
+export class FormatTooNew extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('FormatTooNew', false, message, details);
+  }
+}
+
+/** The process may not write where the log is. */
+export class NotWritable extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('NotWritable', false, message, details, cause);
+  }
+}
+
+/** The stored log is damaged. `details` says where. Stop writing, keep the file, restore a copy beside it. */
+export class LogCorrupt extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('LogCorrupt', false, message, details, cause);
+  }
+}

@@ -1,0 +1,50 @@
+/** Tidemark: event sourcing for TypeScript. The public surface, by name. */
+export { domain, type Domain, type EventOf } from './model/domain.ts';
+export { event, type AnyEvent, type Upcast, type VersionedSchema } from './model/event.ts';
+export { type } from './model/schema.ts';
+export { failure, type Failure } from './model/failure.ts';
+export { all, type Read, type Ref } from './model/reads.ts';
+export type { AnyCollection, Collection, Meta } from './model/collection.ts';
+export type { AnyCommand, Command, Context, PrepareContext } from './model/command.ts';
+
+export { open, type OpenOptions } from './engine/open.ts';
+export type { App, InputOf, OutcomeOf } from './engine/app.ts';
+export type { Document } from './engine/document.ts';
+export type { At } from './engine/get.ts';
+export type { EventsOptions, HistoryOptions } from './engine/history.ts';
+export type { Logger } from './engine/logger.ts';
+export type { Failed, Outcome, Succeeded } from './engine/outcome.ts';
+export type { RecordedCommand, RecordedEvent } from './engine/recorded.ts';
+export type { ExecuteOptions } from './engine/request.ts';
+export type { Status } from './engine/status.ts';
+export type { Problem, Verification, VerifyOptions } from './engine/verify.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+
+export {
+  AsyncSchema,
+  ClockAhead,
+  Closed,
+  CommandIdReused,
+  Conflict,
+  DomainOutdated,
+  FormatTooNew,
+  HistoryDiverged,
+  InvalidDefinition,
+  InvalidEvent,
+  InvalidInput,
+  LimitExceeded,
+  LogCorrupt,
+  NotALog,
+  NotWritable,
+  Overloaded,
+  RebuildRequired,
+  ReducerFailed,
+  StoreUnavailable,
+  TidemarkError,
+  UnknownCollection,
+  UnknownCommand,
+  UpcastFailed,
+  type ErrorDetails,
+} from './errors.ts';
+
+export type { DocumentRef, DocumentVersion, LogPoint, Store } from './store/store.ts';

@@ -1,0 +1,136 @@
+/** Commands: what may be asked for, on which documents the answer rests, and the pure function that gives it. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidDefinition } from '../errors.ts';
+import type { EventFrom } from './event.ts';
+import type { Failure } from './failure.ts';
+import { nameFault } from './id.ts';
+import type { KeyValue } from './key.ts';
+import type { Documents, Read, Reads } from './reads.ts';
+import { isSchema } from './schema.ts';
+
+/** What `reads` and `decide` know of the world: all of it recorded or derived, so that deciding again gives the same. */
+export interface Context<Prepared = undefined> {
+  /** The command's id. */
+  readonly id: string;
+  /** The later of the server's clock and the newest time it has seen in the log; milliseconds since the Unix epoch. */
+  readonly time: number;
+  /** Who asks, as the caller of `execute` said. */
+  readonly actor: string | undefined;
+  /** What `prepare` returned. */
+  readonly prepared: Prepared;
+  /** An id for something new, derived from the command's id: the same again when the command is decided again. */
+  newId(): string;
+}
+
+/** What `prepare` knows. */
+export interface PrepareContext {
+  readonly id: string;
+  readonly actor: string | undefined;
+  /** Aborts when the caller's does, and when the application closes. */
+  readonly signal: AbortSignal;
+}
+
+/** A command. Made by `domain(…).command(…)`. */
+export interface Command<Name extends string, Input, Reason extends string, Event> {
+  readonly name: Name;
+  /** Only a type: what goes in and what comes out. */
+  readonly $?: { readonly input: Input; readonly reason: Reason; readonly event: Event };
+}
+
+// eslint-disable-next-line typescript/no-explicit-any -- a command of any input and events
+export type AnyCommand = Command<string, any, string, any>;
+
+type DeclaredFailure<E, Type extends string> = Type extends keyof E
+  ? E[Type] extends { reason: infer Reason extends string }
+    ? Failure<Reason>
+    : Failure
+  : Failure;
+
+/** What `decide` may return: an event, several, or a failure (of the reasons that the domain declares, if it does). */
+export type DecisionOf<E, FailureType extends string> =
+  EventFrom<E> | readonly EventFrom<E>[] | DeclaredFailure<E, FailureType>;
+
+/** The reasons among the decisions. */
+export type ReasonOf<D> = D extends Failure<infer Reason> ? Reason : never;
+
+type TypesOf<D> = D extends readonly (infer One)[] ? TypesOf<One> : D extends { readonly type: infer T } ? T : never;
+
+/** The events among the decisions, as they are read back. */
+export type DecidedEvent<E, D> = EventFrom<E, TypesOf<D> & keyof E>;
+
+/** What `command()` is given, in this order: types flow from each to the next. */
+export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D, FailureType extends string> {
+  /** Checked before anything else; what it refuses never becomes a command. */
+  readonly input: Schema;
+  /** The place for calls to the outside world; runs before the queue. If it throws, so does `execute`. */
+  readonly prepare?: (
+    input: StandardSchemaV1.InferOutput<Schema>,
+    context: PrepareContext,
+  ) => Prepared | PromiseLike<Prepared>;
+  /** The documents the decision rests on: refs in an object, or a generator. */
+  readonly reads?: (input: StandardSchemaV1.InferOutput<Schema>, context: Context<Prepared>) => R;
+  /** Pure and synchronous: an event, several, or a failure. */
+  readonly decide: (
+    documents: Documents<R>,
+    input: StandardSchemaV1.InferOutput<Schema>,
+    context: Context<Prepared>,
+  ) => D;
+  /** The type of a failure's event; `NAME_FAILED` if not given. */
+  readonly failureType?: FailureType;
+  /** The id fields of a failure's event; by default the input's top-level fields that a collection's key names. */
+  readonly about?: (input: StandardSchemaV1.InferOutput<Schema>) => { readonly [field: string]: KeyValue };
+}
+
+/** What the engine knows of a command. */
+export interface CommandDefinition {
+  readonly name: string;
+  readonly input: StandardSchemaV1;
+  readonly prepare: ((input: unknown, context: PrepareContext) => unknown) | undefined;
+  readonly reads: ((input: unknown, context: Context<unknown>) => unknown) | undefined;
+  readonly decide: (documents: unknown, input: unknown, context: Context<unknown>) => unknown;
+  readonly failureType: string;
+  readonly about: ((input: unknown) => unknown) | undefined;
+  readonly domain: object;
+}
+
+const definitions = new WeakMap<object, CommandDefinition>();
+
+/** The definition behind a command. @throws InvalidDefinition if `domain(…).command` didn't make it */
+export function commandDefinition(command: unknown): CommandDefinition {
+  const found = typeof command === 'object' && command !== null ? definitions.get(command) : undefined;
+  if (found) return found;
+  throw new InvalidDefinition('Not a command: pass what domain(…).command(…) returned.');
+}
+
+/** Checks a command's options and makes it. */
+export function defineCommand(name: string, options: unknown, domain: object): AnyCommand {
+  const wrong = (problem: string): never => {
+    throw new InvalidDefinition(`Command ${JSON.stringify(name)}: ${problem}.`, { command: String(name) });
+  };
+  const fault = nameFault(name) ?? (name.startsWith('$') ? 'must not begin with $' : undefined);
+  if (fault) wrong(`the name ${fault}`);
+  if (typeof options !== 'object' || options === null) wrong('needs { input, decide }');
+  const given = options as Partial<CommandDefinition>;
+  if (!isSchema(given.input)) wrong('input must be a Standard Schema (Zod, Valibot, ArkType, …) or type<T>()');
+  if (typeof given.decide !== 'function') wrong('decide must be a function');
+  for (const part of ['prepare', 'reads', 'about'] as const) {
+    if (given[part] !== undefined && typeof given[part] !== 'function') wrong(`${part} must be a function`);
+  }
+  const failureType = given.failureType ?? `${name}_FAILED`;
+  const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
+  if (typeFault) wrong(`failureType ${typeFault}`);
+  const made: AnyCommand = Object.freeze({ name });
+  definitions.set(made, {
+    name,
+    input: given.input!,
+    prepare: given.prepare,
+    reads: given.reads,
+    decide: given.decide!,
+    failureType,
+    about: given.about,
+    domain,
+  });
+  return made;
+}
+
+export type { Read, Reads };

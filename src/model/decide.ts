@@ -1,0 +1,197 @@
+/**
+ * Deciding: from a command and the documents it reads to what is recorded. Pure: who drives the generator does the
+ * reading, so the engine, the tests' `given/when/expect` and a simulation decide alike.
+ */
+import { InvalidDefinition, InvalidInput, LimitExceeded } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { Attacher } from './attach.ts';
+import type { CommandDefinition, Context } from './command.ts';
+import type { EventDefinition } from './event.ts';
+import { isFailure, type Failure } from './failure.ts';
+import { derivedId, nameFault } from './id.ts';
+import { describeFault, jsonFault } from './json.ts';
+import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
+import { readStages, type AnyRef, type Read } from './reads.ts';
+
+/** What is being decided. */
+export interface Asked {
+  readonly command: CommandDefinition;
+  /** As the command's schema gave it, frozen. */
+  readonly input: unknown;
+  readonly id: string;
+  readonly time: number;
+  readonly actor: string | undefined;
+  readonly prepared: unknown;
+}
+
+/** What deciding needs to know of the application. */
+export interface Rules {
+  readonly events: ReadonlyMap<string, EventDefinition>;
+  readonly attacher: Attacher;
+  readonly limits: Limits;
+}
+
+/** What a command came to. */
+export interface Decision {
+  readonly outcome: 'succeeded' | 'failed';
+  /** Whether the command's id is used up by it. */
+  readonly final: boolean;
+  readonly reason?: string;
+  /** JSON text. */
+  readonly details?: string;
+  readonly events: readonly MadeEvent[];
+  /** What went wrong in the user's code, for the log: the events hold only its name and message. */
+  readonly error?: unknown;
+}
+
+export type Deciding = Generator<readonly AnyRef[], Decision, readonly Read<unknown>[]>;
+
+/**
+ * Decides a command, yielding the refs of each stage of reads. What goes wrong in the user's code becomes a decision
+ * too (`$ERRORED`).
+ *
+ * @throws InvalidInput if the input, before any document was seen, leads to a ref that can't be
+ */
+export function* decide(asked: Asked, rules: Rules): Deciding {
+  const context = contextOf(asked);
+  let stages = 0;
+  let documents: unknown = {};
+  try {
+    const { reads } = asked.command;
+    if (reads) {
+      const reading = readStages(asked.command.name, reads(asked.input, context));
+      let asking = 0;
+      let step = reading.next();
+      while (!step.done) {
+        asking += step.value.length;
+        if (asking > rules.limits.commandReadsMax) throw tooManyReads(asked, rules.limits);
+        const found = yield step.value;
+        stages += 1;
+        step = reading.next(found);
+      }
+      documents = step.value;
+    }
+  } catch (error) {
+    if (error instanceof InvalidInput && stages === 0) throw error;
+    return errored(asked, error, rules);
+  }
+  return decideOn(documents, asked, context, rules);
+}
+
+/** The stages of reads alone, to fetch documents ahead. Ends early where `decide` would report a fault. */
+export function* foresee(asked: Asked): Generator<readonly AnyRef[], void, readonly Read<unknown>[]> {
+  const { reads, name } = asked.command;
+  if (!reads) return;
+  try {
+    const reading = readStages(name, reads(asked.input, contextOf(asked)));
+    let step = reading.next();
+    while (!step.done) step = reading.next(yield step.value);
+  } catch {
+    // decide() goes the same way and reports it.
+  }
+}
+
+function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, rules: Rules): Decision {
+  try {
+    const decided = asked.command.decide(documents, asked.input, context);
+    if (isFailure(decided)) return failed(decided, asked, rules);
+    refusePromise(decided, asked);
+    const raw: readonly unknown[] = Array.isArray(decided) ? decided : [decided];
+    if (raw.length === 0)
+      throw new InvalidDefinition(`Command ${asked.command.name}: decide returned no event. Return one, or a failure.`);
+    if (raw.length > rules.limits.commitEventsMax) {
+      throw new LimitExceeded(
+        `Command ${asked.command.name} made ${raw.length} events; at most ${rules.limits.commitEventsMax} are allowed. Make several commands of it.`,
+        { events: raw.length, max: rules.limits.commitEventsMax },
+      );
+    }
+    const events = raw.map((one) => makeEvent(one, rules));
+    const bytes = events.reduce((sum, event) => sum + event.bytes, 0);
+    if (bytes > rules.limits.commitBytesMax) {
+      throw new LimitExceeded(
+        `Command ${asked.command.name} made ${bytes} bytes of events; at most ${rules.limits.commitBytesMax} are allowed. Make several commands of it.`,
+        { bytes, max: rules.limits.commitBytesMax },
+      );
+    }
+    return { outcome: 'succeeded', final: true, events };
+  } catch (error) {
+    return errored(asked, error, rules);
+  }
+}
+
+/** A failure becomes an event; if that can't be stored, `$FAILED` with command and reason is. */
+function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rules): Decision {
+  const { command, input } = asked;
+  const fault = nameFault(reason);
+  if (fault) throw new InvalidDefinition(`Command ${command.name}: the reason of a failure ${fault}.`);
+  const base = { outcome: 'failed', final: true, reason } as const;
+  try {
+    const inDetails = jsonFault(details);
+    if (inDetails)
+      throw new InvalidDefinition(
+        `Command ${command.name}: the details of ${reason} are not plain JSON: ${describeFault(inDetails)}.`,
+      );
+    const text = JSON.stringify(details);
+    if (Buffer.byteLength(text) > rules.limits.detailsBytesMax) {
+      throw new LimitExceeded(
+        `Command ${command.name}: the details of ${reason} are over ${rules.limits.detailsBytesMax} bytes.`,
+      );
+    }
+    const ids = command.about ? (command.about(input) as object) : rules.attacher.idFieldsOf(input);
+    const raw = { ...ids, type: command.failureType, reason, details };
+    const event = rules.events.has(command.failureType) ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
+    return { ...base, details: text, events: [event] };
+  } catch (error) {
+    const event = makeUncheckedEvent({ type: '$FAILED', command: command.name, reason }, rules);
+    return { ...base, events: [event], error };
+  }
+}
+
+/** What a command comes to whose code went wrong: recorded, not final, so the same id may be sent again. */
+export function errored(asked: Asked, error: unknown, rules: Rules): Decision {
+  const name = presentable(error instanceof Error ? error.name : typeof error, 200);
+  const message = presentable(error instanceof Error ? error.message : String(error), 1_000);
+  return system('$ERRORED', 'ERROR', asked, { name, message }, rules, error);
+}
+
+/** What a command comes to that others outran every time. */
+export function contended(asked: Asked, tries: number, rules: Rules): Decision {
+  return system('$CONTENDED', 'CONTENTION', asked, { tries }, rules);
+}
+
+function system(type: string, reason: string, asked: Asked, details: object, rules: Rules, error?: unknown): Decision {
+  const event = makeUncheckedEvent({ type, command: asked.command.name, reason, ...details }, rules);
+  const decision = {
+    outcome: 'failed',
+    final: false,
+    reason,
+    details: JSON.stringify(details),
+    events: [event],
+  } as const;
+  return error === undefined ? decision : { ...decision, error };
+}
+
+/** Text from the user's code that may hold anything: cut, and made storable. */
+function presentable(text: string, charactersMax: number): string {
+  return text.slice(0, charactersMax).replaceAll('\0', '\u{fffd}').toWellFormed();
+}
+
+function contextOf({ id, time, actor, prepared }: Asked): Context<unknown> {
+  let made = 0;
+  return Object.freeze({ id, time, actor, prepared, newId: () => derivedId(id, (made += 1)) });
+}
+
+function refusePromise(decided: unknown, { command }: Asked): void {
+  if (typeof (decided as { then?: unknown } | undefined | null)?.then !== 'function') return;
+  Promise.resolve(decided).catch(() => undefined);
+  throw new InvalidDefinition(
+    `Command ${command.name}: decide returned a promise. It must be synchronous; call the outside world in prepare.`,
+  );
+}
+
+function tooManyReads({ command }: Asked, { commandReadsMax }: Limits): LimitExceeded {
+  return new LimitExceeded(
+    `Command ${command.name} reads more than ${commandReadsMax} documents. Read fewer, or keep a document that sums them up.`,
+    { command: command.name, max: commandReadsMax },
+  );
+}

@@ -1,0 +1,117 @@
+/** A domain: the event types of one application, and what is defined over them. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidDefinition } from '../errors.ts';
+import { defineCollection, type Collection, type CollectionOptions, type ReducersOf } from './collection.ts';
+import {
+  defineCommand,
+  type Command,
+  type CommandOptions,
+  type DecidedEvent,
+  type DecisionOf,
+  type ReasonOf,
+} from './command.ts';
+import { defineEvents, type EventDefinition, type EventFrom, type PlainSchemas, type ShapesOf } from './event.ts';
+import type { Reads } from './reads.ts';
+
+/** The event types of an application. Made by {@link domain}. */
+export interface Domain<E> {
+  /**
+   * Defines a kind of document.
+   *
+   * @param name unique in the domain; stored, so keep it
+   * @throws InvalidDefinition if a name, key, initial state or reducer isn't what it must be
+   */
+  collection<const Name extends string, State, R extends ReducersOf<E, State>>(
+    name: Name,
+    options: CollectionOptions<E, State, R>,
+  ): Collection<Name, State>;
+
+  /**
+   * Defines a command. Give the options in this order: types flow from each to the next.
+   *
+   * @param name unique in the domain; stored with every commit
+   * @throws InvalidDefinition if a name, schema or function isn't what it must be
+   */
+  command<
+    const Name extends string,
+    Schema extends StandardSchemaV1,
+    const D extends DecisionOf<E, FailureType>,
+    Prepared = undefined,
+    // eslint-disable-next-line typescript/no-empty-object-type
+    R extends Reads = {},
+    const FailureType extends string = `${Name}_FAILED`,
+  >(
+    name: Name,
+    options: CommandOptions<Schema, Prepared, R, D, FailureType>,
+  ): Command<Name, StandardSchemaV1.InferInput<Schema>, ReasonOf<D>, DecidedEvent<E, D>>;
+}
+
+/** The events of a domain, or those of one type: `EventOf<typeof market, 'SERVICE_BOUGHT'>`. */
+export type EventOf<D, T extends string = string> =
+  D extends Domain<infer E> ? (string extends T ? EventFrom<E> : EventFrom<E, T & keyof E>) : never;
+
+/** What the engine knows of a domain. */
+export interface DomainDefinition {
+  readonly events: ReadonlyMap<string, EventDefinition>;
+}
+
+const definitions = new WeakMap<object, DomainDefinition>();
+
+/** The definition behind the identity that collections and commands carry. */
+export function domainDefinition(identity: object): DomainDefinition {
+  return definitions.get(identity)!;
+}
+
+/**
+ * Defines the events of an application.
+ *
+ * @param options `events`: for each type a Standard Schema of its fields (Zod, Valibot, ArkType, …), `type<T>()`, or
+ *   `event(schema, { version, upcast })`. What is stored is the schema's output, so a schema must be synchronous and
+ *   accept its own output. `type` is the only reserved field.
+ * @throws InvalidDefinition if a type's name or schema isn't what it must be
+ *
+ * @example
+ * ```ts
+ * import { domain, type } from 'tidemark';
+ *
+ * const bank = domain({
+ *   events: {
+ *     DEPOSITED: type<{ account_id: string; cents: number }>(),
+ *   },
+ * });
+ * const accounts = bank.collection('accounts', {
+ *   key: 'account_id',
+ *   initial: { cents: 0 },
+ *   reduce: { DEPOSITED: (account, { cents }) => ({ cents: account.cents + cents }) },
+ * });
+ * ```
+ */
+export function domain<const Schemas extends Record<string, StandardSchemaV1>>(options: {
+  readonly events: Schemas & PlainSchemas<Schemas>;
+}): Domain<ShapesOf<Schemas>> {
+  const events = defineEvents(options?.events);
+  const identity = Object.freeze({});
+  definitions.set(identity, { events });
+  const names = { collection: new Set<string>(), command: new Set<string>() };
+  const claim = (kind: 'collection' | 'command', name: string): void => {
+    if (names[kind].has(name)) {
+      throw new InvalidDefinition(`The domain has a ${kind} ${JSON.stringify(name)} already: give it another name.`, {
+        [kind]: name,
+      });
+    }
+    names[kind].add(name);
+  };
+  const made = {
+    collection: (name: string, options: never) => {
+      const collection = defineCollection(name, options, { types: events, identity });
+      claim('collection', name);
+      return collection;
+    },
+    command: (name: string, options: unknown) => {
+      const command = defineCommand(name, options, identity);
+      claim('command', name);
+      return command;
+    },
+  };
+  return Object.freeze(made) as unknown as Domain<ShapesOf<Schemas>>;
+}

@@ -1,0 +1,37 @@
+/** A command's "no": an outcome like any other, stored as an event. */
+
+/** What `failure` returns, to be returned from `decide`. */
+export interface Failure<Reason extends string = string, Details extends object = object> {
+  readonly failure: Reason;
+  readonly details: Details;
+}
+
+const failures = new WeakSet<object>();
+
+/**
+ * Refuses the command for a reason that the caller can act on. It is recorded: the failure becomes an event,
+ * `{ type: 'BUY_SERVICE_FAILED', reason, details, …ids }`, and the outcome's `reason` is inferred from all of them.
+ *
+ * @param reason non-empty, by convention in capitals: `'SOLD_OUT'`
+ * @param details plain JSON that goes with it, at most 16 KiB
+ *
+ * @example
+ * ```ts
+ * import { failure } from 'tidemark';
+ *
+ * failure('OVERDRAFT', { available: 120 });
+ * ```
+ */
+export function failure<const Reason extends string, const Details extends object = Record<never, never>>(
+  reason: Reason,
+  details?: Details,
+): Failure<Reason, Details> {
+  const made = Object.freeze({ failure: reason, details: details ?? ({} as Details) });
+  failures.add(made);
+  return made;
+}
+
+/** Whether `failure` made the value: an object that merely looks like one is no failure. */
+export function isFailure(value: unknown): value is Failure {
+  return typeof value === 'object' && value !== null && failures.has(value);
+}

@@ -1,0 +1,54 @@
+/** Ids of documents and commands, and names of events, collections and commands. */
+import { createHash } from 'node:crypto';
+import { textFault } from './json.ts';
+
+/** Longest id, in bytes of UTF-8. */
+export const ID_BYTES_MAX = 512;
+/** Longest name of an event type, a collection or a command, in bytes of UTF-8. */
+export const NAME_BYTES_MAX = 200;
+
+/** What keeps a value from being an id; undefined if it is one. Ids are compared byte by byte, never normalised. */
+export function idFault(value: unknown): string | undefined {
+  return boundedTextFault(value, ID_BYTES_MAX);
+}
+
+/** What keeps a value from being a name; undefined if it is one. */
+export function nameFault(value: unknown): string | undefined {
+  return value === '__proto__' ? 'must not be __proto__' : boundedTextFault(value, NAME_BYTES_MAX);
+}
+
+function boundedTextFault(value: unknown, bytesMax: number): string | undefined {
+  if (typeof value !== 'string') return `must be a string, not ${value === null ? 'null' : typeof value}`;
+  if (value === '') return 'must not be empty';
+  // At most three bytes for each UTF-16 code unit, so most strings need no count.
+  if (value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
+    return `must be at most ${bytesMax} bytes of UTF-8, not ${Buffer.byteLength(value)}`;
+  }
+  const fault = textFault(value);
+  return fault && `must be well-formed text without NUL, but has ${fault.problem}`;
+}
+
+/**
+ * The n-th id that a command makes for something new: the same one however often the command is decided. A UUID of
+ * version 8 (RFC 9562): 122 bits of SHA-256 over the command's id and n.
+ */
+export function derivedId(commandId: string, n: number): string {
+  const bytes = createHash('sha256').update(`tidemark/new-id/1\0${commandId}\0${n}`).digest();
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return formatUuid(bytes);
+}
+
+/** A UUID of version 7 (RFC 9562): sorted by time, so that an index of them grows at its end. */
+export function timedId(time: number, random: Uint8Array): string {
+  const bytes = Buffer.from(random.subarray(0, 16));
+  bytes.writeUIntBE(time, 0, 6);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return formatUuid(bytes);
+}
+
+function formatUuid(bytes: Buffer): string {
+  const hex = bytes.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,171 @@
+/** Keys: where a collection finds the ids of its documents in an event. */
+import { InvalidDefinition, InvalidEvent } from '../errors.ts';
+import type { AnyEvent, EventFrom } from './event.ts';
+import { idFault, nameFault } from './id.ts';
+import { jsonFault } from './json.ts';
+
+/** What may stand where an id is looked for: one, several, or none. */
+export type KeyValue = string | readonly string[] | null | undefined;
+
+// Three levels are as deep as a path is typed (and checked) at compile time; deeper ones need a function.
+type Deeper = { 3: 2; 2: 1; 1: 0; 0: never };
+type PathsOf<V, Depth extends 0 | 1 | 2 | 3> = [Depth] extends [0]
+  ? never
+  : V extends unknown
+    ? {
+        [F in keyof V & string]-?: NonNullable<V[F]> extends string | readonly string[]
+          ? F
+          : NonNullable<V[F]> extends readonly (infer Item)[]
+            ? Item extends object
+              ? `${F}[].${PathsOf<Item, Deeper[Depth]>}`
+              : never
+            : NonNullable<V[F]> extends object
+              ? `${F}.${PathsOf<NonNullable<V[F]>, Deeper[Depth]>}`
+              : never;
+      }[keyof V & string]
+    : never;
+
+type FieldsOf<V> = V extends unknown
+  ? { [F in keyof V]-?: V[F] extends KeyValue ? F : never }[keyof V] & string
+  : never;
+type AnyField<E> = { [T in keyof E]: FieldsOf<E[T]> }[keyof E];
+
+/** A field name, several, or a map from event type to a field name, several, a path or a function. */
+export type Key<E> =
+  | AnyField<E>
+  | readonly AnyField<E>[]
+  | {
+      readonly [T in keyof E]?: PathsOf<E[T], 3> | readonly PathsOf<E[T], 3>[] | ((event: EventFrom<E, T>) => KeyValue);
+    };
+
+/** A key as the registry keeps it: another program can attach by it without the user's code, unless it is a function. */
+export type DeclaredKey =
+  | { readonly fields: readonly string[] }
+  | { readonly types: { readonly [type: string]: readonly string[] | 'function' } };
+
+type KeyFunction = (event: AnyEvent) => unknown;
+
+/** A key after it was checked. */
+export interface KeyDefinition {
+  readonly declared: DeclaredKey;
+  readonly functions: ReadonlyMap<string, KeyFunction>;
+}
+
+/** Checks a collection's key and brings it into its declared form. */
+export function defineKey(collection: string, key: unknown, types: ReadonlyMap<string, unknown>): KeyDefinition {
+  const wrong = (problem: string): never => {
+    throw new InvalidDefinition(`Collection ${collection}: key ${problem}.`, { collection });
+  };
+  const names = (value: unknown, what: string): string[] => {
+    const list = typeof value === 'string' ? [value] : value;
+    if (!Array.isArray(list) || list.length === 0) return wrong(`${what} must be a field name or several`);
+    for (const name of list) {
+      const fault = nameFault(name) ?? (name === 'type' ? 'is the event’s type, not an id' : undefined);
+      if (fault) wrong(`${what}: ${JSON.stringify(name)} ${fault}`);
+    }
+    return [...new Set(list as string[])].sort();
+  };
+  if (typeof key === 'string' || Array.isArray(key)) {
+    return { declared: { fields: names(key, '') }, functions: new Map() };
+  }
+  if (typeof key !== 'object' || key === null) wrong('must be a field name, several, or a map from event type');
+
+  const declared: Record<string, readonly string[] | 'function'> = {};
+  const functions = new Map<string, KeyFunction>();
+  for (const type of Object.keys(key as object).sort()) {
+    if (!types.has(type)) wrong(`names the event type ${JSON.stringify(type)}, which the domain doesn't have`);
+    const value = (key as Record<string, unknown>)[type];
+    if (value === undefined) continue;
+    if (typeof value === 'function') functions.set(type, value as KeyFunction);
+    declared[type] = typeof value === 'function' ? 'function' : names(value, `for ${type}`);
+    if (declared[type] !== 'function') for (const path of declared[type]) parsePath(path, wrong);
+  }
+  return { declared: { types: declared }, functions };
+}
+
+/** The event types whose key is a function. */
+export function functionTypes(key: DeclaredKey): readonly string[] {
+  return 'fields' in key ? [] : Object.keys(key.types).filter((type) => key.types[type] === 'function');
+}
+
+/** The plain top-level field names in a key: where a failure's ids are taken from in the input. */
+export function keyFields(key: DeclaredKey): readonly string[] {
+  if ('fields' in key) return key.fields;
+  return Object.values(key.types).flatMap((paths) =>
+    paths === 'function' ? [] : paths.filter((path) => !/[.[]/.test(path)),
+  );
+}
+
+/** Finds the ids in events of one type; each id once, in the order found. */
+export type IdFinder = (event: AnyEvent) => readonly string[];
+
+const NONE: readonly string[] = [];
+
+/** How a key finds ids in events of a type; undefined if it never does. */
+export function idFinder(collection: string, key: KeyDefinition, type: string): IdFinder | undefined {
+  // What the system records about itself concerns no document.
+  if (type.startsWith('$')) return undefined;
+  if ('fields' in key.declared) {
+    const { fields } = key.declared;
+    if (fields.length === 1) {
+      const field = fields[0]!;
+      return (event) => idsIn(collection, field, own(event, field));
+    }
+    return (event) => unique(fields.flatMap((field) => idsIn(collection, field, own(event, field))));
+  }
+  const call = key.functions.get(type);
+  if (call) return (event) => idsIn(collection, 'the key function’s result', call(event));
+  const paths = Object.hasOwn(key.declared.types, type) ? key.declared.types[type] : undefined;
+  if (paths === undefined || paths === 'function') return undefined;
+  const parsed = paths.map((path) => ({ path, steps: parsePath(path) }));
+  return (event) => unique(parsed.flatMap(({ path, steps }) => idsIn(collection, path, follow(event, steps, 0))));
+}
+
+/** One id, an array of ids (also of arrays, where a path went through several), or none. */
+function idsIn(collection: string, where: string, value: unknown): readonly string[] {
+  if (value === undefined || value === null) return NONE;
+  if (Array.isArray(value)) return unique(value.flatMap((item: unknown) => idsIn(collection, where, item)));
+  const fault = idFault(value);
+  if (fault === undefined) return [value as string];
+  const shown = jsonFault(value) ? typeof value : JSON.stringify(value).slice(0, 100);
+  throw new InvalidEvent(`The id for collection ${collection} in ${where} ${fault}: ${shown}.`, {
+    collection,
+    path: where,
+  });
+}
+
+/** A field may be named like something that every object inherits: `constructor`. */
+function own(object: object, field: string): unknown {
+  return Object.hasOwn(object, field) ? (object as Record<string, unknown>)[field] : undefined;
+}
+
+function unique(ids: readonly string[]): readonly string[] {
+  return ids.length < 2 ? ids : [...new Set(ids)];
+}
+
+/** `lines[].sku` → fields to go down; `each` says that an array is gone through there. */
+interface Step {
+  readonly field: string;
+  readonly each: boolean;
+}
+
+function parsePath(path: string, wrong?: (problem: string) => never): readonly Step[] {
+  return path.split('.').map((part) => {
+    const each = part.endsWith('[]');
+    const field = each ? part.slice(0, -2) : part;
+    if (wrong && (field === '' || field.includes('['))) {
+      wrong(`has the path ${JSON.stringify(path)}: write it like lines[].sku`);
+    }
+    return { field, each };
+  });
+}
+
+function follow(value: unknown, steps: readonly Step[], index: number): unknown {
+  if (value === undefined || value === null) return undefined;
+  const step = steps[index];
+  if (!step) return value;
+  if (typeof value !== 'object' || Array.isArray(value)) return undefined;
+  const inner = own(value, step.field);
+  if (!step.each) return follow(inner, steps, index + 1);
+  return Array.isArray(inner) ? inner.map((item) => follow(item, steps, index + 1)) : undefined;
+}

@@ -1,0 +1,94 @@
+/** Making an event that can be stored out of what `decide` returned. */
+import { InvalidEvent, LimitExceeded } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { Attacher, Attachment } from './attach.ts';
+import type { AnyEvent, EventDefinition } from './event.ts';
+import { describeFault, freezeJson, jsonFault } from './json.ts';
+import { describeIssues, validate } from './schema.ts';
+
+/** An event ready to be stored. */
+export interface MadeEvent {
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** The fields without `type`: the exact text that is stored and hashed. */
+  readonly json: string;
+  readonly bytes: number;
+  /** What `JSON.parse` gives back of it, with its type, frozen: what is folded. */
+  readonly event: AnyEvent;
+  readonly attachments: readonly Attachment[];
+}
+
+interface EventRules {
+  readonly events: ReadonlyMap<string, EventDefinition>;
+  readonly attacher: Attacher;
+  readonly limits: Limits;
+}
+
+/**
+ * Checks an event by its schema and makes it storable: what is stored is the schema's output.
+ *
+ * @throws InvalidEvent if it is of no type of the domain, its schema refuses it, or JSON can't hold it
+ * @throws LimitExceeded if it is too large, or concerns too many documents
+ */
+export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new InvalidEvent(`An event must be an object with a type, not ${raw === null ? 'null' : typeof raw}.`);
+  }
+  const prototype: unknown = Object.getPrototypeOf(raw);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw new InvalidEvent('An event must be a plain object, not an instance of a class.');
+  }
+  const { type, ...fields } = raw as { type?: unknown };
+  const definition = typeof type === 'string' ? rules.events.get(type) : undefined;
+  if (!definition) {
+    throw new InvalidEvent(
+      `The domain has no event type ${JSON.stringify(type)?.slice(0, 200)}: declare it in domain({ events }).`,
+    );
+  }
+  const checked = validate(definition.schema, fields, `event ${definition.type}`);
+  if ('issues' in checked) {
+    throw new InvalidEvent(
+      `The event ${definition.type} is not what its schema asks for: ${describeIssues(checked.issues)}.`,
+      {
+        type: definition.type,
+        issues: checked.issues.slice(0, 10),
+      },
+    );
+  }
+  return storable(definition.type, definition.version, checked.value, rules);
+}
+
+/** An event of a type that no schema describes: the system's own, or a failure that the domain doesn't declare. */
+export function makeUncheckedEvent(
+  raw: { readonly type: string; readonly [field: string]: unknown },
+  rules: EventRules,
+): MadeEvent {
+  const { type, ...fields } = raw;
+  return storable(type, 1, fields, rules);
+}
+
+function storable(type: string, schemaVersion: number, fields: unknown, rules: EventRules): MadeEvent {
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw new InvalidEvent(`The schema of ${type} gave no object of fields.`, { type });
+  }
+  if (Object.hasOwn(fields, 'type')) {
+    throw new InvalidEvent(`The schema of ${type} gave a field named type, which is reserved: give it another name.`, {
+      type,
+    });
+  }
+  const fault = jsonFault(fields);
+  if (fault) {
+    throw new InvalidEvent(`The event ${type} can't be stored as JSON: ${describeFault(fault)}.`, { type, ...fault });
+  }
+  const json = JSON.stringify(fields);
+  const bytes = Buffer.byteLength(json);
+  if (bytes > rules.limits.eventBytesMax) {
+    throw new LimitExceeded(
+      `The event ${type} is ${bytes} bytes long; at most ${rules.limits.eventBytesMax} are allowed. Store large contents elsewhere and their address here.`,
+      { type, bytes, max: rules.limits.eventBytesMax },
+    );
+  }
+  const event: AnyEvent = { type, ...(JSON.parse(json) as object) };
+  freezeJson(event);
+  return { type, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event) };
+}

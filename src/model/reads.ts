@@ -1,0 +1,137 @@
+/** Refs and reads: which documents a decision rests on. */
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import type { Frozen } from './event.ts';
+import { idFault } from './id.ts';
+
+declare const STATE: unique symbol;
+
+/** A document as a decision sees it: not its version, since unhandled events move that without changing the ground. */
+export interface Read<State> {
+  readonly id: string;
+  /** Whether an event that its collection handles was ever attached to it. */
+  readonly exists: boolean;
+  readonly state: Frozen<State>;
+}
+
+/** A document that is asked for. In a generator, `yield*` gives the document. */
+export interface Ref<State> {
+  readonly collection: string;
+  readonly id: string;
+  readonly [STATE]?: State;
+  [Symbol.iterator](): Generator<readonly AnyRef[], Read<State>, readonly Read<unknown>[]>;
+}
+
+// eslint-disable-next-line typescript/no-explicit-any -- a ref to a document of any collection
+export type AnyRef = Ref<any>;
+
+/** What `reads` may return: refs, arrays of refs or undefined in an object; or it is a generator that asks by `yield*`. */
+export type Reads =
+  | { readonly [name: string]: AnyRef | readonly AnyRef[] | undefined }
+  | Generator<readonly AnyRef[], unknown, readonly Read<unknown>[]>;
+
+type DocumentFor<R> =
+  R extends Ref<infer State> ? Read<State> : R extends readonly Ref<infer State>[] ? readonly Read<State>[] : R;
+
+/** What `decide` gets for what `reads` returned. */
+export type Documents<R> =
+  R extends Generator<readonly AnyRef[], infer Result, readonly Read<unknown>[]>
+    ? Result
+    : { readonly [K in keyof R]: DocumentFor<R[K]> };
+
+class CollectionRef<State> implements Ref<State> {
+  declare readonly [STATE]?: State;
+  readonly collection: string;
+  readonly id: string;
+
+  constructor(collection: string, id: string) {
+    this.collection = collection;
+    this.id = id;
+  }
+
+  *[Symbol.iterator](): Generator<readonly AnyRef[], Read<State>, readonly Read<unknown>[]> {
+    const [read] = yield [this];
+    return read as Read<State>;
+  }
+}
+
+/** Makes a ref. @throws InvalidInput if the id is none */
+export function refTo<State>(collection: string, id: string): Ref<State> {
+  const fault = idFault(id);
+  if (fault) {
+    throw new InvalidInput(
+      `The id of a document of ${collection} ${fault}. Pass the id of the document that is meant.`,
+      {
+        collection,
+        path: 'id',
+      },
+    );
+  }
+  return new CollectionRef<State>(collection, id);
+}
+
+/**
+ * Reads several documents in one step of a generator.
+ *
+ * @example
+ * ```ts
+ * *reads({ order_id }) {
+ *   const order = yield* orders.ref(order_id);
+ *   const stock = yield* all(order.state.lines.map((line) => items.ref(line.sku)));
+ *   return { order, stock };
+ * }
+ * ```
+ */
+export function* all<State>(
+  refs: readonly Ref<State>[],
+): Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]> {
+  return (refs.length === 0 ? [] : yield refs) as readonly Read<State>[];
+}
+
+/** Asks for documents stage by stage: each yield is one trip to the store. Returns what `decide` gets. */
+export type ReadStages = Generator<readonly AnyRef[], unknown, readonly Read<unknown>[]>;
+
+/** Goes through what `reads` returned. @throws InvalidDefinition if it is neither an object of refs nor a generator */
+export function* readStages(command: string, reads: unknown): ReadStages {
+  if (typeof reads !== 'object' || reads === null) return wrongReads(command, 'returned no object');
+  if (isGenerator(reads)) {
+    let step = reads.next();
+    while (!step.done) {
+      const asked: readonly unknown[] = Array.isArray(step.value) ? step.value : [];
+      if (asked.length === 0 || !asked.every(isRef)) return wrongReads(command, 'yielded something else than refs');
+      step = reads.next(yield asked as readonly AnyRef[]);
+    }
+    return step.value;
+  }
+  const entries = Object.entries(reads as Record<string, unknown>);
+  const refs: AnyRef[] = [];
+  for (const [name, value] of entries) {
+    const several: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
+    for (const one of several) {
+      if (!isRef(one)) return wrongReads(command, `returned something else than refs in ${name}`);
+      refs.push(one);
+    }
+  }
+  const found = refs.length === 0 ? [] : yield refs;
+  let next = 0;
+  const documents: Record<string, unknown> = {};
+  for (const [name, value] of entries) {
+    if (Array.isArray(value)) documents[name] = value.map(() => found[next++]);
+    else documents[name] = value === undefined ? undefined : found[next++];
+  }
+  return documents;
+}
+
+function isGenerator(value: object): value is Generator<unknown, unknown, unknown> {
+  return typeof (value as Partial<Generator>).next === 'function';
+}
+
+function isRef(value: unknown): value is AnyRef {
+  return value instanceof CollectionRef;
+}
+
+function wrongReads(command: string, problem: string): never {
+  throw new InvalidDefinition(
+    `Command ${command}: reads ${problem}. Return { name: collection.ref(id) }, or be a generator that asks by yield*.`,
+    { command },
+  );
+}

@@ -1,0 +1,62 @@
+/** Folding events into a document (law 4). Pure. */
+import { ReducerFailed } from '../errors.ts';
+import type { CollectionDefinition } from './collection.ts';
+import type { AnyEvent } from './event.ts';
+import { describeFault, freezeJson } from './json.ts';
+
+/** A document that has been folded up to a version. */
+export interface Folded {
+  /** How many events have been attached to it. */
+  readonly version: number;
+  /** The version that its last handled event made; 0 if there is none, and then it doesn't exist. */
+  readonly changed: number;
+  readonly state: unknown;
+}
+
+/** A document before its first event. */
+export function unborn(collection: CollectionDefinition, id: string): Folded {
+  return { version: 0, changed: 0, state: collection.initial(id) };
+}
+
+/**
+ * The document after one more event. A type that the collection doesn't handle counts as a version and leaves the state.
+ *
+ * @throws ReducerFailed if the reducer throws, or returns something that isn't plain JSON
+ */
+export function reduce(
+  collection: CollectionDefinition,
+  id: string,
+  document: Folded,
+  event: AnyEvent,
+  time: number,
+): Folded {
+  const version = document.version + 1;
+  const reducer = collection.reduce.get(event.type);
+  if (!reducer) return { version, changed: document.changed, state: document.state };
+  let state: unknown;
+  try {
+    state = reducer(document.state, event, { id, time });
+  } catch (cause) {
+    throw failed(collection, id, version, event, `threw: ${String(cause)}`, cause);
+  }
+  if (state === undefined) throw failed(collection, id, version, event, 'returned undefined: return the state');
+  const fault = freezeJson(state);
+  if (fault)
+    throw failed(collection, id, version, event, `returned a state that is not plain JSON: ${describeFault(fault)}`);
+  return { version, changed: version, state };
+}
+
+function failed(
+  { name }: CollectionDefinition,
+  id: string,
+  version: number,
+  { type }: AnyEvent,
+  problem: string,
+  cause?: unknown,
+): ReducerFailed {
+  return new ReducerFailed(
+    `The reducer of ${type} in collection ${name} ${problem}. The document ${JSON.stringify(id)} can't be read until it is mended.`,
+    { collection: name, id, version, type },
+    cause,
+  );
+}

@@ -1,0 +1,329 @@
+/**
+ * What a storage engine owes.
+ *
+ * A store is a small, deterministic state machine: the same batches in the same order give the same log, the same
+ * versions and the same hashes, whatever the engine. It knows nothing of reducers or schemas. The conformance suite in
+ * `tidemark/testing` holds every engine to the sentences below.
+ *
+ * Strings that reach a store are well-formed Unicode without NUL, are compared byte by byte in UTF-8, and are never
+ * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
+ *
+ * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
+ * stored), `ClockAhead`, `RebuildRequired`, `Closed`, and at opening `NotALog`, `FormatTooNew`, `NotWritable`,
+ * `LogCorrupt`. Nothing else reaches the caller.
+ */
+import type { DeclaredKey } from '../model/key.ts';
+
+/** A place where a log can be. Asking for one does nothing yet; each `open` gives an independent session on the log. */
+export interface Store {
+  /** What kind of engine it is, for messages and `status()`: `'sqlite'`. */
+  readonly name: string;
+  /** Opens the log, and makes it first if there is none. Refuses what isn't a log, or is of a newer format. */
+  open(): Promise<Session>;
+}
+
+/** An open log. Its methods may be called at any time; what they promise holds whatever other sessions do. */
+export interface Session {
+  /** What this engine can do beyond the duties of all. */
+  readonly capabilities: Capabilities;
+
+  /** The registered collections, ordered by name, and the registry's generation (0 for a new log). */
+  registry(): Promise<Registry>;
+
+  /**
+   * Adds the collections that aren't registered yet, in one transaction, and returns the registry. Each call that adds
+   * something raises the generation by one. Throws `RebuildRequired`, changing nothing, if one is new and the log isn't
+   * empty, or if one is registered with another definition or declared key.
+   */
+  register(collections: readonly CollectionEntry[]): Promise<Registry>;
+
+  /**
+   * Stores the whole batch in one durable write, or refuses it whole with all that stands in its way (laws 1 to 7). The
+   * answer is given only after the write is on stable storage. In order, all within one write lock:
+   *
+   * 1. `diverged` if the log doesn't hold `seen`.
+   * 2. `behind` if `generation` isn't the registry's.
+   * 3. `refused` if a final outcome is stored under one of the command ids, or a document in `reads` is stale: an event
+   *    of a type in `handled` is attached to it above the version read. Merely being attached to is not stale.
+   * 4. `ClockAhead` is thrown if a commit's time is further ahead than the engine's bound of the later of its own
+   *    clock and the last `recordedAt`.
+   * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
+   *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is the later of its `time` and the
+   *    `recordedAt` of the commit before.
+   */
+  append(batch: Batch): Promise<Appended>;
+
+  /**
+   * Runs `work` with the write lock of the log held: what it loads can't move until it has appended. What it appended
+   * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored. It may
+   * append at most one batch that is stored. Only where `capabilities.exclusive`.
+   */
+  exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T>;
+
+  /**
+   * Heads and events of documents, all as of one point of the log. At most {@link LOAD_EVENTS_MAX} events are
+   * returned over all documents together, in the order of the requests: where a document's last event is below its
+   * head (or `upTo`), ask again from there with `asOf: end.position`.
+   */
+  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded>;
+
+  /** A page of the log, or of one document's events, with everything that is recorded about each event. */
+  read(range: LogRange | DocumentRange): Promise<EventPage>;
+
+  /** Commits as they are hashed, in the order of the log, without their events. */
+  commits(range: CommitRange): Promise<readonly StoredCommit[]>;
+
+  /**
+   * What the ledger holds of these command ids, in any order: the final outcome where there is one, otherwise the last
+   * that isn't final; nothing for an id that was never recorded.
+   */
+  ledger(ids: readonly string[]): Promise<readonly StoredCommit[]>;
+
+  /** Documents with at least one event, ordered by collection then id (UTF-8 bytes), with their heads. */
+  documents(range: DocumentsRange): Promise<readonly DocumentHead[]>;
+
+  /** Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. */
+  check(): Promise<readonly string[]>;
+
+  /** Ends the session. Every later call throws `Closed`. Closing twice does nothing. */
+  close(): Promise<void>;
+}
+
+/** What runs under the write lock. */
+export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger'>;
+
+export interface Capabilities {
+  /** Whether {@link Session.exclusive} works. Without it the engine retries with jitter and may end in `CONTENTION`. */
+  readonly exclusive: boolean;
+}
+
+// --- Bounds ----------------------------------------------------------------------------------------------------------
+
+/** Most events that one `load` returns. */
+export const LOAD_EVENTS_MAX = 10_000;
+/** Most events, commits or documents that one page holds. */
+export const PAGE_ROWS_MAX = 1_000;
+/** Most positions that one `read` looks at, so that a rare type doesn't keep a statement open for the whole log. */
+export const PAGE_POSITIONS_MAX = 10_000;
+/** Most events that a refusal carries for each stale document; the engine loads the rest. */
+export const STALE_EVENTS_MAX = 100;
+/** How far ahead a decision's time may be, in milliseconds, unless the engine is told otherwise. */
+export const CLOCK_AHEAD_MAX_MS = 5 * 60_000;
+
+// --- Registry ----------------------------------------------------------------------------------------------------------
+
+export interface Registry {
+  readonly generation: number;
+  readonly collections: readonly CollectionEntry[];
+}
+
+export interface CollectionEntry {
+  readonly name: string;
+  readonly definition: number;
+  /** As declared; two declarations are the same if their JSON texts are. */
+  readonly key: DeclaredKey;
+}
+
+// --- Append ------------------------------------------------------------------------------------------------------------
+
+/** An end of the log: the last position of a commit, and the chain's hash there. Position 0 has 64 zeros. */
+export interface LogPoint {
+  readonly position: number;
+  readonly hash: string;
+}
+
+export interface LogEnd extends LogPoint {
+  /** `recordedAt` of the last commit; 0 where there is none. */
+  readonly recordedAt: number;
+}
+
+export interface Batch {
+  /** The end of the log that the engine last saw. */
+  readonly seen: LogPoint;
+  /** The registry's generation that the attachments were made by. */
+  readonly generation: number;
+  /** What the deciding application's reducers handle: collection → event types. The same object from batch to batch. */
+  readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
+  /** One row a distinct document: the version of the *stored* document that the batch was decided on. */
+  readonly reads: readonly DocumentVersion[];
+  /** In order; each may build on those before it. No command id stands in it twice. Not empty. */
+  readonly commits: readonly Commit[];
+}
+
+export interface DocumentVersion {
+  readonly collection: string;
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Who asked for what: the part of a commit that the ledger keeps. */
+export interface CommandFacts {
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the canonical JSON of name, actor and raw input. */
+  readonly fingerprint: string;
+  readonly actor?: string | undefined;
+  readonly correlation?: string | undefined;
+  readonly causation?: string | undefined;
+}
+
+/** What a command came to: the facts that the digest covers, but for the events. */
+export interface CommitFacts {
+  readonly command: CommandFacts;
+  readonly outcome: 'succeeded' | 'failed';
+  /** Whether the command id is used up by it. */
+  readonly final: boolean;
+  readonly reason?: string | undefined;
+  /** Details of a failure, as JSON text. */
+  readonly details?: string | undefined;
+  /** When it was decided. */
+  readonly time: number;
+}
+
+export interface Commit extends CommitFacts {
+  /** In order. Not empty. */
+  readonly events: readonly NewEvent[];
+  /** Made of the facts and events by `commitDigest`, before the write. */
+  readonly digest: string;
+}
+
+/** The part of an event that is a fact, and hashed. */
+export interface EventFacts {
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** The fields without `type`: the exact text that is stored and hashed. Nothing may assume that it can be read. */
+  readonly json: string;
+}
+
+export interface NewEvent extends EventFacts {
+  /** Each document once. */
+  readonly attachments: readonly DocumentRef[];
+}
+
+export interface DocumentRef {
+  readonly collection: string;
+  readonly id: string;
+}
+
+export type Appended = Stored | Refused | { readonly status: 'behind' } | { readonly status: 'diverged' };
+
+export interface Stored {
+  readonly status: 'stored';
+  /** The end of the log after the batch. */
+  readonly end: LogEnd;
+  /** For each commit the position of its first event, its `recordedAt`, and the chain's hash after it. */
+  readonly commits: readonly { readonly position: number; readonly recordedAt: number; readonly hash: string }[];
+  /** The version that each attachment got: commit by commit, event by event, in the order given. */
+  readonly versions: readonly number[];
+  /** For each row of `reads` the document's head before the batch: at least the version read. */
+  readonly heads: readonly number[];
+}
+
+export interface Refused {
+  readonly status: 'refused';
+  /** The end of the log that the batch was refused at. */
+  readonly end: LogEnd;
+  /** Every stale document of `reads`, with its head and the events above the version read ({@link STALE_EVENTS_MAX}). */
+  readonly stale: readonly (DocumentRef & { readonly head: number; readonly events: readonly DocumentEvent[] })[];
+  /** Every command id of the batch that has a final outcome. */
+  readonly duplicates: readonly string[];
+}
+
+// --- Reading -----------------------------------------------------------------------------------------------------------
+
+export interface LoadRequest extends DocumentRef {
+  /** Events above this version are returned. */
+  readonly after: number;
+  /** Events above this version are not. */
+  readonly upTo?: number | undefined;
+}
+
+export interface LoadOptions {
+  /** Answer as the log was at this position: later events are neither returned nor counted in heads. */
+  readonly asOf?: number | undefined;
+}
+
+export interface Loaded {
+  /** The end of the log that was read at (now, also with `asOf`). */
+  readonly end: LogEnd;
+  /** In the order of the requests. Versions of the events are dense from `after + 1`. */
+  readonly documents: readonly { readonly head: number; readonly events: readonly DocumentEvent[] }[];
+}
+
+/** What a fold needs of an event. */
+export interface DocumentEvent extends EventFacts {
+  /** The version of the document that the event made. */
+  readonly version: number;
+  readonly position: number;
+  /** When the event was decided. */
+  readonly time: number;
+}
+
+/** Positions between `after` and `before`, both exclusive; forward, or backward if `reverse`. */
+export interface LogRange {
+  readonly after?: number | undefined;
+  readonly before?: number | undefined;
+  readonly types?: readonly string[] | undefined;
+  readonly reverse?: boolean | undefined;
+  readonly limit: number;
+}
+
+/** Versions of one document above `after`. */
+export interface DocumentRange {
+  readonly document: DocumentRef;
+  readonly after: number;
+  readonly limit: number;
+}
+
+export interface EventPage {
+  /** The end of the log that was read at. */
+  readonly end: LogEnd;
+  /** At most the smaller of `limit` and {@link PAGE_ROWS_MAX}. */
+  readonly events: readonly StoredEvent[];
+  /**
+   * Where to go on: the next page's `after` (`before` if reversed; the version for a document), or undefined if all up
+   * to `end` has been looked at. A page may be empty and still have a next.
+   */
+  readonly next: number | undefined;
+}
+
+export interface StoredEvent extends EventFacts {
+  readonly position: number;
+  /** In the order they were appended in. */
+  readonly attachments: readonly DocumentVersion[];
+  /** The commit that it belongs to; the same object for neighbours of one commit. */
+  readonly commit: StoredCommit;
+}
+
+/** A commit in the chain, which is also the ledger's entry of its command. */
+export interface StoredCommit extends CommitFacts {
+  /** Of its first event. */
+  readonly position: number;
+  /** How many events it has. */
+  readonly eventCount: number;
+  readonly recordedAt: number;
+  /** The chain's hash after it. */
+  readonly hash: string;
+}
+
+export interface CommitRange {
+  /** Commits whose first position is above it. */
+  readonly after?: number | undefined;
+  /** Commits whose first position is not above it. */
+  readonly upTo?: number | undefined;
+  /** Commits recorded at or before this time. */
+  readonly recordedBy?: number | undefined;
+  /** The last first. */
+  readonly reverse?: boolean | undefined;
+  /** At most the smaller of it and {@link PAGE_ROWS_MAX} are returned. */
+  readonly limit: number;
+}
+
+export interface DocumentsRange {
+  readonly after?: DocumentRef | undefined;
+  readonly limit: number;
+}
+
+export interface DocumentHead extends DocumentRef {
+  readonly head: number;
+}
