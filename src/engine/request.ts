@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
 import { commandDefinition, type CommandDefinition } from '../model/command.ts';
 import { idFault, timedId } from '../model/id.ts';
-import { canonicalJson, describeFault, freezeJson, jsonFault } from '../model/json.ts';
-import { describeIssues, validate, type Validated } from '../model/schema.ts';
+import { assertPlainInput, validInput } from '../model/input.ts';
+import { canonicalJson } from '../model/json.ts';
 import type { CommandFacts } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document } from './document.ts';
@@ -55,11 +55,14 @@ export function requestOf(core: Core, command: unknown, raw: unknown, options: E
     throw new InvalidInput(`Command ${definition.name}: the option signal must be an AbortSignal.`, { path: 'signal' });
   }
   const id = options.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
+  assertPlainInput(definition, raw);
   const fingerprint = fingerprintOf(core, definition, raw, actor);
+  const input = validInput(definition, raw);
+  assertIds(core, definition, input);
   return {
     command: definition,
     facts: { id, name: definition.name, fingerprint, actor, correlation, causation },
-    input: validInput(core, definition, raw),
+    input,
     named: options.id !== undefined,
     signal,
     unchanged: checkUnchanged(core, definition, options.unchanged),
@@ -81,57 +84,22 @@ function knownCommand(core: Core, command: unknown): CommandDefinition {
 
 /** SHA-256 of the canonical JSON of name, actor and raw input: what a repeated id must match. */
 function fingerprintOf(core: Core, { name }: CommandDefinition, raw: unknown, actor: string | undefined): string {
-  const fault = raw === undefined ? undefined : jsonFault(raw);
-  if (fault) {
-    throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(fault)}.`, {
-      command: name,
-      ...fault,
-    });
-  }
   const text = canonicalJson({ actor, input: raw, name });
-  if (text.length > core.limits.inputBytesMax || Buffer.byteLength(text) > core.limits.inputBytesMax) {
-    throw new InvalidInput(`Command ${name}: the input is over ${core.limits.inputBytesMax} bytes long.`, {
-      command: name,
-      path: '',
-      max: core.limits.inputBytesMax,
-    });
+  const { inputBytesMax: max } = core.limits;
+  if (text.length > max || Buffer.byteLength(text) > max) {
+    throw new InvalidInput(`Command ${name}: the input is over ${max} bytes long.`, { command: name, path: '', max });
   }
   return hash('sha256', text, 'hex');
 }
 
-function validInput(core: Core, { name, input: schema }: CommandDefinition, raw: unknown): unknown {
-  let checked: Validated;
-  try {
-    // A copy: what was fingerprinted is what is decided on, whatever the caller does to the object meanwhile.
-    checked = validate(schema, raw === undefined ? undefined : JSON.parse(JSON.stringify(raw)), `command ${name}`);
-  } catch (cause) {
-    if (cause instanceof Error && cause.name === 'AsyncSchema') throw cause;
-    throw new InvalidInput(
-      `Command ${name}: the input's schema threw: ${String(cause)}.`,
-      { command: name, path: '' },
-      cause,
-    );
-  }
-  if ('issues' in checked) {
-    throw new InvalidInput(
-      `Command ${name}: the input is not what its schema asks for: ${describeIssues(checked.issues)}.`,
-      {
-        command: name,
-        path: checked.issues[0]?.path ?? '',
-        issues: checked.issues.slice(0, 10),
-      },
-    );
-  }
-  // A schema may give dates or maps for `decide` to use; what is plain is frozen.
-  freezeJson(checked.value);
-  const fault = core.membership.attacher.inputFault(checked.value);
-  if (fault) {
-    throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
-      command: name,
-      ...fault,
-    });
-  }
-  return checked.value;
+/** Ids are looked at before anything is decided: an input that can only lead to an invalid event is no command. */
+function assertIds(core: Core, { name }: CommandDefinition, input: unknown): void {
+  const fault = core.membership.attacher.inputFault(input);
+  if (!fault) return;
+  throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
+    command: name,
+    ...fault,
+  });
 }
 
 function checkUnchanged(core: Core, { name }: CommandDefinition, given: unknown): Request['unchanged'] {

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { canonicalJson, describeFault, freezeJson, jsonFault, JSON_DEPTH_MAX } from './json.ts';
+
+describe('jsonFault', () => {
+  class Money {
+    cents = 5;
+  }
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  const cases: readonly [string, unknown, string][] = [
+    ['a date', { at: new Date(0) }, 'at: an instance of Date is not plain JSON'],
+    ['a bigint', { a: { b: 5n } }, 'a.b: a bigint is not JSON'],
+    ['NaN', { list: [1, NaN] }, 'list[1]: NaN is not a JSON number'],
+    ['Infinity', [Infinity], '[0]: Infinity is not a JSON number'],
+    ['a class instance', { price: new Money() }, 'price: an instance of Money is not plain JSON'],
+    ['a map', { m: new Map() }, 'm: an instance of Map is not plain JSON'],
+    ['a function', { f: () => 1 }, 'f: a function is not JSON'],
+    ['a symbol', { s: Symbol('s') }, 's: a symbol is not JSON'],
+    ['a lone surrogate', { s: 'x\ud800y' }, 's: a lone surrogate is not well-formed Unicode'],
+    ['a NUL', { s: 'a\0b' }, 's: a NUL character'],
+    ['a NUL in a name', { 'a\0': 1 }, '"a\\u0000": the field\'s name: a NUL character'],
+    ['__proto__', JSON.parse('{"a":{"__proto__":{"x":1}}}'), 'a.__proto__: a field must not be named __proto__'],
+    ['undefined in an array', [undefined], '[0]: undefined is not JSON'],
+    // eslint-disable-next-line no-sparse-arrays -- the hole is what is tested
+    ['a hole in an array', [[, 1]], '[0][0]: undefined is not JSON'],
+  ];
+  test.each(cases)('finds %s, with the path to it', (_, value, said) => {
+    const fault = jsonFault(value);
+    expect(fault && describeFault(fault)).toBe(said);
+  });
+
+  test('finds a cycle, and nesting without end', () => {
+    expect(jsonFault(cycle)?.problem).toContain(`deeper than ${JSON_DEPTH_MAX} levels`);
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level += 1) deep = [deep];
+    expect(jsonFault(deep)?.problem).toContain('nested deeper');
+  });
+
+  test('lets plain JSON pass, and undefined fields, which are as if absent', () => {
+    expect(
+      jsonFault({ a: [1, 'x', null, true, { b: -0 }], gone: undefined, '': { constructor: 'x' } }),
+    ).toBeUndefined();
+    expect(jsonFault(Object.assign(Object.create(null) as object, { a: 1 }))).toBeUndefined();
+  });
+
+  test('what it lets pass comes back from JSON the same', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(jsonFault(value)).toBeUndefined();
+        expect(JSON.parse(JSON.stringify(value))).toEqual(value);
+      }),
+    );
+  });
+});
+
+describe('freezeJson', () => {
+  test('freezes all the way down', () => {
+    const value = { a: { b: [{ c: 1 }] } };
+    expect(freezeJson(value)).toBeUndefined();
+    expect(() => (value.a.b[0]!.c = 2)).toThrow(TypeError);
+    expect(() => value.a.b.push({ c: 2 })).toThrow(TypeError);
+  });
+
+  test('skips what is frozen already', () => {
+    const inner = Object.freeze({ deep: { open: 1 } });
+    freezeJson({ inner });
+    expect(Object.isFrozen(inner.deep)).toBe(false);
+  });
+
+  test('names what is no JSON, with its path; undefined fields may stay', () => {
+    expect(freezeJson({ a: [{ at: new Date(0) }] })).toEqual({
+      path: 'a[0].at',
+      problem: 'an instance of Date is not plain JSON',
+    });
+    expect(freezeJson({ a: undefined, n: 1 })).toBeUndefined();
+    expect(freezeJson({ n: NaN })?.path).toBe('n');
+  });
+});
+
+describe('canonicalJson', () => {
+  test('does not depend on the order of fields', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
+        const turned = Object.fromEntries(Object.entries(object).reverse());
+        expect(canonicalJson(turned)).toBe(canonicalJson(object));
+        expect(JSON.parse(canonicalJson(object))).toEqual(JSON.parse(JSON.stringify(object)));
+      }),
+    );
+  });
+
+  test('drops undefined fields, as JSON does', () => {
+    expect(canonicalJson({ b: undefined, c: [{ z: 1, a: 'é' }], a: null })).toBe('{"a":null,"c":[{"a":"é","z":1}]}');
+  });
+});

@@ -1,0 +1,149 @@
+import { AssertionError } from 'node:assert';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { InvalidEvent, InvalidInput } from '../errors.ts';
+import { domain } from '../model/domain.ts';
+import { failure } from '../model/failure.ts';
+import { all } from '../model/reads.ts';
+import { at, given } from './given.ts';
+
+const cinema = domain({
+  events: {
+    SEAT_RESERVED: z.object({ seat_id: z.string(), user_id: z.string(), until: z.int() }),
+    SEAT_BOOKED: z.object({
+      seat_id: z.string(),
+      user_id: z.string(),
+      booking_id: z.string(),
+      note: z.string().default(''),
+    }),
+    GROUP_FORMED: z.object({ group_id: z.string(), seat_ids: z.array(z.string()) }),
+  },
+});
+const seats = cinema.collection('seats', {
+  key: ['seat_id', 'seat_ids'],
+  initial: { heldUntil: 0, by: '', booked: false },
+  reduce: {
+    SEAT_RESERVED: (seat, { until, user_id }, { time }) => ({ ...seat, heldUntil: Math.max(until, time), by: user_id }),
+    SEAT_BOOKED: (seat) => ({ ...seat, booked: true }),
+  },
+});
+const groups = cinema.collection('groups', {
+  key: 'group_id',
+  initial: { seats: [] as string[] },
+  reduce: { GROUP_FORMED: (_, { seat_ids }) => ({ seats: seat_ids }) },
+});
+const book = cinema.command('BOOK', {
+  input: z.object({ seat_id: z.string(), user_id: z.string() }),
+  reads: (input) => ({ seat: seats.ref(input.seat_id) }),
+  decide: ({ seat }, input, { time, newId }) =>
+    seat.state.booked
+      ? failure('BOOKED')
+      : seat.state.heldUntil > time && seat.state.by !== input.user_id
+        ? failure('HELD', { until: seat.state.heldUntil })
+        : { type: 'SEAT_BOOKED', ...input, booking_id: newId(), note: '' },
+});
+const bookGroup = cinema.command('BOOK_GROUP', {
+  input: z.object({ group_id: z.string(), user_id: z.string() }),
+  *reads(input) {
+    const group = yield* groups.ref(input.group_id);
+    const wanted = yield* all(group.state.seats.map((id) => seats.ref(id)));
+    return { wanted };
+  },
+  decide: ({ wanted }, { user_id }, { newId, prepared, actor }) => {
+    if (wanted.some((seat) => seat.state.booked)) return failure('TAKEN');
+    return wanted.map(({ id }) => ({
+      type: 'SEAT_BOOKED',
+      seat_id: id,
+      user_id,
+      booking_id: newId(),
+      note: `${actor ?? ''}${String(prepared)}`,
+    }));
+  },
+});
+const reserved = { type: 'SEAT_RESERVED', seat_id: 'a1', user_id: 'ann', until: 60_000 };
+
+describe('given, when, expect', () => {
+  test('events, defaults filled by the schema, and the documents they make', () => {
+    given([seats], [reserved])
+      .when(book, { seat_id: 'a1', user_id: 'ann' }, { id: 'c1' })
+      .expect(([event]) =>
+        expect(event).toMatchObject({ type: 'SEAT_BOOKED', seat_id: 'a1', user_id: 'ann', note: '' }),
+      )
+      .expectDocument(seats, 'a1', { heldUntil: 60_000, by: 'ann', booked: true });
+  });
+
+  test('a failure, by its reason, and by its details where they are given', () => {
+    const when = given([seats], [reserved]).when(book, { seat_id: 'a1', user_id: 'bob' }, { time: 59_999 });
+    when.expect(failure('HELD')).expect(failure('HELD', { until: 60_000 }));
+    expect(() => when.expect(failure('HELD', { until: 1 }))).toThrow(AssertionError);
+    expect(() => when.expect(failure('BOOKED'))).toThrow(AssertionError);
+    expect(() => when.expect(reserved)).toThrow('failed with HELD');
+  });
+
+  test('time: given by at, told to reducers, and never before the last event', () => {
+    given([seats], [at(90_000, reserved)])
+      .expectDocument(seats, 'a1', { heldUntil: 90_000, by: 'ann', booked: false })
+      .when(book, { seat_id: 'a1', user_id: 'bob' }, { time: 5 })
+      .expect(([event]) => expect(event?.type).toBe('SEAT_BOOKED'));
+  });
+
+  test('one command after the other', () => {
+    given({ collections: [seats], commands: [book] })
+      .when(book, { seat_id: 'a1', user_id: 'ann' })
+      .when(book, { seat_id: 'a1', user_id: 'bob' })
+      .expect(failure('BOOKED'));
+  });
+
+  test('reads that depend on what was read', () => {
+    given([seats, groups], [{ type: 'GROUP_FORMED', group_id: 'g', seat_ids: ['a1', 'a2'] }])
+      .when(bookGroup, { group_id: 'g', user_id: 'ann' }, { actor: 'desk', prepared: 7 })
+      .expect((events) => {
+        expect(events.map(({ seat_id, note }) => [seat_id, note])).toEqual([
+          ['a1', 'desk7'],
+          ['a2', 'desk7'],
+        ]);
+        expect(new Set(events.map((event) => event['booking_id'])).size).toBe(2);
+      })
+      .expectDocument(seats, 'a2', { heldUntil: 0, by: '', booked: true });
+  });
+
+  test('failures among the given events', () => {
+    given([seats, book], [{ type: 'BOOK_FAILED', seat_id: 'a1', reason: 'HELD' }]).expectDocument(seats, 'a1', {
+      heldUntil: 0,
+      by: '',
+      booked: false,
+    });
+    expect(() => given([seats], [{ type: 'BOOK_FAILED', seat_id: 'a1' }])).toThrow(InvalidEvent);
+  });
+
+  test('what is wrong in the test itself is said', () => {
+    expect(() => given([seats], [{ type: 'SEAT_RESERVED', seat_id: 'a1' }])).toThrow(InvalidEvent);
+    expect(() => given([seats]).when(book, { seat_id: 'a1' } as never)).toThrow(InvalidInput);
+    expect(() => given([seats]).when(book, { seat_id: '', user_id: 'u' })).toThrow(InvalidInput);
+    expect(() => given([])).toThrow('pass the collections');
+    expect(() => given([seats]).when(bookGroup, { group_id: 'g', user_id: 'u' })).toThrow(
+      'groups is read, but not among the parts',
+    );
+  });
+
+  test('an expectation that does not hold fails, with what is and what was expected', () => {
+    const when = given([seats]).when(book, { seat_id: 'a1', user_id: 'ann' });
+    expect(() => when.expect({ type: 'SEAT_BOOKED', seat_id: 'a2' })).toThrow(AssertionError);
+    expect(() => when.expect([])).toThrow('the events of BOOK');
+    expect(() => when.expect(failure('BOOKED'))).toThrow('was expected to fail with BOOKED');
+    expect(() => when.expectDocument(seats, 'a1', { heldUntil: 0, by: '', booked: false })).toThrow('seats "a1"');
+    expect(() => when.expectError('TypeError')).toThrow('was expected to go wrong');
+  });
+
+  test('a decide that throws is shown with its cause', () => {
+    const broken = cinema.command('BROKEN', {
+      input: z.object({}),
+      decide: () => {
+        throw new RangeError('off by one');
+      },
+    });
+    const when = given([seats]).when(broken, {});
+    when.expectError('RangeError');
+    expect(() => when.expect([])).toThrow('RangeError: off by one');
+  });
+});

@@ -1,0 +1,276 @@
+/**
+ * Given events, when a command, then events or a failure: a domain's rules tested without a store, by the same code
+ * that decides and folds in an application.
+ */
+import { deepStrictEqual, fail } from 'node:assert/strict';
+import { AssertionError } from 'node:assert';
+import { InvalidDefinition } from '../errors.ts';
+import type { InputOf } from '../engine/app.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { attacher } from '../model/attach.ts';
+import {
+  collectionDefinition,
+  type AnyCollection,
+  type Collection,
+  type CollectionDefinition,
+} from '../model/collection.ts';
+import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
+import { decide, type Decision, type Rules } from '../model/decide.ts';
+import { domainDefinition } from '../model/domain.ts';
+import type { AnyEvent, Frozen } from '../model/event.ts';
+import { isFailure, type Failure } from '../model/failure.ts';
+import { assertPlainInput, validInput } from '../model/input.ts';
+import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
+import { reduce, unborn, type Folded } from '../model/reduce.ts';
+import type { AnyRef, Read } from '../model/reads.ts';
+
+/** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
+export type Parts =
+  | readonly (AnyCollection | AnyCommand)[]
+  | { readonly collections: readonly AnyCollection[]; readonly commands?: readonly AnyCommand[] };
+
+/** An event that happened at a time; made by {@link at}. */
+export interface TimedEvent {
+  readonly time: number;
+  readonly event: { readonly type: string };
+}
+
+const timed = new WeakSet<object>();
+
+/**
+ * An event that was decided at a time, for reducers and decisions that look at it.
+ *
+ * @param time milliseconds since the Unix epoch
+ *
+ * @example
+ * ```ts
+ * given([seats], [at(1_000, { type: 'SEAT_RESERVED', seat_id: 's1', until: 61_000 })])
+ * ```
+ */
+export function at(time: number, event: { readonly type: string; readonly [field: string]: unknown }): TimedEvent {
+  const made = { time, event };
+  timed.add(made);
+  return made;
+}
+
+export interface WhenOptions {
+  /** The server's clock; the time of the last event if not given, or if that is later. */
+  readonly time?: number;
+  readonly actor?: string;
+  /** What `prepare` would have returned: it isn't run. */
+  readonly prepared?: unknown;
+  /** The command's id, from which `newId()` derives. */
+  readonly id?: string;
+}
+
+/** What has happened so far. */
+export interface Given {
+  /** Decides a command on it. @throws InvalidInput as `execute` does */
+  when<C extends AnyCommand>(command: C, input: InputOf<C>, options?: WhenOptions): Decided;
+  /** Asserts the state of a document. */
+  expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this;
+}
+
+/** What a command came to. It has happened: expectations and further commands go on from there. */
+export interface Decided extends Given {
+  /** What was recorded: the events, or the failure's. */
+  readonly events: readonly AnyEvent[];
+  /**
+   * Asserts the events (all of them, in order), or a failure: its reason, and its details if any are given. A function
+   * gets the events for assertions of its own, where ids are new.
+   */
+  expect(expected: ExpectedEvent | readonly ExpectedEvent[] | Failure | ((events: readonly AnyEvent[]) => void)): this;
+  /** Asserts that the command's own code went wrong, by the error's name. */
+  expectError(name: string): this;
+}
+
+type ExpectedEvent = { readonly type: string; readonly [field: string]: unknown };
+
+/**
+ * Starts from events that have happened.
+ *
+ * @param parts the collections that are read or looked at; in a list, or as for `open`
+ * @param events in their order; checked by their schemas; `at(time, event)` for those whose time matters
+ * @throws InvalidEvent if an event isn't one of the domain
+ *
+ * @example
+ * ```ts
+ * given([users, services], [{ type: 'SERVICE_CREATED', service_id: 's1', seller_id: 'u1', title: 'Seat', price: 5, quantity: 1 }])
+ *   .when(buyService, { service_id: 's1', buyer_id: 'u2' })
+ *   .expect({ type: 'SERVICE_BOUGHT', service_id: 's1', buyer_id: 'u2', price: 5 })
+ *   .expectDocument(services, 's1', { title: 'Seat', price: 5, quantity: 0 });
+ * ```
+ */
+export function given(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[] = []): Given {
+  const world = new World(parts);
+  for (const one of events) {
+    if (timed.has(one)) world.record(one as TimedEvent);
+    else world.record({ time: world.time, event: one as ExpectedEvent });
+  }
+  return new Scenario(world);
+}
+
+/** The documents of a test, folded from its events. */
+class World {
+  readonly rules: Rules;
+  readonly collections = new Map<string, CollectionDefinition>();
+  readonly #failureTypes: ReadonlySet<string>;
+  readonly #documents = new Map<string, Folded>();
+  time = 0;
+
+  constructor(parts: Parts) {
+    const list: readonly object[] = Array.isArray(parts)
+      ? parts
+      : [
+          ...(parts as { collections: readonly object[] }).collections,
+          ...((parts as { commands?: readonly object[] }).commands ?? []),
+        ];
+    const commands: CommandDefinition[] = [];
+    for (const part of list) {
+      if ('ref' in part) {
+        const definition = collectionDefinition(part);
+        this.collections.set(definition.name, definition);
+      } else commands.push(commandDefinition(part));
+    }
+    const [first] = [...this.collections.values(), ...commands];
+    if (!first) throw new InvalidDefinition('given: pass the collections that are read or looked at.');
+    this.#failureTypes = new Set(commands.map(({ failureType }) => failureType));
+    this.rules = {
+      events: domainDefinition(first.domain).events,
+      attacher: attacher(
+        [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
+        DEFAULT_LIMITS.eventAttachmentsMax,
+      ),
+      limits: DEFAULT_LIMITS,
+    };
+  }
+
+  record({ event, time }: TimedEvent): void {
+    const undeclared = !this.rules.events.has(event.type) && this.#failureTypes.has(event.type);
+    this.apply(
+      [undeclared ? makeUncheckedEvent(event as ExpectedEvent, this.rules) : makeEvent(event, this.rules)],
+      time,
+    );
+  }
+
+  apply(events: readonly MadeEvent[], time: number): void {
+    this.time = Math.max(this.time, time);
+    for (const { event, attachments } of events) {
+      for (const { collection: name, id } of attachments) {
+        const collection = this.collections.get(name)!;
+        this.#documents.set(`${name}\0${id}`, reduce(collection, id, this.document(collection, id), event, time));
+      }
+    }
+  }
+
+  document(collection: CollectionDefinition, id: string): Folded {
+    return this.#documents.get(`${collection.name}\0${id}`) ?? unborn(collection, id);
+  }
+
+  read({ collection: name, id }: AnyRef): Read<unknown> {
+    const collection = this.collections.get(name);
+    if (!collection)
+      throw new InvalidDefinition(`given: the collection ${name} is read, but not among the parts.`, {
+        collection: name,
+      });
+    const { changed, state } = this.document(collection, id);
+    return Object.freeze({ id, exists: changed > 0, state: state as never });
+  }
+}
+
+class Scenario implements Given {
+  protected readonly world: World;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  when<C extends AnyCommand>(command: C, input: InputOf<C>, options: WhenOptions = {}): Decided {
+    const definition = commandDefinition(command);
+    const { id = 'given-when-expect', actor, prepared } = options;
+    const time = Math.max(options.time ?? 0, this.world.time);
+    assertPlainInput(definition, input);
+    const asked = { command: definition, input: validInput(definition, input), id, time, actor, prepared };
+    const deciding = decide(asked, this.world.rules);
+    let step = deciding.next();
+    while (!step.done) step = deciding.next(step.value.map((ref) => this.world.read(ref)));
+    this.world.apply(step.value.events, time);
+    return new Then(this.world, definition.name, step.value);
+  }
+
+  expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this {
+    const definition = collectionDefinition(collection);
+    const actual = this.world.document(definition, id).state;
+    deepStrictEqual(plain(actual), plain(state), difference(`${definition.name} ${JSON.stringify(id)}`, actual, state));
+    return this;
+  }
+}
+
+class Then extends Scenario implements Decided {
+  readonly events: readonly AnyEvent[];
+  readonly #command: string;
+  readonly #decision: Decision;
+
+  constructor(world: World, command: string, decision: Decision) {
+    super(world);
+    this.#command = command;
+    this.#decision = decision;
+    this.events = decision.events.map(({ event }) => event);
+  }
+
+  expect(expected: ExpectedEvent | readonly ExpectedEvent[] | Failure | ((events: readonly AnyEvent[]) => void)): this {
+    const { error, outcome, reason, details } = this.#decision;
+    if (error !== undefined && reason === 'ERROR') throw this.#wentWrong(error);
+    if (isFailure(expected)) {
+      if (outcome !== 'failed')
+        fail(`${this.#command} was expected to fail with ${expected.failure}, but made ${shown(this.events)}`);
+      const withDetails = Object.keys(expected.details).length > 0;
+      const actual = { failure: reason, ...(withDetails && { details: JSON.parse(details ?? '{}') as object }) };
+      const wanted = { failure: expected.failure, ...(withDetails && { details: plain(expected.details) }) };
+      deepStrictEqual(actual, wanted, difference(`the failure of ${this.#command}`, actual, wanted));
+      return this;
+    }
+    if (outcome === 'failed') fail(`${this.#command} failed with ${reason} ${details ?? ''}, instead of making events`);
+    if (typeof expected === 'function') {
+      expected(this.events);
+      return this;
+    }
+    const wanted = Array.isArray(expected) ? expected : [expected];
+    deepStrictEqual(
+      plain(this.events),
+      plain(wanted),
+      difference(`the events of ${this.#command}`, this.events, wanted),
+    );
+    return this;
+  }
+
+  expectError(name: string): this {
+    const { reason, details } = this.#decision;
+    const actual = reason === 'ERROR' ? (JSON.parse(details!) as { name: string }).name : undefined;
+    if (actual === name) return this;
+    return fail(
+      `${this.#command} was expected to go wrong with ${name}, but ${actual ? `went wrong with ${actual}` : `made ${shown(this.events)}`}`,
+    );
+  }
+
+  #wentWrong(error: unknown): AssertionError {
+    const wrong = new AssertionError({
+      message: `${this.#command} went wrong: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
+    });
+    wrong.cause = error;
+    return wrong;
+  }
+}
+
+/** As JSON has it: without undefined fields. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function difference(what: string, actual: unknown, expected: unknown): string {
+  return `${what}\n  is       ${shown(actual)}\n  expected ${shown(expected)}`;
+}

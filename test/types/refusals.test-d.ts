@@ -1,0 +1,102 @@
+/** What must not compile. Each line below its mark is an error; if one compiles, the type check fails. */
+import { domain, event, failure, open, type } from 'tidemark';
+import { memory } from 'tidemark/memory';
+import * as z from 'zod';
+import { buyService, market, reprice, services, users } from './market.ts';
+
+// --- Events ---------------------------------------------------------------------------------------------------------------
+// @ts-expect-error a date is not JSON
+domain({ events: { A: z.object({ at: z.date() }) } });
+// @ts-expect-error nor is a bigint
+domain({ events: { A: type<{ amount: bigint }>() } });
+// @ts-expect-error nor a map, deep inside
+domain({ events: { A: type<{ deep: { list: Map<string, number>[] } }>() } });
+// @ts-expect-error `type` is reserved
+domain({ events: { A: z.object({ type: z.string() }) } });
+// @ts-expect-error not a schema
+domain({ events: { A: { id: 'string' } } });
+// @ts-expect-error an upcast must give an object
+event(type<{ a: string }>(), { version: 2, upcast: { 1: () => 'a' } });
+
+// --- Collections ------------------------------------------------------------------------------------------------------------
+const collection = { initial: { n: 0 }, reduce: {} };
+// @ts-expect-error no event has that field
+market.collection('x1', { ...collection, key: 'servise_id' });
+// @ts-expect-error a number is no id
+market.collection('x2', { ...collection, key: 'price' });
+// @ts-expect-error no such event
+market.collection('x3', { ...collection, key: { SERVICE_SOLD: 'service_id' } });
+// @ts-expect-error that event has no such path
+market.collection('x4', { ...collection, key: { BASKET_PAID: 'lines[].skuu' } });
+// @ts-expect-error a key function gives ids
+market.collection('x5', { ...collection, key: { SERVICE_BOUGHT: (e) => e.price } });
+market.collection('x6', { ...collection, key: { BASKET_PAID: 'at.desk_id' } });
+// @ts-expect-error a misspelt type
+market.collection('x7', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGTH: (s) => s } });
+// @ts-expect-error a misspelt field
+market.collection('x8', {
+  key: 'service_id',
+  initial: { n: 0 },
+  reduce: { SERVICE_BOUGHT: (_, e) => ({ n: e.prize }) },
+});
+// @ts-expect-error a state of another shape
+market.collection('x9', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: () => ({ n: 'one' }) } });
+// @ts-expect-error a superfluous field
+market.collection('x10', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => ({ ...s, m: 1 }) } });
+// @ts-expect-error a missing field
+market.collection('x11', { key: 'service_id', initial: { n: 0, m: 0 }, reduce: { SERVICE_BOUGHT: () => ({ n: 1 }) } });
+// @ts-expect-error the state is read-only
+market.collection('x12', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => ((s.n += 1), s) } });
+// @ts-expect-error a state that JSON can't hold
+market.collection('x13', { key: 'service_id', initial: { at: new Date() }, reduce: {} });
+// @ts-expect-error a reducer knows neither position nor version
+market.collection('x14', {
+  key: 'service_id',
+  initial: { n: 0 },
+  reduce: { SERVICE_BOUGHT: (_, _e, meta) => ({ n: meta.position }) },
+});
+
+// --- Commands ---------------------------------------------------------------------------------------------------------------
+const id = z.object({ service_id: z.string() });
+// @ts-expect-error no such event
+market.command('C1', { input: id, decide: (_, input) => ({ type: 'SERVICE_SOLD', ...input }) });
+// @ts-expect-error a missing field
+market.command('C2', { input: id, decide: (_, input) => ({ type: 'SERVICE_BOUGHT', ...input }) });
+// @ts-expect-error a field of another type
+market.command('C3', { input: id, decide: (_, i) => ({ type: 'SERVICE_BOUGHT', ...i, buyer_id: 'b', price: '5' }) });
+// @ts-expect-error decide is synchronous
+market.command('C4', { input: id, decide: async () => failure('NO') });
+// @ts-expect-error decide must return something
+market.command('C5', { input: id, decide: () => undefined });
+// @ts-expect-error a document that isn't read
+market.command('C6', { input: id, reads: (i) => ({ s: services.ref(i.service_id) }), decide: ({ t }) => failure(t) });
+// @ts-expect-error a decision doesn't see the version
+market.command('C7', {
+  input: id,
+  reads: (i) => ({ s: services.ref(i.service_id) }),
+  decide: ({ s }) => failure(`V${s.version}`),
+});
+// @ts-expect-error a reason that LOGIN_FAILED doesn't declare
+market.command('LOGIN', { input: z.object({ user_id: z.string() }), decide: () => failure('OOPS') });
+market.command('LOGIN', { input: z.object({ user_id: z.string() }), decide: () => failure('LOCKED') });
+market.command('C8', {
+  input: z.object({ user_id: z.string() }),
+  // @ts-expect-error the same where failureType names it
+  decide: () => failure('OOPS'),
+  failureType: 'LOGIN_FAILED',
+});
+// @ts-expect-error no clock in the context but `time`
+market.command('C9', { input: id, decide: (_, _i, context) => failure(context.now()) });
+
+// --- The application ----------------------------------------------------------------------------------------------------------
+// @ts-expect-error a store must be asked for by name
+await open({ collections: [users], commands: [buyService] });
+const app = await open({ store: memory(), collections: [users, services], commands: [buyService] });
+// @ts-expect-error not among the commands
+await app.execute(reprice, { basket_id: 'b', factor: 2 });
+// @ts-expect-error a missing field
+await app.execute(buyService, { service_id: 's1' });
+// @ts-expect-error a field of another type
+await app.execute(buyService, { service_id: 's1', buyer_id: 7 });
+// @ts-expect-error an id is a string
+await app.get(users, 7);
