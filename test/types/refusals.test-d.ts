@@ -33,10 +33,10 @@ market.collection('x5', { ...collection, key: { SERVICE_BOUGHT: (e) => e.price }
 market.collection('x6', { ...collection, key: { BASKET_PAID: 'at.desk_id' } });
 // @ts-expect-error a misspelt type
 market.collection('x7', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGTH: (s) => s } });
-// @ts-expect-error a misspelt field
 market.collection('x8', {
   key: 'service_id',
   initial: { n: 0 },
+  // @ts-expect-error a misspelt field
   reduce: { SERVICE_BOUGHT: (_, e) => ({ n: e.prize }) },
 });
 // @ts-expect-error a state of another shape
@@ -49,10 +49,10 @@ market.collection('x11', { key: 'service_id', initial: { n: 0, m: 0 }, reduce: {
 market.collection('x12', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => ((s.n += 1), s) } });
 // @ts-expect-error a state that JSON can't hold
 market.collection('x13', { key: 'service_id', initial: { at: new Date() }, reduce: {} });
-// @ts-expect-error a reducer knows neither position nor version
 market.collection('x14', {
   key: 'service_id',
   initial: { n: 0 },
+  // @ts-expect-error a reducer knows neither position nor version
   reduce: { SERVICE_BOUGHT: (_, _e, meta) => ({ n: meta.position }) },
 });
 
@@ -70,10 +70,10 @@ market.command('C4', { input: id, decide: async () => failure('NO') });
 market.command('C5', { input: id, decide: () => undefined });
 // @ts-expect-error a document that isn't read
 market.command('C6', { input: id, reads: (i) => ({ s: services.ref(i.service_id) }), decide: ({ t }) => failure(t) });
-// @ts-expect-error a decision doesn't see the version
 market.command('C7', {
   input: id,
   reads: (i) => ({ s: services.ref(i.service_id) }),
+  // @ts-expect-error a decision doesn't see the version
   decide: ({ s }) => failure(`V${s.version}`),
 });
 // @ts-expect-error a reason that LOGIN_FAILED doesn't declare
