@@ -25,18 +25,20 @@ export interface Collection<Name extends string, State> {
 export type AnyCollection = Collection<string, any>;
 
 export type ReducersOf<E, State> = {
-  [T in keyof E]?: (state: Frozen<NoInfer<State>>, event: EventFrom<E, T>, meta: Meta) => Frozen<NoInfer<State>>;
+  [T in keyof E]?: (state: Frozen<State>, event: EventFrom<E, T>, meta: Meta) => Frozen<State>;
 };
+
+type KeysOfAny<T> = T extends unknown ? keyof T : never;
 
 /** Marks reducers whose result has fields that the state doesn't: TypeScript alone lets them pass. */
 export type ExactReducers<R, State> = {
   // eslint-disable-next-line typescript/no-explicit-any
   [T in keyof R]: R[T] extends (...args: any) => infer Result
-    ? Result extends object
-      ? Exclude<keyof Result, keyof State> extends never
+    ? 0 extends 1 & Result
+      ? unknown // `any`: nothing is known, so nothing can be said against it.
+      : [Exclude<KeysOfAny<Result>, KeysOfAny<State>>] extends [never]
         ? unknown
-        : (...args: never[]) => { [K in Exclude<keyof Result, keyof State>]: 'not a field of the state' }
-      : unknown
+        : (...args: never[]) => { [K in Exclude<KeysOfAny<Result>, KeysOfAny<State>>]: 'not a field of the state' }
     : unknown;
 };
 
@@ -47,7 +49,7 @@ export type CollectionOptions<E, State, R> = {
   /** The state before the first event: a plain JSON value, or a function of the id. */
   readonly initial: State | ((id: string) => State);
   /** A pure function for each event type that changes the state. */
-  readonly reduce: R & ExactReducers<R, NoInfer<State>>;
+  readonly reduce: R & ExactReducers<R, State>;
   /** Raised when the key or the meaning of the reducers changes. 1 if not given. */
   readonly definition?: number;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });

@@ -179,11 +179,13 @@ export type ShapesOf<Schemas> = {
 
 /** Marks at compile time what can't be an event: a field JSON can't hold, or one named `type`. */
 export type PlainSchemas<Schemas> = {
-  [T in keyof Schemas]: Schemas[T] extends StandardSchemaV1<infer _, infer Output>
-    ? Output extends AsJson<Output>
-      ? 'type' extends (Output extends unknown ? keyof Output : never)
-        ? { '~an event has no field named type': never }
-        : unknown
-      : { '~not plain JSON': AsJson<Output> }
-    : never;
+  [T in keyof Schemas]: Schemas[T] extends StandardSchemaV1<infer _, infer Output> ? PlainEvent<Output> : never;
 };
+
+type PlainEvent<Output> = 0 extends 1 & Output
+  ? unknown // `any`: nothing is known, so nothing can be said against it.
+  : Output extends AsJson<Output>
+    ? [Extract<Output, { readonly type: unknown }>] extends [never]
+      ? unknown
+      : { '~an event has no field named type': never }
+    : { '~not plain JSON': AsJson<Output> };

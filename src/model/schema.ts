@@ -37,9 +37,11 @@ export function validate(schema: StandardSchemaV1, value: unknown, whose: string
   if (result instanceof Promise) {
     // Nobody waits for it: its rejection must not end the process.
     result.catch(() => undefined);
-    throw new AsyncSchema(`The schema of ${whose} is asynchronous. Make it synchronous; look things up in prepare.`, {
-      of: whose,
-    });
+    // Zod's, where a transform or refinement throws, also ends here: it tries once more, asynchronously.
+    throw new AsyncSchema(
+      `The schema of ${whose} answered with a promise: it is asynchronous, or a function in it threw. Make it synchronous; look things up in prepare.`,
+      { of: whose },
+    );
   }
   if (!result.issues) return { value: result.value };
   return { issues: result.issues.map(({ message, path }) => ({ message, path: pathText(path) })) };

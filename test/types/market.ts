@@ -86,3 +86,31 @@ export const reprice = market.command('REPRICE', {
   decide: ({ priced }, _, { prepared, newId }) =>
     priced.map((item) => ({ type: 'PRICE_CHANGED', sku: newId() + item.id, cents: item.state.cents * prepared.rate })),
 });
+
+/** Shapes that are only partly known are events too. */
+export const loose = domain({
+  events: {
+    ANY: type<any>(), // eslint-disable-line typescript/no-explicit-any
+    LOOSE: z.looseObject({ thing_id: z.string() }),
+    RECORD: z.record(z.string(), z.json()),
+  },
+});
+
+/** States of several shapes, one of which each reducer gives; and one that can only throw. */
+export type Order = { status: 'empty' } | { status: 'placed'; lines: string[] } | { status: 'sent'; by: string };
+export const orders = market.collection('orders', {
+  key: { BASKET_PAID: 'basket_id', STATUS: 'service_id' },
+  initial: (): Order => ({ status: 'empty' }),
+  reduce: {
+    BASKET_PAID: (order, { lines }) =>
+      order.status === 'empty' ? { status: 'placed', lines: lines.map(({ sku }) => sku) } : { status: 'sent', by: 'x' },
+    STATUS: () => {
+      throw new Error('never attached in earnest');
+    },
+  },
+});
+export const counts = market.collection('counts', {
+  key: 'service_id',
+  initial: 0,
+  reduce: { SERVICE_BOUGHT: (count) => count + 1 },
+});

@@ -43,6 +43,12 @@ market.collection('x8', {
 market.collection('x9', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: () => ({ n: 'one' }) } });
 // @ts-expect-error a superfluous field
 market.collection('x10', { key: 'service_id', initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => ({ ...s, m: 1 }) } });
+market.collection('x15', {
+  key: 'service_id',
+  initial: { n: 0 },
+  // @ts-expect-error a superfluous field in one branch only
+  reduce: { STATUS: (s, e) => (e.to ? s : { n: 1, m: 1 }) },
+});
 // @ts-expect-error a missing field
 market.collection('x11', { key: 'service_id', initial: { n: 0, m: 0 }, reduce: { SERVICE_BOUGHT: () => ({ n: 1 }) } });
 // @ts-expect-error the state is read-only

@@ -1,0 +1,50 @@
+/** Every engine that there is, each with fresh empty logs. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Store } from 'tidemark';
+import { memory } from 'tidemark/memory';
+import { sqlite } from 'tidemark/sqlite';
+import { afterAll, describe } from 'vitest';
+
+/** A folder that is removed when the test file is done. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Runs a group of tests on each engine. */
+export function onEveryStore(name: string, tests: (makeStore: () => Store) => void): void {
+  describe(`${name} (memory)`, () => {
+    tests(() => memory());
+  });
+  describe(`${name} (sqlite)`, () => {
+    const folder = temporaryFolder();
+    let files = 0;
+    tests(() => sqlite(join(folder, `${(files += 1)}.db`)));
+  });
+}
+
+/** A logger that keeps what it is told. */
+export function keepingLogger(): {
+  readonly lines: { level: string; details: object; message: string }[];
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+} {
+  const lines: { level: string; details: object; message: string }[] = [];
+  const keep =
+    (level: string) =>
+    (details: object, message: string): void =>
+      void lines.push({ level, details, message });
+  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+}
+
+/** All of an async iterable. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
