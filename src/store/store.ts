@@ -42,11 +42,11 @@ export interface Session {
    * answer is given only after the write is on stable storage. In order, all within one write lock:
    *
    * 1. `diverged` if the log doesn't hold `seen`.
-   * 2. `behind` if `generation` isn't the registry's.
+   * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
    * 3. `refused` if a final outcome is stored under one of the command ids, or a document in `reads` is stale: an event
    *    of a type in `handled` is attached to it above the version read. Merely being attached to is not stale.
    * 4. `ClockAhead` is thrown if a commit's time is further ahead than the engine's bound of the later of its own
-   *    clock and the last `recordedAt`.
+   *    clock and the last `recordedAt` before the batch.
    * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
    *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is the later of its `time` and the
    *    `recordedAt` of the commit before.
@@ -55,8 +55,9 @@ export interface Session {
 
   /**
    * Runs `work` with the write lock of the log held: what it loads can't move until it has appended. What it appended
-   * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored. It may
-   * append at most one batch that is stored. Only where `capabilities.exclusive`.
+   * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored. Readers
+   * don't wait for it. `work` must use `locked` alone: an `append` of the session itself would wait for `work` to end.
+   * Only where `capabilities.exclusive`.
    */
   exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T>;
 

@@ -1,0 +1,145 @@
+/**
+ * The append: stored whole, or refused whole with all that stands in its way. Runs without a pause while the write lock
+ * is held, so nothing comes between the checks and the write.
+ */
+import { ClockAhead } from '../../errors.ts';
+import { chainHash, GENESIS_HASH } from '../chain.ts';
+import { STALE_EVENTS_MAX } from '../store.ts';
+import type {
+  Appended,
+  Batch,
+  Commit,
+  DocumentRef,
+  DocumentVersion,
+  LogPoint,
+  NewEvent,
+  Refused,
+  Stored,
+  StoredCommit,
+} from '../store.ts';
+import { countWhile, endOf, findDocument } from './schema.ts';
+import type { DocumentRow, Log } from './schema.ts';
+
+export interface Clock {
+  readonly clock: () => number;
+  readonly clockAheadMs: number;
+}
+
+/** Answers a batch in the order that the contract gives. Throws `ClockAhead`; then, too, nothing is stored. */
+export function append(log: Log, batch: Batch, clock: Clock): Appended {
+  if (!holds(log, batch.seen)) return { status: 'diverged' };
+  if (batch.generation !== log.registry.generation) return { status: 'behind' };
+  if (batch.reads.some((read) => read.version > headOf(log, read))) return { status: 'diverged' };
+  const stale = batch.reads.flatMap((read) => staleness(log, batch, read));
+  const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
+  if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end: endOf(log), stale, duplicates };
+  refuseTimesAhead(log, batch, clock);
+  return store(log, batch);
+}
+
+/** Whether a commit of the log ends at this position, with this hash. */
+function holds(log: Log, seen: LogPoint): boolean {
+  if (seen.position === 0) return seen.hash === GENESIS_HASH;
+  const end = endOf(log);
+  if (end.position === seen.position) return end.hash === seen.hash;
+  const commit = log.commits[countWhile(log.commits, ({ position }) => position <= seen.position) - 1];
+  if (commit === undefined) return false;
+  return commit.position + commit.eventCount - 1 === seen.position && commit.hash === seen.hash;
+}
+
+function headOf(log: Log, { collection, id }: DocumentRef): number {
+  return findDocument(log, collection, id)?.events.length ?? 0;
+}
+
+/** The row of a refusal, if an event of a type that the deciding application handles was attached since. */
+function staleness(log: Log, batch: Batch, { collection, id, version }: DocumentVersion): Refused['stale'] {
+  const row = findDocument(log, collection, id);
+  const handled = batch.handled.get(collection);
+  if (row === undefined || handled === undefined) return [];
+  for (let index = version; index < row.events.length; index++) {
+    if (handled.has(row.events[index]!.type)) {
+      const events = row.events.slice(version, version + STALE_EVENTS_MAX);
+      return [{ collection, id, head: row.events.length, events }];
+    }
+  }
+  return [];
+}
+
+function refuseTimesAhead(log: Log, batch: Batch, { clock, clockAheadMs }: Clock): void {
+  const latest = Math.max(clock(), endOf(log).recordedAt);
+  for (const { command, time } of batch.commits) {
+    if (time - latest > clockAheadMs) {
+      throw new ClockAhead(
+        `The command ${command.id} was decided ${time - latest} ms ahead of the store, and at most ${clockAheadMs} ms ` +
+          "are allowed. Nothing was stored. Set the clock of this machine or the store's, then send it again.",
+        { command: command.id, time, latest, clockAheadMs },
+      );
+    }
+  }
+}
+
+function store(log: Log, batch: Batch): Stored {
+  const heads = batch.reads.map((read) => headOf(log, read));
+  const commits: { position: number; recordedAt: number; hash: string }[] = [];
+  const versions: number[] = [];
+  for (const commit of batch.commits) {
+    const stored = storeCommit(log, commit);
+    commits.push({ position: stored.position, recordedAt: stored.recordedAt, hash: stored.hash });
+    for (const event of commit.events) versions.push(...storeEvent(log, event, stored));
+  }
+  return { status: 'stored', end: endOf(log), commits, versions, heads };
+}
+
+function storeCommit(
+  log: Log,
+  { command, outcome, final, reason, details, time, events, digest }: Commit,
+): StoredCommit {
+  const previous = endOf(log);
+  const position = previous.position + 1;
+  const recordedAt = Math.max(time, previous.recordedAt);
+  const hash = chainHash(previous.hash, position, recordedAt, digest);
+  const facts = { command: Object.freeze({ ...command }), outcome, final, reason, details, time };
+  const stored = Object.freeze({ ...facts, position, eventCount: events.length, recordedAt, hash });
+  log.commits.push(stored);
+  const attempts = log.ledger.get(command.id);
+  if (attempts === undefined) log.ledger.set(command.id, [stored]);
+  else attempts.push(stored);
+  return stored;
+}
+
+/** Stores the event at the next position, and returns the versions that its documents got by it. */
+function storeEvent(log: Log, { type, schemaVersion, json, attachments }: NewEvent, commit: StoredCommit): number[] {
+  const position = log.events.length + 1;
+  const attached = attachments.map((ref): DocumentVersion => {
+    const row = documentRow(log, ref);
+    const version = row.events.length + 1;
+    row.events.push(Object.freeze({ type, schemaVersion, json, version, position, time: commit.time }));
+    return Object.freeze({ collection: ref.collection, id: ref.id, version });
+  });
+  log.events.push(Object.freeze({ type, schemaVersion, json, position, attachments: Object.freeze(attached), commit }));
+  return attached.map(({ version }) => version);
+}
+
+function documentRow(log: Log, { collection, id }: DocumentRef): DocumentRow {
+  const ofCollection = log.documents.get(collection) ?? new Map<string, DocumentRow>();
+  log.documents.set(collection, ofCollection);
+  const known = ofCollection.get(id);
+  if (known !== undefined) return known;
+  const row: DocumentRow = { collection, id, events: [] };
+  ofCollection.set(id, row);
+  log.listed.rows.push(row);
+  log.listed.sorted = false;
+  return row;
+}
+
+/** Takes away everything above a position: what an `exclusive` appended before it failed. */
+export function undo(log: Log, position: number): void {
+  while (log.events.length > position) {
+    const event = log.events.pop()!;
+    for (const { collection, id } of event.attachments) findDocument(log, collection, id)!.events.pop();
+  }
+  while ((log.commits.at(-1)?.position ?? 0) > position) {
+    const { command } = log.commits.pop()!;
+    log.ledger.get(command.id)!.pop();
+  }
+}

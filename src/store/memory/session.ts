@@ -1,0 +1,154 @@
+/**
+ * A session on a log in memory. Every method gives way once before it looks at the log, as a real engine would, so that
+ * what races elsewhere races here too.
+ */
+import { Closed } from '../../errors.ts';
+import type {
+  Appended,
+  Batch,
+  Capabilities,
+  CollectionEntry,
+  CommitRange,
+  DocumentHead,
+  DocumentRange,
+  DocumentsRange,
+  EventPage,
+  Loaded,
+  LoadOptions,
+  LoadRequest,
+  Locked,
+  LogRange,
+  Registry,
+  Session,
+  StoredCommit,
+} from '../store.ts';
+import { append, undo } from './append.ts';
+import type { Clock } from './append.ts';
+import { check } from './check.ts';
+import { commits, ledger } from './commits.ts';
+import { documents } from './documents.ts';
+import { load } from './load.ts';
+import { read } from './read.ts';
+import { register } from './registry.ts';
+import { endOf } from './schema.ts';
+import type { Log } from './schema.ts';
+
+export class MemorySession implements Session {
+  readonly capabilities: Capabilities = Object.freeze({ exclusive: true });
+  readonly #log: Log;
+  readonly #clock: Clock;
+  #closed = false;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  async registry(): Promise<Registry> {
+    await this.#turn();
+    return this.#log.registry;
+  }
+
+  async register(collections: readonly CollectionEntry[]): Promise<Registry> {
+    await this.#turn();
+    return this.#log.lock.hold(() => register(this.#log, collections));
+  }
+
+  async append(batch: Batch): Promise<Appended> {
+    await this.#turn();
+    return this.#log.lock.hold(() => {
+      const answer = append(this.#log, batch, this.#clock);
+      this.#log.visible = endOf(this.#log);
+      return answer;
+    });
+  }
+
+  async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+    await this.#turn();
+    return this.#log.lock.hold(async () => {
+      const section = { over: false };
+      try {
+        const result = await work(this.#locked(section));
+        this.#log.visible = endOf(this.#log);
+        return result;
+      } catch (error) {
+        undo(this.#log, this.#log.visible.position);
+        throw error;
+      } finally {
+        section.over = true;
+      }
+    });
+  }
+
+  async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
+    await this.#turn();
+    return load(this.#log, this.#log.visible, requests, options);
+  }
+
+  async read(range: LogRange | DocumentRange): Promise<EventPage> {
+    await this.#turn();
+    return read(this.#log, this.#log.visible, range);
+  }
+
+  async commits(range: CommitRange): Promise<readonly StoredCommit[]> {
+    await this.#turn();
+    return commits(this.#log, this.#log.visible, range);
+  }
+
+  async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
+    await this.#turn();
+    return ledger(this.#log, this.#log.visible, ids);
+  }
+
+  async documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
+    await this.#turn();
+    return documents(this.#log, this.#log.visible, range);
+  }
+
+  async check(): Promise<readonly string[]> {
+    await this.#turn();
+    return check(this.#log, this.#log.visible);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
+  #locked(section: { readonly over: boolean }): Locked {
+    const log = this.#log;
+    // What comes after the turn runs without a pause, so nothing can be appended once the section is over.
+    const turn = async (): Promise<void> => {
+      await Promise.resolve();
+      if (section.over) {
+        throw new Closed('The exclusive section is over. Await everything in it before it returns.');
+      }
+    };
+    return {
+      registry: async () => {
+        await turn();
+        return log.registry;
+      },
+      append: async (batch) => {
+        await turn();
+        return append(log, batch, this.#clock);
+      },
+      load: async (requests, options) => {
+        await turn();
+        return load(log, endOf(log), requests, options);
+      },
+      ledger: async (ids) => {
+        await turn();
+        return ledger(log, endOf(log), ids);
+      },
+    };
+  }
+
+  async #turn(): Promise<void> {
+    await this.#log.turns.take();
+    if (this.#closed) {
+      throw new Closed('This session of the log was closed. Open the store again for another one.');
+    }
+  }
+}

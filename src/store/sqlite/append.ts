@@ -1,0 +1,192 @@
+/**
+ * Append: the checks in the order of the contract, then inserts only.
+ *
+ * Within a transaction that the caller has begun with the write lock, and ends: it commits what is `stored` and rolls
+ * back everything else.
+ */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { ClockAhead, LogCorrupt } from '../../errors.ts';
+import { chainHash } from '../chain.ts';
+import type { Appended, Batch, Commit, LogEnd, Refused } from '../store.ts';
+import { STALE_EVENTS_MAX } from '../store.ts';
+import type { Chain } from './commits.ts';
+import { one } from './connection.ts';
+import { corrupt, isTaken } from './errors.ts';
+import type { Heads } from './heads.ts';
+import type { Interned } from './intern.ts';
+import type { Loader } from './load.ts';
+import { rowInsert } from './insert.ts';
+import type { RegistryTable } from './registry.ts';
+
+export interface Clock {
+  readonly now: () => number;
+  /** How far ahead of it a decision's time may be, in milliseconds. */
+  readonly aheadMs: number;
+}
+
+export interface AppendOptions {
+  /** Look for duplicates before anything is inserted, so that a refusal leaves the transaction as it was. */
+  readonly lookFirst: boolean;
+}
+
+export type Append = (batch: Batch, options: AppendOptions) => Appended;
+
+interface Parts {
+  readonly interned: Interned;
+  readonly chain: Chain;
+  readonly loader: Loader;
+  readonly heads: Heads;
+  readonly registry: RegistryTable;
+  readonly clock: Clock;
+}
+
+export function appender(database: DatabaseSync, parts: Parts): Append {
+  const { interned, chain, loader, heads, registry, clock } = parts;
+  const insertCommits = rowInsert(
+    database,
+    `commits (position, event_count, command_id, attempt, name, fingerprint, actor, correlation, causation, outcome,
+      reason, details, time, recorded_at, hash)`,
+    15,
+  );
+  const insertEvents = rowInsert(database, 'events (position, type, schema_version, time, attachments, json)', 6);
+  const insertAttachments = rowInsert(database, 'attachments (document, version, position, type)', 4);
+  const handledAbove = database.prepare(
+    `SELECT 1 FROM attachments WHERE document = ? AND version > ?
+     AND type IN (SELECT id FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
+  );
+
+  function staleReads(batch: Batch): { heads: number[]; stale: Refused['stale'] } {
+    const stale: Refused['stale'][number][] = [];
+    const found = batch.reads.map(({ collection, id, version }) => {
+      const document = interned.documentId(collection, id);
+      const head = document === undefined ? 0 : heads.get(document);
+      if (document === undefined || head <= version) return head;
+      const handled = batch.handled.get(collection);
+      if (handled === undefined || one(handledAbove, document, version, typeList(handled)) === undefined) return head;
+      const events = loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX));
+      stale.push({ collection, id, head, events });
+      return head;
+    });
+    return { heads: found, stale };
+  }
+
+  function refuseClock(commits: readonly Commit[], latest: number, now: number): void {
+    const time = commits.find((commit) => commit.time > latest)?.time;
+    if (time === undefined) return;
+    throw new ClockAhead(
+      `The decision's time ${new Date(time).toISOString()} is more than ${clock.aheadMs} ms ahead of the store's clock ` +
+        `(${new Date(now).toISOString()}). Nothing was stored: set the clocks of both machines.`,
+      { time, now, aheadMs: clock.aheadMs },
+    );
+  }
+
+  function insert(batch: Batch, end: LogEnd, readHeads: readonly number[], ids: readonly string[]): Appended {
+    const commitRows: SQLInputValue[] = [];
+    const stored: { position: number; recordedAt: number; hash: string }[] = [];
+    let { position, hash, recordedAt } = end;
+    for (const commit of batch.commits) {
+      const { command } = commit;
+      const first = position + 1;
+      recordedAt = Math.max(recordedAt, commit.time);
+      hash = chainHash(hash, first, recordedAt, commit.digest);
+      stored.push({ position: first, recordedAt, hash });
+      commitRows.push(
+        first,
+        commit.events.length,
+        command.id,
+        commit.final ? 0 : first,
+        interned.addName(command.name),
+        Buffer.from(command.fingerprint, 'hex'),
+        command.actor ?? null,
+        command.correlation ?? null,
+        command.causation ?? null,
+        commit.outcome === 'succeeded' ? 0 : 1,
+        commit.reason ?? null,
+        commit.details ?? null,
+        commit.time,
+        recordedAt,
+        Buffer.from(hash, 'hex'),
+      );
+      position += commit.events.length;
+    }
+    // The unique key finds duplicates for nothing: it has to be written anyway.
+    try {
+      insertCommits(commitRows);
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      // What was interned for this batch goes when the caller rolls back.
+      interned.forget();
+      const duplicates = chain.finals(ids, end.position);
+      if (duplicates.length > 0) return { status: 'refused', end, stale: [], duplicates };
+      throw new LogCorrupt(
+        'A batch held a command id twice, or the index of the ledger is damaged. Check the log before going on.',
+        { position: end.position },
+        error,
+      );
+    }
+
+    const eventRows: SQLInputValue[] = [];
+    const attachmentRows: SQLInputValue[] = [];
+    const versions: number[] = [];
+    position = end.position;
+    for (const commit of batch.commits) {
+      for (const event of commit.events) {
+        position += 1;
+        const type = interned.addName(event.type);
+        let list = '[';
+        for (const { collection, id } of event.attachments) {
+          const document = interned.addDocument(collection, id);
+          const version = heads.get(document) + 1;
+          heads.set(document, version);
+          versions.push(version);
+          attachmentRows.push(document, version, position, type);
+          list += list.length === 1 ? `${document},${version}` : `,${document},${version}`;
+        }
+        eventRows.push(position, type, event.schemaVersion, commit.time, `${list}]`, event.json);
+      }
+    }
+    try {
+      insertEvents(eventRows);
+      insertAttachments(attachmentRows);
+    } catch (error) {
+      if (isTaken(error)) throw corrupt('a position or version is taken', { position: end.position + 1 });
+      throw error;
+    }
+    const after = { position, hash, recordedAt };
+    interned.follow(after, () => true);
+    heads.moved(after);
+    return { status: 'stored', end: after, commits: stored, versions, heads: readHeads };
+  }
+
+  return (batch, { lookFirst }) => {
+    const end = chain.end();
+    interned.follow(end, chain.holds);
+    if (batch.seen.position === end.position ? batch.seen.hash !== end.hash : !chain.holds(batch.seen)) {
+      return { status: 'diverged' };
+    }
+    if (batch.generation !== registry.generation()) return { status: 'behind' };
+
+    heads.follow(end);
+    const { heads: readHeads, stale } = staleReads(batch);
+    if (batch.reads.some(({ version }, index) => version > readHeads[index]!)) return { status: 'diverged' };
+    const now = clock.now();
+    const latest = Math.max(now, end.recordedAt) + clock.aheadMs;
+    const ids = batch.commits.map((commit) => commit.command.id);
+    // A commit that isn't final doesn't meet the unique key of a final one.
+    if (lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final || commit.time > latest)) {
+      const duplicates = chain.finals(ids, end.position);
+      if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end, stale, duplicates };
+    }
+    refuseClock(batch.commits, latest, now);
+    return insert(batch, end, readHeads, ids);
+  };
+}
+
+// `handled` is the same object from batch to batch, so its texts are made once.
+const typeLists = new WeakMap<ReadonlySet<string>, string>();
+
+function typeList(types: ReadonlySet<string>): string {
+  let list = typeLists.get(types);
+  if (list === undefined) typeLists.set(types, (list = JSON.stringify([...types])));
+  return list;
+}

@@ -1,0 +1,122 @@
+/**
+ * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log,
+ * and nothing else runs meanwhile: for tools, not for servers at work.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { all } from './connection.ts';
+
+/** Most findings of each kind. */
+const FINDINGS_MAX = 5;
+
+/** Each query gives the rows that break a rule; the sentence tells of one. */
+const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[] = [
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM events)
+          WHERE position <> expected`,
+    sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
+  },
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM commits)
+          WHERE position <> expected`,
+    sentence: (position, expected) => `A commit begins at position ${position}, where ${expected} was expected.`,
+  },
+  {
+    sql: 'SELECT position, event_count FROM commits WHERE event_count < 1',
+    sentence: (position, count) => `The commit at position ${position} says that it has ${count} events.`,
+  },
+  {
+    sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM events),
+            (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM commits) WHERE events <> commits`,
+    sentence: (events, commits) => `The events end at position ${events}, the commits at ${commits}.`,
+  },
+  {
+    sql: `SELECT position FROM events WHERE NOT json_valid(attachments)
+            OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
+    sentence: (position) => `The event at position ${position} has no list of its documents.`,
+  },
+  {
+    sql: `WITH inline AS (
+            SELECT e.position, e.type, d.value AS document,
+              json_extract(e.attachments, '$[' || (d.key + 1) || ']') AS version
+            FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d
+            WHERE d.key % 2 = 0)
+          SELECT i.position, i.document, i.version FROM inline i
+          LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
+          WHERE a.position IS NOT i.position OR a.type IS NOT i.type`,
+    sentence: (position, document, version) =>
+      `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
+  },
+  {
+    sql: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
+            CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
+          WHERE rows <> inline`,
+    sentence: (rows, inline) => `The index holds ${rows} attachments, the events ${inline}.`,
+  },
+  {
+    sql: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
+          GROUP BY document HAVING count <> head OR min(version) < 1`,
+    sentence: (document, count, head) => `Document ${document} has ${count} events and head ${head}.`,
+  },
+  {
+    sql: `SELECT document, version FROM
+            (SELECT document, version, position,
+              lag(position, 1, 0) OVER (PARTITION BY document ORDER BY version) AS before FROM attachments)
+          WHERE position <= before`,
+    sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
+  },
+  {
+    sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT id FROM names)',
+    sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
+  },
+  {
+    sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT id FROM names)',
+    sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
+  },
+  {
+    sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT id FROM documents)',
+    sentence: (document) => `Document ${document} has events but no id.`,
+  },
+  {
+    sql: `SELECT id, collection FROM documents d WHERE collection NOT IN (SELECT id FROM names)
+            OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.id)`,
+    sentence: (document) => `Document ${document} has no collection or no events.`,
+  },
+  {
+    sql: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
+            OR attempt NOT IN (0, position) OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+    sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
+  },
+  {
+    sql: `SELECT position FROM
+            (SELECT position, recorded_at, lag(recorded_at, 1, 0) OVER (ORDER BY position) AS before FROM commits)
+          WHERE recorded_at < before`,
+    sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
+  },
+  {
+    sql: 'SELECT name FROM registry WHERE NOT json_valid(key)',
+    sentence: (name) => `The declared key of the collection ${name} is no JSON.`,
+  },
+  {
+    sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",
+    sentence: () => 'The generation of the registry is missing.',
+  },
+];
+
+/** One sentence a finding. Within a read transaction. */
+export function check(database: DatabaseSync): readonly string[] {
+  const findings: string[] = [];
+  try {
+    const own = all<[string]>(database.prepare(`PRAGMA integrity_check(${FINDINGS_MAX})`));
+    findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));
+    for (const { sql, sentence } of RULES) {
+      const rows = all<readonly unknown[]>(database.prepare(`${sql} LIMIT ${FINDINGS_MAX}`));
+      findings.push(...rows.map((row) => sentence(...row)));
+    }
+  } catch (error) {
+    // Damage that stops a query is a finding too.
+    findings.push(`SQLite could not go on: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+  return findings;
+}

@@ -1,0 +1,142 @@
+/** Wrong rows in the file, by a user's edit or a flipped bit: named as damage, never met as a TypeError. */
+import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TidemarkError } from '../../errors.ts';
+import { above, at, commit, event, range, service, user } from '../../testing/conformance/batches.ts';
+import { everything, TestLog } from '../../testing/conformance/log.ts';
+import type { Session } from '../store.ts';
+import { sqlite } from './index.ts';
+
+let directory: string;
+let file: string;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-corrupt-'));
+  file = join(directory, 'market.db');
+  const log = await TestLog.on(sqlite(file));
+  await log.append([
+    commit('c1', [event('CREATED', service('s1'), user('u1')), event('NOTED', user('u1'))]),
+    commit('c2', event('BOUGHT', service('s1'), user('u2'))),
+    commit('c3', event('BOUGHT', service('s1'), user('u2'))),
+  ]);
+  await log.close();
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+async function edited(sql: string): Promise<Session> {
+  const database = new DatabaseSync(file);
+  // STRICT tables and our keys don't let all damage in by the front door.
+  database.exec(`PRAGMA ignore_check_constraints = ON; ${sql}`);
+  database.close();
+  return sqlite(file).open();
+}
+
+/** Everything that a session can be asked. */
+const QUESTIONS: Record<string, (session: Session) => Promise<unknown>> = {
+  log: (session) => session.read({ limit: 100 }),
+  backward: (session) => session.read({ limit: 100, reverse: true, types: ['BOUGHT', 'NOTED'] }),
+  document: (session) => session.read({ document: service('s1'), after: 0, limit: 100 }),
+  load: (session) => session.load([above(service('s1'), 0), above(user('u1'), 0), above(user('u2'), 0)]),
+  asOf: (session) => session.load([above(service('s1'), 0)], { asOf: 3 }),
+  commits: (session) => session.commits({ limit: 100 }),
+  ledger: (session) => session.ledger(['c1', 'c2', 'c3']),
+  documents: (session) => session.documents({ limit: 100 }),
+  registry: (session) => session.registry(),
+};
+
+describe.each([
+  ['a type without a name', 'UPDATE events SET type = 99 WHERE position = 3', 'log', { position: 3 }],
+  ['a type without a name', 'UPDATE events SET type = 99 WHERE position = 3', 'load', { position: 3 }],
+  ['a list that is no JSON', "UPDATE events SET attachments = '[1,' WHERE position = 2", 'log', { position: 2 }],
+  ['a list that is none', "UPDATE events SET attachments = '{}' WHERE position = 2", 'log', { position: 2 }],
+  ['a list of odd length', "UPDATE events SET attachments = '[1]' WHERE position = 2", 'log', { position: 2 }],
+  ['a list of no numbers', `UPDATE events SET attachments = '["a",1]' WHERE position = 2`, 'log', { position: 2 }],
+  ['a document without an id', "UPDATE events SET attachments = '[99,1]' WHERE position = 4", 'log', { position: 4 }],
+  ['an event that is missing', 'DELETE FROM events WHERE position = 3', 'load', { position: 3 }],
+  ['an event that is missing', 'DELETE FROM events WHERE position = 3', 'document', { position: 3 }],
+  ['an event that is missing', 'DELETE FROM events WHERE position = 2', 'log', { position: 2 }],
+  ['a commit that is missing', 'DELETE FROM commits WHERE position = 3', 'log', { position: 3 }],
+  ['a version that is missing', 'DELETE FROM attachments WHERE version = 2', 'load', { version: 1 }],
+  ['a version that is missing', 'DELETE FROM attachments WHERE version = 2', 'document', { version: 3 }],
+  ['a hash that is short', "UPDATE commits SET hash = x'00' WHERE position = 3", 'commits', { position: 3 }],
+  ['a hash that is short', "UPDATE commits SET hash = x'00' WHERE position = 4", 'load', { position: 4 }],
+  ['a fingerprint that is short', "UPDATE commits SET fingerprint = x'' WHERE position = 3", 'ledger', { position: 3 }],
+  ['an outcome that doesn’t exist', 'UPDATE commits SET outcome = 7 WHERE position = 3', 'ledger', { position: 3 }],
+  ['a command without a name', 'UPDATE commits SET name = 99 WHERE position = 3', 'commits', { position: 3 }],
+  ['a key that is no JSON', "UPDATE registry SET key = '{' WHERE name = 'users'", 'registry', { collection: 'users' }],
+  ['a generation that is missing', 'DELETE FROM meta', 'registry', {}],
+  ['a number beyond 2^53', 'UPDATE commits SET time = 9007199254740993', 'commits', {}],
+] as const)('%s (%s)', (_name, sql, question, where) => {
+  it(`is damage to ${question}, and a finding of check`, async () => {
+    const session = await edited(sql);
+    await expect(QUESTIONS[question]!(session)).rejects.toMatchObject({ code: 'LogCorrupt', details: where });
+    // Whatever else it meets: our error, or an answer.
+    const answers = await Promise.allSettled(Object.values(QUESTIONS).map((ask) => ask(session)));
+    const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
+    expect(errors.filter((error) => !(error instanceof TidemarkError))).toEqual([]);
+    expect(await session.check()).not.toEqual([]);
+    await session.close();
+  });
+});
+
+it('check finds an index that says other than the events', async () => {
+  const session = await edited('UPDATE attachments SET position = 2 WHERE position = 4');
+  const findings = await session.check();
+  expect(findings.join('\n')).toMatch(/position 4.*index doesn't/);
+  await session.close();
+});
+
+it('an append on damaged ground stores nothing', async () => {
+  const session = await edited("UPDATE events SET attachments = 'x'; DELETE FROM attachments WHERE version = 2");
+  const [last] = await session.commits({ limit: 1, reverse: true });
+  const seen = { position: 4, hash: last!.hash };
+  const handled = new Map([['services', new Set(['BOUGHT'])]]);
+  const batch = {
+    seen,
+    generation: 1,
+    handled,
+    reads: [at(service('s1'), 1)],
+    commits: [commit('c4', event('BOUGHT', service('s1')))],
+  };
+  await expect(session.append(batch)).rejects.toMatchObject({ code: 'LogCorrupt' });
+  expect((await session.commits({ limit: 1, reverse: true }))[0]!.position).toBe(4);
+  await session.close();
+});
+
+/** What somebody who opens a file, checks it and reads all of it is told. */
+async function damage(copy: string): Promise<unknown> {
+  try {
+    const session = await sqlite(copy).open();
+    try {
+      if ((await session.check()).length > 0) return 'LogCorrupt';
+      await everything(session);
+    } finally {
+      await session.close();
+    }
+    return 'sound';
+  } catch (error) {
+    return error instanceof TidemarkError ? error.code : error;
+  }
+}
+
+it('an overwritten page is damage, whichever it is', async () => {
+  const log = await TestLog.on(sqlite(file));
+  log.end = (await log.session.read({ limit: 1 })).end;
+  await log.append(range(1, 300).map((n) => commit(`more-${n}`, event('BOUGHT', service('s1'), user(`u${n}`)))));
+  await log.close();
+  const pages = statSync(file).size / 4096;
+  const codes: unknown[] = [];
+  for (const page of range(1, pages - 1)) {
+    const copy = join(directory, `${page}.db`);
+    copyFileSync(file, copy);
+    const handle = openSync(copy, 'r+');
+    writeSync(handle, Buffer.alloc(4096, 0xa5), 0, 4096, page * 4096);
+    closeSync(handle);
+    codes.push(await damage(copy));
+  }
+  expect(codes).toEqual(range(1, pages - 1).map(() => 'LogCorrupt'));
+});

@@ -1,0 +1,178 @@
+/** Processes that race, are killed, or run out of space, on one file. */
+import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { commit, event, range, service, user } from '../../testing/conformance/batches.ts';
+import { allEvents, everything, TestLog } from '../../testing/conformance/log.ts';
+import type { Session } from '../store.ts';
+import { sqlite } from './index.ts';
+
+const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+
+/** What a child process begins with: an open log. */
+const PRELUDE = `
+  import { at, above, commit, event, range, service, user } from ${url('../../testing/conformance/batches.ts')};
+  import { TestLog } from ${url('../../testing/conformance/log.ts')};
+  import { sqlite } from ${url('./index.ts')};
+  const [file, name] = process.argv.slice(1);
+  const log = await TestLog.on(sqlite(file));
+`;
+
+const BATCH = 7;
+
+/** Batches of seven commits, one after the other, each reported when it is acknowledged. */
+const APPEND_FOR_EVER = `${PRELUDE}
+  log.end = (await log.session.read({ limit: 1 })).end;
+  for (let n = 1; ; n++) {
+    const commits = range(1, ${BATCH}).map((m) =>
+      commit(name + '-' + n + '-' + m, event('BOUGHT', service('s' + (n % 50)), user('u' + m))));
+    try {
+      const { end } = await log.append(commits);
+      process.stdout.write(end.position + '\\n');
+    } catch (error) {
+      process.stdout.write(JSON.stringify(error) + '\\n');
+      break;
+    }
+  }`;
+
+let directory: string;
+let file: string;
+const children = new Set<ChildProcessByStdio<null, Readable, null>>();
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-crash-'));
+  file = join(directory, 'market.db');
+});
+
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+  rmSync(directory, { recursive: true });
+});
+
+function start(code: string, name: string, shell = 'exec "$@"') {
+  const argv = ['-c', shell, 'sh', process.execPath, '--input-type=module', '-e', code, file, name];
+  const child = spawn('sh', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
+  // The last line may have been cut off by the kill.
+  return { child, exit, lines: () => output.split('\n').slice(0, -1) };
+}
+
+/** Whole batches, dense positions, nothing that check finds, and all that was acknowledged. */
+async function sound(session: Session, acknowledged: number): Promise<void> {
+  expect(await session.check()).toEqual([]);
+  const events = await allEvents(session);
+  expect(events.map(({ position }) => position)).toEqual(range(1, events.length));
+  expect(events.length % BATCH).toBe(0);
+  expect(events.length).toBeGreaterThanOrEqual(acknowledged);
+}
+
+it('laws 2 and 7: a process killed at any moment leaves whole batches, and all that it acknowledged', async () => {
+  let acknowledged = 0;
+  for (const life of range(1, 5)) {
+    const { child, exit, lines } = start(APPEND_FOR_EVER, `life-${life}`);
+    while (lines().length < 5) await setTimeout(2);
+    await setTimeout(Math.random() * 60);
+    child.kill('SIGKILL');
+    await exit;
+    const last = Number(lines().at(-1));
+    expect(last).toBeGreaterThan(acknowledged);
+    acknowledged = last;
+    // Without closing the log first: the write-ahead log is recovered as it was left.
+    const session = await sqlite(file).open();
+    await sound(session, acknowledged);
+    await session.close();
+  }
+});
+
+it.skipIf(process.platform === 'win32')(
+  'a disk that is full: an unknown or refused commit, whole batches, and on again',
+  async () => {
+    // The shell bounds the size of files (in blocks of 512 bytes): writing beyond it fails as on a full disk.
+    const { exit, lines } = start(APPEND_FOR_EVER, 'full', 'ulimit -f 2000; exec "$@"');
+    expect(await exit).toBe(0);
+    const said = JSON.parse(lines().at(-1)!) as { code: string; details: { unknown?: boolean } };
+    expect(said).toMatchObject({ code: 'StoreUnavailable', retryable: true });
+    const log = await TestLog.on(sqlite(file));
+    await sound(log.session, Number(lines().at(-2)));
+    log.end = (await log.session.read({ limit: 1 })).end;
+    await log.append(range(1, BATCH).map((n) => commit(`after-${n}`, event('BOUGHT', user('u1')))));
+    await sound(log.session, Number(lines().at(-2)) + BATCH);
+    await log.close();
+  },
+);
+
+it('law 5: processes that make one new log at once and race on a document lose nothing, and none starves', async () => {
+  const RACE = `${PRELUDE}
+    const hot = service('hot');
+    let wins = 0, refusals = 0, longest = 0;
+    let head = 0, end = log.end;
+    const over = performance.now() + 1500;
+    for (let n = 1; performance.now() < over; n++) {
+      const started = performance.now();
+      for (;;) {
+        const answer = await log.send(commit(name + n, event('BOUGHT', hot, user(name))), { seen: end, reads: [at(hot, head)] });
+        end = answer.end;
+        if (answer.status === 'stored') { head = answer.versions[0]; wins++; break; }
+        refusals++;
+        head = answer.stale[0].head;
+      }
+      longest = Math.max(longest, performance.now() - started);
+    }
+    await log.close();
+    console.log(JSON.stringify({ wins, refusals, longest }));`;
+  const racers = ['a', 'b'].map((name) => start(RACE, name));
+  expect(await Promise.all(racers.map(({ exit }) => exit))).toEqual([0, 0]);
+  const results = racers.map(
+    ({ lines }) => JSON.parse(lines().at(-1)!) as Record<'wins' | 'refusals' | 'longest', number>,
+  );
+  const total = results.reduce((sum, { wins }) => sum + wins, 0);
+  const session = await sqlite(file).open();
+  const documents = await session.documents({ limit: 9 });
+  expect(documents.find(({ id }) => id === 'hot')?.head).toBe(total);
+  expect(await session.check()).toEqual([]);
+  expect((await everything(session)).events).toHaveLength(total);
+  await session.close();
+  // A demonstration of a race must have had one: conflicts, and wins on both sides.
+  expect(results.reduce((sum, { refusals }) => sum + refusals, 0)).toBeGreaterThan(0);
+  for (const { wins, longest } of results) {
+    expect(wins).toBeGreaterThan(total / 20);
+    expect(longest).toBeLessThan(2_000);
+  }
+});
+
+it('many processes may make one new log at the same moment', async () => {
+  const code = `${PRELUDE}
+    await log.append(commit(name, event('BOUGHT', user(name))), { seen: { position: 0, hash: '0'.repeat(64) } });
+    await log.close();`;
+  const all = range(1, 6).map((n) => start(code, `p${n}`));
+  expect(await Promise.all(all.map(({ exit }) => exit))).toEqual([0, 0, 0, 0, 0, 0]);
+  const session = await sqlite(file).open();
+  expect((await session.documents({ limit: 99 })).map(({ id }) => id)).toEqual(range(1, 6).map((n) => `p${n}`));
+  await session.close();
+});
+
+it('a reader in another process never sees a part of a batch', async () => {
+  const { child, exit, lines } = start(APPEND_FOR_EVER, 'writer');
+  while (lines().length < 1) await setTimeout(2);
+  const session = await sqlite(file).open();
+  let seen = 0;
+  for (const deadline = performance.now() + 500; performance.now() < deadline;) {
+    const { end } = await session.load([{ ...service('s1'), after: 0, upTo: 0 }]);
+    expect(end.position % BATCH).toBe(0);
+    expect(end.position).toBeGreaterThanOrEqual(seen);
+    seen = end.position;
+  }
+  expect(seen).toBeGreaterThan(BATCH);
+  child.kill('SIGKILL');
+  await exit;
+  await session.close();
+});

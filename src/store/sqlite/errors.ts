@@ -1,0 +1,167 @@
+/**
+ * What SQLite and the file system say, told as errors of ours: the one place where it is decided, so that nothing else
+ * reaches a caller.
+ *
+ * SQLite's result codes are at https://www.sqlite.org/rescode.html; the low byte is the primary code.
+ */
+import { Closed, LogCorrupt, NotWritable, StoreUnavailable, TidemarkError } from '../../errors.ts';
+
+const PERM = 3;
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const PROTOCOL = 15;
+const CONSTRAINT = 19;
+const AUTH = 23;
+const NOTADB = 26;
+
+const CONSTRAINT_PRIMARYKEY = 1555;
+const CONSTRAINT_UNIQUE = 2067;
+
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode : undefined;
+}
+
+function primaryCode(error: unknown): number | undefined {
+  const code = resultCode(error);
+  return code === undefined ? undefined : code & 0xff;
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether another connection stood in the way: the same call may succeed a moment later. */
+export function isBusy(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === BUSY || code === LOCKED || code === PROTOCOL;
+}
+
+/** Whether a row with the same key is there already. */
+export function isTaken(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === CONSTRAINT_UNIQUE || code === CONSTRAINT_PRIMARYKEY;
+}
+
+/** Whether the file doesn't begin as a database of SQLite does. */
+export function isNoDatabase(error: unknown): boolean {
+  return primaryCode(error) === NOTADB;
+}
+
+/** An error of SQLite (or of its binding), met while the log was in use. Ours pass through as they are. */
+export function translated(error: unknown, file: string): TidemarkError {
+  if (error instanceof TidemarkError) return error;
+  const details = { file, sqlite: resultCode(error), cause: text(error) };
+  switch (primaryCode(error)) {
+    case BUSY:
+    case LOCKED:
+    case PROTOCOL:
+      return lockTimeout(file, undefined, error);
+    case FULL:
+      return new StoreUnavailable(
+        `Nothing can be added to ${file}: the disk is full. Free some space and try again.`,
+        details,
+        error,
+      );
+    case IOERR:
+    case CANTOPEN:
+      return new StoreUnavailable(
+        `The machine could not read or write ${file} (${text(error)}). Check the disk, then open the log again.`,
+        details,
+        error,
+      );
+    case READONLY:
+    case PERM:
+    case AUTH:
+      return new StoreUnavailable(
+        `${file} can't be written any more (${text(error)}). Restore the permission to write, then open the log again.`,
+        details,
+        error,
+      );
+    case CORRUPT:
+    case NOTADB:
+    case CONSTRAINT:
+      return new LogCorrupt(
+        `${file} is damaged (${text(error)}). Stop writing, keep the file, and restore a copy beside it.`,
+        details,
+        error,
+      );
+    default:
+  }
+  if (isOutOfRange(error)) {
+    return new LogCorrupt(
+      `${file} is damaged: it holds a number that no log has. Stop writing, keep the file, and restore a copy beside it.`,
+      details,
+      error,
+    );
+  }
+  return new StoreUnavailable(`${file} could not be used (${text(error)}). Open the log again.`, details, error);
+}
+
+/** The same while opening: there, what can't be opened or written is a matter of permissions. */
+export function translatedAtOpen(error: unknown, file: string): TidemarkError {
+  const code = primaryCode(error);
+  if (code === READONLY || code === PERM || code === AUTH || code === CANTOPEN) return notWritable(file, error);
+  if (code === 1) {
+    return new LogCorrupt(
+      `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
+      { file, cause: text(error) },
+      error,
+    );
+  }
+  return translated(error, file);
+}
+
+// The binding refuses integers beyond 2^53, which only damage can have put there.
+function isOutOfRange(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+}
+
+/** The log holds what no log can hold. `where` says at which position or document. */
+export function corrupt(what: string, where: Readonly<Record<string, unknown>> = {}): LogCorrupt {
+  const place = Object.entries(where)
+    .map(([name, value]) => ` ${name} ${String(value)}`)
+    .join(',');
+  return new LogCorrupt(
+    `The log is damaged${place && ` at${place}`}: ${what}. Stop writing, keep the file, and restore a copy beside it.`,
+    where,
+  );
+}
+
+export function notWritable(file: string, cause?: unknown): NotWritable {
+  const why = cause === undefined ? '' : ` (${text(cause)})`;
+  return new NotWritable(
+    `${file} can't be written by this process${why}. Give its user permission to write the file and its directory, ` +
+      'or choose another place.',
+    { file },
+    cause,
+  );
+}
+
+export function lockTimeout(file: string, waitedMs?: number, cause?: unknown): StoreUnavailable {
+  const wait = waitedMs === undefined ? '' : ` for ${Math.round(waitedMs)} ms`;
+  return new StoreUnavailable(
+    `Another process has held the lock of ${file}${wait}. Nothing was stored: try again, or find what holds it.`,
+    { file, waitedMs },
+    cause,
+  );
+}
+
+/** A COMMIT that failed: after a crash the write-ahead log may bring it back all the same. */
+export function unknownCommit(error: unknown, file: string): StoreUnavailable {
+  return new StoreUnavailable(
+    `It isn't known whether the commit to ${file} was stored (${text(error)}). Send the same commands again with the ` +
+      'same ids: they are stored once.',
+    { file, sqlite: resultCode(error), cause: text(error), unknown: true },
+    error,
+  );
+}
+
+export function closed(file: string): Closed {
+  return new Closed(`The session on ${file} was closed. Open the log again to use it.`, { file });
+}

@@ -1,0 +1,71 @@
+/**
+ * The heads of documents as the writing connection knows them, so that an append needs inserts only.
+ *
+ * They are right as of one end of the log. If another process has written since, they are taken along by the lists
+ * inline with its events if those are few, and forgotten otherwise.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { LogPoint } from '../store.ts';
+import type { Chain } from './commits.ts';
+import { all } from './connection.ts';
+import { Bounded, START } from './intern.ts';
+import type { Loader } from './load.ts';
+import { inlineList } from './read.ts';
+
+/** Most heads kept in memory. */
+const HEADS_MAX = 200_000;
+/** Most foreign events that the heads are taken along by; beyond it, asking again for what is needed costs less. */
+const FOLLOW_EVENTS_MAX = 5_000;
+
+export interface Heads {
+  /** To be told the end of the log in each transaction, before anything else is asked. */
+  follow(end: LogPoint): void;
+  /** To be told the end after an append. */
+  moved(end: LogPoint): void;
+  get(document: number): number;
+  set(document: number, version: number): void;
+  /** After a transaction that was rolled back. */
+  forget(): void;
+}
+
+export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader): Heads {
+  const foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
+  const heads = new Bounded<number, number>(HEADS_MAX);
+  let asOf = START;
+
+  const forget = (): void => {
+    heads.clear();
+    asOf = START;
+  };
+
+  return {
+    follow(end) {
+      if (end.hash === asOf.hash) return;
+      const grown = end.position - asOf.position;
+      if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && chain.holds(asOf)) {
+        for (const [position, attachments] of all<[number, string]>(foreign, asOf.position)) {
+          const list = inlineList(attachments, position);
+          for (let index = 0; index < list.length; index += 2) {
+            const document = list[index] as number;
+            if (heads.has(document)) heads.set(document, list[index + 1] as number);
+          }
+        }
+      } else {
+        heads.clear();
+      }
+      asOf = end;
+    },
+    moved(end) {
+      asOf = end;
+    },
+    get(document) {
+      let version = heads.get(document);
+      if (version === undefined) heads.set(document, (version = loader.head(document)));
+      return version;
+    },
+    set(document, version) {
+      heads.set(document, version);
+    },
+    forget,
+  };
+}

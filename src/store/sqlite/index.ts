@@ -1,0 +1,93 @@
+/** A log in one file, by the SQLite that Node has built in. */
+import { resolve } from 'node:path';
+import { InvalidDefinition } from '../../errors.ts';
+import type { Store } from '../store.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
+import { openAt } from './open.ts';
+import type { Synchronous } from './open.ts';
+import { SqliteSession } from './session.ts';
+import { lockTimeout, translatedAtOpen } from './errors.ts';
+import { whenFree } from './lock.ts';
+
+/** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
+const LOCK_TIMEOUT_MS = 5_000;
+const LOCK_TIMEOUT_MAX_MS = 24 * 60 * 60_000;
+
+export interface SqliteOptions {
+  /**
+   * When a commit is acknowledged. `full`, the default: once it is on stable storage. `normal`: a loss of power may
+   * undo the last commits. `off`: so may a crash of the machine, and the file may be damaged by it.
+   */
+  readonly synchronous?: Synchronous | undefined;
+  /** How long to wait for another process that holds the write lock, in milliseconds; then `StoreUnavailable`. 5,000. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** The store's clock, in milliseconds since the Unix epoch. `Date.now`. */
+  readonly clock?: (() => number) | undefined;
+  /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
+  readonly clockAheadMs?: number | undefined;
+}
+
+/**
+ * A log in the SQLite file `file`, which is made if it doesn't exist. Any number of processes on one machine may have
+ * it open at once. SQLite keeps two files beside it, `-wal` and `-shm`: they belong to the log. The file must be on a
+ * local disk.
+ *
+ * A log that is kept nowhere must be asked for by name (`tidemark/memory`): `:memory:` and an empty name are refused.
+ *
+ * @throws {@link InvalidDefinition} at once, if the name or an option isn't what it must be. `open` throws `NotALog`,
+ * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
+ */
+export function sqlite(file: string, options: SqliteOptions = {}): Store {
+  const { synchronous = 'full', lockTimeoutMs = LOCK_TIMEOUT_MS, clock = Date.now } = options;
+  const { clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
+  checkName(file);
+  if (!['full', 'normal', 'off'].includes(synchronous)) {
+    throw new InvalidDefinition(`synchronous is "full", "normal" or "off", not ${JSON.stringify(synchronous)}.`);
+  }
+  checkMs('lockTimeoutMs', lockTimeoutMs, LOCK_TIMEOUT_MAX_MS);
+  checkMs('clockAheadMs', clockAheadMs, Infinity);
+  if (typeof clock !== 'function') throw new InvalidDefinition('clock is a function that returns milliseconds.');
+  const known = ['synchronous', 'lockTimeoutMs', 'clock', 'clockAheadMs'];
+  for (const option of Object.keys(options)) {
+    if (!known.includes(option)) {
+      throw new InvalidDefinition(`${option} is no option of sqlite(): it has ${known.join(', ')}.`, { option });
+    }
+  }
+  // Resolved now: the working directory may be another by the time of `open`.
+  const path = resolve(file);
+  return Object.freeze({
+    name: 'sqlite',
+    async open() {
+      const { writer, reader, inPlace } = await openAt(path, synchronous, lockTimeoutMs);
+      try {
+        const timing = { now: clock, aheadMs: clockAheadMs };
+        const make = () => new SqliteSession(writer, reader, { file: path, lockTimeoutMs, clock: timing, inPlace });
+        // Preparing statements reads the file: it may meet another process that is just closing the log.
+        return await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(path, waitedMs));
+      } catch (error) {
+        reader.close();
+        writer.close();
+        throw translatedAtOpen(error, path);
+      }
+    },
+  });
+}
+
+function checkName(file: string): void {
+  if (typeof file !== 'string' || file === '' || file.includes('\0')) {
+    throw new InvalidDefinition(
+      'sqlite() needs the name of a file. For a log that is kept nowhere use tidemark/memory.',
+    );
+  }
+  if (file === ':memory:') {
+    throw new InvalidDefinition('":memory:" is no file. For a log that is kept nowhere use tidemark/memory.', { file });
+  }
+  if (/^file:/i.test(file)) {
+    throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
+  }
+}
+
+function checkMs(option: string, value: number, max: number): void {
+  if (typeof value === 'number' && value >= 0 && value <= max) return;
+  throw new InvalidDefinition(`${option} is a number of milliseconds from 0 to ${max}.`, { option });
+}

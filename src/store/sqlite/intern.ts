@@ -1,0 +1,173 @@
+/**
+ * Names and document ids as the integers they are stored as, with bounded caches of them.
+ *
+ * An integer never changes its meaning in a log that only grows. So the caches hold as long as the log still contains
+ * the end that was seen last: `follow` is told the end in each transaction. Each connection has its own, since one
+ * may see what another hasn't committed yet.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { DocumentRef, LogPoint } from '../store.ts';
+import { GENESIS_HASH } from '../chain.ts';
+import { one } from './connection.ts';
+import { corrupt } from './errors.ts';
+
+/** Most names kept in memory. */
+const NAMES_MAX = 10_000;
+/** Most documents kept in memory, in each direction. */
+const DOCUMENTS_MAX = 200_000;
+
+/**
+ * A map that forgets what wasn't used for long: two generations of half the size, the older dropped as a whole. Cheaper
+ * by far than keeping entries in order of use.
+ */
+export class Bounded<K, V> {
+  readonly #half: number;
+  #young = new Map<K, V>();
+  #old = new Map<K, V>();
+
+  constructor(max: number) {
+    this.#half = max / 2;
+  }
+
+  get(key: K): V | undefined {
+    const value = this.#young.get(key);
+    if (value !== undefined) return value;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: K, value: V): void {
+    this.#young.set(key, value);
+    if (this.#young.size < this.#half) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
+  has(key: K): boolean {
+    return this.#young.has(key) || this.#old.has(key);
+  }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
+}
+
+/** The start of every log. */
+export const START: LogPoint = { position: 0, hash: GENESIS_HASH };
+
+export interface Interned {
+  /** To be told the end of the log in each transaction; `holds` says whether the log has a commit that ends there. */
+  follow(end: LogPoint, holds: (point: LogPoint) => boolean): void;
+  /** Drops the caches, after a transaction that was rolled back. */
+  forget(): void;
+  /** The integer of a name; undefined if it was never stored. */
+  nameId(name: string): number | undefined;
+  /** The name of an integer. Throws `LogCorrupt` if it has none. */
+  name(id: number, where: Readonly<Record<string, unknown>>): string;
+  /** The integer of a document; undefined if it has no events. */
+  documentId(collection: string, id: string): number | undefined;
+  /** The document of an integer. Throws `LogCorrupt` if it has none. */
+  document(id: number, where: Readonly<Record<string, unknown>>): DocumentRef;
+  /** Stores a name that may be new. Only with the write lock held. */
+  addName(name: string): number;
+  /** Stores a document that may be new. Only with the write lock held. */
+  addDocument(collection: string, id: string): number;
+}
+
+export function interned(database: DatabaseSync): Interned {
+  const selectName = database.prepare('SELECT name FROM names WHERE id = ?');
+  const selectNameId = database.prepare('SELECT id FROM names WHERE name = ?');
+  const selectDocument = database.prepare('SELECT collection, name FROM documents WHERE id = ?');
+  const selectDocumentId = database.prepare('SELECT id FROM documents WHERE collection = ? AND name = ?');
+  const insertName = database.prepare('INSERT INTO names (name) VALUES (?)');
+  const insertDocument = database.prepare('INSERT INTO documents (collection, name) VALUES (?, ?)');
+
+  const nameIds = new Bounded<string, number>(NAMES_MAX);
+  const names = new Bounded<number, string>(NAMES_MAX);
+  const documentIds = new Map<string, Bounded<string, number>>();
+  const documents = new Bounded<number, DocumentRef>(DOCUMENTS_MAX);
+  let seen = START;
+
+  const forget = (): void => {
+    nameIds.clear();
+    names.clear();
+    documentIds.clear();
+    documents.clear();
+    seen = START;
+  };
+
+  const idsOf = (collection: string): Bounded<string, number> => {
+    let ids = documentIds.get(collection);
+    if (ids === undefined) documentIds.set(collection, (ids = new Bounded(DOCUMENTS_MAX)));
+    return ids;
+  };
+
+  const nameId = (name: string): number | undefined => {
+    const cached = nameIds.get(name);
+    if (cached !== undefined) return cached;
+    const row = one<[number]>(selectNameId, name);
+    if (row !== undefined) nameIds.set(name, row[0]);
+    return row?.[0];
+  };
+
+  const name = (id: number, where: Readonly<Record<string, unknown>>): string => {
+    const cached = names.get(id);
+    if (cached !== undefined) return cached;
+    const row = one<[string]>(selectName, id);
+    if (typeof row?.[0] !== 'string') throw corrupt(`the name ${id} doesn't exist`, where);
+    names.set(id, row[0]);
+    return row[0];
+  };
+
+  const documentId = (collection: string, id: string): number | undefined => {
+    const cached = documentIds.get(collection)?.get(id);
+    if (cached !== undefined) return cached;
+    const collectionId = nameId(collection);
+    if (collectionId === undefined) return undefined;
+    const row = one<[number]>(selectDocumentId, collectionId, id);
+    if (row !== undefined) idsOf(collection).set(id, row[0]);
+    return row?.[0];
+  };
+
+  const document = (id: number, where: Readonly<Record<string, unknown>>): DocumentRef => {
+    const cached = documents.get(id);
+    if (cached !== undefined) return cached;
+    const row = one<[number, string]>(selectDocument, id);
+    if (typeof row?.[1] !== 'string') throw corrupt(`the document ${id} doesn't exist`, where);
+    const ref = { collection: name(row[0], where), id: row[1] };
+    documents.set(id, ref);
+    return ref;
+  };
+
+  const addName = (name: string): number => {
+    const stored = nameId(name);
+    if (stored !== undefined) return stored;
+    const id = Number(insertName.run(name).lastInsertRowid);
+    nameIds.set(name, id);
+    return id;
+  };
+
+  const addDocument = (collection: string, id: string): number => {
+    const stored = documentId(collection, id);
+    if (stored !== undefined) return stored;
+    const added = Number(insertDocument.run(addName(collection), id).lastInsertRowid);
+    idsOf(collection).set(id, added);
+    return added;
+  };
+
+  return {
+    follow(end, holds) {
+      if (end.hash !== seen.hash && !(end.position > seen.position && holds(seen))) forget();
+      seen = end;
+    },
+    forget,
+    nameId,
+    name,
+    documentId,
+    document,
+    addName,
+    addDocument,
+  };
+}

@@ -1,0 +1,84 @@
+/** Heads and events of documents. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { DocumentEvent, Loaded, LoadOptions, LoadRequest } from '../store.ts';
+import { LOAD_EVENTS_MAX } from '../store.ts';
+import type { Chain } from './commits.ts';
+import { all, one } from './connection.ts';
+import { corrupt } from './errors.ts';
+import type { Interned } from './intern.ts';
+
+type Row = readonly [
+  version: number,
+  position: number,
+  type: number | null,
+  schemaVersion: number,
+  time: number,
+  json: string,
+];
+
+export interface Loader {
+  load(requests: readonly LoadRequest[], options?: LoadOptions): Loaded;
+  /** The head of a document by its integer: 0 if it has no events. */
+  head(document: number): number;
+  /** Events of a document by its integer, with versions from `after` (exclusive) to `upTo` (inclusive), dense. */
+  events(document: number, after: number, upTo: number): readonly DocumentEvent[];
+}
+
+export function loader(database: DatabaseSync, interned: Interned, chain: Chain): Loader {
+  const last = database.prepare('SELECT version FROM attachments WHERE document = ? ORDER BY version DESC LIMIT 1');
+  const positionOf = database.prepare('SELECT position FROM attachments WHERE document = ? AND version = ?');
+  const select = database.prepare(
+    `SELECT a.version, a.position, e.type, e.schema_version, e.time, e.json
+     FROM attachments a LEFT JOIN events e ON e.position = a.position
+     WHERE a.document = ? AND a.version > ? AND a.version <= ? ORDER BY a.version`,
+  );
+
+  function head(document: number): number {
+    return one<[number]>(last, document)?.[0] ?? 0;
+  }
+
+  /** The head as it was at a position, found by halving: positions rise with versions. */
+  function headAsOf(document: number, position: number): number {
+    let low = 0;
+    let high = head(document);
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const row = one<[number]>(positionOf, document, middle);
+      if (row === undefined) throw corrupt('versions of a document have a gap', { document, version: middle });
+      if (row[0] <= position) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  function events(document: number, after: number, upTo: number): readonly DocumentEvent[] {
+    const found = all<Row>(select, document, after, upTo);
+    if (found.length !== Math.max(0, upTo - after)) {
+      throw corrupt('versions of a document have a gap', { ...interned.document(document, {}), version: after + 1 });
+    }
+    return found.map(([version, position, type, schemaVersion, time, json]) => {
+      if (type === null) throw corrupt('an event is missing', { position });
+      return { type: interned.name(type, { position }), schemaVersion, json, version, position, time };
+    });
+  }
+
+  return {
+    head,
+    events,
+    load(requests, { asOf } = {}) {
+      const end = chain.end();
+      interned.follow(end, chain.holds);
+      const bounded = asOf !== undefined && asOf < end.position;
+      let room = LOAD_EVENTS_MAX;
+      const documents = requests.map(({ collection, id, after, upTo }) => {
+        const document = interned.documentId(collection, id);
+        if (document === undefined) return { head: 0, events: [] };
+        const reached = bounded ? headAsOf(document, asOf) : head(document);
+        const found = events(document, after, Math.min(reached, upTo ?? reached, after + room));
+        room -= found.length;
+        return { head: reached, events: found };
+      });
+      return { end, documents };
+    },
+  };
+}

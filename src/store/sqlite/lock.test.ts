@@ -1,0 +1,69 @@
+/** The order of writers in one session, and the waiting for those of others. */
+import { setTimeout } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { Bounded } from './intern.ts';
+import { Queue, whenFree } from './lock.ts';
+
+class Busy extends Error {
+  readonly errcode = 5;
+}
+
+const timedOut = (waitedMs: number) => new RangeError(`waited ${waitedMs}`);
+
+it('one thing at a time, in the order asked for, whatever became of the one before', async () => {
+  const queue = new Queue();
+  const done: string[] = [];
+  const ask = (name: string, ms: number) =>
+    queue.run(async () => {
+      done.push(`${name} begins`);
+      await setTimeout(ms);
+      done.push(`${name} ends`);
+      if (name === 'b') throw new Error('b failed');
+    });
+  const all = await Promise.allSettled([ask('a', 5), ask('b', 1), ask('c', 0)]);
+  await queue.idle();
+  expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(done).toEqual(['a', 'b', 'c'].flatMap((name) => [`${name} begins`, `${name} ends`]));
+});
+
+it('tries until nobody stands in the way, seldom enough to leave the machine to others', async () => {
+  let tries = 0;
+  const start = performance.now();
+  const answer = await whenFree(
+    () => {
+      tries += 1;
+      if (performance.now() - start < 50) throw new Busy();
+      return 'free';
+    },
+    1_000,
+    timedOut,
+  );
+  expect(answer).toBe('free');
+  expect(tries).toBeGreaterThan(3);
+  expect(tries).toBeLessThan(120);
+});
+
+const never = (error: Error) => () => {
+  throw error;
+};
+
+it('gives up in time, and at once for what waiting can’t mend', async () => {
+  await expect(whenFree(never(new Busy()), 20, timedOut)).rejects.toThrow(/waited [2-9]\d/);
+  await expect(whenFree(never(new Busy()), 0, timedOut)).rejects.toThrow(/waited 0/);
+  await expect(whenFree(never(new TypeError('other')), 1_000, timedOut)).rejects.toThrow('other');
+});
+
+it('a bounded map keeps what was used last, the newest value of it, and never more than it may', () => {
+  const map = new Bounded<number, number>(100);
+  for (let key = 0; key < 1_000; key++) {
+    map.set(key, key);
+    map.set(7, -key);
+    expect(map.get(7)).toBe(-key);
+    expect(map.get(key === 7 ? 8 : key)).toBe(key === 7 ? undefined : key);
+  }
+  const kept = Array.from({ length: 1_000 }, (_, key) => key).filter((key) => map.has(key));
+  expect(kept.length).toBeLessThanOrEqual(100);
+  expect(kept).toContain(7);
+  map.clear();
+  expect(map.get(7)).toBeUndefined();
+});

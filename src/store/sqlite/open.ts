@@ -1,0 +1,116 @@
+/** Opens the log at a place, or makes it there; two processes may do so at once. */
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { LogCorrupt, StoreUnavailable } from '../../errors.ts';
+import { connect, setUp, single } from './connection.ts';
+import { lockTimeout, translatedAtOpen } from './errors.ts';
+import { whenFree } from './lock.ts';
+import { inspect, notALog, refuseNewer } from './place.ts';
+import { APPLICATION_ID, FORMAT, marks, migrate } from './schema.ts';
+
+/** How much of a crash a commit survives: `full` all, `normal` all but a loss of power, `off` only that of the process. */
+export type Synchronous = 'full' | 'normal' | 'off';
+
+const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
+
+export interface Connections {
+  readonly writer: DatabaseSync;
+  readonly reader: DatabaseSync;
+  /** Throws `StoreUnavailable` if another file, or none, stands where the log was opened. */
+  readonly inPlace: () => void;
+}
+
+/** `file` is an absolute path. Throws `NotWritable`, `NotALog`, `FormatTooNew`, `LogCorrupt` or `StoreUnavailable`. */
+export async function openAt(file: string, synchronous: Synchronous, lockTimeoutMs: number): Promise<Connections> {
+  inspect(file);
+  const opened: DatabaseSync[] = [];
+  const patiently = <T>(attempt: () => T): Promise<T> =>
+    whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+  try {
+    const writer = connect(file);
+    opened.push(writer);
+    await patiently(() => setUp(writer));
+    await patiently(() => prepareFile(writer, file));
+    const mode = await patiently(() => single<string>(writer, 'PRAGMA journal_mode = WAL'));
+    if (mode !== 'wal') {
+      throw new StoreUnavailable(
+        `The file system of ${file} can't hold a write-ahead log. Choose a place on a local disk.`,
+        { file, mode },
+      );
+    }
+    await patiently(() => flushLevel(writer, synchronous));
+
+    const reader = connect(file);
+    opened.push(reader);
+    await patiently(() => setUp(reader));
+    reader.exec('PRAGMA query_only = ON');
+    // The first read takes part in recovering the log after a crash.
+    await patiently(() => single(reader, 'SELECT count(*) FROM meta'));
+    return { writer, reader, inPlace: stillThere(file) };
+  } catch (error) {
+    for (const connection of opened) connection.close();
+    throw translatedAtOpen(error, file);
+  }
+}
+
+/** Makes the tables if there are none, and brings an older format up to date. */
+function prepareFile(database: DatabaseSync, file: string): void {
+  const before = marks(database);
+  if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return;
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    // Under the lock: another process may have done it since.
+    const { applicationId, format, empty } = marks(database);
+    if (applicationId !== APPLICATION_ID && !empty) throw notALog(file, 'an SQLite database of another kind');
+    refuseNewer(file, format);
+    if (applicationId === APPLICATION_ID && format < 1) {
+      throw new LogCorrupt(`${file} is marked as a log, but of no format. Keep it, and restore a copy beside it.`, {
+        file,
+        format,
+      });
+    }
+    migrate(database, format);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+  flushDirectory(file);
+}
+
+/** Law 7 rests on it, so it is read back. */
+function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
+  // On macOS only `fullfsync` reaches the disk itself; elsewhere it changes nothing.
+  const platter = synchronous === 'full' ? 'ON' : 'OFF';
+  database.exec(
+    `PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = ${platter}; PRAGMA checkpoint_fullfsync = ${platter}`,
+  );
+  const level = single<number>(database, 'PRAGMA synchronous');
+  if (level === LEVELS[synchronous]) return;
+  throw new StoreUnavailable(`SQLite flushes at level ${level}, not at ${synchronous} as asked for.`, { level });
+}
+
+// The name of a new file is durable only when its directory is.
+function flushDirectory(file: string): void {
+  if (process.platform === 'win32') return;
+  const directory = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+// Writing to a file that was removed or replaced would acknowledge what nobody finds again.
+function stillThere(file: string): () => void {
+  const { ino, dev } = statSync(file);
+  return () => {
+    const now = statSync(file, { throwIfNoEntry: false });
+    if (now?.ino === ino && now.dev === dev) return;
+    throw new StoreUnavailable(
+      `${file} was removed or replaced while it was open. Nothing was stored: open the log again.`,
+      { file },
+    );
+  };
+}

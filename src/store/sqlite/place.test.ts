@@ -1,0 +1,237 @@
+/** Bad places for a log: each is refused by name, and left byte for byte as it was. */
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { commit, event, user } from '../../testing/conformance/batches.ts';
+import { TestLog } from '../../testing/conformance/log.ts';
+import { sqlite } from './index.ts';
+import { inspect } from './place.ts';
+import { APPLICATION_ID, FORMAT } from './schema.ts';
+
+const INDEX = new URL('./index.ts', import.meta.url).href;
+const NOBODY = 65_534;
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-place-'));
+  file = join(directory, 'market.db');
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function contents(): string[][] {
+  return readdirSync(directory).map((name) => [name, readBytes(join(directory, name))]);
+}
+
+/** Opening must fail with `code`, and change nothing in the directory. */
+async function refused(code: string): Promise<string> {
+  const before = contents();
+  const error: unknown = await sqlite(file, { lockTimeoutMs: 200 })
+    .open()
+    .then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+  expect(error).toMatchObject({ code });
+  expect(contents()).toEqual(before);
+  return String(error);
+}
+
+function readBytes(path: string): string {
+  return statSync(path).isFile() ? readFileSync(path, 'latin1') : 'not a file';
+}
+
+/** A log with two events in it, closed. */
+async function makeLog(): Promise<void> {
+  const log = await TestLog.on(sqlite(file));
+  await log.append([commit('c1', event('REGISTERED', user('u1'))), commit('c2', event('NOTED', user('u1')))]);
+  await log.close();
+}
+
+function alter(sql: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(sql);
+  database.close();
+}
+
+describe('a bad place', () => {
+  it('is a directory that doesn’t exist', async () => {
+    file = join(directory, 'missing', 'market.db');
+    expect(await refused('NotWritable')).toContain('missing');
+    expect(existsSync(join(directory, 'missing'))).toBe(false);
+  });
+
+  it('is below a file', async () => {
+    writeFileSync(file, 'x');
+    file = join(file, 'market.db');
+    await refused('NotWritable');
+  });
+
+  it('is a directory', async () => {
+    mkdirSync(file);
+    await refused('NotALog');
+  });
+
+  it.skipIf(process.platform === 'win32')('is a pipe, which would block', async () => {
+    execFileSync('mkfifo', [file]);
+    await refused('NotALog');
+  });
+
+  it.each(['hello', 'x'.repeat(10_000), '\0'.repeat(8192)])('is a file of another kind', async (text) => {
+    writeFileSync(file, text);
+    await refused('NotALog');
+  });
+
+  it.each(['DELETE', 'WAL'])('is a database of another kind, in mode %s', async (mode) => {
+    alter(`PRAGMA journal_mode = ${mode}; CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')`);
+    await refused('NotALog');
+  });
+
+  it('is a database of another kind that somebody has open and is writing to', async () => {
+    const other = new DatabaseSync(file);
+    other.exec("PRAGMA journal_mode = WAL; CREATE TABLE notes (text); BEGIN; INSERT INTO notes VALUES ('mine')");
+    await refused('NotALog');
+    other.exec('COMMIT');
+    other.close();
+  });
+
+  it('is an empty database that was made by something else: its mark is not ours', async () => {
+    alter('PRAGMA application_id = 77');
+    await refused('NotALog');
+  });
+
+  it('is a log of a newer format', async () => {
+    await makeLog();
+    alter(`PRAGMA user_version = ${FORMAT + 1}`);
+    await refused('FormatTooNew');
+  });
+
+  it('is a log of a newer format whose mark is still in the write-ahead log', async () => {
+    await makeLog();
+    const newer = new DatabaseSync(file);
+    newer.exec(`PRAGMA user_version = ${FORMAT + 1}`);
+    await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'FormatTooNew' });
+    expect(newer.prepare('PRAGMA user_version').get()).toEqual({ user_version: FORMAT + 1 });
+    newer.close();
+  });
+
+  it('is a log without a part', async () => {
+    await makeLog();
+    alter('DROP TABLE attachments');
+    await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
+  });
+
+  it('is marked as a log, of no format', async () => {
+    alter(`PRAGMA application_id = ${APPLICATION_ID}`);
+    await refused('LogCorrupt');
+  });
+
+  it('is a log that was cut off', async () => {
+    await makeLog();
+    truncateSync(file, 8192);
+    await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
+  });
+
+  it.skipIf(process.platform === 'win32').each(['directory', 'new file', 'file'])(
+    'is a %s that the process may not write',
+    async (what) => {
+      const mayNot = what === 'file' ? file : directory;
+      if (what !== 'new file') await makeLog();
+      // Root passes every check of permissions: another user asks.
+      const root = process.getuid?.() === 0;
+      if (root) chownSync(directory, NOBODY, NOBODY);
+      if (root && what !== 'new file') chownSync(file, NOBODY, NOBODY);
+      chmodSync(mayNot, what === 'file' ? 0o444 : 0o555);
+      const code = `
+        import { sqlite } from ${JSON.stringify(INDEX)};
+        const said = await sqlite(${JSON.stringify(file)}).open().then(() => 'opened', (error) => error.code);
+        console.log(said);`;
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+        cwd: '/',
+        ...(root && { uid: NOBODY, gid: NOBODY }),
+      });
+      chmodSync(mayNot, 0o755);
+      expect(stdout.trim()).toBe('NotWritable');
+      expect(existsSync(`${file}-wal`)).toBe(false);
+    },
+  );
+});
+
+/** The locks that this process holds. */
+function locks(): string[] {
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(` ${process.pid} `));
+}
+
+describe('a good place', () => {
+  it('is an empty file, which becomes a log', async () => {
+    writeFileSync(file, '');
+    await makeLog();
+    const database = new DatabaseSync(file);
+    expect(database.prepare('PRAGMA application_id').get()).toEqual({ application_id: APPLICATION_ID });
+    expect(database.prepare('PRAGMA user_version').get()).toEqual({ user_version: FORMAT });
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+    database.close();
+  });
+
+  it('may be half-written while another process makes the log: that is for SQLite to tell, under its locks', async () => {
+    await makeLog();
+    truncateSync(file, 8192);
+    expect(() => inspect(file)).toThrow(expect.objectContaining({ code: 'LogCorrupt' }));
+    writeFileSync(`${file}-journal`, '');
+    expect(() => inspect(file)).not.toThrow();
+  });
+
+  it('has any characters in its name', async () => {
+    file = join(directory, 'a ?mode=memory#%20é.db');
+    await makeLog();
+    await makeLogAgain();
+    expect(readdirSync(directory)).toEqual(['a ?mode=memory#%20é.db']);
+  });
+
+  it.skipIf(process.platform === 'win32')('is a link to a log elsewhere', async () => {
+    await makeLog();
+    const link = join(directory, 'link.db');
+    symlinkSync(file, link);
+    file = link;
+    await makeLogAgain();
+  });
+
+  it.skipIf(process.platform !== 'linux')('keeps the locks of open sessions while it is looked at', async () => {
+    // Closing a file drops all locks of the process on it (POSIX), unless SQLite itself does it.
+    const session = await sqlite(file).open();
+    const held = locks().length;
+    expect(held).toBeGreaterThan(0);
+    alter('SELECT 1');
+    const second = await sqlite(file).open();
+    await second.close();
+    expect(locks()).toHaveLength(held);
+    await session.close();
+  });
+});
+
+async function makeLogAgain(): Promise<void> {
+  const session = await sqlite(file).open();
+  expect(await session.documents({ limit: 10 })).toEqual([{ collection: 'users', id: 'u1', head: 2 }]);
+  await session.close();
+}

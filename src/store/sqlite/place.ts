@@ -1,0 +1,96 @@
+/**
+ * Looks at the place before SQLite does: what isn't a log is refused without being opened, so that nothing of it is
+ * touched (SQLite would recover, checkpoint or delete files beside it).
+ *
+ * This is enough to tell a log from anything else because a log is made in one rollback-journal transaction that also
+ * writes our mark into the first page (schema.ts): the file has no bytes, or it has the mark.
+ */
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { FormatTooNew, NotALog, NotWritable, TidemarkError } from '../../errors.ts';
+import { single } from './connection.ts';
+import { isNoDatabase, notWritable, translatedAtOpen } from './errors.ts';
+import { APPLICATION_ID, FORMAT } from './schema.ts';
+
+/** Throws `NotWritable`, `NotALog` or `FormatTooNew` unless there is a log at `file`, or one can be made there. */
+export function inspect(file: string): void {
+  const stats = lookAt(file);
+  mayWrite(file, stats);
+  if (stats === undefined) return;
+  if (!stats.isFile()) throw notALog(file, stats.isDirectory() ? 'a directory' : 'no regular file');
+  if (stats.size === 0) return;
+
+  // With a journal beside it the log is being made, or a crash cut that short and SQLite goes back to no bytes: either
+  // way only SQLite can tell, under its locks. If the journal has gone since, whoever made the log is done: look again.
+  const unfinished = () => existsSync(`${file}-journal`);
+  let header = readHeader(file);
+  if (header instanceof TidemarkError && !unfinished()) header = readHeader(file);
+  if (header instanceof TidemarkError) {
+    if (unfinished()) return;
+    throw header;
+  }
+  if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
+  refuseNewer(file, header.format);
+}
+
+/** Throws `FormatTooNew` if the log was written by a later version of ours. */
+export function refuseNewer(file: string, format: number): void {
+  if (format <= FORMAT) return;
+  throw new FormatTooNew(
+    `${file} is a log of format ${format}, and this version reads formats up to ${FORMAT}. Upgrade the package.`,
+    { file, format, supported: FORMAT },
+  );
+}
+
+export function notALog(file: string, what: string): NotALog {
+  return new NotALog(`${file} is ${what}, not a log. It was left as it is: choose another name.`, { file });
+}
+
+function lookAt(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    throw notWritable(file, error);
+  }
+}
+
+function mayWrite(file: string, stats: Stats | undefined): void {
+  const directory = dirname(stats === undefined ? file : realpathSync(file));
+  if (!existsSync(directory)) {
+    throw new NotWritable(`The directory ${directory} doesn't exist. Make it first, or choose another place.`, {
+      file,
+    });
+  }
+  try {
+    // The directory too: SQLite keeps its write-ahead log beside the file.
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    if (stats?.isFile()) accessSync(file, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw notWritable(file, error);
+  }
+}
+
+/**
+ * Application id and user version in the first page, or what is wrong with it.
+ *
+ * SQLite reads it, as `immutable`: no lock, no journal, no file beside it. Reading the bytes ourselves would do harm:
+ * closing a file drops every lock that this process has on it (POSIX), those of open sessions too.
+ */
+function readHeader(file: string): { applicationId: number; format: number } | TidemarkError {
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  const database = new DatabaseSync(url, { readOnly: true, returnArrays: true });
+  try {
+    return {
+      applicationId: single<number>(database, 'PRAGMA application_id'),
+      format: single<number>(database, 'PRAGMA user_version'),
+    };
+  } catch (error) {
+    return isNoDatabase(error) ? notALog(file, 'no SQLite database') : translatedAtOpen(error, file);
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,84 @@
+/** The registered collections, and the generation that every change of them raises. */
+import type { DatabaseSync } from 'node:sqlite';
+import { RebuildRequired } from '../../errors.ts';
+import type { DeclaredKey } from '../../model/key.ts';
+import type { CollectionEntry, Registry } from '../store.ts';
+import type { Chain } from './commits.ts';
+import { all, one } from './connection.ts';
+import { corrupt } from './errors.ts';
+
+export interface RegistryTable {
+  generation(): number;
+  registry(): Registry;
+  /** With the write lock held. */
+  register(collections: readonly CollectionEntry[]): Registry;
+}
+
+export function registryTable(database: DatabaseSync, chain: Chain): RegistryTable {
+  const select = database.prepare('SELECT name, definition, key FROM registry ORDER BY name');
+  const selectGeneration = database.prepare("SELECT value FROM meta WHERE name = 'generation'");
+  const insert = database.prepare('INSERT INTO registry (name, definition, key) VALUES (?, ?, ?)');
+  const raise = database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
+
+  function generation(): number {
+    const row = one<[number]>(selectGeneration);
+    if (row === undefined) throw corrupt('the generation of the registry is missing');
+    return row[0];
+  }
+
+  function registry(): Registry {
+    const rows = all<[string, number, string]>(select);
+    return {
+      generation: generation(),
+      collections: rows.map(([name, definition, key]) => ({ name, definition, key: parsed(key, name) })),
+    };
+  }
+
+  return {
+    generation,
+    registry,
+    register(collections) {
+      const registered = new Map(registry().collections.map((entry) => [entry.name, entry]));
+      const added = new Map<string, CollectionEntry>();
+      for (const entry of collections) {
+        const known = registered.get(entry.name) ?? added.get(entry.name);
+        if (known === undefined) added.set(entry.name, entry);
+        else if (!same(known, entry)) throw changed(entry.name);
+      }
+      if (added.size === 0) return registry();
+      const [first] = added.keys();
+      if (chain.end().position > 0) throw isNew(String(first));
+      for (const { name, definition, key } of added.values()) insert.run(name, definition, JSON.stringify(key));
+      raise.run();
+      return registry();
+    },
+  };
+}
+
+function same(one: CollectionEntry, other: CollectionEntry): boolean {
+  return one.definition === other.definition && JSON.stringify(one.key) === JSON.stringify(other.key);
+}
+
+function parsed(key: string, collection: string): DeclaredKey {
+  try {
+    return JSON.parse(key) as DeclaredKey;
+  } catch {
+    throw corrupt('the declared key is no JSON', { collection });
+  }
+}
+
+function changed(collection: string): RebuildRequired {
+  return new RebuildRequired(
+    `The collection ${collection} is registered with another definition or key. Its documents would have to be made ` +
+      'again, which this version cannot do: go back to the registered one, or start a new log.',
+    { collection },
+  );
+}
+
+function isNew(collection: string): RebuildRequired {
+  return new RebuildRequired(
+    `The collection ${collection} is new, and the log holds events already. Its documents would have to be made, which ` +
+      'this version cannot do: leave it out, or start a new log.',
+    { collection },
+  );
+}

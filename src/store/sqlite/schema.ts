@@ -1,0 +1,130 @@
+/**
+ * The format of the file.
+ *
+ * An SQLite database in WAL mode. `PRAGMA application_id` is {@link APPLICATION_ID}, `PRAGMA user_version` the format,
+ * counted from 1. All text is UTF-8, compared byte by byte (collation BINARY). Positions, versions and times are
+ * integers below 2^53.
+ *
+ *     meta         one row a setting: `generation` (of the registry of collections).
+ *     names        event types, collection and command names, as integers.
+ *     registry     the registered collections: definition, and the key as declared (JSON).
+ *     documents    document ids as integers: one row a document that has at least one event.
+ *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
+ *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
+ *                              command id have one final outcome (law 1) and any number before it.
+ *                    outcome   0 succeeded, 1 failed.
+ *                    hash      the chain's hash after the commit (docs/hash-chain.md), 32 bytes.
+ *     events       the log, one row an event.
+ *                    time         of the decision, as in the commit: a fold needs no other row.
+ *                    attachments  JSON: [document, version, document, version, …] in the order appended.
+ *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
+ *                  document is its head, so that appending needs inserts only.
+ *
+ * Rules that hold after every transaction (check.ts looks for each):
+ *
+ * 1. Positions in `events` are 1, 2, 3, … without gaps.
+ * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
+ * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
+ * 4. Every interned integer has its row in `names` or `documents`.
+ *
+ * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the
+ * write-ahead log and flushed (`synchronous=FULL`) before COMMIT returns; a log cut short by a crash ends at the last
+ * whole transaction. The file itself is made in one rollback-journal transaction, with our mark on its first page, and
+ * turned to WAL only then: whenever a crash comes, it has no bytes, or the mark and all tables (place.ts).
+ *
+ * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the
+ * write lock: of two starting processes one migrates, the other finds it done.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { single } from './connection.ts';
+
+/** 'Tide' in ASCII. */
+export const APPLICATION_ID = 0x54_69_64_65;
+
+/** `MIGRATIONS[n]` makes format n + 1 out of format n. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE names (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+  ) STRICT;
+
+  CREATE TABLE registry (
+    name TEXT PRIMARY KEY,
+    definition INTEGER NOT NULL,
+    key TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (collection, name)
+  ) STRICT;
+
+  CREATE TABLE commits (
+    position INTEGER PRIMARY KEY,
+    event_count INTEGER NOT NULL,
+    command_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    name INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    actor TEXT,
+    correlation TEXT,
+    causation TEXT,
+    outcome INTEGER NOT NULL,
+    reason TEXT,
+    details TEXT,
+    time INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    UNIQUE (command_id, attempt)
+  ) STRICT;
+
+  CREATE TABLE events (
+    position INTEGER PRIMARY KEY,
+    type INTEGER NOT NULL,
+    schema_version INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    attachments TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE attachments (
+    document INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    PRIMARY KEY (document, version)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT INTO meta (name, value) VALUES ('generation', 0);
+  `,
+];
+
+/** The format that this code reads and writes. */
+export const FORMAT = MIGRATIONS.length;
+
+/** What a database says it is. */
+export type Marks = { readonly applicationId: number; readonly format: number; readonly empty: boolean };
+
+export function marks(database: DatabaseSync): Marks {
+  const number = (sql: string): number => single<number>(database, sql);
+  return {
+    applicationId: number('PRAGMA application_id'),
+    format: number('PRAGMA user_version'),
+    empty: number('SELECT count(*) FROM sqlite_schema') === 0,
+  };
+}
+
+/** Runs the migrations from `format` on. Within a transaction that holds the write lock. */
+export function migrate(database: DatabaseSync, format: number): void {
+  if (format === FORMAT) return;
+  for (const sql of MIGRATIONS.slice(format)) database.exec(sql);
+  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`);
+}

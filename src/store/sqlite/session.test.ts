@@ -1,0 +1,248 @@
+/** What a session on a file owes beyond the conformance suite. */
+import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { above, at, commit, event, range, service, user } from '../../testing/conformance/batches.ts';
+import { everything, TestLog } from '../../testing/conformance/log.ts';
+import { sqlite } from './index.ts';
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-session-'));
+  file = join(directory, 'market.db');
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+it('law 7: flushes each commit unless asked for less', async () => {
+  // SQLite flushes in the write-ahead log once a commit at FULL, and never at NORMAL: the time shows it where a disk
+  // is real, but only the setting is certain.
+  for (const [asked, level] of [
+    [undefined, 2],
+    ['normal', 1],
+    ['off', 0],
+  ] as const) {
+    const levels: unknown[] = [];
+    const prepare = DatabaseSync.prototype.exec;
+    DatabaseSync.prototype.exec = function exec(this: DatabaseSync, sql: string) {
+      prepare.call(this, sql);
+      if (sql.includes('PRAGMA synchronous')) levels.push(this.prepare('PRAGMA synchronous').get());
+    };
+    try {
+      await (await sqlite(join(directory, `${level}.db`), { synchronous: asked }).open()).close();
+    } finally {
+      DatabaseSync.prototype.exec = prepare;
+    }
+    expect(levels).toEqual([[level]]);
+  }
+});
+
+it('answers reads as of before, while its own exclusive work is under way', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('CREATED', service('s1'))));
+  const before = await everything(log.session);
+  await log.session.exclusive(async (by) => {
+    await log.append(commit('c2', [event('NEW_TYPE', service('s1')), event('BOUGHT', user('new'))]), { by });
+    expect((await by.load([above(user('new'), 0)])).documents[0]!.head).toBe(1);
+    expect(await everything(log.session)).toEqual(before);
+  });
+  expect(await log.head(user('new'))).toBe(1);
+  await log.close();
+});
+
+it('forgets what it interned in work that was undone', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const undone = log.session.exclusive(async (by) => {
+    await by.append(log.batch(commit('c1', event('A', service('s1'), user('u1')))));
+    throw new Error('undone');
+  });
+  await expect(undone).rejects.toThrow('undone');
+  // Other names take the integers that the undone ones had.
+  const other = await log.open();
+  await log.append(commit('c2', event('B', user('u2'), service('s2'))), { by: other });
+  await log.append(commit('c3', event('A', service('s1'), user('u1'))));
+  expect(await log.session.documents({ limit: 9 })).toEqual(
+    [service('s1'), service('s2'), user('u1'), user('u2')].map(({ collection, id }) => ({ collection, id, head: 1 })),
+  );
+  expect(await log.session.check()).toEqual([]);
+  await log.close();
+});
+
+it('forgets what it interned for a batch that a duplicate refused', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  await log.refuse([commit('c0', event('NEW', user('u3')), { name: 'NEVER' }), commit('c1', event('A', user('u1')))]);
+  const other = await log.open();
+  await log.append(commit('c2', event('A', user('u2')), { name: 'OTHER' }), { by: other });
+  await log.append(commit('c3', event('A', user('u3')), { name: 'NEVER' }));
+  const commits = await log.session.commits({ limit: 9 });
+  expect(commits.map(({ command }) => command.name)).toEqual(['DO_IT', 'OTHER', 'NEVER']);
+  await log.close();
+});
+
+const users = (n: number) => user(`u${n % 10}`);
+
+it.each([1, 100, 6_000])('gives the right versions after %i events of another server', async (count) => {
+  const log = await TestLog.on(sqlite(file, { synchronous: 'off' }));
+  const other = await log.open();
+  await log.append(range(1, 20).map((n) => commit(`mine-${n}`, event('A', users(n), service('s1')))));
+  const foreign = range(1, count).map((n) => commit(`other-${n}`, event('B', users(n), user('theirs'))));
+  await log.append(foreign, { by: other });
+  const { versions } = await log.append(commit('last', event('A', users(1), user('theirs'), service('s1'))));
+  expect(versions).toEqual([2 + Math.ceil(count / 10) + 1, count + 1, 21]);
+  expect(await log.session.check()).toEqual([]);
+  await log.close();
+});
+
+it('refuses a stale read by types that only another server has interned', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const other = await log.open();
+  await log.append(commit('c1', event('REGISTERED', user('u1'))));
+  await log.append(commit('c2', event('BOUGHT', user('u1'))), { by: other });
+  const { stale } = await log.refuse(commit('c3', event('BOUGHT', user('u1'))), { reads: [at(user('u1'), 1)] });
+  expect(stale.map(({ head }) => head)).toEqual([2]);
+  await log.close();
+});
+
+it('waits for the write lock as long as it was told, without holding up the event loop', async () => {
+  const log = await TestLog.on(sqlite(file, { lockTimeoutMs: 150 }));
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE');
+  let ticks = 0;
+  const ticking = setInterval(() => (ticks += 1), 5);
+  const start = performance.now();
+  await expect(log.append(commit('c1', event('A', user('u1'))))).rejects.toMatchObject({
+    code: 'StoreUnavailable',
+    retryable: true,
+    details: { waitedMs: expect.any(Number) },
+  });
+  expect(performance.now() - start).toBeGreaterThanOrEqual(150);
+  expect(ticks).toBeGreaterThan(3);
+  clearInterval(ticking);
+  // Reads wait for no writer, and the next append finds the lock free.
+  expect(await log.head(user('u1'))).toBe(0);
+  const waiting = log.append(commit('c1', event('A', user('u1'))));
+  await setTimeout(30);
+  holder.exec('ROLLBACK');
+  expect((await waiting).versions).toEqual([1]);
+  holder.close();
+  await log.close();
+});
+
+it('leaves the event loop its turns, however fast it is asked to append or read', async () => {
+  const log = await TestLog.on(sqlite(file, { synchronous: 'off' }));
+  let turns = 0;
+  const immediately = () => {
+    turns += 1;
+    timer = setImmediate(immediately);
+  };
+  let timer = setImmediate(immediately);
+  for (const n of range(1, 20)) await log.append(commit(`c${n}`, event('A', user('u1'))));
+  expect(turns).toBeGreaterThanOrEqual(15);
+  turns = 0;
+  const start = performance.now();
+  while (performance.now() - start < 100) await log.head(user('u1'));
+  expect(turns).toBeGreaterThanOrEqual(5);
+  clearImmediate(timer);
+  await log.close();
+});
+
+it('stores nothing in a file that was replaced or removed, and says so', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  renameSync(file, `${file}.moved`);
+  await expect(log.append(commit('c2', event('A', user('u1'))))).rejects.toMatchObject({ code: 'StoreUnavailable' });
+  renameSync(`${file}.moved`, file);
+  expect((await log.append(commit('c2', event('A', user('u1'))))).versions).toEqual([2]);
+  await log.close();
+});
+
+it('commits nothing after an append that failed half-way, even if the work goes on as if nothing had happened', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  const editor = new DatabaseSync(file);
+  // The next version is taken: the insert fails after commit and event are in.
+  editor.exec('INSERT INTO attachments SELECT document, 2, 1, type FROM attachments');
+  editor.close();
+  const before = (await log.session.commits({ limit: 9 })).length;
+  const work = log.session.exclusive(async (by) => {
+    await by.append(log.batch(commit('c2', event('A', user('u1'))))).catch(() => undefined);
+  });
+  await expect(work).rejects.toMatchObject({ code: 'LogCorrupt' });
+  expect(await log.session.commits({ limit: 9 })).toHaveLength(before);
+  // Nothing of the failed batch is left in memory either.
+  const mender = new DatabaseSync(file);
+  mender.exec('DELETE FROM attachments WHERE version = 2');
+  mender.close();
+  expect((await log.append(commit('c2', event('A', user('u1'))))).versions).toEqual([2]);
+  await log.close();
+});
+
+it('leaves nothing of a batch refused under the lock, so that the rest of it can be sent again there', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  await log.session.exclusive(async (by) => {
+    const fresh = commit('c2', event('A', user('u1')));
+    expect((await log.refuse([fresh, commit('c1', event('A', user('u1')))], { by })).duplicates).toEqual(['c1']);
+    expect((await log.append(fresh, { by })).versions).toEqual([2]);
+  });
+  expect(await log.session.check()).toEqual([]);
+  await log.close();
+});
+
+it.each(['EXCLUSIVE', 'IMMEDIATE'])('opens when another process is done with making the log (%s)', async (lock) => {
+  const maker = new DatabaseSync(file);
+  maker.exec(`BEGIN ${lock}`);
+  const opening = sqlite(file).open();
+  await setTimeout(30);
+  maker.exec('ROLLBACK');
+  maker.close();
+  const session = await opening;
+  expect(await session.registry()).toEqual({ generation: 0, collections: [] });
+  await session.close();
+  const holder = new DatabaseSync(file);
+  holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; PRAGMA user_version');
+  await expect(sqlite(file, { lockTimeoutMs: 50 }).open()).rejects.toMatchObject({ code: 'StoreUnavailable' });
+  holder.close();
+});
+
+it('lets nobody use the lock after the work is over', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const kept = await log.session.exclusive(async (by) => by);
+  await expect(kept.registry()).rejects.toMatchObject({ code: 'Closed' });
+  await expect(kept.append(log.batch(commit('c1', event('A'))))).rejects.toMatchObject({ code: 'Closed' });
+  await log.close();
+});
+
+it('finishes what is under way when it is closed, and leaves one file', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const appends = range(1, 5).map((n) =>
+    log.append(commit(`c${n}`, event('A', user('u1'))), { seen: { position: 0, hash: '0'.repeat(64) } }),
+  );
+  await log.close();
+  expect((await Promise.all(appends)).map(({ versions }) => versions[0])).toEqual(range(1, 5));
+  expect(statSync(`${file}-wal`, { throwIfNoEntry: false })).toBeUndefined();
+});
+
+it('trusts nothing in memory once the log has another history', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  expect(await log.head(user('u1'))).toBe(1);
+  // As when an older copy is written over the file: the integers begin anew.
+  const editor = new DatabaseSync(file);
+  for (const table of ['commits', 'events', 'attachments', 'documents', 'names']) editor.exec(`DELETE FROM ${table}`);
+  editor.close();
+  const other = await log.open();
+  const seen = { position: 0, hash: '0'.repeat(64) };
+  const { end } = await log.append(commit('c2', event('B', user('u2'))), { by: other, seen });
+  expect(await log.head(user('u1'))).toBe(0);
+  const { versions } = await log.append(commit('c3', event('A', user('u1'), user('u2'))), { seen: end });
+  expect(versions).toEqual([1, 2]);
+  expect(await log.session.check()).toEqual([]);
+  await log.close();
+});

@@ -1,0 +1,270 @@
+/**
+ * A session: two connections, one that writes and one that reads, so that reads don't see an open exclusive
+ * transaction of the same session. Nothing is read outside of a transaction: each answer is as of one end of the log.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { TidemarkError } from '../../errors.ts';
+import type {
+  Appended,
+  Batch,
+  CollectionEntry,
+  CommitRange,
+  DocumentHead,
+  DocumentRange,
+  DocumentsRange,
+  EventPage,
+  Loaded,
+  LoadOptions,
+  LoadRequest,
+  Locked,
+  LogRange,
+  Registry,
+  Session,
+  StoredCommit,
+} from '../store.ts';
+import { appender } from './append.ts';
+import type { Clock } from './append.ts';
+import { check } from './check.ts';
+import { chain } from './commits.ts';
+import { documentsTable } from './documents.ts';
+import { closed, isBusy, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { cachedHeads } from './heads.ts';
+import { interned } from './intern.ts';
+import { loader } from './load.ts';
+import { Turns } from '../turns.ts';
+import { Queue, whenFree } from './lock.ts';
+import { reader } from './read.ts';
+import { registryTable } from './registry.ts';
+
+export interface SessionOptions {
+  readonly file: string;
+  readonly lockTimeoutMs: number;
+  readonly clock: Clock;
+  /** Throws if the file was moved away or replaced since it was opened. */
+  readonly inPlace: () => void;
+}
+
+/** What can be asked of a connection. */
+function tables(database: DatabaseSync) {
+  const names = interned(database);
+  const commits = chain(database, names);
+  return {
+    database,
+    interned: names,
+    chain: commits,
+    registry: registryTable(database, commits),
+    loader: loader(database, names, commits),
+    begin: database.prepare('BEGIN'),
+    beginImmediate: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    rollback: database.prepare('ROLLBACK'),
+  };
+}
+
+type Tables = ReturnType<typeof tables>;
+
+export class SqliteSession implements Session {
+  readonly capabilities = { exclusive: true };
+  readonly #options: SessionOptions;
+  readonly #queue = new Queue();
+  readonly #turns = new Turns();
+  readonly #writing;
+  readonly #reading;
+  #closed = false;
+
+  /** Both connections are set up already, and are closed by the session. */
+  constructor(writer: DatabaseSync, readonly: DatabaseSync, options: SessionOptions) {
+    this.#options = options;
+    const writing = tables(writer);
+    const heads = cachedHeads(writer, writing.chain, writing.loader);
+    this.#writing = { ...writing, heads, append: appender(writer, { ...writing, heads, clock: options.clock }) };
+    const reading = tables(readonly);
+    this.#reading = {
+      ...reading,
+      reader: reader(readonly, reading.interned, reading.chain),
+      documents: documentsTable(readonly),
+    };
+  }
+
+  registry(): Promise<Registry> {
+    return this.#read(() => this.#reading.registry.registry());
+  }
+
+  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
+    return this.#read(() => this.#reading.loader.load(requests, options));
+  }
+
+  read(range: LogRange | DocumentRange): Promise<EventPage> {
+    return this.#read(() => this.#reading.reader.read(range));
+  }
+
+  commits(range: CommitRange): Promise<readonly StoredCommit[]> {
+    return this.#read(() => this.#reading.chain.commits(range));
+  }
+
+  ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
+    return this.#read(() => this.#reading.chain.ledger(ids));
+  }
+
+  documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
+    return this.#read(() => this.#reading.documents.documents(range));
+  }
+
+  check(): Promise<readonly string[]> {
+    return this.#read(() => check(this.#reading.database));
+  }
+
+  async register(collections: readonly CollectionEntry[]): Promise<Registry> {
+    return this.#write(
+      async () => this.#writing.registry.register(collections),
+      () => true,
+    );
+  }
+
+  async append(batch: Batch): Promise<Appended> {
+    return this.#write(
+      async () => this.#writing.append(batch, { lookFirst: false }),
+      (appended) => appended.status === 'stored',
+    );
+  }
+
+  async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+    return this.#write(
+      async () => {
+        const { registry, loader, chain } = this.#writing;
+        let over = false;
+        let broken: TidemarkError | undefined;
+        const step = async <R>(run: () => R): Promise<R> => {
+          if (over) throw closed(this.#options.file);
+          try {
+            return run();
+          } catch (error) {
+            throw translated(error, this.#options.file);
+          }
+        };
+        const locked: Locked = {
+          registry: () => step(() => registry.registry()),
+          load: (requests, options) => step(() => loader.load(requests, options)),
+          ledger: (ids) => step(() => chain.ledger(ids)),
+          append: (batch) =>
+            step(() => {
+              try {
+                return this.#writing.append(batch, { lookFirst: true });
+              } catch (error) {
+                // Half of the batch may be inserted: whatever `work` makes of the error, nothing is committed.
+                broken = translated(error, this.#options.file);
+                throw broken;
+              }
+            }),
+        };
+        try {
+          const result = await work(locked);
+          if (broken !== undefined) throw broken;
+          return result;
+        } catch (error) {
+          throw new Thrown(error);
+        } finally {
+          over = true;
+        }
+      },
+      () => true,
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue.idle();
+    this.#reading.database.close();
+    this.#writing.database.close();
+  }
+
+  /** Runs a read as of one end of the log. */
+  async #read<T>(run: () => T): Promise<T> {
+    const { file, lockTimeoutMs } = this.#options;
+    await this.#turns.take();
+    const attempt = (): T => {
+      if (this.#closed) throw closed(file);
+      const { begin, commit, database, interned } = this.#reading;
+      begin.run();
+      try {
+        const result = run();
+        commit.run();
+        return result;
+      } catch (error) {
+        if (database.isTransaction) rollback(this.#reading);
+        interned.forget();
+        throw error;
+      }
+    };
+    try {
+      // Readers wait for nobody in WAL mode, but for a moment while a log is recovered or closed.
+      return await whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+    } catch (error) {
+      throw translated(error, file);
+    }
+  }
+
+  /** Runs `work` with the write lock held, in its turn, and commits if `keep` says so of what it returns. */
+  async #write<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T> {
+    const { file, lockTimeoutMs, inPlace } = this.#options;
+    if (this.#closed) throw closed(file);
+    return this.#queue.run(async () => {
+      const { beginImmediate, interned, heads } = this.#writing;
+      try {
+        await whenFree(
+          () => beginImmediate.run(),
+          lockTimeoutMs,
+          (waitedMs) => lockTimeout(file, waitedMs),
+        );
+      } catch (error) {
+        throw translated(error, file);
+      }
+      let result: T;
+      try {
+        inPlace();
+        result = await work();
+      } catch (error) {
+        rollback(this.#writing);
+        interned.forget();
+        heads.forget();
+        throw error instanceof Thrown ? error.error : translated(error, file);
+      }
+      if (keep(result)) this.#commit();
+      else rollback(this.#writing);
+      return result;
+    });
+  }
+
+  #commit(): void {
+    const { commit, database, interned, heads } = this.#writing;
+    const { file } = this.#options;
+    try {
+      commit.run();
+    } catch (error) {
+      if (database.isTransaction) rollback(this.#writing);
+      interned.forget();
+      heads.forget();
+      throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
+    }
+  }
+}
+
+/** An error of the caller's own work, to be handed on as it is. */
+class Thrown extends Error {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    super('thrown by the work under the write lock');
+    this.error = error;
+  }
+}
+
+function rollback({ database, rollback }: Pick<Tables, 'database' | 'rollback'>): void {
+  try {
+    // SQLite has rolled back by itself after some errors.
+    if (database.isTransaction) rollback.run();
+  } catch {
+    // What failed before is what the caller is told; closing the connection ends the transaction in any case.
+  }
+}

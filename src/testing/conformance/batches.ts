@@ -1,0 +1,98 @@
+/**
+ * Builds batches as an engine would send them, with as little to write in a case as possible.
+ */
+import { commitDigest, GENESIS_HASH } from '../../store/chain.ts';
+import type {
+  Batch,
+  CollectionEntry,
+  Commit,
+  CommitFacts,
+  DocumentRef,
+  LoadRequest,
+  LogPoint,
+  NewEvent,
+} from '../../store/store.ts';
+
+/** Long past, so that no clock is behind it. */
+export const START = Date.UTC(2024, 0, 1);
+
+export const GENESIS: LogPoint = Object.freeze({ position: 0, hash: GENESIS_HASH });
+
+/** Every case starts with these registered. */
+export const COLLECTIONS: readonly CollectionEntry[] = ['orders', 'services', 'users'].map((name) => ({
+  name,
+  definition: 1,
+  key: { fields: [`${name.slice(0, -1)}_id`] },
+}));
+
+/** What the application of a case handles, unless the case says otherwise. Nobody handles `NOTED`. */
+export const HANDLED = handling({
+  orders: ['PLACED'],
+  services: ['CREATED', 'BOUGHT'],
+  users: ['REGISTERED', 'BOUGHT'],
+});
+
+export function handling(types: { readonly [collection: string]: readonly string[] }): Batch['handled'] {
+  return new Map(Object.entries(types).map(([collection, names]) => [collection, new Set(names)]));
+}
+
+export const user = (id: string): DocumentRef => ({ collection: 'users', id });
+export const service = (id: string): DocumentRef => ({ collection: 'services', id });
+export const order = (id: string): DocumentRef => ({ collection: 'orders', id });
+
+/** A row of `reads`. */
+export function at(ref: DocumentRef, version: number): Batch['reads'][number] {
+  return { ...ref, version };
+}
+
+/** A request for a document's events above a version. */
+export function above(ref: DocumentRef, after: number, upTo?: number): LoadRequest {
+  return { ...ref, after, upTo };
+}
+
+export function event(type: string, ...attachments: readonly DocumentRef[]): NewEvent {
+  return { type, schemaVersion: 1, json: '{}', attachments };
+}
+
+/** Facts of a commit that a case cares about; the rest is filled in. */
+export interface Facts {
+  readonly name?: string;
+  readonly fingerprint?: string;
+  readonly actor?: string;
+  readonly correlation?: string;
+  readonly causation?: string;
+  readonly outcome?: 'succeeded' | 'failed';
+  readonly final?: boolean;
+  readonly reason?: string;
+  readonly details?: string;
+  readonly time?: number;
+}
+
+/** A commit of the command `id`, with its digest. */
+export function commit(id: string, events: NewEvent | readonly NewEvent[], facts: Facts = {}): Commit {
+  const { name = 'DO_IT', fingerprint = 'ab'.repeat(32), actor, correlation, causation, ...rest } = facts;
+  const made = {
+    outcome: 'succeeded',
+    final: true,
+    time: START,
+    ...rest,
+    command: { id, name, fingerprint, actor, correlation, causation },
+    events: 'type' in events ? [events] : events,
+  } as const;
+  return { ...made, digest: commitDigest(made) };
+}
+
+/** What the ledger keeps of a commit. */
+export function factsOf({ command, outcome, final, reason, details, time }: CommitFacts): CommitFacts {
+  return { command, outcome, final, reason, details, time };
+}
+
+/** An outcome that doesn't use up its command id, as an engine records what failed for technical reasons. */
+export function notFinal(id: string, reason = 'CONTENTION', facts: Facts = {}): Commit {
+  return commit(id, event('$CONTENDED'), { outcome: 'failed', final: false, reason, ...facts });
+}
+
+/** The numbers from `from` to `to`, both included. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+}

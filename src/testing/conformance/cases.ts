@@ -1,0 +1,40 @@
+/**
+ * All cases of the suite, area by area: the table of contents.
+ */
+import type { ConformanceCase } from './case.ts';
+import { appendCases } from './cases/append.ts';
+import { chainCases } from './cases/chain.ts';
+import { clockCases } from './cases/clock.ts';
+import { commitsCases } from './cases/commits.ts';
+import { concurrencyCases } from './cases/concurrency.ts';
+import { documentsCases } from './cases/documents.ts';
+import { exclusiveCases } from './cases/exclusive.ts';
+import { ledgerCases } from './cases/ledger.ts';
+import { loadCases } from './cases/load.ts';
+import { modelCases } from './cases/model.ts';
+import { pagesCases } from './cases/pages.ts';
+import { refusalCases } from './cases/refusal.ts';
+import { registryCases } from './cases/registry.ts';
+import { seenCases } from './cases/seen.ts';
+import { sessionCases } from './cases/session.ts';
+import { stringsCases } from './cases/strings.ts';
+
+/** Every law that a store owes, as cases that are independent of a test framework. */
+export const conformanceCases: readonly ConformanceCase[] = [
+  ...sessionCases,
+  ...registryCases,
+  ...appendCases,
+  ...seenCases,
+  ...refusalCases,
+  ...ledgerCases,
+  ...clockCases,
+  ...chainCases,
+  ...loadCases,
+  ...pagesCases,
+  ...commitsCases,
+  ...documentsCases,
+  ...stringsCases,
+  ...exclusiveCases,
+  ...concurrencyCases,
+  ...modelCases,
+];

@@ -1,0 +1,194 @@
+/**
+ * Work under the write lock: the last try, which can't be overtaken.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
+import type { Locked } from '../../../store/store.ts';
+import { above, at, COLLECTIONS, commit, event, notFinal, range, service, user } from '../batches.ts';
+import { onExclusiveLog } from '../case.ts';
+import { everything } from '../log.ts';
+import type { TestLog } from '../log.ts';
+import { same, throwsCode } from '../plain.ts';
+
+class Abandoned extends Error {}
+
+/** Runs work that is given up after it, and shows that nothing of it is left. */
+async function givenUp(log: TestLog, work: (locked: Locked) => Promise<void>): Promise<void> {
+  const { end } = log;
+  await log.unchangedBy(() =>
+    assert.rejects(
+      log.session.exclusive(async (locked) => {
+        await work(locked);
+        throw new Abandoned();
+      }),
+      Abandoned,
+    ),
+  );
+  log.end = end;
+}
+
+export const exclusiveCases = [
+  onExclusiveLog(
+    7,
+    'what was appended is stored when the promise resolves, and the work’s result comes back',
+    async (log) => {
+      const other = await log.open();
+      const result = await log.session.exclusive(async (by) => {
+        const { versions } = await log.append(commit('c1', event('BOUGHT', user('u1'), user('u2'))), { by });
+        return { versions };
+      });
+      same(result, { versions: [1, 1] });
+      same([await log.head(user('u2'), other), (await other.ledger(['c1'])).length], [1, 1]);
+      same(await log.session.exclusive(() => Promise.resolve(undefined)), undefined);
+      same((await log.append(commit('c2', event('NOTED', user('u1'))), { by: other })).versions, [2]);
+    },
+  ),
+
+  onExclusiveLog(2, 'nothing is stored if the work throws, and the error comes through', async (log) => {
+    await log.append([commit('c1', event('BOUGHT', user('u1'))), notFinal('c2')]);
+    await givenUp(log, async () => {});
+    await givenUp(log, async (by) => {
+      await log.append(
+        [
+          commit('c2', event('NOTED', user('u1'))),
+          commit('c3', [event('CREATED', user('u1'), service('new')), event('NOTED')]),
+        ],
+        { by },
+      );
+    });
+    same(await log.session.ledger(['c3']), []);
+    same((await log.session.ledger(['c2']))[0]?.final, false);
+    same([await log.head(user('u1')), await log.head(service('new'))], [1, 0]);
+    // Positions, versions and ids are taken by the next one as if nothing had been.
+    const { commits, versions } = await log.append(commit('c3', event('NOTED', user('u1'), service('new'))));
+    same([commits[0]?.position, versions], [3, [2, 1]]);
+    same(await log.session.check(), []);
+  }),
+
+  onExclusiveLog(2, 'nobody sees what was appended before the work is done', async (log) => {
+    const [session, other] = await log.sessions(2);
+    await log.append([commit('c1', event('BOUGHT', user('u1'))), notFinal('c2')]);
+    const before = await everything(session!);
+    await session!.exclusive(async (by) => {
+      await log.append([commit('c2', event('BOUGHT', user('u1'), service('new'))), commit('c3', event('NOTED'))], {
+        by,
+      });
+      for (const outside of [session!, other!]) {
+        same(await everything(outside), before);
+        same(
+          (await outside.ledger(['c2', 'c3'])).map(({ final }) => final),
+          [false],
+        );
+        const requests = [user('u1'), service('new')].map((ref) => above(ref, 0));
+        const { documents, end } = await outside.load(requests);
+        same([end.position, documents.map(({ head }) => head)], [2, [1, 0]]);
+        const page = await outside.read({ document: user('u1'), after: 0, limit: 5 });
+        same([page.events.length, page.end.position], [1, 2]);
+      }
+    });
+    for (const outside of [session!, other!]) {
+      same(await log.head(user('u1'), outside), 2);
+      same((await everything(outside)).events.length, 4);
+    }
+  }),
+
+  onExclusiveLog(5, 'other writers wait until the work is done', async (log) => {
+    const [session, other] = await log.sessions(2);
+    await log.append(commit('c0', event('CREATED', service('s1'))));
+    const reads = [at(service('s1'), 1)];
+    const answered: string[] = [];
+    let waiting: Promise<unknown>[] = [];
+    await session!.exclusive(async (by) => {
+      const sends = [other!, session!].map(async (by, n) => {
+        const { status } = await log.send(commit(`other-${n}`, event('BOUGHT', service('s1'))), { by, reads });
+        answered.push(status);
+      });
+      const second = other!.exclusive(async (by) => {
+        same((await by.load([above(service('s1'), 0)])).documents[0]?.head, 2);
+        answered.push('exclusive');
+      });
+      waiting = [...sends, second];
+      // They are looked at below; should one fail before that, the case fails there and not here.
+      void Promise.allSettled(waiting);
+      await sleep(30);
+      same(answered, []);
+      // What was loaded in here hasn't moved since.
+      same((await by.load([above(service('s1'), 0)])).documents[0]?.head, 1);
+      await log.append(commit('mine', event('BOUGHT', service('s1'))), { by, reads });
+    });
+    await Promise.all(waiting);
+    same(answered.sort(), ['exclusive', 'refused', 'refused']);
+  }),
+
+  onExclusiveLog(5, 'read, decide and append under the lock is never refused, however many race', async (log) => {
+    const sessions = await log.sessions(4);
+    await Promise.all(
+      range(1, 24).map((n) =>
+        sessions[n % 4]!.exclusive(async (by) => {
+          const { documents, end } = await by.load([above(service('s1'), 0)]);
+          same((await by.ledger([`c${n}`])).length, 0);
+          const reads = [at(service('s1'), documents[0]!.head)];
+          const batch = log.batch(commit(`c${n}`, event('BOUGHT', service('s1'))), { reads, seen: end });
+          same((await by.append(batch)).status, 'stored');
+        }),
+      ),
+    );
+    same([await log.head(service('s1')), (await log.session.commits({ limit: 100 })).length], [24, 24]);
+  }),
+
+  onExclusiveLog(
+    1,
+    'the same answers are given under the lock, and a refused batch may be decided again there',
+    async (log) => {
+      await log.append([commit('c1', event('CREATED', service('s1'))), commit('c2', event('BOUGHT', service('s1')))]);
+      await log.session.exclusive(async (by) => {
+        same(await by.registry(), { generation: log.generation, collections: COLLECTIONS });
+        const batch = [commit('c2', event('NOTED')), commit('c3', event('BOUGHT', service('s1')))];
+        const { stale, duplicates } = await log.refuse(batch, { by, reads: [at(service('s1'), 1)] });
+        same([stale.map(({ id, head }) => [id, head]), duplicates], [[['s1', 2]], ['c2']]);
+        same(
+          (await by.ledger(['c2', 'c3'])).map(({ command }) => command.id),
+          ['c2'],
+        );
+        same((await log.send(batch, { by, seen: { position: 9, hash: 'a'.repeat(64) } })).status, 'diverged');
+        same((await log.send(batch, { by, generation: 99 })).status, 'behind');
+        const { versions, heads } = await log.append(batch[1]!, { by, reads: [at(service('s1'), 2)] });
+        same([versions, heads], [[3], [2]]);
+      });
+      same(await log.head(service('s1')), 3);
+    },
+  ),
+
+  onExclusiveLog(
+    'contract',
+    'a clock that is ahead is an error under the lock too, and the lock is free after it',
+    async (log) => {
+      const late = commit('c1', event('NOTED', user('u1')), { time: Date.now() + CLOCK_AHEAD_MAX_MS + 60_000 });
+      await log.unchangedBy(() =>
+        throwsCode(
+          'ClockAhead',
+          log.session.exclusive((by) => log.send(late, { by })),
+        ),
+      );
+      same((await log.append(commit('c1', event('NOTED', user('u1'))))).versions, [1]);
+    },
+  ),
+
+  onExclusiveLog('contract', 'the lock is free after each piece of work, whether it succeeded or not', async (log) => {
+    const [session, other] = await log.sessions(2);
+    for (const n of range(1, 5)) {
+      const by = n % 2 === 0 ? session! : other!;
+      const work = by.exclusive(async (locked) => {
+        await log.append(commit(`c${n}`, event('NOTED', user('u1'))), {
+          by: locked,
+          seen: { position: 0, hash: '0'.repeat(64) },
+        });
+        if (n % 3 === 0) throw new Abandoned();
+      });
+      if (n % 3 === 0) await assert.rejects(work, Abandoned);
+      else await work;
+    }
+    same(await log.head(user('u1')), 4);
+  }),
+];

@@ -1,0 +1,47 @@
+/**
+ * Positive controls: for each way in which an engine may be wrong, a case of the suite that fails.
+ */
+import assert from 'node:assert/strict';
+import { describe, expect, it } from 'vitest';
+import { TidemarkError } from '../../errors.ts';
+import { conformanceCases } from './cases.ts';
+import { deciding } from './controls/deciding.ts';
+import { withDefect } from './controls/mutant.ts';
+import { reading } from './controls/reading.ts';
+import { seeing } from './controls/seeing.ts';
+import { sessions } from './controls/sessions.ts';
+import { storing } from './controls/storing.ts';
+
+const mutants = [...deciding, ...storing, ...seeing, ...reading, ...sessions];
+
+describe('the suite', () => {
+  it('has a name of its own for each case', () => {
+    expect(new Set(conformanceCases.map(({ name }) => name)).size).toBe(conformanceCases.length);
+  });
+
+  it('has cases for every law that a store owes', () => {
+    expect(new Set(conformanceCases.map(({ law }) => law))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 9, 'contract']));
+  });
+
+  it('passes what the mutants are made of, when nothing is wrong with it', async () => {
+    for (const { run } of conformanceCases) await run(withDefect(() => () => ({})));
+  });
+});
+
+describe('the suite catches a store that', () => {
+  for (const { defect, caught, makeStore } of mutants) {
+    it(`${defect}`, async () => {
+      const guard = conformanceCases.find(({ name }) => name.startsWith(caught));
+      assert(guard, `no case is named “${caught}…”`);
+      const error: unknown = await guard.run(makeStore).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      // The case says no, or the mutant refuses what it must not refuse; it doesn't just break down.
+      assert(
+        error instanceof assert.AssertionError || error instanceof TidemarkError,
+        `the mutant is alive: ${String(error)}`,
+      );
+    });
+  }
+});

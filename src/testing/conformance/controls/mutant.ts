@@ -1,0 +1,121 @@
+/**
+ * Storage engines with one defect each: the memory store with something done wrong on purpose. They show that the suite
+ * can fail, and where.
+ */
+import { chainHash } from '../../../store/chain.ts';
+import { memory } from '../../../store/memory/index.ts';
+import type { Batch, DocumentRef, EventPage, LogPoint, Refused, Session, Stored } from '../../../store/store.ts';
+import type { MakeStore } from '../case.ts';
+
+/** What a defect replaces of a session. */
+export type Defect = (sound: Session) => Partial<Session>;
+
+export interface Mutant {
+  /** What is wrong with it. */
+  readonly defect: string;
+  /** The start of the name of a case that must fail. */
+  readonly caught: string;
+  readonly makeStore: MakeStore;
+}
+
+/** A memory store whose sessions do something else than they should. `once` is called for each store. */
+export function withDefect(once: () => Defect): MakeStore {
+  return () => {
+    const store = memory();
+    const defect = once();
+    const open = async (): Promise<Session> => {
+      const session = await store.open();
+      const sound: Session = {
+        capabilities: session.capabilities,
+        registry: () => session.registry(),
+        register: (collections) => session.register(collections),
+        append: (batch) => session.append(batch),
+        exclusive: (work) => session.exclusive(work),
+        load: (requests, options) => session.load(requests, options),
+        read: (range) => session.read(range),
+        commits: (range) => session.commits(range),
+        ledger: (ids) => session.ledger(ids),
+        documents: (range) => session.documents(range),
+        check: () => session.check(),
+        close: () => session.close(),
+      };
+      return { ...sound, ...defect(sound) };
+    };
+    return { name: 'mutant', open };
+  };
+}
+
+export function mutant(defect: string, caught: string, change: Defect): Mutant {
+  return { defect, caught, makeStore: withDefect(() => change) };
+}
+
+/** A defect in what is sent. */
+export const sends =
+  (change: (batch: Batch, sound: Session) => Batch | Promise<Batch>): Defect =>
+  (sound) => ({ append: async (batch) => sound.append(await change(batch, sound)) });
+
+/** A defect in what is answered when a batch was stored. */
+export const answersStored =
+  (change: (stored: Stored, batch: Batch) => Stored): Defect =>
+  (sound) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      return answer.status === 'stored' ? change(answer, batch) : answer;
+    },
+  });
+
+/** A defect in what a refusal says. */
+export const answersRefused =
+  (change: (refused: Refused, batch: Batch) => Refused): Defect =>
+  (sound) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      return answer.status === 'refused' ? change(answer, batch) : answer;
+    },
+  });
+
+/** A defect in the pages of the log. */
+export const pages =
+  (change: (page: EventPage) => EventPage): Defect =>
+  (sound) => ({ read: async (range) => change(await sound.read(range)) });
+
+/** Every id is taken for another. */
+export const ids = (change: (id: string) => string): Defect => {
+  const changed = <T extends DocumentRef>(ref: T): T => ({ ...ref, id: change(ref.id) });
+  return (sound) => ({
+    append: (batch) =>
+      sound.append({
+        ...batch,
+        reads: batch.reads.map(changed),
+        commits: batch.commits.map((commit) => {
+          const events = commit.events.map((event) => {
+            const attachments = new Map(event.attachments.map((ref) => [change(ref.id), changed(ref)]));
+            return { ...event, attachments: [...attachments.values()] };
+          });
+          return { ...commit, events };
+        }),
+      }),
+    load: (requests, options) => sound.load(requests.map(changed), options),
+  });
+};
+
+export const end = async (sound: Session): Promise<LogPoint> => (await sound.load([])).end;
+
+export const head = async (sound: Session, ref: DocumentRef, asOf?: number): Promise<number> => {
+  const { documents } = await sound.load([{ ...ref, after: 0, upTo: 0 }], { asOf });
+  return documents[0]!.head;
+};
+
+/** The hash as it would be with another place or time in it. */
+export const rehashed = (
+  change: (link: Stored['commits'][number]) => { position: number; recordedAt: number },
+): Defect =>
+  answersStored((stored, { seen, commits }) => {
+    let hash = seen.hash;
+    const links = stored.commits.map((link, index) => {
+      const { position, recordedAt } = change(link);
+      hash = chainHash(hash, position, recordedAt, commits[index]!.digest);
+      return { ...link, hash };
+    });
+    return { ...stored, commits: links };
+  });

@@ -1,0 +1,114 @@
+/**
+ * Mutants that lose, repeat or disturb what is stored when it is read.
+ */
+import { setImmediate as pause } from 'node:timers/promises';
+import { ids, mutant, pages } from './mutant.ts';
+import type { Mutant } from './mutant.ts';
+
+export const reading: readonly Mutant[] = [
+  mutant(
+    'reorders a page',
+    'forward pages hold every event',
+    pages((page) => ({ ...page, events: [...page.events].reverse() })),
+  ),
+  mutant(
+    'loses the last event of a page',
+    'a reader that pages while others write',
+    pages((page) => (page.next === undefined ? page : { ...page, events: page.events.slice(0, -1) })),
+  ),
+  mutant(
+    'repeats an event on the next page',
+    'the next page starts where the last one ended',
+    pages((page) => (page.next === undefined ? page : { ...page, next: page.next - 1 })),
+  ),
+  mutant(
+    'takes an empty page for the end',
+    'a page that ends before a rare type',
+    pages((page) => (page.events.length === 0 ? { ...page, next: undefined } : page)),
+  ),
+  mutant('takes before for inclusive', 'after and before are exclusive', (sound) => ({
+    read: (range) => sound.read('document' in range ? range : { ...range, before: range.before && range.before + 1 }),
+  })),
+  mutant('is off by one in asOf', 'asOf answers as the log was', (sound) => ({
+    load: (requests, { asOf } = {}) => sound.load(requests, { asOf: asOf && asOf - 1 }),
+  })),
+  mutant('counts later events in heads', 'asOf answers as the log was', (sound) => ({
+    load: async (requests, options) => {
+      const then = await sound.load(requests, options);
+      const now = await sound.load(requests);
+      const documents = then.documents.map(({ events }, index) => ({ head: now.documents[index]!.head, events }));
+      return { ...then, documents };
+    },
+  })),
+  mutant('ignores upTo', 'events above upTo are not returned', (sound) => ({
+    load: (requests, options) =>
+      sound.load(
+        requests.map(({ collection, id, after }) => ({ collection, id, after })),
+        options,
+      ),
+  })),
+  mutant('loads each document at another point', 'what is loaded together is from one point', (sound) => ({
+    load: async (requests, options) => {
+      const documents = [];
+      for (const request of requests) {
+        documents.push(...(await sound.load([request], options)).documents);
+        await pause();
+      }
+      return { ...(await sound.load([], options)), documents };
+    },
+  })),
+  mutant('takes the decision’s time for that of recording', 'recordedBy goes by the time of recording', (sound) => ({
+    commits: async ({ recordedBy = Infinity, ...range }) =>
+      (await sound.commits(range)).filter(({ time }) => time <= recordedBy),
+  })),
+  mutant('takes upTo for exclusive', 'after is exclusive and upTo inclusive', (sound) => ({
+    commits: (range) => sound.commits({ ...range, upTo: range.upTo && range.upTo - 1 }),
+  })),
+  mutant('returns every attempt of a command', 'an outcome that isn’t final may repeat', (sound) => ({
+    ledger: async (ids) => (await sound.commits({ limit: 1000 })).filter(({ command }) => ids.includes(command.id)),
+  })),
+  mutant('orders ids by UTF-16', 'ids are ordered by their UTF-8 bytes', (sound) => ({
+    documents: async (range) => [...(await sound.documents(range))].sort((a, b) => (a.id < b.id ? -1 : 1)),
+  })),
+  mutant('lists documents without a bound', 'so many documents at most', (sound) => ({
+    documents: async (range) => {
+      const first = await sound.documents(range);
+      const rest = first.length < 1000 ? [] : await sound.documents({ ...range, after: first.at(-1) });
+      return range.limit > 1000 ? [...first, ...rest] : first;
+    },
+  })),
+  mutant(
+    'folds case',
+    'ids that differ by case',
+    ids((id) => id.toLowerCase()),
+  ),
+  mutant(
+    'normalises ids',
+    'ids that differ by normalisation form',
+    ids((id) => id.normalize('NFC')),
+  ),
+  mutant(
+    'trims ids',
+    'ids that differ by spaces',
+    ids((id) => id.trim()),
+  ),
+  mutant(
+    'cuts long ids',
+    'ids that differ by length',
+    ids((id) => id.slice(0, 255)),
+  ),
+  mutant(
+    'reads the text of events',
+    'the text of an event and of details is kept',
+    pages((page) => ({
+      ...page,
+      events: page.events.map((event) => {
+        try {
+          return Object.assign({}, event, { json: JSON.stringify(JSON.parse(event.json)) });
+        } catch {
+          return event;
+        }
+      }),
+    })),
+  ),
+];

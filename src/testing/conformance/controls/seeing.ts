@@ -1,0 +1,76 @@
+/**
+ * Mutants that believe what they must check: the end seen, the generation, the clock; and that hash too little.
+ */
+import { ClockAhead } from '../../../errors.ts';
+import { end, mutant, rehashed, sends } from './mutant.ts';
+import type { Mutant } from './mutant.ts';
+
+export const seeing: readonly Mutant[] = [
+  mutant(
+    'ignores the end seen',
+    'another hash than the log has',
+    sends(async (batch, sound) => ({
+      ...batch,
+      seen: await end(sound),
+    })),
+  ),
+  mutant(
+    'looks only at the position seen',
+    'failover to a copy that lags',
+    sends(async (batch, sound) => {
+      const now = await end(sound);
+      return batch.seen.position <= now.position ? { ...batch, seen: now } : batch;
+    }),
+  ),
+  mutant('wants the newest end', 'an old end of the log', (sound) => ({
+    append: async (batch) =>
+      batch.seen.hash === (await end(sound)).hash ? sound.append(batch) : { status: 'diverged' },
+  })),
+  mutant(
+    'ignores the generation',
+    'attachments made by another generation',
+    sends(async (batch, sound) => ({
+      ...batch,
+      generation: (await sound.registry()).generation,
+    })),
+  ),
+  mutant(
+    'takes a newer generation for good',
+    'attachments made by another generation',
+    sends(async (batch, sound) => ({
+      ...batch,
+      generation: Math.min(batch.generation, (await sound.registry()).generation),
+    })),
+  ),
+  mutant('answers behind before diverged', 'diverged is answered before behind', (sound) => ({
+    append: async (batch) => {
+      const { generation } = await sound.registry();
+      return batch.generation === generation ? sound.append(batch) : { status: 'behind' };
+    },
+  })),
+  mutant(
+    'believes every clock',
+    'a decision too far ahead',
+    sends((batch) => ({
+      ...batch,
+      commits: batch.commits.map((commit) => Object.assign({}, commit, { time: Math.min(commit.time, Date.now()) })),
+    })),
+  ),
+  mutant('compares times with its own clock only', 'a decision that isn’t far ahead of the log', (sound) => ({
+    append: (batch) => {
+      if (batch.commits.some(({ time }) => time > Date.now() + 5 * 60_000))
+        throw new ClockAhead('Set the clock, please.');
+      return sound.append(batch);
+    },
+  })),
+  mutant(
+    'hashes without the position',
+    'each commit is hashed',
+    rehashed(({ recordedAt }) => ({ position: 0, recordedAt })),
+  ),
+  mutant(
+    'hashes without the time',
+    'each commit is hashed',
+    rehashed(({ position }) => ({ position, recordedAt: 0 })),
+  ),
+];

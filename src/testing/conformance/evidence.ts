@@ -1,0 +1,65 @@
+/**
+ * The hash chain once more, written from docs/hash-chain.md without the code that makes it: an engine's hashes are
+ * compared with these, so an error in one of both shows.
+ */
+import { createHash } from 'node:crypto';
+import type { Commit } from '../../store/store.ts';
+
+export interface Link {
+  /** Of the commit's first event. */
+  readonly position: number;
+  readonly recordedAt: number;
+  readonly hash: string;
+}
+
+/** What the chain must hold for these commits, stored in this order on an empty log. */
+export function expectedChain(commits: readonly Commit[]): Link[] {
+  let position = 1;
+  let recordedAt = 0;
+  let hash = '00'.repeat(32);
+  return commits.map((commit) => {
+    recordedAt = Math.max(recordedAt, commit.time);
+    hash = sha256(Buffer.from(hash, 'hex'), integer(position, 8), integer(recordedAt, 8), factsDigest(commit));
+    const link = { position, recordedAt, hash };
+    position += commit.events.length;
+    return link;
+  });
+}
+
+function factsDigest({ command, outcome, final, reason, details, time, events }: Commit): Buffer {
+  const outcomeByte = outcome === 'succeeded' ? 0 : final ? 1 : 2;
+  const facts = [
+    field('tidemark/commit/1'),
+    field(command.id),
+    field(command.name),
+    Buffer.from(command.fingerprint, 'hex'),
+    Buffer.of(outcomeByte),
+    field(reason),
+    field(details),
+    field(command.actor),
+    field(command.correlation),
+    field(command.causation),
+    integer(time, 8),
+    integer(events.length, 4),
+  ];
+  for (const { type, schemaVersion, json } of events) facts.push(field(type), integer(schemaVersion, 4), field(json));
+  return Buffer.from(sha256(...facts), 'hex');
+}
+
+/** Length and UTF-8 bytes; four bytes of ones for what is absent. */
+function field(value: string | undefined): Buffer {
+  if (value === undefined) return Buffer.alloc(4, 0xff);
+  const bytes = Buffer.from(value, 'utf8');
+  return Buffer.concat([integer(bytes.length, 4), bytes]);
+}
+
+/** Big-endian. */
+function integer(value: number, size: 4 | 8): Buffer {
+  return Buffer.from(value.toString(16).padStart(size * 2, '0'), 'hex');
+}
+
+function sha256(...parts: readonly Buffer[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}

@@ -1,0 +1,106 @@
+/**
+ * The contract once more, as small as it can be written: a list, and a scan of all of it for each question. What random
+ * cases compare an engine with.
+ */
+import { STALE_EVENTS_MAX } from '../../store/store.ts';
+import type {
+  Appended,
+  Batch,
+  Commit,
+  DocumentEvent,
+  DocumentHead,
+  DocumentRef,
+  LogEnd,
+  StoredCommit,
+  StoredEvent,
+} from '../../store/store.ts';
+import { factsOf, GENESIS } from './batches.ts';
+import { expectedChain } from './evidence.ts';
+
+const bytes = ({ collection, id }: DocumentRef): Buffer => Buffer.from(`${collection}\0${id}`);
+
+export class Model {
+  readonly commits: StoredCommit[] = [];
+  readonly events: StoredEvent[] = [];
+  readonly #sent: Commit[] = [];
+  readonly #generation: number;
+
+  constructor(generation: number) {
+    this.#generation = generation;
+  }
+
+  get end(): LogEnd {
+    const { hash, recordedAt } = this.commits.at(-1) ?? { ...GENESIS, recordedAt: 0 };
+    return { position: this.events.length, hash, recordedAt };
+  }
+
+  /** Every point that the log has ended at. */
+  get ends(): LogEnd[] {
+    const ends = this.commits.map(({ position, eventCount, hash, recordedAt }) => {
+      return { position: position + eventCount - 1, hash, recordedAt };
+    });
+    return [{ ...GENESIS, recordedAt: 0 }, ...ends];
+  }
+
+  of({ collection, id }: DocumentRef, asOf = Infinity): DocumentEvent[] {
+    const isIt = (ref: DocumentRef) => ref.collection === collection && ref.id === id;
+    return this.events
+      .filter(({ position, attachments }) => position <= asOf && attachments.some(isIt))
+      .map(({ type, schemaVersion, json, position, commit }, index) => {
+        return { type, schemaVersion, json, position, time: commit.time, version: index + 1 };
+      });
+  }
+
+  ledger(ids: readonly string[]): StoredCommit[] {
+    return this.commits.filter(({ command, position }) => {
+      const last = this.commits.findLast((other) => other.command.id === command.id);
+      return ids.includes(command.id) && last?.position === position;
+    });
+  }
+
+  documents(): DocumentHead[] {
+    const all = new Map(
+      this.events.flatMap(({ attachments }) => attachments).map((ref) => [bytes(ref).toString(), ref]),
+    );
+    return [...all.values()]
+      .map(({ collection, id }) => ({ collection, id, head: this.of({ collection, id }).length }))
+      .sort((a, b) => Buffer.compare(bytes(a), bytes(b)));
+  }
+
+  append({ seen, generation, handled, reads, commits }: Batch): Appended {
+    const { end } = this;
+    if (!this.ends.some(({ position, hash }) => position === seen.position && hash === seen.hash))
+      return { status: 'diverged' };
+    if (generation !== this.#generation) return { status: 'behind' };
+    const stale = reads.flatMap(({ collection, id, version }) => {
+      const all = this.of({ collection, id });
+      const missed = all.filter((event) => event.version > version);
+      if (!missed.some(({ type }) => handled.get(collection)?.has(type))) return [];
+      return [{ collection, id, head: all.length, events: missed.slice(0, STALE_EVENTS_MAX) }];
+    });
+    const isFinal = (id: string) => this.commits.some((stored) => stored.final && stored.command.id === id);
+    const duplicates = commits.map(({ command }) => command.id).filter(isFinal);
+    if (stale.length + duplicates.length > 0) return { status: 'refused', end, stale, duplicates };
+    const heads = reads.map((read) => this.of(read).length);
+    const versions = commits.flatMap((commit) => this.#store(commit));
+    return {
+      status: 'stored',
+      end: this.end,
+      commits: expectedChain(this.#sent).slice(-commits.length),
+      versions,
+      heads,
+    };
+  }
+
+  #store(commit: Commit): number[] {
+    this.#sent.push(commit);
+    const { events } = commit;
+    const stored = { ...factsOf(commit), ...expectedChain(this.#sent).at(-1)!, eventCount: events.length };
+    this.commits.push(stored);
+    return events.flatMap(({ attachments, ...event }) => {
+      const attached = attachments.map((ref) => ({ ...ref, version: this.of(ref).length + 1 }));
+      this.events.push({ ...event, attachments: attached, position: this.events.length + 1, commit: stored });
+      return attached.map(({ version }) => version);
+    });
+  }
+}

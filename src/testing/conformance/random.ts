@@ -1,0 +1,40 @@
+/**
+ * Chance that can be repeated: the seed of a random case is printed when it fails, and `TIDEMARK_SEED` takes it back.
+ */
+export class Chance {
+  readonly seed: number;
+  #state: number;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.#state = seed;
+  }
+
+  /** From `TIDEMARK_SEED`, or else another one each time. */
+  static fromEnvironment(): Chance {
+    const given = process.env['TIDEMARK_SEED'];
+    return new Chance(given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given));
+  }
+
+  /** A whole number from 0 up to, but not including, `bound`. (Mulberry32.) */
+  below(bound: number): number {
+    this.#state = (this.#state + 0x6d2b_79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
+  }
+
+  /** True once in so many times. */
+  once(inTimes: number): boolean {
+    return this.below(inTimes) === 0;
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.below(values.length)]!;
+  }
+
+  /** Some of the values, in their order; each with the same chance. */
+  some<T>(values: readonly T[]): T[] {
+    return values.filter(() => this.once(2));
+  }
+}

@@ -1,0 +1,9 @@
+/** Tidemark's testing: a domain's rules without a store, and the suite that every storage engine must pass. */
+export { at, given, type Decided, type Given, type Parts, type TimedEvent, type WhenOptions } from './given.ts';
+export {
+  conformanceCases,
+  storeConformance,
+  type ConformanceCase,
+  type Law,
+  type MakeStore,
+} from './conformance/index.ts';
