@@ -1,0 +1,186 @@
+/** Controls: each law is broken on purpose, and the program must say so. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { domain, open, type, type Store } from 'tidemark';
+import { memory } from 'tidemark/memory';
+import { sqlite } from 'tidemark/sqlite';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Left } from './evidence.ts';
+import { judge, type Law } from './laws.ts';
+import { Plan } from './plan.ts';
+import { prove, type Proof } from './proof.ts';
+import { race, type RaceResult } from './race.ts';
+import { openServer } from './server.ts';
+import { figures, marketplace } from './start.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'marketplace-laws-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** The same events and keys, but a command that sells whatever is asked for. */
+async function sellWithoutRule(store: Store, service: string, buyer: string): Promise<void> {
+  const lax = domain({ events: { SERVICE_BOUGHT: type<{ service_id: string; buyer_id: string; price: number }>() } });
+  const sell = lax.command('SELL_WHATEVER', {
+    input: type<{ service_id: string; buyer_id: string }>(),
+    decide: (_, input) => ({ type: 'SERVICE_BOUGHT', ...input, price: 1 }),
+  });
+  await using app = await open({ store, collections: [], commands: [sell] });
+  await app.execute(sell, { service_id: service, buyer_id: buyer });
+}
+
+const args = (file: string): string[] => ['--rounds', '6', '--seed', '4', '--store', `sqlite:${file}`, '--json'];
+const broken = (laws: readonly Law[]): string[] => laws.filter(({ ok }) => !ok).map(({ name }) => name);
+
+type Append = Awaited<ReturnType<Store['open']>>['append'];
+
+/** A store that takes every batch, whatever its decisions rest on: what a race is there to find. */
+function unchecked(store: Store): Store {
+  return {
+    name: 'unchecked',
+    async open() {
+      const session = await store.open();
+      return new Proxy(session, {
+        get(target, name) {
+          if (name === 'append') {
+            const append: Append = async (batch) => {
+              const appended = await target.append({ ...batch, reads: [] });
+              const heads = batch.reads.map(({ version }) => version);
+              return appended.status === 'stored' ? { ...appended, heads } : appended;
+            };
+            return append;
+          }
+          const member: unknown = Reflect.get(target, name);
+          return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+        },
+      });
+    },
+  };
+}
+
+describe('on a file that was run before', () => {
+  it('a log that was tampered with is found: exit code 1', async () => {
+    const file = join(directory, 'tampered.db');
+    expect((await marketplace(args(file))).code).toBe(0);
+    const database = new DatabaseSync(file);
+    const { changes } = database
+      .prepare(
+        `UPDATE events SET json = json_set(json, '$.price', 0)
+         WHERE position = (SELECT min(position) FROM events WHERE json LIKE '%"price"%')`,
+      )
+      .run();
+    database.close();
+    expect(changes).toBe(1);
+    const ended = await marketplace(args(file));
+    expect(ended.code).toBe(1);
+    expect(figures(ended)).toMatchObject({ ok: false, chain: false, oversold: 0, sold: 6 });
+    expect(ended.stderr).toMatch(/✗ chain .*hash chain breaks at position \d+/);
+  });
+
+  it('a place that was sold twice is found: exit code 1', async () => {
+    const file = join(directory, 'oversold.db');
+    expect((await marketplace(args(file))).code).toBe(0);
+    await sellWithoutRule(sqlite(file), '4.service2', '4.buyer1');
+    const ended = await marketplace(args(file));
+    expect(ended.code).toBe(1);
+    expect(figures(ended)).toMatchObject({ ok: false, chain: true, oversold: 1, sold: 6 });
+    expect(ended.stderr).toMatch(/✗ oversold 1 place sold that nobody had/);
+  });
+});
+
+describe('each law', () => {
+  const asked = { rounds: 6, sales: 1 };
+  let store: Store;
+  let plan: Plan;
+  let result: RaceResult;
+
+  beforeEach(() => raceOn(memory()));
+
+  async function raceOn(place: Store): Promise<void> {
+    store = place;
+    plan = new Plan({ rounds: 6, buyers: 4, places: 1, servers: 2, seed: 4, start: 0 });
+    const servers = [await openServer('Paris', store), await openServer('Tokyo', store)];
+    result = await race(servers, plan, new AbortController().signal, () => undefined);
+    await Promise.all(servers.map((server) => server.close()));
+  }
+
+  const proof = (): Promise<Proof> => prove({ store, file: undefined }, plan, 1, new AbortController().signal);
+
+  it('holds after a race', async () => {
+    expect(broken(judge(asked, result, await proof()))).toEqual([]);
+  });
+
+  it('places and oversold: a store that does not refuse decisions on stale ground', async () => {
+    await raceOn(unchecked(memory()));
+    expect(broken(judge(asked, result, await proof()))).toEqual(expect.arrayContaining(['places', 'oversold', 'race']));
+  });
+
+  it('answers: an outcome that is not in the log, or is another there', async () => {
+    result.answers.take('Paris', [{ id: 'x', reason: null, position: 9, sold: false, replayed: false }]);
+    expect(broken(judge(asked, result, await proof()))).toEqual(['answers']);
+  });
+
+  it.each([{ events: 0 }, { position: 1_000_000 }, { server: 'Lima' }, { reason: 'ANOTHER' }])(
+    'answers: the log has %j where something else was told',
+    async (otherwise) => {
+      const { evidence, ...rest } = await proof();
+      const [[id, left]] = [...evidence.commands] as [[string, Left]];
+      const commands = new Map(evidence.commands).set(id, { ...left, ...otherwise });
+      expect(broken(judge(asked, result, { ...rest, evidence: { ...evidence, commands } }))).toEqual(['answers']);
+    },
+  );
+
+  it('answers: a command that ended in an error', async () => {
+    const [id, told] = [...result.answers.told].find(([, { reason }]) => reason === 'SOLD_OUT')!;
+    const { evidence, ...rest } = await proof();
+    const commands = new Map(evidence.commands).set(id, { ...evidence.commands.get(id)!, reason: 'ERROR' });
+    Object.assign(told, { reason: 'ERROR' });
+    expect(broken(judge(asked, result, { ...rest, evidence: { ...evidence, commands } }))).toEqual(['answers']);
+  });
+
+  it('answers: an outcome in the log that nobody was told', async () => {
+    const { evidence, ...rest } = await proof();
+    const commands = new Map(evidence.commands).set('4.y', { events: 1, position: 99, server: 'Paris', reason: null });
+    expect(broken(judge(asked, result, { ...rest, evidence: { ...evidence, commands } }))).toEqual(['answers']);
+  });
+
+  it('resent: a command that was executed twice', async () => {
+    const [id, { reason, position, sold, server }] = [...result.answers.told].find(([, told]) => told.reason !== null)!;
+    result.answers.take(server!, [{ id, reason, position, sold, replayed: false }]);
+    expect(broken(judge(asked, result, await proof()))).toEqual(['resent']);
+  });
+
+  it('resent: a command that was answered otherwise the second time', async () => {
+    const [id, { reason, position, sold, server }] = [...result.answers.told][0]!;
+    result.answers.take(server!, [{ id, reason, position: position + 1, sold, replayed: true }]);
+    expect(broken(judge(asked, result, await proof()))).toEqual(['resent']);
+  });
+
+  it('places and oversold: a sale by code without the rule', async () => {
+    await sellWithoutRule(store, `${plan.prefix}service3`, `${plan.prefix}buyer1`);
+    const laws = judge(asked, result, await proof());
+    expect(broken(laws)).toEqual(['places', 'oversold', 'rebuilt']);
+    expect(laws.find(({ name }) => name === 'places')!.found).toBe(`${plan.prefix}service3 was sold 2 times, not 1`);
+  });
+
+  it('oversold: a sale of what was never offered', async () => {
+    await sellWithoutRule(store, 'thin air', 'a stranger');
+    expect(broken(judge(asked, result, await proof()))).toEqual(['oversold']);
+  });
+
+  it('winners: a server that claims a win that the log gives to another', async () => {
+    const { evidence, ...rest } = await proof();
+    const wins = new Map([...evidence.wins].map(([server, count]) => [server, count + 1]));
+    expect(broken(judge(asked, result, { ...rest, evidence: { ...evidence, wins } }))).toEqual(['winners']);
+  });
+
+  it('rebuilt: a server that holds another document', async () => {
+    const [first, second] = result.digests;
+    const other = { ...second!, digests: ['another', ...second!.digests.slice(1)] };
+    expect(broken(judge(asked, { ...result, digests: [first!, other] }, await proof()))).toEqual(['rebuilt']);
+  });
+
+  it('race: servers that never met', async () => {
+    expect(broken(judge(asked, { ...result, conflicts: 0 }, await proof()))).toEqual(['race']);
+  });
+});

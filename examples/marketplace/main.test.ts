@@ -1,0 +1,171 @@
+/** The program from outside: what it prints, and how it ends. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { children, figures, isAlive, marketplace, start } from './start.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'marketplace-test-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const SERVERS = ['Paris', 'Tokyo'];
+
+/** The commands of a run, as the log has them. */
+async function asked(name: string, seed: string): Promise<unknown> {
+  const file = join(directory, name);
+  await marketplace(['--rounds', '12', '--store', `sqlite:${file}`, '--seed', seed]);
+  const database = new DatabaseSync(file, { readOnly: true });
+  const rows = database.prepare('SELECT command_id, hex(fingerprint) FROM commits ORDER BY command_id').all();
+  database.close();
+  return rows;
+}
+
+/** A run too long to end by itself, once its servers are at work. */
+async function running() {
+  const { child, ended } = start(['--rounds', '100000']);
+  await vi.waitFor(() => expect(children(child)).toHaveLength(2), { timeout: 20_000, interval: 50 });
+  const servers = children(child);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return { child, ended, servers };
+}
+
+async function allGone(servers: readonly number[]): Promise<void> {
+  await vi.waitFor(() => expect(servers.filter(isAlive)).toEqual([]), { timeout: 10_000, interval: 50 });
+}
+
+describe('a run', () => {
+  it('lets two processes race for places on one file, and ends with one line of JSON', async () => {
+    const file = join(directory, 'race.db');
+    const ended = await marketplace(['--rounds', '40', '--store', `sqlite:${file}`, '--seed', '11', '--json']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stdout.trimEnd().split('\n')).toHaveLength(1);
+    const found = figures(ended);
+    expect(found).toMatchObject({ ok: true, seed: 11, rounds: 40, servers: 2, sold: 40, oversold: 0 });
+    expect(found).toMatchObject({ rebuilt: true, chain: true, store: `sqlite:${file}` });
+    expect(found.conflicts).toBeGreaterThan(0);
+    expect(found.resent).toBeGreaterThan(0);
+    expect(found.overlapping).toBeGreaterThan(0);
+    expect(found.commandsPerSecond).toBeGreaterThan(0);
+    expect(Object.keys(found.winsByServer)).toEqual(SERVERS);
+    expect(Object.values(found.winsByServer).reduce((one, other) => one + other)).toBe(40);
+    expect(found.refusedByReason).toMatchObject({ SOLD_OUT: 40 * 15, UNKNOWN_SERVICE: 10, UNKNOWN_BUYER: 10 });
+    // Everybody's registration, each round's service, and what was sold or refused: no command without an event.
+    expect(found.events).toBe(found.commands);
+    expect(found.commands).toBe(10 + 2 * 16 + 40 + found.sold + found.refused);
+  });
+
+  it('can be repeated on a file, with fresh ids', async () => {
+    const args = ['--rounds', '8', '--store', `sqlite:${join(directory, 'again.db')}`, '--seed', '3', '--json'];
+    const first = figures(await marketplace(args));
+    const second = figures(await marketplace(args));
+    expect(first).toMatchObject({ ok: true, sold: 8 });
+    expect(second).toMatchObject({ ok: true, sold: 8, commands: first.commands });
+  });
+
+  it('asks the same of the same servers for the same seed', async () => {
+    const rows = await asked('seed-a.db', '77');
+    expect(rows).toEqual(await asked('seed-b.db', '77'));
+    expect(rows).not.toEqual(await asked('seed-c.db', '78'));
+  });
+
+  it('sells several places a round to several servers', async () => {
+    const found = figures(await marketplace(['--rounds', '5', '--places', '3', '--servers', '3', '--json']));
+    expect(found).toMatchObject({ ok: true, servers: 3, sold: 15 });
+  });
+
+  it('sells no more than there are buyers', async () => {
+    const found = figures(await marketplace(['--rounds', '5', '--places', '9', '--buyers', '2', '--json']));
+    expect(found).toMatchObject({ ok: true, sold: 20 });
+  });
+
+  it('runs in memory, with one server', async () => {
+    const found = figures(await marketplace(['--rounds', '20', '--store', 'memory:', '--servers', '1', '--json']));
+    expect(found).toMatchObject({ ok: true, store: 'memory:', servers: 1, sold: 20, oversold: 0, conflicts: 0 });
+    expect(found).toMatchObject({ rebuilt: true, chain: true, winsByServer: { Paris: 20 } });
+  });
+
+  it('prints a table without a terminal, and not one escape code, whatever the environment says', async () => {
+    const plain = await marketplace(['--rounds', '8'], { FORCE_COLOR: '1', NO_COLOR: undefined, TERM: 'xterm' });
+    expect(plain.code).toBe(0);
+    expect(plain.stdout).toContain('│ places sold   │');
+    expect(plain.stdout).toContain('All laws hold.');
+    expect(plain.stdout + plain.stderr).not.toContain('\u001B');
+  });
+
+  it('removes its temporary file when all was well', async () => {
+    const { stdout } = await marketplace(['--rounds', '3']);
+    const [, file = ''] = /sqlite:(\S+)/.exec(stdout) ?? [];
+    expect(file).toContain('market.db');
+    expect(existsSync(file)).toBe(false);
+  });
+});
+
+describe('what is refused', () => {
+  const notALog = join(directory, 'letter.txt');
+  writeFileSync(notALog, 'Dear reader');
+  const cases: [args: string[], message: RegExp][] = [
+    [['--rounds', '0'], /--rounds must be a whole number from 1 .*not "0"/],
+    [['--bogus'], /Unknown option '--bogus'/],
+    [['--store', 'memory:', '--servers', '2'], /memory: .* can't have 2 servers/],
+    [['--store', `sqlite:${notALog}`], /letter\.txt is no SQLite database/],
+    [['--store', `sqlite:${join(directory, 'nowhere', 'm.db')}`], /nowhere doesn't exist/],
+  ];
+  it.each(cases)('%j ends with one line and exit code 2', async (args, message) => {
+    const { code, stdout, stderr } = await marketplace(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(message);
+  });
+
+  it('--help tells all options', async () => {
+    const { code, stdout } = await marketplace(['--help']);
+    expect(code).toBe(0);
+    for (const option of ['rounds', 'buyers', 'places', 'servers', 'store', 'seed', 'json', 'help']) {
+      expect(stdout).toContain(`--${option}`);
+    }
+  });
+});
+
+describe('how it ends', () => {
+  it('Ctrl-C ends everybody, with exit code 130, and leaves nothing behind', async () => {
+    const { child, ended, servers } = await running();
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect(code).toBe(130);
+    await allGone(servers);
+    expect(existsSync(/sqlite:(\S+)/.exec(stdout)![1]!)).toBe(false);
+  });
+
+  it('Ctrl-C ends a server that hangs, too', async () => {
+    const { child, ended, servers } = await running();
+    process.kill(servers[0]!, 'SIGSTOP');
+    const asked = performance.now();
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+    // In good order, which takes three seconds, and not because the program gave up waiting, after eight.
+    expect(performance.now() - asked).toBeLessThan(7_000);
+    await allGone(servers);
+  });
+
+  it('a server that dies ends the run, with exit code 1, and the log is kept', async () => {
+    const { ended, servers } = await running();
+    process.kill(servers[1]!, 'SIGKILL');
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/The server (Paris|Tokyo) is gone: it was ended by SIGKILL\./);
+    await allGone(servers);
+    const file = /sqlite:(\S+)/.exec(stdout)![1]!;
+    expect(stderr).toContain(`The log is kept: ${file}`);
+    rmSync(join(file, '..'), { recursive: true });
+  });
+
+  it('servers end when their parent dies', async () => {
+    const { child, ended, servers } = await running();
+    child.kill('SIGKILL');
+    await allGone(servers);
+    const { stdout } = await ended;
+    rmSync(join(/sqlite:(\S+)/.exec(stdout)![1]!, '..'), { recursive: true });
+  });
+});

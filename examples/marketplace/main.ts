@@ -1,0 +1,89 @@
+/**
+ * The marketplace as a program: two server processes on one log race for each place, and then it is proved that each was
+ * sold exactly once. `npm start -- --help` tells the options and exit codes.
+ */
+import { randomInt } from 'node:crypto';
+import { InvalidInput, TidemarkError } from 'tidemark';
+import { HELP, readOptions, type Options } from './options.ts';
+import { run } from './run.ts';
+import { Screen } from './screen.ts';
+import { placeOf, type Place } from './store.ts';
+
+const EXIT = { sound: 0, broken: 1, misused: 2 } as const;
+/** By convention 128 and the signal's number. */
+const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+/** How long stopping may take before it is enforced. */
+const STOP_MAX_MS = 8_000;
+
+/** What is wrong with the place that was named, rather than with the run. */
+const MISPLACED = new Set([
+  'NotALog',
+  'NotWritable',
+  'FormatTooNew',
+  'RebuildRequired',
+  'DomainOutdated',
+  'InvalidDefinition',
+]);
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions(process.argv.slice(2), () => randomInt(2 ** 32));
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.misused;
+  }
+  if (options.help) {
+    process.stdout.write(HELP);
+    return EXIT.sound;
+  }
+  const place = placeOf(options.store);
+  const interruption = new AbortController();
+  const interrupted = onInterruption(interruption, place);
+  try {
+    return await sold(options, place, interruption.signal);
+  } catch (error) {
+    if (interruption.signal.aborted) {
+      place.remove();
+      return interrupted();
+    }
+    if (!(error instanceof Error)) throw error;
+    const misplaced = error instanceof TidemarkError && MISPLACED.has(error.code);
+    if (misplaced) place.remove();
+    process.stderr.write(`${error.message}\n`);
+    if (place.temporary && !misplaced) process.stderr.write(`The log is kept: ${place.file}\n`);
+    return misplaced ? EXIT.misused : EXIT.broken;
+  }
+}
+
+async function sold(options: Options, place: Place, signal: AbortSignal): Promise<number> {
+  const screen = new Screen(options.json ? process.stderr : process.stdout);
+  const figures = await run(options, place, screen, signal);
+  if (figures.ok) place.remove();
+  else if (place.temporary) screen.line(`The log is kept: ${place.file}`);
+  if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
+  return figures.ok ? EXIT.sound : EXIT.broken;
+}
+
+/** The first Ctrl-C stops the run in good order; one more, or too long a wait, ends it there and then. */
+function onInterruption(controller: AbortController, place: Place): () => number {
+  let code: number | undefined;
+  const enforce = (): never => {
+    place.remove();
+    process.exit(code);
+  };
+  const stop = (signal: keyof typeof INTERRUPTED): void => {
+    const again = code !== undefined;
+    code = INTERRUPTED[signal];
+    if (again && signal !== 'SIGPIPE') enforce();
+    controller.abort(new Error(`Stopped by ${signal}.`));
+    setTimeout(enforce, STOP_MAX_MS).unref();
+  };
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  // Whoever was reading has gone (`npm start | head`): there is nobody left to tell.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => stop('SIGPIPE'));
+  return () => code ?? EXIT.broken;
+}
+
+process.exitCode = await main();

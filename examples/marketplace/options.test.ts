@@ -1,0 +1,45 @@
+/** Every option that is refused, in one sentence that names it. */
+import { InvalidInput } from 'tidemark';
+import { describe, expect, it } from 'vitest';
+import { readOptions } from './options.ts';
+
+const read = (...args: string[]) => readOptions(args, () => 42);
+
+describe('the options', () => {
+  it('have defaults', () => {
+    expect(read()).toEqual({
+      rounds: 1000,
+      buyers: 8,
+      places: 1,
+      servers: 2,
+      store: { kind: 'temporary' },
+      seed: 42,
+      json: false,
+      help: false,
+    });
+    expect(read('--store', 'memory:').servers).toBe(1);
+  });
+
+  it.each<[string[], RegExp]>([
+    [['--rounds', 'x'], /^--rounds must be a whole number from 1 to 1000000, not "x"\.$/],
+    [['--rounds', '1.5'], /--rounds/],
+    [['--rounds', '1000001'], /--rounds/],
+    [['--rounds'], /--rounds/],
+    [['--rounds='], /--rounds/],
+    [['--servers', '0'], /--servers must be a whole number from 1 to 8/],
+    [['--servers', '9'], /--servers/],
+    [['--buyers=-1'], /--buyers/],
+    [['--buyers', '-1'], /--buyers/],
+    [['--places', '1e3'], /--places/],
+    [['--seed', 'abc'], /--seed/],
+    [['--seed', '4294967296'], /--seed/],
+    [['--json=yes'], /--json/],
+    [['surplus'], /surplus/],
+    [['--store', 'redis:there'], /--store must be sqlite:FILE or memory:, not "redis:there"/],
+    [['--store', 'sqlite:'], /--store/],
+  ])('%j are refused', (args, message) => {
+    expect(() => read(...args)).toThrow(InvalidInput);
+    expect(() => read(...args)).toThrow(message);
+    expect(() => read(...args)).not.toThrow(/\n/);
+  });
+});

@@ -1,0 +1,97 @@
+/** The program's options: what may be given, what it means, and what is refused. */
+import { parseArgs } from 'node:util';
+import { InvalidInput } from 'tidemark';
+import { storeSpec, type StoreSpec } from './store.ts';
+
+export interface Options {
+  readonly rounds: number;
+  readonly buyers: number;
+  readonly places: number;
+  readonly servers: number;
+  readonly store: StoreSpec;
+  /** Makes ids, titles, and who asks for what. When which server gets through is the machine's affair. */
+  readonly seed: number;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+const ROUNDS_MAX = 1_000_000;
+const BUYERS_MAX = 1_000;
+const PLACES_MAX = 1_000_000;
+const SEED_MAX = 2 ** 32 - 1;
+
+/** One for each server; as many servers there can be. */
+export const SERVER_NAMES = ['Paris', 'Tokyo', 'Lagos', 'Lima', 'Delhi', 'Oslo', 'Quito', 'Perth'] as const;
+
+export const HELP = `Two servers race for a thousand places, and each place is sold exactly once.
+
+  npm start -- [options]
+
+  --rounds N           rounds to race, 1 to ${ROUNDS_MAX} (1000)
+  --buyers N           buyers on each server in a round, 1 to ${BUYERS_MAX} (8)
+  --places N           places for sale in a round, 1 to ${PLACES_MAX} (1)
+  --servers N          server processes on the one log, 1 to ${SERVER_NAMES.length} (2; 1 for memory:)
+  --store sqlite:FILE  the log's file; one that exists is continued (a temporary file)
+  --store memory:      a log in this process, for one server; nothing is kept
+  --seed N             makes ids, titles and who buys what, 0 to ${SEED_MAX} (random, and printed)
+  --json               the last line of stdout is one JSON object; all else goes to stderr
+  --help               this text
+
+Exit code: 0 all laws hold; 1 a law is broken, the servers never met in a conflict, or the run
+failed; 2 an option or the store's file is wrong; 130 stopped by Ctrl-C.
+`;
+
+/** @throws InvalidInput with a message of one line, for an option that is unknown or wrong */
+export function readOptions(args: readonly string[], randomSeed: () => number): Options {
+  const values = parse(args);
+  const store = storeSpec(values.store);
+  const defaultServers = store.kind === 'memory' ? '1' : '2';
+  const servers = whole('servers', values.servers ?? defaultServers, 1, SERVER_NAMES.length);
+  if (store.kind === 'memory' && servers > 1) {
+    throw new InvalidInput(
+      `--store memory: is a log within one process, so it can't have ${servers} servers. Use --servers 1, or --store sqlite:FILE.`,
+      { path: 'servers' },
+    );
+  }
+  return {
+    rounds: whole('rounds', values.rounds, 1, ROUNDS_MAX),
+    buyers: whole('buyers', values.buyers, 1, BUYERS_MAX),
+    places: whole('places', values.places, 1, PLACES_MAX),
+    servers,
+    store,
+    seed: values.seed === undefined ? randomSeed() : whole('seed', values.seed, 0, SEED_MAX),
+    json: values.json,
+    help: values.help,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      strict: true,
+      options: {
+        rounds: { type: 'string', default: '1000' },
+        buyers: { type: 'string', default: '8' },
+        places: { type: 'string', default: '1' },
+        servers: { type: 'string' },
+        store: { type: 'string' },
+        seed: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+  } catch (error) {
+    // parseArgs explains `--` and positionals at length; its first sentence says what is wrong.
+    const [first] = (error as Error).message.split(/\.\s|\n/);
+    throw new InvalidInput(`${first!.replace(/\.$/, '')}. See --help.`, { path: 'options' }, error);
+  }
+}
+
+function whole(name: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new InvalidInput(`--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}.`, {
+    path: name,
+  });
+}

@@ -1,0 +1,30 @@
+/** After the race: is it true? The log is asked, and every document is folded again by an application that knows nothing. */
+import { open, type Store, type Verification } from 'tidemark';
+import { digestsOf, pages } from './digest.ts';
+import { marketplace } from './domain.ts';
+import { gather, type Evidence } from './evidence.ts';
+import type { Plan } from './plan.ts';
+
+export interface Proof {
+  readonly evidence: Evidence;
+  /** Digests of the run's documents, folded from event 1. */
+  readonly folded: readonly string[];
+  readonly verification: Verification;
+}
+
+export async function prove(
+  place: { readonly store: Store; readonly file: string | undefined },
+  plan: Plan,
+  expectedSales: number,
+  signal: AbortSignal,
+): Promise<Proof> {
+  await using app = await open({ store: place.store, ...marketplace });
+  const evidence = await gather(place.file, app, plan.prefix, expectedSales);
+  const folded: string[] = [];
+  for (const page of pages(plan.documents)) {
+    signal.throwIfAborted();
+    folded.push(...(await digestsOf(app, page)));
+  }
+  signal.throwIfAborted();
+  return { evidence, folded, verification: await app.verify() };
+}

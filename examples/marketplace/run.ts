@@ -1,0 +1,82 @@
+/** One run from beginning to end: the servers, the race, the proof, the report. */
+import { open } from 'tidemark';
+import { marketplace } from './domain.ts';
+import { figuresOf, type Figures } from './figures.ts';
+import { judge, number } from './laws.ts';
+import type { Options } from './options.ts';
+import { SERVER_NAMES } from './options.ts';
+import { Plan } from './plan.ts';
+import { progressOn } from './progress.ts';
+import { prove } from './proof.ts';
+import { race, type RaceResult } from './race.ts';
+import { forkServer } from './remote-server.ts';
+import { report } from './report.ts';
+import type { Screen } from './screen.ts';
+import { openServer, type Server } from './server.ts';
+import type { Place } from './store.ts';
+
+export async function run(options: Options, place: Place, screen: Screen, signal: AbortSignal): Promise<Figures> {
+  // Before any server: whether there is a log, or can be one, and where it ends now.
+  const start = await endOfLog(place);
+  const { rounds, buyers, places, servers: count, seed } = options;
+  const plan = new Plan({ rounds, buyers, places, servers: count, seed, start });
+  const names = SERVER_NAMES.slice(0, count);
+  const store = place.file === undefined ? 'memory:' : `sqlite:${place.file}`;
+  for (const sentence of introduction(options, names, store, start)) screen.prose(sentence);
+
+  const result = await raceOf(names, place, plan, screen, signal, rounds);
+  const sales = Math.min(places, buyers * count);
+  screen.prose('Folding everything again from event 1, walking the hash chain …');
+  const proof = await prove(place, plan, sales, signal);
+  const laws = judge({ rounds, sales }, result, proof);
+  const figures = figuresOf(options, store, result, proof, laws);
+  report(screen, figures);
+  return figures;
+}
+
+async function endOfLog({ store }: Place): Promise<number> {
+  await using app = await open({ store, ...marketplace });
+  return (await app.status()).position;
+}
+
+/** Servers live for the race only, and end however it ends. */
+async function raceOf(
+  names: readonly string[],
+  place: Place,
+  plan: Plan,
+  screen: Screen,
+  signal: AbortSignal,
+  rounds: number,
+): Promise<RaceResult> {
+  const servers: Server[] = [];
+  const progress = progressOn(screen, rounds);
+  const close = (): Promise<unknown> => Promise.allSettled(servers.map((server) => server.close()));
+  // Not only between rounds: a server that hangs would never let the round end.
+  signal.addEventListener('abort', close);
+  try {
+    for (const name of names) {
+      signal.throwIfAborted();
+      const { file } = place;
+      servers.push(file === undefined ? await openServer(name, place.store) : await forkServer(name, file));
+    }
+    return await race(servers, plan, signal, progress.show);
+  } finally {
+    progress.end();
+    signal.removeEventListener('abort', close);
+    await close();
+  }
+}
+
+function introduction(
+  { rounds, places, buyers, seed }: Options,
+  names: readonly string[],
+  store: string,
+  start: number,
+): string[] {
+  const who = names.length === 1 ? `${names[0]} alone sells` : `${names.join(', ')} race for`;
+  const what = `${number(rounds * places)} ${rounds * places === 1 ? 'place' : 'places'}`;
+  return [
+    `${who} ${what}: ${number(rounds)} rounds, ${number(buyers)} buyers a server, seed ${seed}.`,
+    `Store: ${store}${start === 0 ? '' : `, continued after position ${number(start)}`}`,
+  ];
+}
