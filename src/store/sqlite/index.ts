@@ -4,10 +4,10 @@ import { InvalidDefinition } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { openAt } from './open.ts';
-import type { Synchronous } from './open.ts';
 import { SqliteSession } from './session.ts';
 import { lockTimeout, translatedAtOpen } from './errors.ts';
 import { whenFree } from './lock.ts';
+import type { Synchronous } from './synchronous.ts';
 
 /** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
 const LOCK_TIMEOUT_MS = 5_000;

@@ -8,9 +8,7 @@ import { lockTimeout, translatedAtOpen } from './errors.ts';
 import { whenFree } from './lock.ts';
 import { inspect, notALog, refuseNewer } from './place.ts';
 import { APPLICATION_ID, FORMAT, marks, migrate } from './schema.ts';
-
-/** How much of a crash a commit survives: `full` all, `normal` all but a loss of power, `off` only that of the process. */
-export type Synchronous = 'full' | 'normal' | 'off';
+import type { Synchronous } from './synchronous.ts';
 
 const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
 

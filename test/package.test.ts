@@ -1,0 +1,116 @@
+/** What is published: installed from the tarball in an empty project, compiled against its declarations, and run. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, symlinkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from './support/stores.ts';
+
+const root = join(import.meta.dirname, '..');
+const project = temporaryFolder();
+
+// What npm sets for the scripts it runs, and the test framework, are not there in a user's project.
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(npm_|vitest|node_options)/i.test(name)),
+);
+const run = (command: string, args: readonly string[], cwd = project): string =>
+  execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
+
+const PROGRAM = `
+import { all, domain, event, failure, open, type, InvalidInput, type EventOf, type Outcome } from 'tidemark';
+import { memory } from 'tidemark/memory';
+import { sqlite } from 'tidemark/sqlite';
+import { at, conformanceCases, given, storeConformance } from 'tidemark/testing';
+
+const market = domain({
+  events: {
+    SERVICE_CREATED: type<{ service_id: string; quantity: number }>(),
+    SERVICE_BOUGHT: event(type<{ service_id: string; buyer_id: string }>(), { version: 2, upcast: { 1: (old) => old } }),
+  },
+});
+export const services = market.collection('services', {
+  key: 'service_id',
+  initial: { quantity: 0 },
+  reduce: {
+    SERVICE_CREATED: (_, { quantity }) => ({ quantity }),
+    SERVICE_BOUGHT: (service) => ({ quantity: service.quantity - 1 }),
+  },
+});
+export const create = market.command('CREATE', {
+  input: type<{ service_id: string; quantity: number }>(),
+  decide: (_, input) => ({ type: 'SERVICE_CREATED', ...input }),
+});
+export const buy = market.command('BUY', {
+  input: type<{ service_id: string; buyer_id: string }>(),
+  *reads({ service_id }) {
+    const [service] = yield* all([services.ref(service_id)]);
+    return { service };
+  },
+  decide: ({ service }, input) =>
+    service!.state.quantity < 1 ? failure('SOLD_OUT') : { type: 'SERVICE_BOUGHT', ...input },
+});
+type Bought = EventOf<typeof market, 'SERVICE_BOUGHT'>;
+
+for (const store of [memory(), sqlite('package.db')]) {
+  await using app = await open({ store, collections: [services], commands: [create, buy] });
+  await app.execute(create, { service_id: 's1', quantity: 1 });
+  const outcomes: Outcome<'SOLD_OUT', Bought>[] = await Promise.all(
+    ['b1', 'b2'].map((buyer_id) => app.execute(buy, { service_id: 's1', buyer_id })),
+  );
+  if (outcomes.map(({ status }) => status).join() !== 'succeeded,failed') throw new Error('not one winner');
+  await app.execute(buy, { service_id: '', buyer_id: 'b' }).then(
+    () => { throw new Error('accepted'); },
+    (error: unknown) => { if (!(error instanceof InvalidInput)) throw error; },
+  );
+  if (!(await app.verify()).ok) throw new Error('not sound');
+}
+given([services], [at(5, { type: 'SERVICE_CREATED', service_id: 's1', quantity: 0 })])
+  .when(buy, { service_id: 's1', buyer_id: 'b' })
+  .expect(failure('SOLD_OUT'))
+  .expectDocument(services, 's1', { quantity: 0 });
+console.log('ran', typeof storeConformance, conformanceCases.length > 50);
+`;
+
+test('the tarball installs, compiles with skipLibCheck: false, and runs', () => {
+  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], root)) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  // What users need and nothing else.
+  const others = packed.files.map(({ path }) => path).filter((path) => !/^dist\/.+\.(js|d\.ts)$/.test(path));
+  expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+  expect(packed.files.map(({ path }) => path).filter((path) => /\.test\.|controls|bench|examples/.test(path))).toEqual(
+    [],
+  );
+
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', packed.filename]);
+  const installed = Object.keys(
+    (JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as { packages: object }).packages,
+  );
+  expect(installed.sort()).toEqual(['', 'node_modules/@standard-schema/spec', 'node_modules/tidemark']);
+
+  // The compiler and Node's types are the user's own; here those of this project.
+  mkdirSync(join(project, 'node_modules/@types'), { recursive: true });
+  for (const types of ['@types/node', 'undici-types'])
+    symlinkSync(join(root, 'node_modules', types), join(project, 'node_modules', types));
+  writeFileSync(join(project, 'main.ts'), PROGRAM);
+  const options = {
+    module: 'nodenext',
+    target: 'es2024',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+    allowImportingTsExtensions: true,
+  };
+  // As a server's project has it, and as one does that has no types of Node at all.
+  const settings = { server: { types: ['node'], lib: ['esnext'] }, plain: { types: [], lib: ['esnext', 'dom'] } };
+  for (const [name, extra] of Object.entries(settings)) {
+    writeFileSync(
+      join(project, `${name}.json`),
+      JSON.stringify({ compilerOptions: { ...options, ...extra }, files: ['main.ts'] }),
+    );
+    run(join(root, 'node_modules/.bin/tsc'), ['-p', `${name}.json`]);
+  }
+  expect(run(process.execPath, ['main.ts'])).toContain('ran function true');
+}, 180_000);
