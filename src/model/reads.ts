@@ -74,11 +74,23 @@ export function refTo<State>(collection: string, id: string): Ref<State> {
  *
  * @example
  * ```ts
- * *reads({ order_id }) {
- *   const order = yield* orders.ref(order_id);
- *   const stock = yield* all(order.state.lines.map((line) => items.ref(line.sku)));
- *   return { order, stock };
- * }
+ * import { all, domain, failure, type } from 'tidemark';
+ *
+ * const club = domain({ events: { JOINED: type<{ team_id: string; member_ids: string[] }>() } });
+ * const teams = club.collection('teams', {
+ *   key: 'team_id',
+ *   initial: { members: [] as string[] },
+ *   reduce: { JOINED: (_, { member_ids }) => ({ members: member_ids }) },
+ * });
+ * const members = club.collection('members', { key: 'member_ids', initial: {}, reduce: { JOINED: (state) => state } });
+ * club.command('DISBAND', {
+ *   input: type<{ team_id: string }>(),
+ *   *reads({ team_id }) {
+ *     const team = yield* teams.ref(team_id);
+ *     return { team, all: yield* all(team.state.members.map((id) => members.ref(id))) };
+ *   },
+ *   decide: (found) => failure(found.all.length > 0 ? 'STILL_MEMBERS' : 'NO_SUCH_TEAM'),
+ * });
  * ```
  */
 export function* all<State>(

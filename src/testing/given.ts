@@ -44,7 +44,17 @@ const timed = new WeakSet<object>();
  *
  * @example
  * ```ts
- * given([seats], [at(1_000, { type: 'SEAT_RESERVED', seat_id: 's1', until: 61_000 })])
+ * import { domain, type } from 'tidemark';
+ * import { at, given } from 'tidemark/testing';
+ *
+ * const shop = domain({ events: { SEEN: type<{ item_id: string }>() } });
+ * const items = shop.collection('items', {
+ *   key: 'item_id',
+ *   initial: { last: 0 },
+ *   reduce: { SEEN: (_, _event, { time }) => ({ last: time }) },
+ * });
+ *
+ * given([items], [at(1_000, { type: 'SEEN', item_id: 'i1' })]).expectDocument(items, 'i1', { last: 1_000 });
  * ```
  */
 export function at(time: number, event: { readonly type: string; readonly [field: string]: unknown }): TimedEvent {
@@ -95,10 +105,27 @@ type ExpectedEvent = { readonly type: string; readonly [field: string]: unknown 
  *
  * @example
  * ```ts
- * given([users, services], [{ type: 'SERVICE_CREATED', service_id: 's1', seller_id: 'u1', title: 'Seat', price: 5, quantity: 1 }])
- *   .when(buyService, { service_id: 's1', buyer_id: 'u2' })
- *   .expect({ type: 'SERVICE_BOUGHT', service_id: 's1', buyer_id: 'u2', price: 5 })
- *   .expectDocument(services, 's1', { title: 'Seat', price: 5, quantity: 0 });
+ * import { domain, failure, type } from 'tidemark';
+ * import { given } from 'tidemark/testing';
+ *
+ * const cinema = domain({ events: { BOOKED: type<{ seat_id: string; guest: string }>() } });
+ * const seats = cinema.collection('seats', {
+ *   key: 'seat_id',
+ *   initial: { guest: '' },
+ *   reduce: { BOOKED: (_, { guest }) => ({ guest }) },
+ * });
+ * const book = cinema.command('BOOK', {
+ *   input: type<{ seat_id: string; guest: string }>(),
+ *   reads: ({ seat_id }) => ({ seat: seats.ref(seat_id) }),
+ *   decide: ({ seat }, input) => (seat.exists ? failure('TAKEN') : { type: 'BOOKED', ...input }),
+ * });
+ *
+ * given([seats], [{ type: 'BOOKED', seat_id: 'a1', guest: 'ann' }])
+ *   .when(book, { seat_id: 'a1', guest: 'bob' })
+ *   .expect(failure('TAKEN'))
+ *   .when(book, { seat_id: 'a2', guest: 'bob' })
+ *   .expect({ type: 'BOOKED', seat_id: 'a2', guest: 'bob' })
+ *   .expectDocument(seats, 'a2', { guest: 'bob' });
  * ```
  */
 export function given(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[] = []): Given {

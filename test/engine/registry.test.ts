@@ -95,52 +95,53 @@ onEveryStore('a rolling deploy', (makeStore) => {
   });
 });
 
+const shopWith = (key: object | string, definition: number, name = 'orders') => {
+  const made = domain({ events });
+  const orders = made.collection(name, { key: key as 'order_id', initial: {}, reduce: {}, definition });
+  const order = made.command('ORDER', {
+    input: type<{ order_id: string; customer_id: string; cents: number }>(),
+    decide: (_, input) => ({ type: 'ORDERED', ...input }),
+  });
+  return { collections: [orders], commands: [order], order };
+};
+
 onEveryStore('what open refuses', (makeStore) => {
-  const shop = (key: object | string, definition: number, name = 'orders') => {
-    const made = domain({ events });
-    const orders = made.collection(name, { key: key as 'order_id', initial: {}, reduce: {}, definition });
-    const order = made.command('ORDER', {
-      input: type<{ order_id: string; customer_id: string; cents: number }>(),
-      decide: (_, input) => ({ type: 'ORDERED', ...input }),
-    });
-    return { collections: [orders], commands: [order], order };
-  };
   const input = { order_id: 'o', customer_id: 'c', cents: 1 };
 
   test('on a log that is not empty: a changed key, a changed definition, a new collection, each by name', async () => {
     const store = makeStore();
-    const first = shop('order_id', 1);
+    const first = shopWith('order_id', 1);
     await using app = await open({ store, ...first });
     // While the log is empty nothing is lost by a collection more.
     await using more = await open({
       store,
-      collections: shop('customer_id', 1, 'customers').collections,
+      collections: shopWith('customer_id', 1, 'customers').collections,
       commands: [],
     });
     await app.execute(first.order, input);
     for (const [changed, said] of [
-      [shop('customer_id', 1), 'orders'],
-      [shop(['order_id', 'customer_id'], 1), 'orders'],
-      [shop({ ORDERED: 'order_id' }, 1), 'orders'],
-      [shop({ ORDERED: () => 'x' }, 1), 'orders'],
-      [shop('order_id', 2), 'orders'],
-      [shop('order_id', 1, 'invoices'), 'invoices'],
+      [shopWith('customer_id', 1), 'orders'],
+      [shopWith(['order_id', 'customer_id'], 1), 'orders'],
+      [shopWith({ ORDERED: 'order_id' }, 1), 'orders'],
+      [shopWith({ ORDERED: () => 'x' }, 1), 'orders'],
+      [shopWith('order_id', 2), 'orders'],
+      [shopWith('order_id', 1, 'invoices'), 'invoices'],
     ] as const) {
       const error: unknown = await open({ store, ...changed }).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(RebuildRequired);
       expect((error as Error).message).toContain(said);
     }
     // Nothing was changed by trying.
-    await using again = await open({ store, ...shop('order_id', 1) });
+    await using again = await open({ store, ...shopWith('order_id', 1) });
     expect((await again.status()).generation).toBe(2);
     expect((await more.verify()).problems).toEqual([]);
   });
 
   test('a key function that this code does not have, before and while it runs', async () => {
     const store = makeStore();
-    const plain = shop('order_id', 1);
+    const plain = shopWith('order_id', 1);
     await using early = await open({ store, ...plain });
-    const withFunction = shop({ ORDERED: (e: { cents: number }) => `price-${e.cents}` }, 1, 'prices');
+    const withFunction = shopWith({ ORDERED: (e: { cents: number }) => `price-${e.cents}` }, 1, 'prices');
     await using app = await open({ store, ...withFunction });
     await expect(open({ store, ...plain })).rejects.toThrow(DomainOutdated);
     await expect(early.execute(plain.order, input)).rejects.toThrow(DomainOutdated);

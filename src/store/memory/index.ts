@@ -26,8 +26,15 @@ export interface MemoryOptions {
  *
  * @example
  * ```ts
+ * import { domain, open, type } from 'tidemark';
+ * import { memory } from 'tidemark/memory';
+ *
+ * const shop = domain({ events: { OPENED: type<{ shop_id: string }>() } });
+ * const shops = shop.collection('shops', { key: 'shop_id', initial: {}, reduce: { OPENED: (state) => state } });
+ *
  * const store = memory();
- * const app = await open({ store, collections: [users], commands: [register] });
+ * await using paris = await open({ store, collections: [shops], commands: [] });
+ * await using tokyo = await open({ store, collections: [shops], commands: [] });
  * ```
  */
 export function memory(options: MemoryOptions = {}): Store {

@@ -21,9 +21,10 @@ const framework = await findFramework();
  *
  * @example
  * ```ts
+ * import { memory } from 'tidemark/memory';
  * import { storeConformance } from 'tidemark/testing';
  *
- * storeConformance('my engine', () => myEngine({ database: freshDatabase() }));
+ * storeConformance('memory', () => memory()); // your own engine in its place
  * ```
  */
 export function storeConformance(name: string, makeStore: MakeStore): void {

@@ -1,0 +1,92 @@
+/** Data flows one way: which layer may know which. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const src = join(import.meta.dirname, '../src');
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+  (path) => path.endsWith('.ts') && !/\.test\.ts$|conformance\/controls\//.test(path),
+);
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+const imports: Import[] = files.flatMap((from) =>
+  [...readFileSync(join(src, from), 'utf8').matchAll(/^(import|export)( type)?\b[^;]*? from '([^']+)';/gm)].map(
+    ([, , type, target = '']) => ({
+      from,
+      to: target.startsWith('.') ? relative(src, join(src, dirname(from), target)) : target,
+      typeOnly: type !== undefined,
+    }),
+  ),
+);
+
+const layerOf = (path: string): string => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path);
+const engineOf = (path: string): string | undefined => /^store\/(\w+)\//.exec(path)?.[1];
+/** What may be imported, beside the layer itself, the errors and the limits; `types` only as types. */
+const allowed: Record<string, { values: readonly string[]; types: readonly string[] }> = {
+  model: { values: [], types: [] },
+  store: { values: [], types: ['model'] },
+  engine: { values: ['model', 'store/store.ts', 'store/chain.ts'], types: [] },
+  testing: { values: ['model', 'store/store.ts', 'store/chain.ts'], types: ['engine'] },
+};
+
+test('there are imports to look at', () => {
+  expect(imports.length).toBeGreaterThan(150);
+});
+
+test.each(Object.keys(allowed))('%s knows only what is below it', (layer) => {
+  const { values, types } = allowed[layer]!;
+  const wrong = imports.filter(({ from, to, typeOnly }) => {
+    if (
+      layerOf(from) !== layer ||
+      to === 'errors.ts' ||
+      to === 'limits.ts' ||
+      layerOf(to) === layer ||
+      !to.endsWith('.ts')
+    )
+      return false;
+    const under = (names: readonly string[]): boolean => names.some((name) => to === name || layerOf(to) === name);
+    return !under(values) && !(typeOnly && under(types));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('the model and the contract do no I/O, and no engine of storage knows another', () => {
+  const node = imports
+    .filter(({ from, to }) => layerOf(from) === 'model' && to.startsWith('node:'))
+    .map(({ to }) => to);
+  expect([...new Set(node)]).toEqual(['node:crypto']);
+  expect(imports.filter(({ from, to }) => engineOf(from) && engineOf(to) && engineOf(from) !== engineOf(to))).toEqual(
+    [],
+  );
+});
+
+test('the core has no dependency but the types of Standard Schema', () => {
+  const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !to.startsWith('node:'));
+  expect(packages.filter(({ to, typeOnly }) => to !== '@standard-schema/spec' || !typeOnly)).toEqual([]);
+});
+
+test('each engine of storage has the same files', () => {
+  const own = [
+    'check.ts',
+    'commits.ts',
+    'documents.ts',
+    'index.ts',
+    'load.ts',
+    'lock.ts',
+    'read.ts',
+    'registry.ts',
+    'schema.ts',
+    'session.ts',
+    'append.ts',
+  ];
+  for (const engine of ['memory', 'sqlite']) {
+    const has = files
+      .filter((path) => path.startsWith(`store/${engine}/`))
+      .map((path) => path.slice(`store/${engine}/`.length));
+    expect(has).toEqual(expect.arrayContaining(own));
+  }
+});
