@@ -61,28 +61,4 @@ describe('the memory store', () => {
     await expect(kept!.append(batch('late', 1))).rejects.toThrow(Closed);
     expect((await session.read({ limit: 1 })).events).toEqual([]);
   });
-
-  it('takes no longer for an append, a load or a page when the log is long', async () => {
-    const session = await memory().open();
-    let seen: LogPoint = GENESIS;
-    const round = async (id: string): Promise<number> => {
-      const started = performance.now();
-      for (let n = 0; n < 100; n++) {
-        const answer = await session.append(batch(`${id}-${n}`, 1, seen));
-        if (answer.status === 'stored') seen = answer.end;
-        await session.load([{ collection: 'users', id: 'u0', after: Math.max(0, seen.position - 5) }], {
-          asOf: seen.position,
-        });
-        await session.read({ after: seen.position - 5, limit: 5 });
-        await session.commits({ recordedBy: 1, reverse: true, limit: 1 });
-      }
-      return performance.now() - started;
-    };
-    await round('warm');
-    const short = await round('short');
-    const filled = await session.append(batch('fill', 1, seen, 100_000));
-    if (filled.status === 'stored') seen = filled.end;
-    // A scan of the log would take hundreds of times as long.
-    expect(await round('long')).toBeLessThan(short * 20 + 50);
-  });
 });

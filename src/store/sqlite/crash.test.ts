@@ -113,11 +113,10 @@ it.skipIf(process.platform === 'win32')(
 it('law 5: processes that make one new log at once and race on a document lose nothing, and none starves', async () => {
   const RACE = `${PRELUDE}
     const hot = service('hot');
-    let wins = 0, refusals = 0, longest = 0;
+    let wins = 0, refusals = 0;
     let head = 0, end = log.end;
     const over = performance.now() + 1500;
     for (let n = 1; performance.now() < over; n++) {
-      const started = performance.now();
       for (;;) {
         const answer = await log.send(commit(name + n, event('BOUGHT', hot, user(name))), { seen: end, reads: [at(hot, head)] });
         end = answer.end;
@@ -125,15 +124,12 @@ it('law 5: processes that make one new log at once and race on a document lose n
         refusals++;
         head = answer.stale[0].head;
       }
-      longest = Math.max(longest, performance.now() - started);
     }
     await log.close();
-    console.log(JSON.stringify({ wins, refusals, longest }));`;
+    console.log(JSON.stringify({ wins, refusals }));`;
   const racers = ['a', 'b'].map((name) => start(RACE, name));
   expect(await Promise.all(racers.map(({ exit }) => exit))).toEqual([0, 0]);
-  const results = racers.map(
-    ({ lines }) => JSON.parse(lines().at(-1)!) as Record<'wins' | 'refusals' | 'longest', number>,
-  );
+  const results = racers.map(({ lines }) => JSON.parse(lines().at(-1)!) as Record<'wins' | 'refusals', number>);
   const total = results.reduce((sum, { wins }) => sum + wins, 0);
   const session = await sqlite(file).open();
   const documents = await session.documents({ limit: 9 });
@@ -143,10 +139,7 @@ it('law 5: processes that make one new log at once and race on a document lose n
   await session.close();
   // A demonstration of a race must have had one: conflicts, and wins on both sides.
   expect(results.reduce((sum, { refusals }) => sum + refusals, 0)).toBeGreaterThan(0);
-  for (const { wins, longest } of results) {
-    expect(wins).toBeGreaterThan(total / 20);
-    expect(longest).toBeLessThan(2_000);
-  }
+  for (const { wins } of results) expect(wins).toBeGreaterThan(total / 20);
 });
 
 it('many processes may make one new log at the same moment', async () => {
