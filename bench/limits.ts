@@ -1,0 +1,37 @@
+/**
+ * What is asked of Tidemark on one machine, written down before anything is compared. Each figure stands next to one of
+ * a bare loop over `node:sqlite` that writes or reads the same rows, with the same durability and batch sizes, in the
+ * same run: ratios hold on a noisy machine, times don't.
+ */
+export const LIMITS = {
+  /** Commands a second, of the bare loop's, by callers at once. */
+  throughput: { 1: undefined, 64: 0.6, 1024: 0.7 },
+  /** A single caller's median latency, of one bare durable write. */
+  singleLatencyMax: 1.5,
+  /** All callers on one document, of the figure over 5,000. */
+  hot: 0.7,
+  /** Two processes on one file, of one process; and the slower one's part of the sum. */
+  twoProcesses: 0.8,
+  slowerShare: 1 / 3,
+  /** Loading a document of 20 events that isn't in memory, of the bare query for its rows. */
+  coldLoadMax: 10,
+  /** Folding the whole log, of reading and parsing the same rows. */
+  fold: 0.5,
+  /** Longest delay of the event loop that one in a hundred turns may have, in milliseconds, with 64 callers. */
+  loopDelayP99MaxMs: 20,
+  /** A command's cost with ten million events in the log, of that with ten thousand. */
+  growthMax: 1.3,
+  /** Heap after 1,000,000 commands, of that after 100,000. */
+  heapGrowthMax: 1.2,
+} as const;
+
+/**
+ * Figures of bare loops on the two-core machines that the design was measured on, in rows or writes a second. A bare
+ * loop here that falls below half of them is itself broken, and what is compared with it says nothing.
+ */
+export const BARE_FLOORS = {
+  /** Durable single writes. */
+  durableWrites: 4_000 / 2,
+  /** Events with two attachments each, ledger and chain, in groups of 1,024. */
+  eventsInGroups: 67_000 / 2,
+} as const;

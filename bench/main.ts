@@ -1,0 +1,146 @@
+/**
+ * `npm run bench`: how close to the engine below. `--only NAME` runs one measure, `--json` ends with one line of JSON,
+ * `--quick` is for a look. Each measure runs in a process of its own, so that its peak memory is its own.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { holds, type Bench, type Figure } from './bench.ts';
+import { documents } from './measures/documents.ts';
+import { growth, heap } from './measures/growth.ts';
+import { loopDelay } from './measures/loop-delay.ts';
+import { throughput } from './measures/throughput.ts';
+import { twoProcesses } from './measures/two-processes.ts';
+import { buyerId, buyService, BUYERS, openMarket, serviceId } from './workload.ts';
+
+const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
+  throughput,
+  twoProcesses,
+  documents,
+  loopDelay,
+  growth,
+  heap,
+};
+
+interface Measured {
+  readonly figures: readonly Figure[];
+  readonly peakMiB: number;
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    worker: { type: 'string' },
+    folder: { type: 'string' },
+  },
+});
+
+if (values.worker && values.folder) await measure(values.worker, values.folder);
+else process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const names = values.only ? [values.only] : Object.keys(MEASURES);
+  if (names.some((name) => !Object.hasOwn(MEASURES, name))) {
+    console.error(`There is no measure ${values.only}. There are: ${Object.keys(MEASURES).join(', ')}.`);
+    return 2;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
+  const results: Record<string, Measured> = {};
+  try {
+    await makeTemplate(join(folder, 'template.db'));
+    for (const name of names) {
+      console.error(`measuring ${name} …`);
+      results[name] = await inProcess(name, folder);
+      console.error(table(name, results[name]));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const figures = Object.values(results).flatMap((one) => one.figures);
+  const missed = figures.filter((figure) => holds(figure) === false);
+  const broken = figures.filter(({ bare, floor }) => floor !== undefined && bare !== undefined && bare < floor);
+  for (const { name } of missed) console.error(`missed: ${name}`);
+  for (const { name } of broken) console.error(`the bare loop is below its floor, so nothing is said by: ${name}`);
+  if (values.json) {
+    const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
+    console.log(JSON.stringify({ machine, quick: values.quick, results, missed: missed.map(({ name }) => name) }));
+  }
+  return missed.length > 0 ? 1 : 0;
+}
+
+async function makeTemplate(file: string): Promise<void> {
+  const app = await openMarket(file);
+  await Promise.all(
+    Array.from({ length: BUYERS / 10 }, async (_, slice) => {
+      for (let n = slice * 10; n < slice * 10 + 10; n += 1)
+        await app.execute(buyService, { service_id: serviceId(n), buyer_id: buyerId(n) });
+    }),
+  );
+  await app.close();
+}
+
+async function inProcess(name: string, folder: string): Promise<Measured> {
+  const args = ['--worker', name, '--folder', folder, ...(values.quick ? ['--quick'] : [])];
+  const child = fork(import.meta.filename, args, { execArgv: [...process.execArgv, '--expose-gc'] });
+  const exit = once(child, 'exit');
+  const [result] = (await Promise.race([once(child, 'message'), exit.then(() => [])])) as [Measured?];
+  if (!result) throw new Error(`The measure ${name} failed.`);
+  await exit;
+  return result;
+}
+
+async function measure(name: string, folder: string): Promise<void> {
+  const own = mkdtempSync(join(folder, `${name}-`));
+  let files = 0;
+  const fresh = (): string => join(own, `${(files += 1)}.db`);
+  const bench: Bench = {
+    template: join(folder, 'template.db'),
+    fresh,
+    copyOf: (file) => {
+      const copy = fresh();
+      copyFileSync(file, copy);
+      return copy;
+    },
+    ms: values.quick ? 300 : 2_000,
+    rounds: values.quick ? 1 : 5,
+    quick: values.quick,
+  };
+  const figures = await MEASURES[name]!(bench);
+  rmSync(own, { recursive: true, force: true });
+  process.send!({ figures, peakMiB: process.resourceUsage().maxRSS / 1024 } satisfies Measured, () =>
+    process.disconnect(),
+  );
+}
+
+function shown(value: number | undefined): string {
+  return value === undefined ? '' : value.toLocaleString('en', { maximumSignificantDigits: 3 });
+}
+
+function table(name: string, { figures, peakMiB }: Measured): string {
+  const rows = new Table({
+    head: [name, 'tidemark', 'bare loop', 'ratio', 'limit', ''],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+  });
+  for (const figure of figures) {
+    const { atLeast, atMost } = figure;
+    const limit = atLeast !== undefined ? `≥ ${shown(atLeast)}` : atMost !== undefined ? `≤ ${shown(atMost)}` : '';
+    const verdict = holds(figure);
+    rows.push([
+      figure.name,
+      shown(figure.ours),
+      shown(figure.bare),
+      shown(figure.ratio),
+      limit,
+      verdict === undefined ? '' : verdict ? '✓' : '✗',
+    ]);
+  }
+  rows.push(['peak memory: MiB', shown(peakMiB), '', '', '', '']);
+  return rows.toString();
+}
