@@ -2,13 +2,16 @@
  * The document cache: bounded, and cheap to look into.
  *
  * Two generations stand in for a list ordered by use: what is touched moves to the young one; when that holds half of
- * the bound it becomes the old one, and what nobody touched meanwhile goes. A touch costs a map look-up or two, and
- * between half of the bound and all of it stays in memory.
+ * the bound it becomes the old one, and what nobody touched meanwhile goes. A touch costs a look-up or two, and between
+ * half of the bound and all of it stays in memory.
  */
-export class Cache<Value> {
+import type { Folded } from '../model/reduce.ts';
+import { DocumentMap } from './document-map.ts';
+
+export class DocumentCache {
   readonly #generationMax: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
+  #young = new DocumentMap<Folded>();
+  #old = new DocumentMap<Folded>();
 
   constructor(entriesMax: number) {
     this.#generationMax = Math.max(1, Math.floor(entriesMax / 2));
@@ -18,34 +21,30 @@ export class Cache<Value> {
     return this.#young.size + this.#old.size;
   }
 
-  get(key: string): Value | undefined {
-    const young = this.#young.get(key);
+  get(collection: string, id: string): Folded | undefined {
+    const young = this.#young.get(collection, id);
     if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
+    const old = this.#old.get(collection, id);
+    if (old !== undefined) this.#set(collection, id, old);
     return old;
   }
 
-  set(key: string, value: Value): void {
-    this.#old.delete(key);
-    this.#young.set(key, value);
+  /** Takes a document in, unless a later version is there already: documents only move forward (law 6). */
+  remember(collection: string, id: string, folded: Folded): void {
+    const known = this.get(collection, id);
+    if (known === undefined || known.version <= folded.version) this.#set(collection, id, folded);
+  }
+
+  forget(collection: string, id: string): void {
+    this.#young.delete(collection, id);
+    this.#old.delete(collection, id);
+  }
+
+  #set(collection: string, id: string, folded: Folded): void {
+    this.#old.delete(collection, id);
+    this.#young.set(collection, id, folded);
     if (this.#young.size < this.#generationMax) return;
     this.#old = this.#young;
-    this.#young = new Map();
+    this.#young = new DocumentMap();
   }
-
-  delete(key: string): void {
-    this.#young.delete(key);
-    this.#old.delete(key);
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
-  }
-}
-
-/** The cache's key of a document. A collection's name may hold anything but NUL. */
-export function documentKey(collection: string, id: string): string {
-  return `${collection}\0${id}`;
 }

@@ -3,9 +3,8 @@ import type { Limits } from '../limits.ts';
 import { attacher, type Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { CommandDefinition } from '../model/command.ts';
-import type { Folded } from '../model/reduce.ts';
 import type { Registry, Session } from '../store/store.ts';
-import type { Cache } from './cache.ts';
+import type { DocumentCache } from './cache.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
@@ -22,7 +21,7 @@ export interface Core {
   readonly commands: ReadonlySet<CommandDefinition>;
   /** What the reducers handle: collection → event types. */
   readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly cache: Cache<Folded>;
+  readonly cache: DocumentCache;
   readonly watermark: Watermark;
   readonly counters: Counters;
   /** By which collections events are attached; replaced when the registry has grown. */

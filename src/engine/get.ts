@@ -3,11 +3,9 @@ import { InvalidInput } from '../errors.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { idFault } from '../model/id.ts';
 import { unborn } from '../model/reduce.ts';
-import { documentKey } from './cache.ts';
 import type { Core } from './core.ts';
 import { loadDocuments, type Wanted } from './document-reader.ts';
 import { documentOf, type Document } from './document.ts';
-import { remember } from './settle.ts';
 import { unknownCollection } from './working-set.ts';
 
 /** A point in the past: at most one of the three. */
@@ -57,7 +55,7 @@ export async function getDocuments(
 
   const asOf = past === 'position' || past === 'time' ? await positionAt(core, at) : undefined;
   const wanted: Wanted[] = ids.map((id) => {
-    const cached = asOf === undefined ? core.cache.get(documentKey(definition.name, id)) : undefined;
+    const cached = asOf === undefined ? core.cache.get(definition.name, id) : undefined;
     const usable = cached && (past !== 'version' || cached.version <= at.version!);
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: at.version };
   });
@@ -65,7 +63,7 @@ export async function getDocuments(
   return found.map(({ folded, head, error }, index) => {
     const id = ids[index]!;
     if (error !== undefined) throw error;
-    if (past === undefined) remember(core, documentKey(definition.name, id), folded);
+    if (past === undefined) core.cache.remember(definition.name, id, folded);
     if (past === 'version' && head < at.version!) {
       throw new InvalidInput(
         `${definition.name} ${JSON.stringify(id)} has no version ${at.version} yet: it is at ${head}.`,

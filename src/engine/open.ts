@@ -6,7 +6,7 @@ import { commandDefinition, type AnyCommand } from '../model/command.ts';
 import { domainDefinition } from '../model/domain.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
-import { Cache } from './cache.ts';
+import { DocumentCache } from './cache.ts';
 import { membershipOf, type Core } from './core.ts';
 import { consoleLogger, guarded, type Logger } from './logger.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
@@ -105,7 +105,7 @@ export async function openOn<Commands extends readonly AnyCommand[]>(
       collections: definitions,
       commands: new Set(commandDefinitions),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
-      cache: new Cache(limits.cacheEntriesMax),
+      cache: new DocumentCache(limits.cacheEntriesMax),
       watermark: new Watermark(),
       counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, exclusive: 0 },
       membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),

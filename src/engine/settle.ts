@@ -2,19 +2,12 @@
 import type { CollectionDefinition } from '../model/collection.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentVersion, Refused, Session, Stored } from '../store/store.ts';
-import { documentKey } from './cache.ts';
 import type { Core } from './core.ts';
 import { foldEvents, loadDocuments } from './document-reader.ts';
 import type { Draft, Drafted } from './draft.ts';
 import { outcomeOf } from './outcome.ts';
 import { recordedCommand, type RecordedEvent } from './recorded.ts';
 import type { Working } from './working-set.ts';
-
-/** Puts a document into the cache, unless a later version is there already. */
-export function remember(core: Core, key: string, folded: Folded): void {
-  const cached = core.cache.get(key);
-  if (!cached || cached.version <= folded.version) core.cache.set(key, folded);
-}
 
 /** Takes in a batch that was stored, and answers its callers. */
 export function settle(core: Core, draft: Draft, stored: Stored): void {
@@ -33,9 +26,9 @@ export function settle(core: Core, draft: Draft, stored: Stored): void {
 }
 
 /** A document that was read: events that its collection doesn't handle may have moved its version meanwhile. */
-function settleRead(core: Core, { key, stored, now }: Working, head: number): void {
+function settleRead(core: Core, { collection, id, stored, now }: Working, head: number): void {
   const missed = head - stored.version;
-  remember(core, key, {
+  core.cache.remember(collection.name, id, {
     version: now.version + missed,
     changed: now.changed > stored.version ? now.changed + missed : now.changed,
     state: now.state,
@@ -53,13 +46,12 @@ function settleAttached(
     for (const { collection: name, id, version } of attachments[index]!) {
       const collection = core.collections.get(name);
       if (!collection || draft.working.find({ collection: name, id })?.read) continue;
-      const key = documentKey(name, id);
       try {
-        const before = core.cache.get(key) ?? (version === 1 ? unborn(collection, id) : undefined);
+        const before = core.cache.get(name, id) ?? (version === 1 ? unborn(collection, id) : undefined);
         // Where something was missed in between, the next read brings it up to date.
-        if (before?.version === version - 1) core.cache.set(key, reduce(collection, id, before, event, time));
+        if (before?.version === version - 1) core.cache.remember(name, id, reduce(collection, id, before, event, time));
       } catch (error) {
-        core.cache.delete(key);
+        core.cache.forget(name, id);
         core.logger.error(
           { err: error, collection: name, id, version },
           'a reducer failed: this document cannot be read until it is mended',
@@ -105,20 +97,20 @@ export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft
   core.counters.conflicts += 1;
   const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
   for (const { collection: name, id, head, events } of refused.stale) {
-    const { key, collection, stored } = draft.working.find({ collection: name, id })!;
+    const { collection, stored } = draft.working.find({ collection: name, id })!;
     const { folded, error } = foldEvents(core, collection, id, stored, events);
     if (error !== undefined) {
       // The next try loads it, fails likewise, and records that.
-      core.cache.delete(key);
+      core.cache.forget(name, id);
       continue;
     }
-    remember(core, key, folded);
+    core.cache.remember(name, id, folded);
     if (folded.version < head) behind.push({ collection, id, from: folded });
   }
   if (behind.length === 0) return;
   const { found } = await loadDocuments(core, io, behind);
   for (const [index, { folded, error }] of found.entries()) {
     const { collection, id } = behind[index]!;
-    if (error === undefined) remember(core, documentKey(collection.name, id), folded);
+    if (error === undefined) core.cache.remember(collection.name, id, folded);
   }
 }

@@ -9,7 +9,6 @@ import { GENESIS_HASH, chainHash, commitDigest } from '../store/chain.ts';
 import type { DocumentHead, DocumentRef, LogEnd, LogPoint, StoredCommit, StoredEvent } from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
-import { documentKey } from './cache.ts';
 import type { Core } from './core.ts';
 import { foldEvents } from './document-reader.ts';
 import { eventFromStore } from './recorded.ts';
@@ -325,7 +324,7 @@ function foldOne(
     return;
   }
   folding.folded = folded;
-  const cached = core.cache.get(documentKey(collection, id));
+  const cached = core.cache.get(collection, id);
   if (cached?.version !== folded.version) return;
   walk.compared += 1;
   if (cached.changed !== folded.changed || canonicalJson(cached.state) !== canonicalJson(folded.state)) {

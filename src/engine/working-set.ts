@@ -7,14 +7,13 @@ import type { CollectionDefinition } from '../model/collection.ts';
 import type { MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentRef, Session } from '../store/store.ts';
-import { documentKey } from './cache.ts';
 import type { Core } from './core.ts';
+import { DocumentMap } from './document-map.ts';
 import { loadDocuments } from './document-reader.ts';
 
 export interface Working {
   readonly collection: CollectionDefinition;
   readonly id: string;
-  readonly key: string;
   /** As stored, at the version that the batch is checked against. */
   readonly stored: Folded;
   /** After the commits of the batch so far. */
@@ -22,7 +21,7 @@ export interface Working {
   /** Whether a commit of the batch rests on it. */
   read: boolean;
   /** What keeps it from being folded. */
-  readonly error?: unknown;
+  error: unknown;
 }
 
 interface Pending {
@@ -35,9 +34,9 @@ export class WorkingSet {
   readonly #io: Pick<Session, 'load'>;
   /** Whether cached documents are brought up to date first: under the write lock they are then exact. */
   readonly #fresh: boolean;
-  readonly #documents = new Map<string, Working>();
+  readonly #documents = new DocumentMap<Working>();
   /** Events of the batch attached to documents that nobody has read yet. */
-  readonly #pending = new Map<string, Pending[]>();
+  readonly #pending = new DocumentMap<Pending[]>();
 
   constructor(core: Core, io: Pick<Session, 'load'>, fresh: boolean) {
     this.#core = core;
@@ -51,35 +50,35 @@ export class WorkingSet {
   }
 
   find({ collection, id }: DocumentRef): Working | undefined {
-    return this.#documents.get(documentKey(collection, id));
+    return this.#documents.get(collection, id);
   }
 
   /** Brings documents in: from the cache, or all that aren't there in one call to the store. */
   async bring(refs: Iterable<DocumentRef>): Promise<void> {
-    const missing = new Map<string, { collection: CollectionDefinition; id: string; from: Folded }>();
+    const missing: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
+    const asked = new DocumentMap<true>();
     for (const { collection: name, id } of refs) {
-      const key = documentKey(name, id);
-      if (this.#documents.has(key) || missing.has(key)) continue;
+      if (this.#documents.get(name, id) || asked.get(name, id)) continue;
       const collection = this.#core.collections.get(name);
       if (!collection) throw unknownCollection(name);
-      const cached = this.#core.cache.get(key);
+      const cached = this.#core.cache.get(name, id);
       if (cached && !this.#fresh) {
-        this.#add(key, collection, id, cached);
+        this.#add(collection, id, cached);
         continue;
       }
       try {
-        missing.set(key, { collection, id, from: cached ?? unborn(collection, id) });
+        missing.push({ collection, id, from: cached ?? unborn(collection, id) });
+        asked.set(name, id, true);
       } catch (error) {
-        this.#add(key, collection, id, { version: 0, changed: 0, state: undefined }, error);
+        this.#add(collection, id, { version: 0, changed: 0, state: undefined }, error);
       }
     }
-    if (missing.size === 0) return;
-    const { found } = await loadDocuments(this.#core, this.#io, [...missing.values()]);
-    let next = 0;
-    for (const [key, { collection, id }] of missing) {
-      const { folded, error } = found[next++]!;
-      if (error === undefined) this.#core.cache.set(key, folded);
-      this.#add(key, collection, id, folded, error);
+    if (missing.length === 0) return;
+    const { found } = await loadDocuments(this.#core, this.#io, missing);
+    for (const [index, { collection, id }] of missing.entries()) {
+      const { folded, error } = found[index]!;
+      if (error === undefined) this.#core.cache.remember(collection.name, id, folded);
+      this.#add(collection, id, folded, error);
     }
   }
 
@@ -96,26 +95,26 @@ export class WorkingSet {
     for (const [working, folded] of changed) working.now = folded;
     for (const made of events) {
       for (const { collection, id } of made.attachments) {
-        const key = documentKey(collection, id);
-        if (this.#documents.has(key)) continue;
-        const pending = this.#pending.get(key);
+        if (this.#documents.get(collection, id)) continue;
+        const pending = this.#pending.get(collection, id);
         if (pending) pending.push({ made, time });
-        else this.#pending.set(key, [{ made, time }]);
+        else this.#pending.set(collection, id, [{ made, time }]);
       }
     }
   }
 
-  #add(key: string, collection: CollectionDefinition, id: string, stored: Folded, error?: unknown): void {
-    const working: Working = { collection, id, key, stored, now: stored, read: false, error };
-    this.#documents.set(key, working);
-    const pending = this.#pending.get(key);
-    if (!pending || error !== undefined) return;
-    this.#pending.delete(key);
+  #add(collection: CollectionDefinition, id: string, stored: Folded, error?: unknown): void {
+    const working: Working = { collection, id, stored, now: stored, read: false, error };
+    this.#documents.set(collection.name, id, working);
+    if (error !== undefined) return;
     try {
-      for (const { made, time } of pending) working.now = reduce(collection, id, working.now, made.event, time);
+      for (const { made, time } of this.#pending.get(collection.name, id) ?? []) {
+        working.now = reduce(collection, id, working.now, made.event, time);
+      }
     } catch (caught) {
-      this.#documents.set(key, { ...working, error: caught });
+      working.error = caught;
     }
+    this.#pending.delete(collection.name, id);
   }
 }
 
