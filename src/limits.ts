@@ -19,6 +19,8 @@ export interface Limits {
   readonly eventAttachmentsMax: number;
   /** Documents that one command reads. */
   readonly commandReadsMax: number;
+  /** Documents that one `get` asks for. */
+  readonly getDocumentsMax: number;
   /** Bytes of the JSON text of a command's input. */
   readonly inputBytesMax: number;
   /** Bytes of the JSON text of a failure's details. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   commitEventsMax: 1_000,
   eventAttachmentsMax: 1_000,
   commandReadsMax: 1_000,
+  getDocumentsMax: 10_000,
   inputBytesMax: 16 * 1024 * 1024,
   detailsBytesMax: 16 * 1024,
   cacheEntriesMax: 50_000,

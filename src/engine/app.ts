@@ -4,6 +4,7 @@ import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { InvalidInput } from '../errors.ts';
 import { idFault } from '../model/id.ts';
+import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document } from './document.ts';
 import { Entry } from './entry.ts';
@@ -13,7 +14,7 @@ import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from
 import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
 import { assertSame, replay } from './replay.ts';
-import { requestOf, type ExecuteOptions } from './request.ts';
+import { requestOf, type ExecuteOptions, type Request } from './request.ts';
 import { statusOf, type Status } from './status.ts';
 import { verifyLog, type Verification, type VerifyOptions } from './verify.ts';
 
@@ -88,25 +89,22 @@ export class Application implements App {
     this.#assertOpen();
     this.#core.watermark.assertWhole();
     const request = requestOf(this.#core, command, input, options);
+    request.signal?.throwIfAborted();
     let prepared: unknown;
     if (request.command.prepare) {
-      request.signal?.throwIfAborted();
-      if (request.named) {
-        const [commit] = await this.#core.session.ledger([request.facts.id]);
-        if (commit?.final) {
-          assertSame(request, commit);
-          this.#core.counters.commands += 1;
-          this.#core.counters.replayed += 1;
-          return replay(this.#core, commit);
-        }
+      const commit = request.named ? await this.#ledgerEntry(request.facts.id) : undefined;
+      if (commit?.final) {
+        assertSame(request, commit);
+        this.#core.counters.commands += 1;
+        this.#core.counters.replayed += 1;
+        return replay(this.#core, commit);
       }
-      const { id, actor } = request.facts;
-      const signals = request.signal ? [request.signal, this.#closing.signal] : [this.#closing.signal];
-      prepared = await request.command.prepare(request.input, { id, actor, signal: AbortSignal.any(signals) });
+      prepared = await this.#prepare(request);
       this.#assertOpen();
     }
     const entry = new Entry(request, prepared);
-    if (!entry.settled) this.#executor.submit(entry);
+    this.#executor.submit(entry);
+    if (request.signal) entry.giveUpOn(request.signal);
     return entry.promise;
   }
 
@@ -131,7 +129,7 @@ export class Application implements App {
     this.#assertOpen();
     const fault = idFault(commandId);
     if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
-    const [commit] = await this.#core.session.ledger([commandId]);
+    const commit = await this.#ledgerEntry(commandId);
     return commit && replay(this.#core, commit);
   }
 
@@ -160,6 +158,32 @@ export class Application implements App {
     await this.#executor.drain();
     await this.#core.session.close();
     this.#state = 'closed';
+  }
+
+  /** What the ledger holds of a command id. @throws HistoryDiverged: on a store that went back, "nothing" proves nothing */
+  async #ledgerEntry(id: string): Promise<StoredCommit | undefined> {
+    const { session, watermark } = this.#core;
+    watermark.assertWhole();
+    const before = watermark.seen;
+    const [commit] = await session.ledger([id]);
+    const { end } = await session.load([]);
+    await watermark.observe(before, end, session);
+    return commit;
+  }
+
+  /** Runs `prepare`, and waits no longer than the signals let: the caller's, and that of closing. */
+  async #prepare({ command, input, facts, signal }: Request): Promise<unknown> {
+    const either = AbortSignal.any(signal ? [signal, this.#closing.signal] : [this.#closing.signal]);
+    either.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(either.reason);
+    either.addEventListener('abort', abort, { once: true });
+    try {
+      const { id, actor } = facts;
+      return await Promise.race([command.prepare!(input, { id, actor, signal: either }), aborted.promise]);
+    } finally {
+      either.removeEventListener('abort', abort);
+    }
   }
 
   #assertOpen(): void {

@@ -18,8 +18,3 @@ export interface Document<State> extends Read<State> {
 export function documentOf(collection: string, id: string, { version, changed, state }: Folded): Document<unknown> {
   return Object.freeze({ collection, id, version, changed, exists: changed > 0, state: state as never });
 }
-
-/** What a decision sees of a document. */
-export function readOf(id: string, { changed, state }: Folded): Read<unknown> {
-  return Object.freeze({ id, exists: changed > 0, state: state as never });
-}

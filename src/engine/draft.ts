@@ -1,5 +1,13 @@
 /** Drafting a batch: decides commands one after the other, each on the state its predecessors left. */
-import { Closed, Conflict, HistoryDiverged, ReducerFailed, StoreUnavailable, UpcastFailed } from '../errors.ts';
+import {
+  Closed,
+  Conflict,
+  HistoryDiverged,
+  InvalidInput,
+  ReducerFailed,
+  StoreUnavailable,
+  UpcastFailed,
+} from '../errors.ts';
 import type { CommandDefinition } from '../model/command.ts';
 import {
   contended,
@@ -11,22 +19,24 @@ import {
   type Decision,
   type Rules,
 } from '../model/decide.ts';
-import type { AnyRef } from '../model/reads.ts';
+import { readOf, type AnyRef } from '../model/reads.ts';
 import { commitDigest } from '../store/chain.ts';
 import type { Batch, Commit, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { readOf } from './document.ts';
 import type { Entry } from './entry.ts';
 import { unknownCollection, WorkingSet, type Working } from './working-set.ts';
 
 /** A batch ready to be sent, and what is needed to answer its callers. */
 export interface Draft {
-  readonly batch: Batch;
+  /** Undefined if there is nothing to store. */
+  readonly batch: Batch | undefined;
   readonly working: WorkingSet;
   /** In the order of the batch's commits and of its reads. */
   readonly drafted: readonly Drafted[];
   readonly reads: readonly Working[];
-  /** Entries that didn't fit any more. */
+  /** Entries whose `unchanged` documents have changed: to be refused, unless the ledger knows them already. */
+  readonly conflicts: readonly { readonly entry: Entry; readonly error: Conflict }[];
+  /** Entries that are to be decided after this batch: it is full, or what they ask for depends on it. */
   readonly left: readonly Entry[];
 }
 
@@ -54,8 +64,7 @@ interface Started {
 const staged = new WeakSet<CommandDefinition>();
 
 /**
- * Decides the entries. Those that turn out to be no command (a conflict with `unchanged`, an id in the input that is
- * none) are rejected here; undefined if none is left.
+ * Decides the entries. Those that turn out to be no command (an id in the input that is none) are rejected here.
  *
  * @throws StoreUnavailable, HistoryDiverged from loading
  */
@@ -64,46 +73,48 @@ export async function draftBatch(
   io: Pick<Session, 'load'>,
   entries: readonly Entry[],
   { fresh, contendedAfter }: DraftOptions,
-): Promise<Draft | undefined> {
+): Promise<Draft> {
   const { generation, attacher } = core.membership;
   const rules: Rules = { events: core.events, attacher, limits: core.limits };
   const { seen } = core.watermark;
   const time = Math.max(core.runtime.now(), seen.recordedAt);
   const working = new WorkingSet(core, io, fresh);
   const started = entries.flatMap((entry) => start(entry, time, rules, contendedAfter));
-  await fetchAhead(core, working, started);
+  if (contendedAfter === undefined) await fetchAhead(core, working, started, rules);
 
   const drafted: Drafted[] = [];
+  const conflicts: { entry: Entry; error: Conflict }[] = [];
+  const left: Entry[] = [];
   let bytes = 0;
-  let left: readonly Entry[] = [];
-  for (const [index, one] of started.entries()) {
+  for (const one of started) {
+    const { entry, asked } = one;
+    if (bytes >= core.limits.batchBytesMax) {
+      left.push(entry);
+      continue;
+    }
     const rests = new Set<Working>();
-    let decision: Decision | undefined;
+    let decision: Decision;
     try {
-      await checkUnchanged(one.entry, working, rests);
+      const ground = contendedAfter === undefined ? groundOf(entry, working, rests) : 'unchanged';
+      if (ground === 'tentative') left.push(entry);
+      else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
+      if (ground !== 'unchanged') continue;
       decision = await finish(one, working, core, rests);
     } catch (error) {
       if (concernsAll(error)) throw error;
-      one.entry.reject(error);
+      entry.reject(error);
       continue;
     }
-    const size = decision.events.reduce((sum, event) => sum + event.bytes, 0);
-    if (drafted.length > 0 && bytes + size > core.limits.batchBytesMax) {
-      left = started.slice(index).map(({ entry }) => entry);
-      break;
-    }
-    bytes += size;
     try {
       working.commit(decision.events, time);
     } catch (error) {
       // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
-      decision = errored(one.asked, error, rules);
-      working.commit(decision.events, time);
+      decision = errored(asked, error, rules);
     }
+    bytes += decision.events.reduce((sum, event) => sum + event.bytes, 0);
     for (const document of rests) document.read = true;
-    drafted.push({ entry: one.entry, decision, time });
+    drafted.push({ entry, decision, time });
   }
-  if (drafted.length === 0) return undefined;
   const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {
     seen,
@@ -112,7 +123,7 @@ export async function draftBatch(
     reads: reads.map(({ collection, id, stored }) => ({ collection: collection.name, id, version: stored.version })),
     commits: drafted.map(commitOf),
   };
-  return { batch, working, drafted, reads, left };
+  return { batch: drafted.length > 0 ? batch : undefined, working, drafted, reads, conflicts, left };
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
@@ -133,16 +144,17 @@ function start(entry: Entry, time: number, rules: Rules, contendedAfter: number 
 }
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
-async function fetchAhead(core: Core, working: WorkingSet, started: readonly Started[]): Promise<void> {
+async function fetchAhead(core: Core, working: WorkingSet, started: readonly Started[], rules: Rules): Promise<void> {
   const known = (refs: readonly AnyRef[]): readonly AnyRef[] =>
     refs.filter((ref) => core.collections.has(ref.collection));
+  for (const { entry } of started) for (const document of entry.request.unchanged) working.expect(document);
   await working.bring(
     started.flatMap(({ entry, first }) => [...(first.done ? [] : known(first.value)), ...entry.request.unchanged]),
   );
   let ahead = started
     .filter(({ asked, first }) => !first.done && staged.has(asked.command))
     .map(({ asked }) => {
-      const stages = foresee(asked);
+      const stages = foresee(asked, rules);
       return { stages, step: stages.next() };
     });
   for (;;) {
@@ -162,19 +174,32 @@ function usable(working: WorkingSet, ref: AnyRef): boolean {
   return found !== undefined && found.error === undefined;
 }
 
-async function checkUnchanged({ request }: Entry, working: WorkingSet, rests: Set<Working>): Promise<void> {
+/**
+ * Whether the documents in `unchanged` are: a conflict if what is stored has moved on. If only the batch itself would
+ * move them, nothing can be said before it is stored.
+ */
+function groundOf({ request }: Entry, working: WorkingSet, rests: Set<Working>): 'unchanged' | 'tentative' | Conflict {
+  let ground: 'unchanged' | 'tentative' = 'unchanged';
   for (const document of request.unchanged) {
+    const { collection, id, version } = document;
     const found = working.find(document)!;
     if (found.error !== undefined) throw found.error;
-    if (found.now.changed > document.version) {
-      const { collection, id, version } = document;
-      throw new Conflict(
-        `Command ${request.command.name}: ${collection} ${JSON.stringify(id)} has changed since version ${version}. Nothing was recorded: read it again, and decide again.`,
-        { collection, id, version, changed: found.now.changed },
+    if (found.stored.version < version) {
+      throw new InvalidInput(
+        `Command ${request.command.name}: ${collection} ${JSON.stringify(id)} in unchanged has no version ${version} yet: it is at ${found.stored.version}.`,
+        { path: 'unchanged', collection, id, version, head: found.stored.version },
       );
     }
+    if (found.stored.changed > version) {
+      return new Conflict(
+        `Command ${request.command.name}: ${collection} ${JSON.stringify(id)} has changed since version ${version}. Nothing was recorded: read it again, and decide again.`,
+        { collection, id, version, changed: found.stored.changed },
+      );
+    }
+    if (found.now.changed > version) ground = 'tentative';
     rests.add(found);
   }
+  return ground;
 }
 
 /** Runs a started command to its decision, on the batch's state. */

@@ -19,12 +19,13 @@ export class Entry {
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    const { signal } = request;
-    if (!signal) return;
+  }
+
+  /** Gives up waiting when the signal aborts. Called once the entry is accepted: a listener for each refusal would pile up. */
+  giveUpOn(signal: AbortSignal): void {
     const giveUp = (): void => this.reject(signal.reason);
-    if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { once: true });
-    promise.catch(() => undefined).finally(() => signal.removeEventListener('abort', giveUp));
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.promise.catch(() => undefined).finally(() => signal.removeEventListener('abort', giveUp));
   }
 
   get id(): string {

@@ -3,7 +3,7 @@
  * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
-import type { Locked, Stored } from '../store/store.ts';
+import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import { membershipOf, type Core } from './core.ts';
 import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
 import type { Entry } from './entry.ts';
@@ -42,6 +42,8 @@ export class Executor {
     this.#core.watermark.assertWhole();
     if (this.#closed) throw closedError();
     const { queueCommandsMax } = this.#core.limits;
+    // Callers that gave up no longer wait.
+    if (this.#queue.length >= queueCommandsMax) this.#queue = this.#queue.filter(({ settled }) => !settled);
     if (this.#queue.length >= queueCommandsMax) {
       throw new Overloaded(
         `${queueCommandsMax} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
@@ -99,7 +101,7 @@ export class Executor {
           attempt = await this.#lastTry(rest);
         } else {
           if (last) await runtime.sleep(runtime.random() * Math.min(BACKOFF_MAX_MS, 2 ** (tries - limits.triesMax)));
-          const contendedAfter = tries > UNLOCKED_TRIES_MAX ? tries : undefined;
+          const contendedAfter = last && tries > UNLOCKED_TRIES_MAX ? tries : undefined;
           attempt = await this.#attempt(session, rest, { fresh: false, contendedAfter });
         }
         if (attempt.stored) {
@@ -109,9 +111,8 @@ export class Executor {
         rest = attempt.rest;
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
-        if (!(error instanceof StoreUnavailable) || error.details['unknown'] !== true) throw error;
+        if (!isInDoubt(error)) throw error;
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
-        for (const entry of rest) entry.sentInDoubt = true;
         await runtime.sleep(runtime.random() * BACKOFF_MAX_MS);
       }
     }
@@ -120,28 +121,37 @@ export class Executor {
   /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
   async #lastTry(entries: readonly Entry[]): Promise<Attempt> {
     this.#core.counters.exclusive += 1;
-    return this.#core.session.exclusive(async (locked) => {
-      let attempt = await this.#attempt(locked, entries, { fresh: true });
-      // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
-      while (!attempt.stored && attempt.rest.length > 0)
-        attempt = await this.#attempt(locked, attempt.rest, { fresh: true });
-      return attempt;
-    });
+    let sent: Draft | undefined;
+    try {
+      return await this.#core.session.exclusive(async (locked) => {
+        let attempt = await this.#attempt(locked, entries, { fresh: true });
+        // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
+        while (!attempt.stored && attempt.rest.length > 0) {
+          attempt = await this.#attempt(locked, attempt.rest, { fresh: true });
+        }
+        sent = attempt.stored?.draft;
+        return attempt;
+      });
+    } catch (error) {
+      if (sent) markInDoubt(sent, error);
+      throw error;
+    }
   }
 
   async #attempt(io: Locked, entries: readonly Entry[], options: DraftOptions): Promise<Attempt> {
     const core = this.#core;
     const waiting = entries.filter(({ settled }) => !settled);
     const draft = await draftBatch(core, io, waiting, options);
-    if (!draft) return { rest: [] };
-    const appended = await io.append(draft.batch);
+    await this.#refuse(io, draft.conflicts);
+    if (!draft.batch) return { rest: draft.left };
+    const appended = await this.#append(io, draft, draft.batch);
     const sent = draft.drafted.map(({ entry }) => entry);
     switch (appended.status) {
       case 'stored':
         return { stored: { draft, receipt: appended }, rest: draft.left };
       case 'refused':
         await takeIn(core, io, draft, appended);
-        await this.#answerDuplicates(sent, appended.duplicates);
+        await this.#answerDuplicates(io, sent, appended.duplicates);
         return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled) };
       case 'behind':
         core.membership = membershipOf(await io.registry(), core.collections, core.limits.eventAttachmentsMax);
@@ -151,29 +161,66 @@ export class Executor {
     }
   }
 
-  async #answerDuplicates(entries: readonly Entry[], ids: readonly string[]): Promise<void> {
+  async #append(io: Locked, draft: Draft, batch: Batch): Promise<Appended> {
+    try {
+      return await io.append(batch);
+    } catch (error) {
+      markInDoubt(draft, error);
+      throw error;
+    }
+  }
+
+  /** A command that was executed before is answered, whatever has changed since. */
+  async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
+    const known = conflicts
+      .filter(({ entry }) => entry.request.named || entry.sentInDoubt)
+      .map(({ entry }) => entry.id);
+    const commits = known.length === 0 ? [] : await io.ledger(known);
+    for (const { entry, error } of conflicts) {
+      const commit = commits.find(({ command, final }) => final && command.id === entry.id);
+      if (commit) await this.#answer(entry, commit);
+      else entry.reject(error);
+    }
+  }
+
+  async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    const core = this.#core;
-    const commits = new Map((await core.session.ledger(ids)).map((commit) => [commit.command.id, commit]));
+    const commits = new Map((await io.ledger(ids)).map((commit) => [commit.command.id, commit]));
     for (const id of ids) {
       const entry = entries.find((one) => one.id === id)!;
       const commit = commits.get(id);
-      try {
-        if (!commit?.final)
-          throw new LogCorrupt(
+      if (commit?.final) await this.#answer(entry, commit);
+      else {
+        entry.reject(
+          new LogCorrupt(
             `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
             { id },
-          );
-        assertSame(entry.request, commit);
-        const outcome = await replay(core, commit);
-        core.counters.commands += 1;
-        core.counters.replayed += 1;
-        entry.resolve(entry.sentInDoubt ? { ...outcome, replayed: false } : outcome);
-      } catch (error) {
-        entry.reject(error);
+          ),
+        );
       }
     }
   }
+
+  async #answer(entry: Entry, commit: StoredCommit): Promise<void> {
+    try {
+      assertSame(entry.request, commit);
+      const outcome = await replay(this.#core, commit);
+      this.#core.counters.commands += 1;
+      this.#core.counters.replayed += 1;
+      entry.resolve(entry.sentInDoubt ? { ...outcome, replayed: false } : outcome);
+    } catch (error) {
+      entry.reject(error);
+    }
+  }
+}
+
+/** After a send that got no answer, the ledger may show the commits of these very callers. */
+function markInDoubt(draft: Draft, error: unknown): void {
+  if (isInDoubt(error)) for (const { entry } of draft.drafted) entry.sentInDoubt = true;
+}
+
+function isInDoubt(error: unknown): boolean {
+  return error instanceof StoreUnavailable && error.details['unknown'] === true;
 }
 
 export function closedError(): Closed {

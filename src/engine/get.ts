@@ -52,6 +52,12 @@ export async function getDocuments(
     });
   core.watermark.assertWhole();
   if (ids.length === 0) return [];
+  if (ids.length > core.limits.getDocumentsMax) {
+    throw new InvalidInput(`get takes at most ${core.limits.getDocumentsMax} ids at once, not ${ids.length}.`, {
+      path: 'ids',
+      max: core.limits.getDocumentsMax,
+    });
+  }
 
   const asOf = past === 'position' || past === 'time' ? await positionAt(core, at) : undefined;
   const wanted: Wanted[] = ids.map((id) => {
@@ -99,7 +105,9 @@ function checkAt(at: At): keyof At | undefined {
 /** The last position recorded by a time, or a position that the log has reached. */
 async function positionAt(core: Core, { position, time }: At): Promise<number> {
   if (position !== undefined) {
-    const { end } = await core.session.read({ after: position, before: position + 1, limit: 1 });
+    const before = core.watermark.seen;
+    const { end } = await core.session.load([]);
+    await core.watermark.observe(before, end, core.session);
     if (position <= end.position) return position;
     throw new InvalidInput(`The log has not reached position ${position} yet: it ends at ${end.position}.`, {
       path: 'position',

@@ -133,7 +133,8 @@ function checked<Options extends OpenOptions<readonly AnyCollection[], readonly 
   if (clock !== undefined && typeof clock !== 'function')
     wrong('clock must be a function that gives milliseconds since the Unix epoch');
   for (const level of ['debug', 'info', 'warn', 'error'] as const) {
-    if (logger !== undefined && typeof logger[level] !== 'function') wrong(`logger has no ${level}(details, message)`);
+    if (logger !== undefined && typeof (logger as Partial<Logger> | null)?.[level] !== 'function')
+      wrong(`logger has no ${level}(details, message)`);
   }
   return options;
 }

@@ -15,6 +15,9 @@ export interface Runtime {
   randomBytes(): Uint8Array;
 }
 
+/** The latest time that 48 bits hold, as in a UUID of version 7: the year 10889. A clock beyond it counts another unit. */
+const TIME_MAX = 2 ** 48 - 1;
+
 /** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock gives no time */
 export function machineRuntime(clock: () => number = Date.now): Runtime {
   // Random bytes are fetched for many ids at once: a call for each costs more than the id.
@@ -23,7 +26,7 @@ export function machineRuntime(clock: () => number = Date.now): Runtime {
   return {
     now() {
       const now = Math.floor(clock());
-      if (Number.isSafeInteger(now) && now >= 0) return now;
+      if (now >= 0 && now <= TIME_MAX) return now;
       throw new InvalidDefinition(
         `The clock passed to open gave ${now}: it must give milliseconds since the Unix epoch.`,
       );

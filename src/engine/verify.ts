@@ -3,13 +3,16 @@
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
 import { InvalidInput, TidemarkError } from '../errors.ts';
+import type { Attacher } from '../model/attach.ts';
+import type { CollectionDefinition } from '../model/collection.ts';
+import { thrown } from '../model/foreign.ts';
 import { canonicalJson } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
 import { GENESIS_HASH, chainHash, commitDigest } from '../store/chain.ts';
 import type { DocumentHead, DocumentRef, LogEnd, LogPoint, StoredCommit, StoredEvent } from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
-import type { Core } from './core.ts';
+import { membershipOf, type Core } from './core.ts';
 import { foldEvents } from './document-reader.ts';
 import { eventFromStore } from './recorded.ts';
 
@@ -52,6 +55,8 @@ const DOCUMENTS_PAGE = 200;
 interface Walk {
   readonly core: Core;
   readonly end: LogEnd;
+  /** Without a bound on attachments: what is stored was within the bound of its time. */
+  readonly attacher: Attacher;
   readonly problems: Problem[];
   /** What the log says is attached, and what the documents have: equal if the index is whole. */
   readonly inLog: AttachmentSum;
@@ -71,6 +76,7 @@ export async function verifyLog(core: Core, options: VerifyOptions = {}): Promis
   const walk: Walk = {
     core,
     end,
+    attacher: membershipOf(await core.session.registry(), core.collections, Infinity).attacher,
     problems: [],
     inLog: new AttachmentSum(),
     inDocuments: new AttachmentSum(),
@@ -222,7 +228,7 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   if (definition && definition.version !== stored.schemaVersion) return;
   const { position } = stored;
   try {
-    const found = walk.core.membership.attacher.attach(eventFromStore(walk.core.events, stored));
+    const found = walk.attacher.attach(eventFromStore(walk.core.events, stored));
     const expected = found.map(attachmentText).sort();
     const actual = stored.attachments.map(attachmentText).sort();
     if (canonicalJson(expected) !== canonicalJson(actual)) {
@@ -236,7 +242,7 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
     note(walk, {
       code: 'Attachments',
       position,
-      message: `The event at position ${position} can't be read: ${(error as Error).message}`,
+      message: `The event at position ${position} can't be read: ${thrown(error)}`,
     });
   }
 }
@@ -268,7 +274,7 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
   const { core, end } = walk;
   let open: Folding[] = page.map(({ collection, id }) => {
     const definition = core.collections.get(collection);
-    return { ref: { collection, id }, folded: definition && unborn(definition, id), version: 0 };
+    return { ref: { collection, id }, folded: definition && born(walk, definition, id), version: 0 };
   });
   while (open.length > 0) {
     const loaded = await core.session.load(
@@ -304,6 +310,15 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
   }
 }
 
+function born(walk: Walk, collection: CollectionDefinition, id: string): Folded | undefined {
+  try {
+    return unborn(collection, id);
+  } catch (error) {
+    note(walk, { code: 'Document', collection: collection.name, id, message: thrown(error) });
+    return undefined;
+  }
+}
+
 /** Folds one event more, and compares with the cache where that stands at the same version. */
 function foldOne(
   walk: Walk,
@@ -317,9 +332,7 @@ function foldOne(
   if (!definition || !folding.folded) return;
   const { folded, error } = foldEvents(core, definition, id, folding.folded, [event]);
   if (error !== undefined) {
-    wrong(
-      `${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${(error as Error).message}`,
-    );
+    wrong(`${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${thrown(error)}`);
     folding.folded = undefined;
     return;
   }

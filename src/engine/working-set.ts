@@ -6,7 +6,7 @@ import { UnknownCollection } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
-import type { DocumentRef, Session } from '../store/store.ts';
+import type { DocumentRef, DocumentVersion, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { DocumentMap } from './document-map.ts';
 import { loadDocuments } from './document-reader.ts';
@@ -51,6 +51,12 @@ export class WorkingSet {
 
   find({ collection, id }: DocumentRef): Working | undefined {
     return this.#documents.get(collection, id);
+  }
+
+  /** Makes sure that a document isn't taken from a cache that is behind what the caller has seen of it. */
+  expect({ collection, id, version }: DocumentVersion): void {
+    const cached = this.#core.cache.get(collection, id);
+    if (cached && cached.version < version) this.#core.cache.forget(collection, id);
   }
 
   /** Brings documents in: from the cache, or all that aren't there in one call to the store. */

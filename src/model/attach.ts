@@ -3,6 +3,7 @@ import { DomainOutdated, InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { AnyEvent } from './event.ts';
 import { describeFault, jsonFault } from './json.ts';
 import { functionTypes, idFinder, keyFields, type DeclaredKey, type IdFinder, type KeyDefinition } from './key.ts';
+import { thrown } from './foreign.ts';
 import { idFault } from './id.ts';
 
 /** A collection as far as attaching needs it. `functions` are there only if this application has its code. */
@@ -93,7 +94,7 @@ function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly st
   } catch (cause) {
     if (cause instanceof InvalidEvent) throw cause;
     throw new InvalidEvent(
-      `The key function of collection ${collection} for ${event.type} threw: ${String(cause)}.`,
+      `The key function of collection ${collection} for ${event.type} threw ${thrown(cause)}.`,
       { collection, type: event.type },
       cause,
     );

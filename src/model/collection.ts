@@ -2,6 +2,7 @@
 import { InvalidDefinition, ReducerFailed } from '../errors.ts';
 import type { AnyEvent, AsJson, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
+import { isPromise, thrown } from './foreign.ts';
 import { describeFault, freezeJson, jsonFault } from './json.ts';
 import { defineKey, type Key, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
@@ -124,12 +125,15 @@ function defineInitial(
         state = (initial as (id: string) => unknown)(id);
       } catch (cause) {
         throw new ReducerFailed(
-          `The initial state of ${collection} ${id} threw: ${String(cause)}.`,
+          `The initial state of ${collection} ${id} threw ${thrown(cause)}.`,
           { collection, id },
           cause,
         );
       }
-      const fault = state === undefined ? { path: '', problem: 'undefined is not JSON' } : freezeJson(state);
+      const fault =
+        state === undefined || isPromise(state)
+          ? { path: '', problem: state === undefined ? 'undefined is not JSON' : 'a promise is not JSON' }
+          : freezeJson(state);
       if (!fault) return state;
       throw new ReducerFailed(`The initial state of ${collection} ${id} is not plain JSON: ${describeFault(fault)}.`, {
         collection,

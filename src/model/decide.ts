@@ -8,6 +8,7 @@ import type { Attacher } from './attach.ts';
 import type { CommandDefinition, Context } from './command.ts';
 import type { EventDefinition } from './event.ts';
 import { isFailure, type Failure } from './failure.ts';
+import { describeError, isPromise } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
 import { describeFault, jsonFault } from './json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
@@ -78,14 +79,21 @@ export function* decide(asked: Asked, rules: Rules): Deciding {
   return decideOn(documents, asked, context, rules);
 }
 
-/** The stages of reads alone, to fetch documents ahead. Ends early where `decide` would report a fault. */
-export function* foresee(asked: Asked): Generator<readonly AnyRef[], void, readonly Read<unknown>[]> {
+/**
+ * The stages of reads alone, to fetch documents ahead: on tentative states, so no further than `decide` would go. Ends
+ * early where `decide` would report a fault.
+ */
+export function* foresee(
+  asked: Asked,
+  { limits }: Rules,
+): Generator<readonly AnyRef[], void, readonly Read<unknown>[]> {
   const { reads, name } = asked.command;
   if (!reads) return;
   try {
     const reading = readStages(name, reads(asked.input, contextOf(asked)));
+    let asking = 0;
     let step = reading.next();
-    while (!step.done) step = reading.next(yield step.value);
+    while (!step.done && (asking += step.value.length) <= limits.commandReadsMax) step = reading.next(yield step.value);
   } catch {
     // decide() goes the same way and reports it.
   }
@@ -95,7 +103,11 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
   try {
     const decided = asked.command.decide(documents, asked.input, context);
     if (isFailure(decided)) return failed(decided, asked, rules);
-    refusePromise(decided, asked);
+    if (isPromise(decided)) {
+      throw new InvalidDefinition(
+        `Command ${asked.command.name}: decide returned a promise. It must be synchronous; call the outside world in prepare.`,
+      );
+    }
     const raw: readonly unknown[] = Array.isArray(decided) ? decided : [decided];
     if (raw.length === 0)
       throw new InvalidDefinition(`Command ${asked.command.name}: decide returned no event. Return one, or a failure.`);
@@ -137,8 +149,10 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
         `Command ${command.name}: the details of ${reason} are over ${rules.limits.detailsBytesMax} bytes.`,
       );
     }
-    const ids = command.about ? (command.about(input) as object) : rules.attacher.idFieldsOf(input);
-    const raw = { ...ids, type: command.failureType, reason, details };
+    const ids = command.about ? command.about(input) : rules.attacher.idFieldsOf(input);
+    if (isPromise(ids))
+      throw new InvalidDefinition(`Command ${command.name}: about returned a promise. It must be synchronous.`);
+    const raw = { ...(ids as object), type: command.failureType, reason, details };
     const event = rules.events.has(command.failureType) ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
     return { ...base, details: text, events: [event] };
   } catch (error) {
@@ -149,9 +163,7 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
 
 /** What a command comes to whose code went wrong: recorded, not final, so the same id may be sent again. */
 export function errored(asked: Asked, error: unknown, rules: Rules): Decision {
-  const name = presentable(error instanceof Error ? error.name : typeof error, 200);
-  const message = presentable(error instanceof Error ? error.message : String(error), 1_000);
-  return system('$ERRORED', 'ERROR', asked, { name, message }, rules, error);
+  return system('$ERRORED', 'ERROR', asked, describeError(error), rules, error);
 }
 
 /** What a command comes to that others outran every time. */
@@ -171,22 +183,9 @@ function system(type: string, reason: string, asked: Asked, details: object, rul
   return error === undefined ? decision : { ...decision, error };
 }
 
-/** Text from the user's code that may hold anything: cut, and made storable. */
-function presentable(text: string, charactersMax: number): string {
-  return text.slice(0, charactersMax).replaceAll('\0', '\u{fffd}').toWellFormed();
-}
-
 function contextOf({ id, time, actor, prepared }: Asked): Context<unknown> {
   let made = 0;
   return Object.freeze({ id, time, actor, prepared, newId: () => derivedId(id, (made += 1)) });
-}
-
-function refusePromise(decided: unknown, { command }: Asked): void {
-  if (typeof (decided as { then?: unknown } | undefined | null)?.then !== 'function') return;
-  Promise.resolve(decided).catch(() => undefined);
-  throw new InvalidDefinition(
-    `Command ${command.name}: decide returned a promise. It must be synchronous; call the outside world in prepare.`,
-  );
 }
 
 function tooManyReads({ command }: Asked, { commandReadsMax }: Limits): LimitExceeded {

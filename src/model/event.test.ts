@@ -45,6 +45,9 @@ describe('an event whose shape has changed', () => {
     ).toThrow(UpcastFailed);
     expect(() => failing(() => null as never)).toThrow(UpcastFailed);
     expect(() => failing(() => ({ at: new Date(0) }))).toThrow(UpcastFailed);
+    expect(() => failing(() => new Map())).toThrow(UpcastFailed);
+    expect(() => failing(() => ({ type: 'ANOTHER' }))).toThrow('an event keeps its type');
+    expect(() => failing(async () => Promise.reject(new Error('unhandled?')))).toThrow('returned a promise');
   });
 
   test('needs every step', () => {

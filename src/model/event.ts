@@ -2,7 +2,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed } from '../errors.ts';
 import { nameFault } from './id.ts';
-import { describeFault, freezeJson } from './json.ts';
+import { isPromise, thrown } from './foreign.ts';
+import { describeFault, freezeJson, jsonFault } from './json.ts';
 import { isSchema } from './schema.ts';
 
 /** Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. */
@@ -113,8 +114,7 @@ export function readEvent(
   let fields = JSON.parse(json) as object;
   if (definition && schemaVersion !== definition.version) fields = upcastFields(definition, schemaVersion, fields);
   const event = { type, ...fields };
-  const fault = freezeJson(event);
-  if (fault) throw new UpcastFailed(`Upcasting ${type} gave no plain JSON: ${describeFault(fault)}.`, { type });
+  freezeJson(event);
   return event;
 }
 
@@ -132,13 +132,21 @@ function upcastFields(definition: EventDefinition, storedVersion: number, stored
     try {
       fields = upcast[from]!(fields);
     } catch (cause) {
-      throw new UpcastFailed(`Upcasting ${type} from version ${from} threw: ${String(cause)}.`, details, cause);
+      throw new UpcastFailed(`Upcasting ${type} from version ${from} threw ${thrown(cause)}.`, details, cause);
     }
-    if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-      throw new UpcastFailed(`Upcasting ${type} from version ${from} must return an object of fields.`, details);
-    }
+    const problem = upcastProblem(fields);
+    if (problem) throw new UpcastFailed(`Upcasting ${type} from version ${from} ${problem}.`, details);
   }
   return fields;
+}
+
+/** What an upcast gives is an event's fields, which no schema looks at any more. */
+function upcastProblem(fields: unknown): string | undefined {
+  if (isPromise(fields)) return 'returned a promise: it must be synchronous';
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return 'must return an object of fields';
+  if (Object.hasOwn(fields, 'type')) return 'returned a field named type: an event keeps its type';
+  const fault = jsonFault(fields);
+  return fault && `gave no plain JSON: ${describeFault(fault)}`;
 }
 
 // --- Types ---------------------------------------------------------------------------------------------------------------

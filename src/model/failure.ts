@@ -1,4 +1,5 @@
 /** A command's "no": an outcome like any other, stored as an event. */
+import type { AsJson } from './event.ts';
 
 /** What `failure` returns, to be returned from `decide`. */
 export interface Failure<Reason extends string = string, Details extends object = object> {
@@ -24,7 +25,7 @@ const failures = new WeakSet<object>();
  */
 export function failure<const Reason extends string, const Details extends object = Record<never, never>>(
   reason: Reason,
-  details?: Details,
+  details?: Details & (Details extends AsJson<Details> ? unknown : AsJson<Details>),
 ): Failure<Reason, Details> {
   const made = Object.freeze({ failure: reason, details: details ?? ({} as Details) });
   failures.add(made);

@@ -1,12 +1,18 @@
 /** A command's input: plain JSON first, then what its schema makes of it. */
 import { AsyncSchema, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from './command.ts';
-import { describeFault, freezeJson, jsonFault } from './json.ts';
+import { thrown } from './foreign.ts';
+import { describeFault, freezeJson, jsonFault, type Fault } from './json.ts';
 import { describeIssues, validate, type Validated } from './schema.ts';
 
 /** @throws InvalidInput if the raw input isn't plain JSON; a command without input may get undefined */
 export function assertPlainInput({ name }: CommandDefinition, raw: unknown): void {
-  const fault = raw === undefined ? undefined : jsonFault(raw);
+  let fault: Fault | undefined;
+  try {
+    fault = raw === undefined ? undefined : jsonFault(raw);
+  } catch (cause) {
+    fault = { path: '', problem: `looking at it threw ${thrown(cause)}` };
+  }
   if (!fault) return;
   throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(fault)}.`, {
     command: name,
@@ -29,7 +35,7 @@ export function validInput({ name, input: schema }: CommandDefinition, raw: unkn
   } catch (cause) {
     if (cause instanceof AsyncSchema) throw cause;
     const details = { command: name, path: '' };
-    throw new InvalidInput(`Command ${name}: the input's schema threw: ${String(cause)}.`, details, cause);
+    throw new InvalidInput(`Command ${name}: the input's schema threw ${thrown(cause)}.`, details, cause);
   }
   if ('issues' in checked) {
     throw new InvalidInput(

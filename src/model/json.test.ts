@@ -37,6 +37,14 @@ describe('jsonFault', () => {
     expect(jsonFault(deep)?.problem).toContain('nested deeper');
   });
 
+  test('finds what would write itself otherwise, and what is endless although it has no cycle', () => {
+    expect(jsonFault(Object.assign([1], { toJSON: () => 2 }))?.problem).toBe('it has a toJSON');
+    expect(jsonFault(Object.defineProperty({}, 'toJSON', { value: () => 2 }))?.problem).toBe('it has a toJSON');
+    let doubled: unknown = {};
+    for (let level = 0; level < 60; level += 1) doubled = [doubled, doubled];
+    expect(jsonFault(doubled)?.problem).toContain('more than');
+  });
+
   test('lets plain JSON pass, and undefined fields, which are as if absent', () => {
     expect(
       jsonFault({ a: [1, 'x', null, true, { b: -0 }], gone: undefined, '': { constructor: 'x' } }),
@@ -62,10 +70,27 @@ describe('freezeJson', () => {
     expect(() => value.a.b.push({ c: 2 })).toThrow(TypeError);
   });
 
-  test('skips what is frozen already', () => {
-    const inner = Object.freeze({ deep: { open: 1 } });
-    freezeJson({ inner });
-    expect(Object.isFrozen(inner.deep)).toBe(false);
+  test('skips what is frozen already, but for what was frozen on its surface only', () => {
+    const deep = Object.freeze({ list: Object.freeze([Object.freeze({ open: 1 })]) });
+    let looked = 0;
+    const watched = new Proxy(deep.list, {
+      get: (target, name) => ((looked += 1), Reflect.get(target, name) as unknown),
+    });
+    expect(freezeJson({ deep: Object.freeze({ list: watched }) })).toBeUndefined();
+    expect(looked).toBe(0);
+    const shallow = Object.freeze({ list: [{ open: 1 }] });
+    expect(freezeJson({ shallow })).toBeUndefined();
+    expect(Object.isFrozen(shallow.list) && Object.isFrozen(shallow.list[0])).toBe(true);
+    expect(freezeJson(Object.freeze({ at: new Date(0) }))?.path).toBe('at');
+  });
+
+  test('goes on after a fault, and does not follow a cycle for ever', () => {
+    const value = { at: new Date(0), list: [1] };
+    expect(freezeJson(value)?.path).toBe('at');
+    expect(Object.isFrozen(value.list)).toBe(true);
+    const cycle: { self?: unknown } = {};
+    cycle.self = cycle;
+    expect(freezeJson(cycle)?.problem).toContain('a cycle');
   });
 
   test('names what is no JSON, with its path; undefined fields may stay', () => {

@@ -17,8 +17,17 @@ export interface Fault {
 /** Values nested deeper than this are refused; a cycle ends here too. */
 export const JSON_DEPTH_MAX = 100;
 
+/** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
+const JSON_PARTS_MAX = 4_000_000;
+let parts = 0;
+
 /** Finds what keeps a value from being plain JSON; undefined if nothing does. Undefined fields are as if absent. */
-export function jsonFault(value: unknown, depth = 0): Fault | undefined {
+export function jsonFault(value: unknown): Fault | undefined {
+  parts = 0;
+  return faultIn(value, 0);
+}
+
+function faultIn(value: unknown, depth: number): Fault | undefined {
   switch (typeof value) {
     case 'string':
       return textFault(value);
@@ -29,6 +38,9 @@ export function jsonFault(value: unknown, depth = 0): Fault | undefined {
     case 'object':
       if (value === null) return undefined;
       if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
+      if ((parts += 1) > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
+      if (typeof (value as { toJSON?: unknown }).toJSON === 'function' && isPlain(value))
+        return here('it has a toJSON');
       return Array.isArray(value) ? arrayFault(value, depth) : objectFault(value, depth);
     case 'undefined':
       return here('undefined is not JSON');
@@ -37,17 +49,23 @@ export function jsonFault(value: unknown, depth = 0): Fault | undefined {
   }
 }
 
+/** An array, or an object without a class. */
+export function isPlain(value: object): boolean {
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 function arrayFault(array: readonly unknown[], depth: number): Fault | undefined {
   for (let index = 0; index < array.length; index += 1) {
-    const fault = jsonFault(array[index], depth + 1);
+    const fault = faultIn(array[index], depth + 1);
     if (fault) return at(`[${index}]`, fault);
   }
   return undefined;
 }
 
 function objectFault(object: object, depth: number): Fault | undefined {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype !== Object.prototype && prototype !== null) {
+  if (!isPlain(object)) {
     const name = (object.constructor as { name?: string } | undefined)?.name;
     return here(`${name ? `an instance of ${name}` : 'an object with a prototype'} is not plain JSON`);
   }
@@ -57,7 +75,7 @@ function objectFault(object: object, depth: number): Fault | undefined {
     if (inName) return at(JSON.stringify(field), here(`the field's name: ${inName.problem}`));
     const value = (object as Record<string, unknown>)[field];
     if (value === undefined) continue;
-    const fault = jsonFault(value, depth + 1);
+    const fault = faultIn(value, depth + 1);
     if (fault) return at(field, fault);
   }
   return undefined;
@@ -83,31 +101,47 @@ export function describeFault(fault: Fault): string {
 }
 
 /**
- * Freezes a plain JSON value deeply, in place. What is frozen already is taken to be frozen all the way down and
- * skipped, so that freezing a state of which one field changed costs that field. Returns a fault where it meets
- * something that isn't plain JSON; undefined fields are let through, as a reducer's way of removing one.
+ * Freezes a plain JSON value deeply, in place, and finds what in it isn't plain JSON (which is left as it is). What is
+ * frozen already is skipped, so that freezing a state of which one field changed costs that field. Undefined fields are
+ * let through, as a reducer's way of removing one.
  */
 export function freezeJson(value: unknown): Fault | undefined {
+  return freezeIn(value, 0);
+}
+
+function freezeIn(value: unknown, depth: number): Fault | undefined {
   if (typeof value !== 'object' || value === null) {
-    return value === undefined || typeof value === 'string' ? undefined : jsonFault(value);
+    return value === undefined || typeof value === 'string' ? undefined : faultIn(value, 0);
   }
-  if (Object.isFrozen(value)) return undefined;
+  if (Object.isFrozen(value) && !isShallow(value)) return undefined;
+  if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
+  if (!isPlain(value)) return objectFault(value, 0);
+  let first: Fault | undefined;
   if (Array.isArray(value)) {
-    Object.freeze(value);
     for (let index = 0; index < value.length; index += 1) {
-      const fault = value[index] === undefined ? here('undefined in an array') : freezeJson(value[index]);
-      if (fault) return at(`[${index}]`, fault);
+      const fault = value[index] === undefined ? here('undefined in an array') : freezeIn(value[index], depth + 1);
+      if (fault) first ??= at(`[${index}]`, fault);
     }
-    return undefined;
+  } else {
+    for (const field of Object.keys(value)) {
+      const fault = freezeIn((value as Record<string, unknown>)[field], depth + 1);
+      if (fault) first ??= at(field, fault);
+    }
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return objectFault(value, 0);
   Object.freeze(value);
-  for (const field of Object.keys(value)) {
-    const fault = freezeJson((value as Record<string, unknown>)[field]);
-    if (fault) return at(field, fault);
+  return first;
+}
+
+/** How many parts of a frozen value are looked at, to see whether it was frozen by hand and only on its surface. */
+const SHALLOW_LOOK = 32;
+
+function isShallow(value: object): boolean {
+  let looked = 0;
+  for (const field in value) {
+    if (!Object.isFrozen((value as Record<string, unknown>)[field])) return true;
+    if ((looked += 1) >= SHALLOW_LOOK) return false;
   }
-  return undefined;
+  return false;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Keys: where a collection finds the ids of its documents in an event. */
 import { InvalidDefinition, InvalidEvent } from '../errors.ts';
 import type { AnyEvent, EventFrom } from './event.ts';
+import { isPromise } from './foreign.ts';
 import { idFault, nameFault } from './id.ts';
 import { jsonFault } from './json.ts';
 
@@ -28,7 +29,17 @@ type PathsOf<V, Depth extends 0 | 1 | 2 | 3> = [Depth] extends [0]
 type FieldsOf<V> = V extends unknown
   ? { [F in keyof V]-?: V[F] extends KeyValue ? F : never }[keyof V] & string
   : never;
-type AnyField<E> = { [T in keyof E]: FieldsOf<E[T]> }[keyof E];
+type NamedFields<V> = keyof { [F in keyof V as string extends F ? never : F]: F } & keyof V;
+type OtherFieldsOf<V> = 0 extends 1 & V
+  ? never
+  : V extends unknown
+    ? { [F in NamedFields<V>]-?: V[F] extends KeyValue ? never : F }[NamedFields<V>] & string
+    : never;
+/** A field that holds ids in every event that has it: one that is a number somewhere would make that event invalid. */
+type AnyField<E> = Exclude<
+  { [T in keyof E]: FieldsOf<E[T]> }[keyof E],
+  { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E]
+>;
 
 /** A field name, several, or a map from event type to a field name, several, a path or a function. */
 export type Key<E> =
@@ -125,6 +136,10 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
 function idsIn(collection: string, where: string, value: unknown): readonly string[] {
   if (value === undefined || value === null) return NONE;
   if (Array.isArray(value)) return unique(value.flatMap((item: unknown) => idsIn(collection, where, item)));
+  if (isPromise(value))
+    throw new InvalidEvent(`The key function of collection ${collection} returned a promise: it must be synchronous.`, {
+      collection,
+    });
   const fault = idFault(value);
   if (fault === undefined) return [value as string];
   const shown = jsonFault(value) ? typeof value : JSON.stringify(value).slice(0, 100);

@@ -1,7 +1,10 @@
 /** Refs and reads: which documents a decision rests on. */
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { Frozen } from './event.ts';
+import { isPromise } from './foreign.ts';
 import { idFault } from './id.ts';
+import { isPlain } from './json.ts';
+import type { Folded } from './reduce.ts';
 
 declare const STATE: unique symbol;
 
@@ -11,6 +14,11 @@ export interface Read<State> {
   /** Whether an event that its collection handles was ever attached to it. */
   readonly exists: boolean;
   readonly state: Frozen<State>;
+}
+
+/** What a decision sees of a folded document. */
+export function readOf(id: string, { changed, state }: Folded): Read<unknown> {
+  return Object.freeze({ id, exists: changed > 0, state: state as never });
 }
 
 /** A document that is asked for. In a generator, `yield*` gives the document. */
@@ -104,7 +112,9 @@ export type ReadStages = Generator<readonly AnyRef[], unknown, readonly Read<unk
 
 /** Goes through what `reads` returned. @throws InvalidDefinition if it is neither an object of refs nor a generator */
 export function* readStages(command: string, reads: unknown): ReadStages {
+  if (isPromise(reads)) return wrongReads(command, 'returned a promise; it must be synchronous');
   if (typeof reads !== 'object' || reads === null) return wrongReads(command, 'returned no object');
+  if (Symbol.asyncIterator in reads) return wrongReads(command, 'is an asynchronous generator; it must be synchronous');
   if (isGenerator(reads)) {
     let step = reads.next();
     while (!step.done) {
@@ -114,6 +124,8 @@ export function* readStages(command: string, reads: unknown): ReadStages {
     }
     return step.value;
   }
+  if (!isPlain(reads) || Array.isArray(reads))
+    return wrongReads(command, 'returned something else than an object of refs');
   const entries = Object.entries(reads as Record<string, unknown>);
   const refs: AnyRef[] = [];
   for (const [name, value] of entries) {

@@ -2,6 +2,7 @@
 import { ReducerFailed } from '../errors.ts';
 import type { CollectionDefinition } from './collection.ts';
 import type { AnyEvent } from './event.ts';
+import { isPromise, thrown } from './foreign.ts';
 import { describeFault, freezeJson } from './json.ts';
 
 /** A document that has been folded up to a version. */
@@ -37,12 +38,14 @@ export function reduce(
   try {
     state = reducer(document.state, event, { id, time });
   } catch (cause) {
-    throw failed(collection, id, version, event, `threw: ${String(cause)}`, cause);
+    throw failed(collection, id, version, event, `threw ${thrown(cause)}`, cause);
   }
   if (state === undefined) throw failed(collection, id, version, event, 'returned undefined: return the state');
+  if (isPromise(state)) throw failed(collection, id, version, event, 'returned a promise: it must be synchronous');
   const fault = freezeJson(state);
-  if (fault)
+  if (fault) {
     throw failed(collection, id, version, event, `returned a state that is not plain JSON: ${describeFault(fault)}`);
+  }
   return { version, changed: version, state };
 }
 

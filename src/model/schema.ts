@@ -1,6 +1,7 @@
 /** Standard Schema (standardschema.dev): the one thing that is asked of a validation library. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { AsyncSchema } from '../errors.ts';
+import { isPromise } from './foreign.ts';
 
 /** What a schema said of a value. */
 export type Validated = { readonly value: unknown } | { readonly issues: readonly Issue[] };
@@ -34,17 +35,16 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
 /** Validates now. Throws {@link AsyncSchema} if the schema wants to wait, and whatever the schema throws. */
 export function validate(schema: StandardSchemaV1, value: unknown, whose: string): Validated {
   const result = schema['~standard'].validate(value);
-  if (result instanceof Promise) {
-    // Nobody waits for it: its rejection must not end the process.
-    result.catch(() => undefined);
+  if (isPromise(result)) {
     // Zod's, where a transform or refinement throws, also ends here: it tries once more, asynchronously.
     throw new AsyncSchema(
       `The schema of ${whose} answered with a promise: it is asynchronous, or a function in it threw. Make it synchronous; look things up in prepare.`,
       { of: whose },
     );
   }
-  if (!result.issues) return { value: result.value };
-  return { issues: result.issues.map(({ message, path }) => ({ message, path: pathText(path) })) };
+  const settled = result as StandardSchemaV1.Result<unknown>;
+  if (!settled.issues) return { value: settled.value };
+  return { issues: settled.issues.map(({ message, path }) => ({ message, path: pathText(path) })) };
 }
 
 function pathText(path: StandardSchemaV1.Issue['path']): string {

@@ -122,7 +122,7 @@ describe('given, when, expect', () => {
     expect(() => given([seats]).when(book, { seat_id: '', user_id: 'u' })).toThrow(InvalidInput);
     expect(() => given([])).toThrow('pass the collections');
     expect(() => given([seats]).when(bookGroup, { group_id: 'g', user_id: 'u' })).toThrow(
-      'groups is read, but not among the parts',
+      'groups is asked for, but not among the parts',
     );
   });
 
@@ -145,5 +145,50 @@ describe('given, when, expect', () => {
     const when = given([seats]).when(broken, {});
     when.expectError('RangeError');
     expect(() => when.expect([])).toThrow('RangeError: off by one');
+  });
+
+  test('each command has an id of its own, so what it makes is new', () => {
+    const ids: unknown[] = [];
+    const keep = (events: readonly { [field: string]: unknown }[]): void => void ids.push(events[0]?.['booking_id']);
+    given([seats])
+      .when(book, { seat_id: 'a1', user_id: 'ann' })
+      .expect(keep)
+      .when(book, { seat_id: 'a2', user_id: 'ann' })
+      .expect(keep);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  test('a collection that is not among the parts has no documents to expect', () => {
+    expect(() => given([seats]).expectDocument(groups, 'g', { seats: [] })).toThrow('not among the parts');
+  });
+
+  test('a failure that could not be stored is not the failure that was expected', () => {
+    const large = cinema.command('LARGE', {
+      input: z.object({}),
+      decide: () => failure('LARGE', { text: 'x'.repeat(20_000) }),
+    });
+    expect(() => given([seats]).when(large, {}).expect(failure('LARGE'))).toThrow("can't be stored");
+  });
+
+  test('a reducer that fails is recorded as in an application', () => {
+    const fragile = cinema.collection('fragile', {
+      key: 'seat_id',
+      initial: {},
+      reduce: {
+        SEAT_BOOKED: () => {
+          throw new RangeError('fragile');
+        },
+      },
+    });
+    const touch = cinema.command('TOUCH', {
+      input: z.object({ seat_id: z.string() }),
+      reads: ({ seat_id }) => ({ seat: fragile.ref(seat_id) }),
+      decide: (_, { seat_id }) => ({ type: 'SEAT_BOOKED', seat_id, user_id: 'u', booking_id: 'b', note: '' }),
+    });
+    const booked = { type: 'SEAT_BOOKED', seat_id: 'a1', user_id: 'u', booking_id: 'b', note: '' };
+    given([fragile]).when(touch, { seat_id: 'a1' }).expectError('ReducerFailed').expectDocument(fragile, 'a1', {});
+    const after = given([fragile], [booked]);
+    after.when(touch, { seat_id: 'a1' }).expectError('ReducerFailed');
+    expect(() => after.expectDocument(fragile, 'a1', {})).toThrow('fragile');
   });
 });

@@ -15,14 +15,15 @@ import {
   type CollectionDefinition,
 } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
-import { decide, type Decision, type Rules } from '../model/decide.ts';
+import { decide, errored, type Asked, type Decision, type Rules } from '../model/decide.ts';
 import { domainDefinition } from '../model/domain.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
+import { thrown } from '../model/foreign.ts';
 import { assertPlainInput, validInput } from '../model/input.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
-import type { AnyRef, Read } from '../model/reads.ts';
+import { readOf, type Read } from '../model/reads.ts';
 
 /** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
 export type Parts =
@@ -69,7 +70,7 @@ export interface WhenOptions {
   readonly actor?: string;
   /** What `prepare` would have returned: it isn't run. */
   readonly prepared?: unknown;
-  /** The command's id, from which `newId()` derives. */
+  /** The command's id, from which `newId()` derives; another one for each command if not given. */
   readonly id?: string;
 }
 
@@ -143,6 +144,8 @@ class World {
   readonly collections = new Map<string, CollectionDefinition>();
   readonly #failureTypes: ReadonlySet<string>;
   readonly #documents = new Map<string, Folded>();
+  readonly #broken = new Map<string, unknown>();
+  #commands = 0;
   time = 0;
 
   constructor(parts: Parts) {
@@ -180,28 +183,54 @@ class World {
     );
   }
 
+  /** Folds events. A document that can't take one in can't be read from then on, as in an application. */
   apply(events: readonly MadeEvent[], time: number): void {
     this.time = Math.max(this.time, time);
     for (const { event, attachments } of events) {
       for (const { collection: name, id } of attachments) {
+        const key = `${name}\0${id}`;
+        if (this.#broken.has(key)) continue;
         const collection = this.collections.get(name)!;
-        this.#documents.set(`${name}\0${id}`, reduce(collection, id, this.document(collection, id), event, time));
+        try {
+          this.#documents.set(key, reduce(collection, id, this.document(collection, id), event, time));
+        } catch (error) {
+          this.#broken.set(key, error);
+        }
       }
     }
   }
 
-  document(collection: CollectionDefinition, id: string): Folded {
-    return this.#documents.get(`${collection.name}\0${id}`) ?? unborn(collection, id);
+  /** @throws ReducerFailed if a document that was read can't take the events in: an application doesn't store them then */
+  assertTaken(events: readonly MadeEvent[], read: ReadonlySet<string>, time: number): void {
+    const folded = new Map<string, Folded>();
+    for (const { event, attachments } of events) {
+      for (const { collection: name, id } of attachments) {
+        const key = `${name}\0${id}`;
+        if (!read.has(key)) continue;
+        const collection = this.collections.get(name)!;
+        folded.set(key, reduce(collection, id, folded.get(key) ?? this.document(collection, id), event, time));
+      }
+    }
   }
 
-  read({ collection: name, id }: AnyRef): Read<unknown> {
+  /** @throws ReducerFailed if it can't be folded */
+  document(collection: CollectionDefinition, id: string): Folded {
+    const key = `${collection.name}\0${id}`;
+    if (this.#broken.has(key)) throw this.#broken.get(key);
+    return this.#documents.get(key) ?? unborn(collection, id);
+  }
+
+  /** A part by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
+  collection(name: string): CollectionDefinition {
     const collection = this.collections.get(name);
-    if (!collection)
-      throw new InvalidDefinition(`given: the collection ${name} is read, but not among the parts.`, {
-        collection: name,
-      });
-    const { changed, state } = this.document(collection, id);
-    return Object.freeze({ id, exists: changed > 0, state: state as never });
+    if (collection) return collection;
+    throw new InvalidDefinition(`given: the collection ${name} is asked for, but not among the parts.`, {
+      collection: name,
+    });
+  }
+
+  nextId(): string {
+    return `given-when-expect-${(this.#commands += 1)}`;
   }
 }
 
@@ -214,22 +243,45 @@ class Scenario implements Given {
 
   when<C extends AnyCommand>(command: C, input: InputOf<C>, options: WhenOptions = {}): Decided {
     const definition = commandDefinition(command);
-    const { id = 'given-when-expect', actor, prepared } = options;
+    const { id = this.world.nextId(), actor, prepared } = options;
     const time = Math.max(options.time ?? 0, this.world.time);
     assertPlainInput(definition, input);
     const asked = { command: definition, input: validInput(definition, input), id, time, actor, prepared };
-    const deciding = decide(asked, this.world.rules);
-    let step = deciding.next();
-    while (!step.done) step = deciding.next(step.value.map((ref) => this.world.read(ref)));
-    this.world.apply(step.value.events, time);
-    return new Then(this.world, definition.name, step.value);
+    const decision = this.#decide(asked);
+    this.world.apply(decision.events, time);
+    return new Then(this.world, definition.name, decision);
   }
 
   expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this {
-    const definition = collectionDefinition(collection);
+    const definition = this.world.collection(collectionDefinition(collection).name);
     const actual = this.world.document(definition, id).state;
     deepStrictEqual(plain(actual), plain(state), difference(`${definition.name} ${JSON.stringify(id)}`, actual, state));
     return this;
+  }
+
+  #decide(asked: Asked): Decision {
+    const { rules } = this.world;
+    const read = new Set<string>();
+    const deciding = decide(asked, rules);
+    let step = deciding.next();
+    while (!step.done) {
+      const collections = step.value.map((ref) => this.world.collection(ref.collection));
+      let found: readonly Read<unknown>[];
+      try {
+        found = step.value.map(({ id }, index) => readOf(id, this.world.document(collections[index]!, id)));
+      } catch (error) {
+        step = deciding.throw(error);
+        continue;
+      }
+      for (const { collection, id } of step.value) read.add(`${collection}\0${id}`);
+      step = deciding.next(found);
+    }
+    try {
+      this.world.assertTaken(step.value.events, read, asked.time);
+      return step.value;
+    } catch (error) {
+      return errored(asked, error, rules);
+    }
   }
 }
 
@@ -247,7 +299,14 @@ class Then extends Scenario implements Decided {
 
   expect(expected: ExpectedEvent | readonly ExpectedEvent[] | Failure | ((events: readonly AnyEvent[]) => void)): this {
     const { error, outcome, reason, details } = this.#decision;
-    if (error !== undefined && reason === 'ERROR') throw this.#wentWrong(error);
+    if (reason === 'ERROR' && outcome === 'failed' && this.events[0]?.type === '$ERRORED') throw this.#wentWrong(error);
+    if (this.events[0]?.type === '$FAILED') {
+      const wrong = new AssertionError({
+        message: `${this.#command} failed with ${reason}, but the failure can't be stored: ${thrown(error)}`,
+      });
+      wrong.cause = error;
+      throw wrong;
+    }
     if (isFailure(expected)) {
       if (outcome !== 'failed')
         fail(`${this.#command} was expected to fail with ${expected.failure}, but made ${shown(this.events)}`);
@@ -282,7 +341,7 @@ class Then extends Scenario implements Decided {
 
   #wentWrong(error: unknown): AssertionError {
     const wrong = new AssertionError({
-      message: `${this.#command} went wrong: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
+      message: `${this.#command} went wrong: ${thrown(error)}`,
     });
     wrong.cause = error;
     return wrong;

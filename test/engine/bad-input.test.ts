@@ -361,9 +361,7 @@ onEveryStore('bugs in the user’s code', (makeStore) => {
     expect((await caught(app.execute(commands.throwing, { thing_id: 't' }))).message).toContain(
       'a function in it threw',
     );
-    expect((await caught(app.execute(commands.bare, { thing_id: 't' }))).message).toContain(
-      'schema threw: Error: bare',
-    );
+    expect((await caught(app.execute(commands.bare, { thing_id: 't' }))).message).toContain('schema threw Error: bare');
     expect((await app.status()).position).toBe(0);
   });
 
