@@ -24,8 +24,14 @@ export type InputOf<C> = C extends Command<string, infer Input, string, infer _>
 export type OutcomeOf<C> =
   C extends Command<string, infer _, infer Reason, infer Event> ? Outcome<Reason, Event> : never;
 
+/** The state of a collection's documents. */
+export type StateOf<C> = C extends Collection<string, infer State> ? State : never;
+
 /** An application: a domain running on a store. Made by `open`. `await using` closes it. */
-export interface App<Commands extends AnyCommand = AnyCommand> extends AsyncDisposable {
+export interface App<
+  Commands extends AnyCommand = AnyCommand,
+  Collections extends AnyCollection = AnyCollection,
+> extends AsyncDisposable {
   /**
    * Executes a command and returns what it left behind, once that is on stable storage. A failure is an outcome too.
    *
@@ -40,16 +46,16 @@ export interface App<Commands extends AnyCommand = AnyCommand> extends AsyncDisp
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
 
   /** One document, now or as it was. It needn't exist: then it is at version 0, with its initial state. */
-  get<State>(collection: Collection<string, State>, id: string, at?: At): Promise<Document<State>>;
+  get<C extends Collections>(collection: C, id: string, at?: At): Promise<Document<StateOf<C>>>;
   /** Several documents at one consistent point, in the order of the ids. */
-  get<State>(
-    collection: Collection<string, State>,
+  get<C extends Collections>(
+    collection: C,
     ids: readonly string[],
     at?: Omit<At, 'version'>,
-  ): Promise<readonly Document<State>[]>;
+  ): Promise<readonly Document<StateOf<C>>[]>;
 
   /** The events attached to a document, in the order of its versions. */
-  history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
+  history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
 
   /** The events of the log, in its order or the last first. */
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent>;

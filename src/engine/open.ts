@@ -59,15 +59,15 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
  */
 export function open<const Collections extends readonly AnyCollection[], const Commands extends readonly AnyCommand[]>(
   options: OpenOptions<Collections, Commands>,
-): Promise<App<Commands[number]>> {
+): Promise<App<Commands[number], Collections[number]>> {
   return openOn(options, undefined);
 }
 
 /** `open` with time, timers and randomness passed in. */
-export async function openOn<Commands extends readonly AnyCommand[]>(
-  options: OpenOptions<readonly AnyCollection[], Commands>,
+export async function openOn<Collections extends readonly AnyCollection[], Commands extends readonly AnyCommand[]>(
+  options: OpenOptions<Collections, Commands>,
   runtime: Runtime | undefined,
-): Promise<App<Commands[number]>> {
+): Promise<App<Commands[number], Collections[number]>> {
   const { store, collections, commands, logger = consoleLogger, clock } = checked(options);
   const limits = limitsWith(options.limits);
   const definitions = new Map<string, CollectionDefinition>();
@@ -111,7 +111,7 @@ export async function openOn<Commands extends readonly AnyCommand[]>(
       membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
     };
     core.watermark.advance((await session.load([])).end);
-    return new Application(core) as App<Commands[number]>;
+    return new Application(core) as App<Commands[number], Collections[number]>;
   } catch (error) {
     await session.close();
     throw error;

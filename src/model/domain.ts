@@ -10,7 +10,14 @@ import {
   type DecisionOf,
   type ReasonOf,
 } from './command.ts';
-import { defineEvents, type EventDefinition, type EventFrom, type PlainSchemas, type ShapesOf } from './event.ts';
+import {
+  defineEvents,
+  type AsJson,
+  type EventDefinition,
+  type EventFrom,
+  type PlainSchemas,
+  type ShapesOf,
+} from './event.ts';
 import type { Reads } from './reads.ts';
 
 /** The event types of an application. Made by {@link domain}. */
@@ -42,9 +49,15 @@ export interface Domain<E> {
     const FailureType extends string = `${Name}_FAILED`,
   >(
     name: Name,
-    options: CommandOptions<Schema, Prepared, R, D, FailureType>,
+    options: CommandOptions<Schema, Prepared, R, D, FailureType> & PlainInput<Schema>,
   ): Command<Name, StandardSchemaV1.InferInput<Schema>, ReasonOf<D>, DecidedEvent<E, D>>;
 }
+
+/** Marks at compile time an input that no caller could send: it must be plain JSON before its schema sees it. */
+type PlainInput<Schema extends StandardSchemaV1> =
+  StandardSchemaV1.InferInput<Schema> extends AsJson<StandardSchemaV1.InferInput<Schema>>
+    ? unknown
+    : { readonly input: { '~not plain JSON': AsJson<StandardSchemaV1.InferInput<Schema>> } };
 
 /** The events of a domain, or those of one type: `EventOf<typeof market, 'SERVICE_BOUGHT'>`. */
 export type EventOf<D, T extends string = string> =

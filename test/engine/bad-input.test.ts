@@ -109,7 +109,7 @@ onEveryStore('bad input', (makeStore) => {
     const error = await caught(app.execute(viewService as never, { service_id: 's' } as never));
     expect(error).toBeInstanceOf(UnknownCommand);
     expect(error.message).toContain('add it to commands');
-    expect(await caught(app.get(users, 'u'))).toBeInstanceOf(UnknownCollection);
+    expect(await caught(app.get(users as never, 'u'))).toBeInstanceOf(UnknownCollection);
     expect(await caught(app.get('services' as never, 'u'))).toBeInstanceOf(UnknownCollection);
     expect(await caught(app.get(services, ''))).toBeInstanceOf(InvalidInput);
     expect(await caught(app.get(services, 7 as never))).toBeInstanceOf(InvalidInput);

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   process.off('unhandledRejection', keep);
-  expect(unhandled).toEqual([]);
+  if (unhandled.length > 0) throw new AggregateError(unhandled, 'promises were left unhandled');
 });
 
 const lab = domain({

@@ -205,6 +205,44 @@ describe('a store that went back in time', () => {
     await app.close();
   });
 
+  test('the ledger’s silence proves nothing there: nobody is told that a command was never executed', async () => {
+    const { lagging, store, failOver } = await failingOver();
+    let prepared = 0;
+    const bank = domain({ events: { PAID: type<{ order_id: string }>() } });
+    const orders = bank.collection('orders', { key: 'order_id', initial: {}, reduce: { PAID: (order) => order } });
+    const pay = bank.command('PAY', {
+      input: type<{ order_id: string }>(),
+      prepare: () => (prepared += 1),
+      decide: (_, input) => ({ type: 'PAID', ...input }),
+    });
+    const bankParts = { collections: [orders], commands: [pay] };
+    await using other = await open({ store: lagging, ...bankParts });
+    await using app = await open({ store, ...bankParts });
+    await app.execute(pay, { order_id: 'o' }, { id: 'c1' });
+    failOver();
+    await expect(app.execute(pay, { order_id: 'o' }, { id: 'c1' })).rejects.toThrow(HistoryDiverged);
+    expect(prepared).toBe(1);
+    await expect(app.outcome('c1')).rejects.toThrow(HistoryDiverged);
+    await expect(app.get(orders, 'o', { position: 1 })).rejects.toThrow(HistoryDiverged);
+    expect((await other.status()).position).toBe(0);
+    // Growing past it doesn't heal it: from then on nothing is read or decided here.
+    await other.execute(pay, { order_id: 'x' });
+    await other.execute(pay, { order_id: 'y' });
+    await expect(app.get(orders, 'o')).rejects.toThrow(HistoryDiverged);
+  });
+
+  test('a log that is as long, or longer, but another one: its hash tells', async () => {
+    for (const grow of [1, 2]) {
+      const { lagging, store, failOver } = await failingOver();
+      await using other = await open({ store: lagging, ...parts });
+      await using app = await open({ store, ...parts });
+      await app.execute(createService, { service_id: 's1' }, { id: 'mine' });
+      for (let n = 0; n < grow; n += 1) await other.execute(createService, { service_id: 's1' }, { id: `theirs-${n}` });
+      failOver();
+      await expect(app.status()).rejects.toThrow(HistoryDiverged);
+    }
+  });
+
   test('reading notices it too, also when the other has grown past it', async () => {
     for (const grow of [0, 1, 5]) {
       const { lagging, store, failOver } = await failingOver();

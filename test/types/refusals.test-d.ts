@@ -94,6 +94,11 @@ market.command('C8', {
 // @ts-expect-error no clock in the context but `time`
 market.command('C9', { input: id, decide: (_, _i, context) => failure(context.now()) });
 
+// @ts-expect-error an input that JSON can't hold
+market.command('C10', { input: z.object({ at: z.date() }), decide: () => failure('NO') });
+// @ts-expect-error details that JSON can't hold
+failure('LATE', { at: new Date() });
+
 // --- The application ----------------------------------------------------------------------------------------------------------
 // @ts-expect-error a store must be asked for by name
 await open({ collections: [users], commands: [buyService] });
@@ -106,3 +111,12 @@ await app.execute(buyService, { service_id: 's1' });
 await app.execute(buyService, { service_id: 's1', buyer_id: 7 });
 // @ts-expect-error an id is a string
 await app.get(users, 7);
+const half = await open({ store: memory(), collections: [services], commands: [] });
+// @ts-expect-error not among the collections
+await half.get(users, 'u1');
+
+// --- Keys that would make events invalid ------------------------------------------------------------------------------
+const mixed = domain({ events: { A: type<{ ref: string }>(), B: type<{ ref: number; b_id: string }>() } });
+// @ts-expect-error an id in A, but a number in B
+mixed.collection('x1', { key: 'ref', initial: {}, reduce: {} });
+mixed.collection('x2', { key: { A: 'ref', B: 'b_id' }, initial: {}, reduce: {} });
