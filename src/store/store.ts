@@ -9,8 +9,12 @@
  * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
- * stored), `ClockAhead`, `RebuildRequired`, `Closed`, and at opening `NotALog`, `FormatTooNew`, `NotWritable`,
- * `LogCorrupt`. Nothing else reaches the caller.
+ * stored), `ClockAhead`, `RebuildRequired`, `Closed`, `LogCorrupt`, and at opening `NotALog`, `FormatTooNew`,
+ * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
+ * clock that gives no time). Nothing else reaches the caller.
+ *
+ * Bounds of ranges that no position or version can have are no errors: `after: -5` is 0, `after: 1.5` is 1, and a page
+ * with a limit below 1 is empty.
  */
 import type { DeclaredKey } from '../model/key.ts';
 
@@ -39,7 +43,8 @@ export interface Session {
 
   /**
    * Stores the whole batch in one durable write, or refuses it whole with all that stands in its way (laws 1 to 7). The
-   * answer is given only after the write is on stable storage. In order, all within one write lock:
+   * answer is given only after the write is on stable storage. `InvalidInput` is thrown for a batch that is none (no
+   * commits, a commit without events, a command id that stands in it twice). In order, all within one write lock:
    *
    * 1. `diverged` if the log doesn't hold `seen`.
    * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
@@ -55,16 +60,17 @@ export interface Session {
 
   /**
    * Runs `work` with the write lock of the log held: what it loads can't move until it has appended. What it appended
-   * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored. Readers
-   * don't wait for it. `work` must use `locked` alone: an `append` of the session itself would wait for `work` to end.
+   * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored, nor if an
+   * `append` in it threw, whatever `work` made of that. Readers don't wait for it. `work` must use `locked` alone: an `append` of the session itself would wait for `work` to end.
    * Only where `capabilities.exclusive`.
    */
   exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T>;
 
   /**
-   * Heads and events of documents, all as of one point of the log. At most {@link LOAD_EVENTS_MAX} events are
-   * returned over all documents together, in the order of the requests: where a document's last event is below its
-   * head (or `upTo`), ask again from there with `asOf: end.position`.
+   * Heads and events of documents, all as of one point of the log. At most {@link LOAD_EVENTS_MAX} events with
+   * {@link PAGE_BYTES_MAX} of text are returned over all documents together, in the order of the requests, and at least
+   * one if there is any: where a document's last event is below its head (or `upTo`), ask again from there with
+   * `asOf: end.position`.
    */
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded>;
 
@@ -104,6 +110,11 @@ export interface Capabilities {
 export const LOAD_EVENTS_MAX = 10_000;
 /** Most events, commits or documents that one page holds. */
 export const PAGE_ROWS_MAX = 1_000;
+/**
+ * Most bytes of event text (UTF-8) that one `read`, one `load` or one refusal returns, over all its documents together.
+ * The first event is returned however long it is.
+ */
+export const PAGE_BYTES_MAX = 8 * 2 ** 20;
 /** Most positions that one `read` looks at, so that a rare type doesn't keep a statement open for the whole log. */
 export const PAGE_POSITIONS_MAX = 10_000;
 /** Most events that a refusal carries for each stale document; the engine loads the rest. */
@@ -224,7 +235,10 @@ export interface Refused {
   readonly status: 'refused';
   /** The end of the log that the batch was refused at. */
   readonly end: LogEnd;
-  /** Every stale document of `reads`, with its head and the events above the version read ({@link STALE_EVENTS_MAX}). */
+  /**
+   * Every stale document of `reads`, with its head and the first events above the version read ({@link STALE_EVENTS_MAX}
+   * for each, {@link PAGE_BYTES_MAX} for all: the last documents may have none).
+   */
   readonly stale: readonly (DocumentRef & { readonly head: number; readonly events: readonly DocumentEvent[] })[];
   /** Every command id of the batch that has a final outcome. */
   readonly duplicates: readonly string[];
@@ -279,7 +293,7 @@ export interface DocumentRange {
 export interface EventPage {
   /** The end of the log that was read at. */
   readonly end: LogEnd;
-  /** At most the smaller of `limit` and {@link PAGE_ROWS_MAX}. */
+  /** At most the smaller of `limit` and {@link PAGE_ROWS_MAX}, fewer where their texts are long ({@link PAGE_BYTES_MAX}). */
   readonly events: readonly StoredEvent[];
   /**
    * Where to go on: the next page's `after` (`before` if reversed; the version for a document), or undefined if all up

@@ -2,7 +2,9 @@
  * The append: stored whole, or refused whole with all that stands in its way. Runs without a pause while the write lock
  * is held, so nothing comes between the checks and the write.
  */
-import { ClockAhead } from '../../errors.ts';
+import { assertBatch, refuseTimesAhead } from '../batch.ts';
+import type { Clock } from '../batch.ts';
+import { Room } from '../room.ts';
 import { chainHash, GENESIS_HASH } from '../chain.ts';
 import { STALE_EVENTS_MAX } from '../store.ts';
 import type {
@@ -17,23 +19,20 @@ import type {
   Stored,
   StoredCommit,
 } from '../store.ts';
-import { countWhile, endOf, findDocument } from './schema.ts';
+import { countWhile, endOf, findDocument, fitting } from './schema.ts';
 import type { DocumentRow, Log } from './schema.ts';
 
-export interface Clock {
-  readonly clock: () => number;
-  readonly clockAheadMs: number;
-}
-
-/** Answers a batch in the order that the contract gives. Throws `ClockAhead`; then, too, nothing is stored. */
+/** Answers a batch in the order that the contract gives. If it throws, nothing is stored either. */
 export function append(log: Log, batch: Batch, clock: Clock): Appended {
+  assertBatch(batch);
   if (!holds(log, batch.seen)) return { status: 'diverged' };
   if (batch.generation !== log.registry.generation) return { status: 'behind' };
   if (batch.reads.some((read) => read.version > headOf(log, read))) return { status: 'diverged' };
-  const stale = batch.reads.flatMap((read) => staleness(log, batch, read));
+  const room = new Room(Infinity);
+  const stale = batch.reads.flatMap((read) => staleness(log, batch, read, room));
   const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
   if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end: endOf(log), stale, duplicates };
-  refuseTimesAhead(log, batch, clock);
+  refuseTimesAhead(batch.commits, endOf(log).recordedAt, clock);
   return store(log, batch);
 }
 
@@ -52,30 +51,17 @@ function headOf(log: Log, { collection, id }: DocumentRef): number {
 }
 
 /** The row of a refusal, if an event of a type that the deciding application handles was attached since. */
-function staleness(log: Log, batch: Batch, { collection, id, version }: DocumentVersion): Refused['stale'] {
+function staleness(log: Log, batch: Batch, { collection, id, version }: DocumentVersion, room: Room): Refused['stale'] {
   const row = findDocument(log, collection, id);
   const handled = batch.handled.get(collection);
   if (row === undefined || handled === undefined) return [];
   for (let index = version; index < row.events.length; index++) {
     if (handled.has(row.events[index]!.type)) {
-      const events = row.events.slice(version, version + STALE_EVENTS_MAX);
+      const events = fitting(row.events, version, version + STALE_EVENTS_MAX, room);
       return [{ collection, id, head: row.events.length, events }];
     }
   }
   return [];
-}
-
-function refuseTimesAhead(log: Log, batch: Batch, { clock, clockAheadMs }: Clock): void {
-  const latest = Math.max(clock(), endOf(log).recordedAt);
-  for (const { command, time } of batch.commits) {
-    if (time - latest > clockAheadMs) {
-      throw new ClockAhead(
-        `The command ${command.id} was decided ${time - latest} ms ahead of the store, and at most ${clockAheadMs} ms ` +
-          "are allowed. Nothing was stored. Set the clock of this machine or the store's, then send it again.",
-        { command: command.id, time, latest, clockAheadMs },
-      );
-    }
-  }
 }
 
 function store(log: Log, batch: Batch): Stored {

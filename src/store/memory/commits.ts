@@ -1,15 +1,16 @@
 /**
  * The commits of the log: in their order as they are hashed, and by command id as the ledger.
  */
-import { PAGE_ROWS_MAX } from '../store.ts';
+import { lowerBound, pageRows, upperBound } from '../bounds.ts';
 import type { CommitRange, LogEnd, StoredCommit } from '../store.ts';
 import { countWhile } from './schema.ts';
 import type { Log } from './schema.ts';
 
 export function commits(log: Log, end: LogEnd, range: CommitRange): readonly StoredCommit[] {
-  const { after = 0, upTo = Infinity, recordedBy = Infinity, reverse, limit } = range;
-  const rows = Math.min(limit, PAGE_ROWS_MAX);
-  const last = Math.min(upTo, end.position);
+  const { recordedBy = Infinity, reverse, limit } = range;
+  const after = lowerBound(range.after);
+  const rows = pageRows(limit);
+  const last = Math.min(upperBound(range.upTo), end.position);
   const from = countWhile(log.commits, ({ position }) => position <= after);
   // Positions rise and `recordedAt` never falls, so both conditions together end a prefix.
   const to = countWhile(log.commits, ({ position, recordedAt }) => position <= last && recordedAt <= recordedBy);

@@ -1,7 +1,7 @@
 /**
  * The list of all documents, ordered by the UTF-8 bytes of collection, then id.
  */
-import { PAGE_ROWS_MAX } from '../store.ts';
+import { pageRows } from '../bounds.ts';
 import type { DocumentHead, DocumentsRange, LogEnd } from '../store.ts';
 import { compareDocuments } from './order.ts';
 import { countWhile, headAt } from './schema.ts';
@@ -14,7 +14,7 @@ export function documents(log: Log, end: LogEnd, { after, limit }: DocumentsRang
     listed.rows.sort(compareDocuments);
     listed.sorted = true;
   }
-  const rows = Math.min(limit, PAGE_ROWS_MAX);
+  const rows = pageRows(limit);
   const found: DocumentHead[] = [];
   const from = after === undefined ? 0 : countWhile(listed.rows, (row) => compareDocuments(row, after) <= 0);
   for (let index = from; index < listed.rows.length && found.length < rows; index++) {

@@ -52,6 +52,6 @@ export function memory(options: MemoryOptions = {}): Store {
   const log = emptyLog();
   return Object.freeze({
     name: 'memory',
-    open: () => Promise.resolve(new MemorySession(log, { clock, clockAheadMs })),
+    open: () => Promise.resolve(new MemorySession(log, { now: clock, aheadMs: clockAheadMs })),
   });
 }

@@ -1,19 +1,23 @@
 /**
  * Pages: of the log, forward or backward, perhaps of some types only, and of one document's events.
  */
-import { PAGE_POSITIONS_MAX, PAGE_ROWS_MAX } from '../store.ts';
+import { lowerBound, pageRows, upperBound } from '../bounds.ts';
+import { Room } from '../room.ts';
+import { PAGE_POSITIONS_MAX } from '../store.ts';
 import type { DocumentRange, EventPage, LogEnd, LogRange, StoredEvent } from '../store.ts';
-import { findDocument, headAt } from './schema.ts';
+import { findDocument, fitting, headAt } from './schema.ts';
 import type { Log } from './schema.ts';
 
 export function read(log: Log, end: LogEnd, range: LogRange | DocumentRange): EventPage {
   return 'document' in range ? readDocument(log, end, range) : readLog(log, end, range);
 }
 
-function readLog(log: Log, end: LogEnd, { after = 0, before = Infinity, types, reverse, limit }: LogRange): EventPage {
-  const lowest = after + 1;
-  const highest = Math.min(before - 1, end.position);
-  const rows = Math.min(limit, PAGE_ROWS_MAX);
+function readLog(log: Log, end: LogEnd, { after, before, types, reverse, limit }: LogRange): EventPage {
+  const lowest = lowerBound(after) + 1;
+  // Exclusive: what is below 7.5 is what is not above 7.
+  const highest = Math.min(upperBound(before && Math.ceil(before) - 1), end.position);
+  const rows = pageRows(limit);
+  const room = new Room(rows);
   const wanted = types && new Set(types);
   const events: StoredEvent[] = [];
   const step = reverse ? -1 : 1;
@@ -21,7 +25,9 @@ function readLog(log: Log, end: LogEnd, { after = 0, before = Infinity, types, r
   for (let looked = 0; position >= lowest && position <= highest; position += step, looked++) {
     if (events.length === rows || looked === PAGE_POSITIONS_MAX) return { end, events, next: position - step };
     const event = log.events[position - 1]!;
-    if (wanted === undefined || wanted.has(event.type)) events.push(event);
+    if (wanted !== undefined && !wanted.has(event.type)) continue;
+    if (!room.take(event.json)) return { end, events, next: events.at(-1)!.position };
+    events.push(event);
   }
   return { end, events, next: undefined };
 }
@@ -29,7 +35,9 @@ function readLog(log: Log, end: LogEnd, { after = 0, before = Infinity, types, r
 function readDocument(log: Log, end: LogEnd, { document, after, limit }: DocumentRange): EventPage {
   const row = findDocument(log, document.collection, document.id);
   const head = headAt(row, end.position);
-  const last = Math.max(after, Math.min(head, after + limit, after + PAGE_ROWS_MAX));
-  const events = row?.events.slice(after, last).map(({ position }) => log.events[position - 1]!) ?? [];
-  return { end, events, next: last < head ? last : undefined };
+  const from = lowerBound(after);
+  const rows = fitting(row?.events ?? [], from, Math.min(head, from + pageRows(limit)), new Room(Infinity));
+  const reached = from + rows.length;
+  const events = rows.map(({ position }) => log.events[position - 1]!);
+  return { end, events, next: reached < head ? reached : undefined };
 }

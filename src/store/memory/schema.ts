@@ -6,7 +6,8 @@
  * that is still running, and is either published by moving `visible`, or taken away again.
  */
 import { GENESIS_HASH } from '../chain.ts';
-import type { DocumentEvent, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
+import type { DocumentEvent, EventFacts, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
+import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
 import { WriteLock } from './lock.ts';
 
@@ -83,4 +84,17 @@ export function countWhile<T>(rows: readonly T[], holds: (row: T) => boolean): n
     else high = middle;
   }
   return low;
+}
+
+/** The events from one index to before another, as far as there is room for them. */
+export function fitting<T extends EventFacts>(
+  events: readonly T[],
+  from: number,
+  to: number,
+  room: Room,
+): readonly T[] {
+  const last = Math.min(to, events.length, from + room.rows);
+  let end = from;
+  while (end < last && room.take(events[end]!.json)) end += 1;
+  return events.slice(from, end);
 }

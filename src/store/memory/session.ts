@@ -22,8 +22,8 @@ import type {
   Session,
   StoredCommit,
 } from '../store.ts';
+import type { Clock } from '../batch.ts';
 import { append, undo } from './append.ts';
-import type { Clock } from './append.ts';
 import { check } from './check.ts';
 import { commits, ledger } from './commits.ts';
 import { documents } from './documents.ts';
@@ -32,6 +32,13 @@ import { read } from './read.ts';
 import { register } from './registry.ts';
 import { endOf } from './schema.ts';
 import type { Log } from './schema.ts';
+
+/** One piece of work under the write lock. */
+interface Section {
+  over: boolean;
+  /** The error of an append in it. */
+  broken?: { readonly error: unknown };
+}
 
 export class MemorySession implements Session {
   readonly capabilities: Capabilities = Object.freeze({ exclusive: true });
@@ -66,9 +73,11 @@ export class MemorySession implements Session {
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     await this.#turn();
     return this.#log.lock.hold(async () => {
-      const section = { over: false };
+      const section: Section = { over: false };
       try {
         const result = await work(this.#locked(section));
+        // Whatever the work made of it: a real engine may have stored half of that batch.
+        if (section.broken !== undefined) throw section.broken.error;
         this.#log.visible = endOf(this.#log);
         return result;
       } catch (error) {
@@ -116,7 +125,7 @@ export class MemorySession implements Session {
   }
 
   /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
-  #locked(section: { readonly over: boolean }): Locked {
+  #locked(section: Section): Locked {
     const log = this.#log;
     // What comes after the turn runs without a pause, so nothing can be appended once the section is over.
     const turn = async (): Promise<void> => {
@@ -132,7 +141,12 @@ export class MemorySession implements Session {
       },
       append: async (batch) => {
         await turn();
-        return append(log, batch, this.#clock);
+        try {
+          return append(log, batch, this.#clock);
+        } catch (error) {
+          section.broken = { error };
+          throw error;
+        }
       },
       load: async (requests, options) => {
         await turn();

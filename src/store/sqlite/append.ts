@@ -5,9 +5,12 @@
  * back everything else.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { ClockAhead, LogCorrupt } from '../../errors.ts';
+import { LogCorrupt } from '../../errors.ts';
+import { assertBatch, refuseTimesAhead } from '../batch.ts';
+import type { Clock } from '../batch.ts';
 import { chainHash } from '../chain.ts';
-import type { Appended, Batch, Commit, LogEnd, Refused } from '../store.ts';
+import { Room } from '../room.ts';
+import type { Appended, Batch, LogEnd, Refused } from '../store.ts';
 import { STALE_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { one } from './connection.ts';
@@ -17,12 +20,6 @@ import type { Interned } from './intern.ts';
 import type { Loader } from './load.ts';
 import { rowInsert } from './insert.ts';
 import type { RegistryTable } from './registry.ts';
-
-export interface Clock {
-  readonly now: () => number;
-  /** How far ahead of it a decision's time may be, in milliseconds. */
-  readonly aheadMs: number;
-}
 
 export interface AppendOptions {
   /** Look for duplicates before anything is inserted, so that a refusal leaves the transaction as it was. */
@@ -57,27 +54,18 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
 
   function staleReads(batch: Batch): { heads: number[]; stale: Refused['stale'] } {
     const stale: Refused['stale'][number][] = [];
+    const room = new Room(Infinity);
     const found = batch.reads.map(({ collection, id, version }) => {
       const document = interned.documentId(collection, id);
       const head = document === undefined ? 0 : heads.get(document);
       if (document === undefined || head <= version) return head;
       const handled = batch.handled.get(collection);
       if (handled === undefined || one(handledAbove, document, version, typeList(handled)) === undefined) return head;
-      const events = loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX));
+      const events = loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX), room);
       stale.push({ collection, id, head, events });
       return head;
     });
     return { heads: found, stale };
-  }
-
-  function refuseClock(commits: readonly Commit[], latest: number, now: number): void {
-    const time = commits.find((commit) => commit.time > latest)?.time;
-    if (time === undefined) return;
-    throw new ClockAhead(
-      `The decision's time ${new Date(time).toISOString()} is more than ${clock.aheadMs} ms ahead of the store's clock ` +
-        `(${new Date(now).toISOString()}). Nothing was stored: set the clocks of both machines.`,
-      { time, now, aheadMs: clock.aheadMs },
-    );
   }
 
   function insert(batch: Batch, end: LogEnd, readHeads: readonly number[], ids: readonly string[]): Appended {
@@ -119,7 +107,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
       const duplicates = chain.finals(ids, end.position);
       if (duplicates.length > 0) return { status: 'refused', end, stale: [], duplicates };
       throw new LogCorrupt(
-        'A batch held a command id twice, or the index of the ledger is damaged. Check the log before going on.',
+        'The index of the ledger is damaged: it holds a command that the log doesn’t. Check the log before going on.',
         { position: end.position },
         error,
       );
@@ -128,6 +116,8 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     const eventRows: SQLInputValue[] = [];
     const attachmentRows: SQLInputValue[] = [];
     const versions: number[] = [];
+    // Of all documents of the batch, however many: the cache may forget.
+    const moved = new Map<number, number>();
     position = end.position;
     for (const commit of batch.commits) {
       for (const event of commit.events) {
@@ -136,8 +126,8 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
         let list = '[';
         for (const { collection, id } of event.attachments) {
           const document = interned.addDocument(collection, id);
-          const version = heads.get(document) + 1;
-          heads.set(document, version);
+          const version = (moved.get(document) ?? heads.get(document)) + 1;
+          moved.set(document, version);
           versions.push(version);
           attachmentRows.push(document, version, position, type);
           list += list.length === 1 ? `${document},${version}` : `,${document},${version}`;
@@ -154,11 +144,12 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     }
     const after = { position, hash, recordedAt };
     interned.follow(after, () => true);
-    heads.moved(after);
+    heads.moved(after, moved);
     return { status: 'stored', end: after, commits: stored, versions, heads: readHeads };
   }
 
   return (batch, { lookFirst }) => {
+    assertBatch(batch);
     const end = chain.end();
     interned.follow(end, chain.holds);
     if (batch.seen.position === end.position ? batch.seen.hash !== end.hash : !chain.holds(batch.seen)) {
@@ -169,15 +160,25 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     heads.follow(end);
     const { heads: readHeads, stale } = staleReads(batch);
     if (batch.reads.some(({ version }, index) => version > readHeads[index]!)) return { status: 'diverged' };
-    const now = clock.now();
-    const latest = Math.max(now, end.recordedAt) + clock.aheadMs;
     const ids = batch.commits.map((commit) => commit.command.id);
-    // A commit that isn't final doesn't meet the unique key of a final one.
-    if (lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final || commit.time > latest)) {
+    const refused = (): Refused | undefined => {
       const duplicates = chain.finals(ids, end.position);
-      if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end, stale, duplicates };
+      if (stale.length === 0 && duplicates.length === 0) return undefined;
+      return { status: 'refused', end, stale, duplicates };
+    };
+    // A commit that isn't final doesn't meet the unique key of a final one.
+    if (lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final)) {
+      const answer = refused();
+      if (answer !== undefined) return answer;
     }
-    refuseClock(batch.commits, latest, now);
+    try {
+      refuseTimesAhead(batch.commits, end.recordedAt, clock);
+    } catch (error) {
+      // What stands in the way is answered first.
+      const answer = refused();
+      if (answer !== undefined) return answer;
+      throw error;
+    }
     return insert(batch, end, readHeads, ids);
   };
 }

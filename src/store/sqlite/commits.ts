@@ -1,7 +1,7 @@
 /** The chain and the ledger: both are the table `commits`. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../store.ts';
-import { PAGE_ROWS_MAX } from '../store.ts';
+import { lowerBound, pageRows, upperBound } from '../bounds.ts';
 import { GENESIS_HASH } from '../chain.ts';
 import { all, one } from './connection.ts';
 import { corrupt } from './errors.ts';
@@ -128,10 +128,11 @@ export function chain(database: DatabaseSync, interned: Interned): Chain {
       return stored(row);
     },
 
-    commits({ after = 0, upTo = Number.MAX_SAFE_INTEGER, recordedBy, reverse = false, limit }) {
+    commits({ after, upTo, recordedBy, reverse = false, limit }) {
       interned.follow(end(), holds);
-      const until = recordedBy === undefined ? upTo : Math.min(upTo, lastRecordedBy(recordedBy));
-      const rows = all<Row>(reverse ? backward : forward, after, until, Math.min(limit, PAGE_ROWS_MAX));
+      const last = upperBound(upTo);
+      const until = recordedBy === undefined ? last : Math.min(last, lastRecordedBy(recordedBy));
+      const rows = all<Row>(reverse ? backward : forward, lowerBound(after), until, pageRows(limit));
       return rows.map(stored);
     },
 

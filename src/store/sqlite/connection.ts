@@ -46,6 +46,27 @@ export function all<Row extends readonly unknown[]>(
   return statement.all(...parameters) as unknown as readonly Row[];
 }
 
+/**
+ * Rows of what a statement finds, one by one, as long as `take` wants more: so that a long answer needn't fit into
+ * memory to be cut short. The statement is done when this returns.
+ */
+export function each<Row extends readonly unknown[]>(
+  statement: StatementSync,
+  parameters: readonly SQLInputValue[],
+  take: (row: Row) => boolean,
+): void {
+  const rows = statement.iterate(...parameters);
+  try {
+    for (;;) {
+      const { done, value } = rows.next();
+      if (done === true || !take(value as unknown as Row)) return;
+    }
+  } finally {
+    // Also after an error: a statement left open would keep the write-ahead log from being reset.
+    rows.return?.();
+  }
+}
+
 /** The only value that a query of one row and column has. */
 export function single<T>(database: DatabaseSync, sql: string): T {
   const row = one<[T]>(database.prepare(sql));

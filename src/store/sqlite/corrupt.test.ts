@@ -60,7 +60,7 @@ describe.each([
   ['an event that is missing', 'DELETE FROM events WHERE position = 3', 'document', { position: 3 }],
   ['an event that is missing', 'DELETE FROM events WHERE position = 2', 'log', { position: 2 }],
   ['a commit that is missing', 'DELETE FROM commits WHERE position = 3', 'log', { position: 3 }],
-  ['a version that is missing', 'DELETE FROM attachments WHERE version = 2', 'load', { version: 1 }],
+  ['a version that is missing', 'DELETE FROM attachments WHERE version = 2', 'load', { version: 2 }],
   ['a version that is missing', 'DELETE FROM attachments WHERE version = 2', 'document', { version: 3 }],
   ['a hash that is short', "UPDATE commits SET hash = x'00' WHERE position = 3", 'commits', { position: 3 }],
   ['a hash that is short', "UPDATE commits SET hash = x'00' WHERE position = 4", 'load', { position: 4 }],

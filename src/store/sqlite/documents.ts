@@ -1,7 +1,7 @@
 /** Documents with their heads, ordered by collection then id. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { DocumentHead, DocumentsRange } from '../store.ts';
-import { PAGE_ROWS_MAX } from '../store.ts';
+import { pageRows } from '../bounds.ts';
 import { all } from './connection.ts';
 import { corrupt } from './errors.ts';
 
@@ -22,7 +22,7 @@ export function documentsTable(database: DatabaseSync): DocumentsTable {
 
   return {
     documents({ after, limit }) {
-      const most = Math.min(limit, PAGE_ROWS_MAX);
+      const most = pageRows(limit);
       const found: DocumentHead[] = [];
       for (const [integer, collection] of all<[number, string]>(collections, after?.collection ?? '')) {
         const start = collection === after?.collection ? after.id : '';

@@ -12,25 +12,25 @@ import { Bounded, START } from './intern.ts';
 import type { Loader } from './load.ts';
 import { inlineList } from './read.ts';
 
-/** Most heads kept in memory. */
-const HEADS_MAX = 200_000;
 /** Most foreign events that the heads are taken along by; beyond it, asking again for what is needed costs less. */
 const FOLLOW_EVENTS_MAX = 5_000;
 
 export interface Heads {
   /** To be told the end of the log in each transaction, before anything else is asked. */
   follow(end: LogPoint): void;
-  /** To be told the end after an append. */
-  moved(end: LogPoint): void;
+  /**
+   * To be told the end after an append, and what it moved. Not before its rows are in: until then a head that was
+   * forgotten for lack of room couldn't be asked for again.
+   */
+  moved(end: LogPoint, to: ReadonlyMap<number, number>): void;
   get(document: number): number;
-  set(document: number, version: number): void;
   /** After a transaction that was rolled back. */
   forget(): void;
 }
 
-export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader): Heads {
+export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader, max: number): Heads {
   const foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
-  const heads = new Bounded<number, number>(HEADS_MAX);
+  const heads = new Bounded<number, number>(max);
   let asOf = START;
 
   const forget = (): void => {
@@ -55,16 +55,14 @@ export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader
       }
       asOf = end;
     },
-    moved(end) {
+    moved(end, to) {
+      for (const [document, version] of to) heads.set(document, version);
       asOf = end;
     },
     get(document) {
       let version = heads.get(document);
       if (version === undefined) heads.set(document, (version = loader.head(document)));
       return version;
-    },
-    set(document, version) {
-      heads.set(document, version);
     },
     forget,
   };

@@ -3,10 +3,7 @@ import { resolve } from 'node:path';
 import { InvalidDefinition } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
-import { openAt } from './open.ts';
-import { SqliteSession } from './session.ts';
-import { lockTimeout, translatedAtOpen } from './errors.ts';
-import { whenFree } from './lock.ts';
+import { openSession } from './open-session.ts';
 import type { Synchronous } from './synchronous.ts';
 
 /** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
@@ -57,19 +54,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): Store {
   const path = resolve(file);
   return Object.freeze({
     name: 'sqlite',
-    async open() {
-      const { writer, reader, inPlace } = await openAt(path, synchronous, lockTimeoutMs);
-      try {
-        const timing = { now: clock, aheadMs: clockAheadMs };
-        const make = () => new SqliteSession(writer, reader, { file: path, lockTimeoutMs, clock: timing, inPlace });
-        // Preparing statements reads the file: it may meet another process that is just closing the log.
-        return await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(path, waitedMs));
-      } catch (error) {
-        reader.close();
-        writer.close();
-        throw translatedAtOpen(error, path);
-      }
-    },
+    open: () => openSession(path, { synchronous, lockTimeoutMs, clock: { now: clock, aheadMs: clockAheadMs } }),
   });
 }
 

@@ -11,10 +11,15 @@ import { GENESIS_HASH } from '../chain.ts';
 import { one } from './connection.ts';
 import { corrupt } from './errors.ts';
 
-/** Most names kept in memory. */
-const NAMES_MAX = 10_000;
-/** Most documents kept in memory, in each direction. */
-const DOCUMENTS_MAX = 200_000;
+/** How much a connection keeps in memory. Only speed hangs on it: what was forgotten is asked for again. */
+export interface CacheBounds {
+  /** Most names, in each direction. */
+  readonly names: number;
+  /** Most documents: ids of each collection, documents by their integers, and heads. */
+  readonly documents: number;
+}
+
+export const CACHE_BOUNDS: CacheBounds = { names: 10_000, documents: 200_000 };
 
 /**
  * A map that forgets what wasn't used for long: two generations of half the size, the older dropped as a whole. Cheaper
@@ -76,7 +81,7 @@ export interface Interned {
   addDocument(collection: string, id: string): number;
 }
 
-export function interned(database: DatabaseSync): Interned {
+export function interned(database: DatabaseSync, bounds: CacheBounds): Interned {
   const selectName = database.prepare('SELECT name FROM names WHERE id = ?');
   const selectNameId = database.prepare('SELECT id FROM names WHERE name = ?');
   const selectDocument = database.prepare('SELECT collection, name FROM documents WHERE id = ?');
@@ -84,10 +89,10 @@ export function interned(database: DatabaseSync): Interned {
   const insertName = database.prepare('INSERT INTO names (name) VALUES (?)');
   const insertDocument = database.prepare('INSERT INTO documents (collection, name) VALUES (?, ?)');
 
-  const nameIds = new Bounded<string, number>(NAMES_MAX);
-  const names = new Bounded<number, string>(NAMES_MAX);
+  const nameIds = new Bounded<string, number>(bounds.names);
+  const names = new Bounded<number, string>(bounds.names);
   const documentIds = new Map<string, Bounded<string, number>>();
-  const documents = new Bounded<number, DocumentRef>(DOCUMENTS_MAX);
+  const documents = new Bounded<number, DocumentRef>(bounds.documents);
   let seen = START;
 
   const forget = (): void => {
@@ -100,7 +105,7 @@ export function interned(database: DatabaseSync): Interned {
 
   const idsOf = (collection: string): Bounded<string, number> => {
     let ids = documentIds.get(collection);
-    if (ids === undefined) documentIds.set(collection, (ids = new Bounded(DOCUMENTS_MAX)));
+    if (ids === undefined) documentIds.set(collection, (ids = new Bounded(bounds.documents)));
     return ids;
   };
 

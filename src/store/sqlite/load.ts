@@ -3,7 +3,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { DocumentEvent, Loaded, LoadOptions, LoadRequest } from '../store.ts';
 import { LOAD_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
-import { all, one } from './connection.ts';
+import { lowerBound, upperBound } from '../bounds.ts';
+import { Room } from '../room.ts';
+import { each, one } from './connection.ts';
+import type { LogCorrupt } from '../../errors.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
 
@@ -20,8 +23,11 @@ export interface Loader {
   load(requests: readonly LoadRequest[], options?: LoadOptions): Loaded;
   /** The head of a document by its integer: 0 if it has no events. */
   head(document: number): number;
-  /** Events of a document by its integer, with versions from `after` (exclusive) to `upTo` (inclusive), dense. */
-  events(document: number, after: number, upTo: number): readonly DocumentEvent[];
+  /**
+   * Events of a document by its integer, with versions from `after` (exclusive) to `upTo` (inclusive), dense, as far as
+   * there is room. `upTo` is not above the head.
+   */
+  events(document: number, after: number, upTo: number, room: Room): readonly DocumentEvent[];
 }
 
 export function loader(database: DatabaseSync, interned: Interned, chain: Chain): Loader {
@@ -51,15 +57,28 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
     return low;
   }
 
-  function events(document: number, after: number, upTo: number): readonly DocumentEvent[] {
-    const found = all<Row>(select, document, after, upTo);
-    if (found.length !== Math.max(0, upTo - after)) {
-      throw corrupt('versions of a document have a gap', { ...interned.document(document, {}), version: after + 1 });
-    }
-    return found.map(([version, position, type, schemaVersion, time, json]) => {
+  function events(document: number, after: number, upTo: number, room: Room): readonly DocumentEvent[] {
+    const last = Math.min(upTo, after + room.rows);
+    const found: DocumentEvent[] = [];
+    if (last <= after) return found;
+    const gap = (): LogCorrupt =>
+      corrupt('versions of a document have a gap', {
+        ...interned.document(document, {}),
+        version: after + found.length + 1,
+      });
+    let full = false;
+    each<Row>(select, [document, after, last], ([version, position, type, schemaVersion, time, json]) => {
+      if (version !== after + found.length + 1) throw gap();
       if (type === null) throw corrupt('an event is missing', { position });
-      return { type: interned.name(type, { position }), schemaVersion, json, version, position, time };
+      if (!room.take(json)) {
+        full = true;
+        return false;
+      }
+      found.push({ type: interned.name(type, { position }), schemaVersion, json, version, position, time });
+      return true;
     });
+    if (!full && found.length < last - after) throw gap();
+    return found;
   }
 
   return {
@@ -68,15 +87,16 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
     load(requests, { asOf } = {}) {
       const end = chain.end();
       interned.follow(end, chain.holds);
-      const bounded = asOf !== undefined && asOf < end.position;
-      let room = LOAD_EVENTS_MAX;
+      const point = upperBound(asOf);
+      const room = new Room(LOAD_EVENTS_MAX);
       const documents = requests.map(({ collection, id, after, upTo }) => {
         const document = interned.documentId(collection, id);
         if (document === undefined) return { head: 0, events: [] };
-        const reached = bounded ? headAsOf(document, asOf) : head(document);
-        const found = events(document, after, Math.min(reached, upTo ?? reached, after + room));
-        room -= found.length;
-        return { head: reached, events: found };
+        const reached = point < end.position ? headAsOf(document, point) : head(document);
+        return {
+          head: reached,
+          events: events(document, lowerBound(after), Math.min(reached, upperBound(upTo)), room),
+        };
       });
       return { end, documents };
     },

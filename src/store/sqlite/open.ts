@@ -1,12 +1,13 @@
 /** Opens the log at a place, or makes it there; two processes may do so at once. */
-import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, StoreUnavailable } from '../../errors.ts';
 import { connect, setUp, single } from './connection.ts';
 import { lockTimeout, translatedAtOpen } from './errors.ts';
+import { stillThere } from './in-place.ts';
 import { whenFree } from './lock.ts';
-import { inspect, notALog, refuseNewer } from './place.ts';
+import { inspect, notALog, realPlace, refuseNewer } from './place.ts';
 import { APPLICATION_ID, FORMAT, marks, migrate } from './schema.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -15,12 +16,13 @@ const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full:
 export interface Connections {
   readonly writer: DatabaseSync;
   readonly reader: DatabaseSync;
-  /** Throws `StoreUnavailable` if another file, or none, stands where the log was opened. */
+  /** Throws `StoreUnavailable` if other files, or none, stand where the log was opened. */
   readonly inPlace: () => void;
 }
 
-/** `file` is an absolute path. Throws `NotWritable`, `NotALog`, `FormatTooNew`, `LogCorrupt` or `StoreUnavailable`. */
-export async function openAt(file: string, synchronous: Synchronous, lockTimeoutMs: number): Promise<Connections> {
+/** `path` is absolute. Throws `NotWritable`, `NotALog`, `FormatTooNew`, `LogCorrupt` or `StoreUnavailable`. */
+export async function openAt(path: string, synchronous: Synchronous, lockTimeoutMs: number): Promise<Connections> {
+  const file = realPlace(path);
   inspect(file);
   const opened: DatabaseSync[] = [];
   const patiently = <T>(attempt: () => T): Promise<T> =>
@@ -45,7 +47,7 @@ export async function openAt(file: string, synchronous: Synchronous, lockTimeout
     reader.exec('PRAGMA query_only = ON');
     // The first read takes part in recovering the log after a crash.
     await patiently(() => single(reader, 'SELECT count(*) FROM meta'));
-    return { writer, reader, inPlace: stillThere(file) };
+    return { writer, reader, inPlace: stillThere(path, file) };
   } catch (error) {
     for (const connection of opened) connection.close();
     throw translatedAtOpen(error, file);
@@ -98,17 +100,4 @@ function flushDirectory(file: string): void {
   } finally {
     closeSync(directory);
   }
-}
-
-// Writing to a file that was removed or replaced would acknowledge what nobody finds again.
-function stillThere(file: string): () => void {
-  const { ino, dev } = statSync(file);
-  return () => {
-    const now = statSync(file, { throwIfNoEntry: false });
-    if (now?.ino === ino && now.dev === dev) return;
-    throw new StoreUnavailable(
-      `${file} was removed or replaced while it was open. Nothing was stored: open the log again.`,
-      { file },
-    );
-  };
 }

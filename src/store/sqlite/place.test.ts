@@ -3,23 +3,28 @@ import { execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { commit, event, user } from '../../testing/conformance/batches.ts';
+import { commit, event, range, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
 import { sqlite } from './index.ts';
 import { inspect } from './place.ts';
@@ -151,6 +156,30 @@ describe('a bad place', () => {
     await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
   });
 
+  it.skipIf(process.platform === 'win32')('is a link to a log whose file is missing', async () => {
+    writeFileSync(`${file}-wal`, 'commits');
+    symlinkSync('market.db', join(directory, 'link.db'));
+    file = join(directory, 'link.db');
+    await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
+    expect(readdirSync(directory)).toEqual(['link.db', 'market.db-wal']);
+  });
+
+  it.each(['missing', 'empty'])('is a log whose file is %s, with commits in its write-ahead log', async (what) => {
+    const log = await TestLog.on(sqlite(file));
+    await log.append(commit('c1', event('REGISTERED', user('u1'))));
+    cpSync(`${file}-wal`, `${file}-kept`);
+    await log.close();
+    renameSync(file, `${file}-main`);
+    renameSync(`${file}-kept`, `${file}-wal`);
+    if (what === 'empty') writeFileSync(file, '');
+    expect(await refused('LogCorrupt')).toContain('market.db-wal away');
+    // Put back, it is whole again.
+    renameSync(`${file}-main`, file);
+    const session = await sqlite(file).open();
+    expect(await session.documents({ limit: 10 })).toEqual([{ collection: 'users', id: 'u1', head: 1 }]);
+    await session.close();
+  });
+
   it.skipIf(process.platform === 'win32').each(['directory', 'new file', 'file'])(
     'is a %s that the process may not write',
     async (what) => {
@@ -194,10 +223,40 @@ describe('a good place', () => {
     database.close();
   });
 
-  it('may be half-written while another process makes the log: that is for SQLite to tell, under its locks', async () => {
+  it('is an empty file beside an empty write-ahead log', async () => {
+    writeFileSync(file, '');
+    writeFileSync(`${file}-wal`, '');
     await makeLog();
-    truncateSync(file, 8192);
-    expect(() => inspect(file)).toThrow(expect.objectContaining({ code: 'LogCorrupt' }));
+    await makeLogAgain();
+  });
+
+  it('is a log whose checkpoint was cut short after its first page: the rest is in the write-ahead log', async () => {
+    const log = await TestLog.on(sqlite(file));
+    await log.append(commit('c0', event('REGISTERED', user('u0'))));
+    checkpoint();
+    const long = { ...event('NOTED', user('u1')), json: 'x'.repeat(3_000) };
+    await log.append(range(1, 300).map((n) => commit(`c${n}`, long)));
+    const copy = join(directory, 'copy.db');
+    cpSync(file, copy);
+    cpSync(`${file}-wal`, `${copy}-wal`);
+    expect(statSync(copy).size).toBeLessThan(statSync(`${copy}-wal`).size / 5);
+    checkpoint();
+    await log.close();
+    const handle = openSync(copy, 'r+');
+    writeSync(handle, readFileSync(file).subarray(0, 4096), 0, 4096, 0);
+    closeSync(handle);
+    const session = await sqlite(copy).open();
+    expect(await session.documents({ limit: 9 })).toEqual([
+      { collection: 'users', id: 'u0', head: 1 },
+      { collection: 'users', id: 'u1', head: 300 },
+    ]);
+    expect(await session.check()).toEqual([]);
+    await session.close();
+  });
+
+  it('may be half-written while another process makes the log: that is for SQLite to tell, under its locks', async () => {
+    writeFileSync(file, 'x'.repeat(8192));
+    expect(() => inspect(file)).toThrow(expect.objectContaining({ code: 'NotALog' }));
     writeFileSync(`${file}-journal`, '');
     expect(() => inspect(file)).not.toThrow();
   });
@@ -217,6 +276,26 @@ describe('a good place', () => {
     await makeLogAgain();
   });
 
+  it.skipIf(process.platform === 'win32')('is a link, or links, to a file that doesn’t exist yet', async () => {
+    for (const name of ['real', 'links']) mkdirSync(join(directory, name));
+    const real = join(directory, 'real', 'market.db');
+    symlinkSync('../links/second.db', join(directory, 'links', 'first.db'));
+    symlinkSync('../real/market.db', join(directory, 'links', 'second.db'));
+    file = join(directory, 'links', 'first.db');
+    const log = await TestLog.on(sqlite(file));
+    expect(readdirSync(join(directory, 'links'))).toEqual(['first.db', 'second.db']);
+    expect(readdirSync(join(directory, 'real'))).toEqual(['market.db', 'market.db-shm', 'market.db-wal']);
+    await log.append([commit('c1', event('REGISTERED', user('u1'))), commit('c2', event('NOTED', user('u1')))]);
+    await log.close();
+    await makeLogAgain();
+    file = real;
+    await makeLogAgain();
+    // Links in a circle lead nowhere.
+    symlinkSync('circle.db', join(directory, 'circle.db'));
+    file = join(directory, 'circle.db');
+    await refusedAsIs();
+  });
+
   it.skipIf(process.platform !== 'linux')('keeps the locks of open sessions while it is looked at', async () => {
     // Closing a file drops all locks of the process on it (POSIX), unless SQLite itself does it.
     const session = await sqlite(file).open();
@@ -229,6 +308,15 @@ describe('a good place', () => {
     await session.close();
   });
 });
+
+async function refusedAsIs(): Promise<void> {
+  await expect(sqlite(file).open()).rejects.toMatchObject({ code: 'NotWritable' });
+}
+
+/** Copies the whole write-ahead log into the file, as any process may at any time. */
+function checkpoint(): void {
+  alter('PRAGMA wal_checkpoint(TRUNCATE)');
+}
 
 async function makeLogAgain(): Promise<void> {
   const session = await sqlite(file).open();

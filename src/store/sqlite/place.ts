@@ -5,20 +5,57 @@
  * This is enough to tell a log from anything else because a log is made in one rollback-journal transaction that also
  * writes our mark into the first page (schema.ts): the file has no bytes, or it has the mark.
  */
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { FormatTooNew, NotALog, NotWritable, TidemarkError } from '../../errors.ts';
+import { FormatTooNew, LogCorrupt, NotALog, NotWritable, TidemarkError } from '../../errors.ts';
 import { single } from './connection.ts';
 import { isNoDatabase, notWritable, translatedAtOpen } from './errors.ts';
 import { APPLICATION_ID, FORMAT } from './schema.ts';
 
-/** Throws `NotWritable`, `NotALog` or `FormatTooNew` unless there is a log at `file`, or one can be made there. */
+/** Most links that are followed from one to the next, as on Linux. */
+const LINKS_MAX = 40;
+
+/**
+ * Where a path leads, all links followed, though the file at its end may not exist yet: SQLite's files stand beside the
+ * real file, not beside a link to it. A path that leads nowhere is given back as it is, for `inspect` to refuse.
+ */
+export function realPlace(path: string): string {
+  let place = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    try {
+      return realpathSync(place);
+    } catch {
+      // It may still be a link, to a file that doesn't exist yet.
+    }
+    try {
+      place = join(realpathSync(dirname(place)), basename(place));
+    } catch {
+      return place;
+    }
+    try {
+      place = resolve(dirname(place), readlinkSync(place));
+    } catch {
+      return place;
+    }
+  }
+  return path;
+}
+
+/**
+ * Throws `NotWritable`, `NotALog`, `FormatTooNew` or `LogCorrupt` unless there is a log at `file`, or one can be made
+ * there. `file` is a real place.
+ */
 export function inspect(file: string): void {
-  const stats = lookAt(file);
+  let stats = lookAt(file);
   mayWrite(file, stats);
+  if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
+    // While a log is made its file has bytes before there is a write-ahead log: unless it was made just now, it is lost.
+    stats = lookAt(file);
+    if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
+  }
   if (stats === undefined) return;
   if (!stats.isFile()) throw notALog(file, stats.isDirectory() ? 'a directory' : 'no regular file');
   if (stats.size === 0) return;
@@ -49,6 +86,19 @@ export function notALog(file: string, what: string): NotALog {
   return new NotALog(`${file} is ${what}, not a log. It was left as it is: choose another name.`, { file });
 }
 
+// SQLite would take the write-ahead log for a leftover, and delete it.
+function headless(file: string, what: string): LogCorrupt {
+  return new LogCorrupt(
+    `${file} ${what}, but ${file}-wal beside it holds commits. Neither was touched: put the file back that belongs to ` +
+      `it, or, to start a new log without those commits, move ${file}-wal away.`,
+    { file, wal: `${file}-wal` },
+  );
+}
+
+function hasBytes(file: string): boolean {
+  return (lookAt(file)?.size ?? 0) > 0;
+}
+
 function lookAt(file: string): Stats | undefined {
   try {
     return statSync(file, { throwIfNoEntry: false });
@@ -58,7 +108,7 @@ function lookAt(file: string): Stats | undefined {
 }
 
 function mayWrite(file: string, stats: Stats | undefined): void {
-  const directory = dirname(stats === undefined ? file : realpathSync(file));
+  const directory = dirname(file);
   if (!existsSync(directory)) {
     throw new NotWritable(`The directory ${directory} doesn't exist. Make it first, or choose another place.`, {
       file,
@@ -78,12 +128,18 @@ function mayWrite(file: string, stats: Stats | undefined): void {
  *
  * SQLite reads it, as `immutable`: no lock, no journal, no file beside it. Reading the bytes ourselves would do harm:
  * closing a file drops every lock that this process has on it (POSIX), those of open sessions too.
+ *
+ * The first page may say that the file has more pages than it has: so it is in the middle of a checkpoint, and after one
+ * that a kill or a full disk cut short; the rest is in the write-ahead log. `writable_schema` makes SQLite put up with
+ * that. Only the mark is asked for here, and it is older than any write-ahead log; a file that was really cut off is
+ * noticed when it is opened in earnest.
  */
 function readHeader(file: string): { applicationId: number; format: number } | TidemarkError {
   const url = pathToFileURL(file);
   url.searchParams.set('immutable', '1');
-  const database = new DatabaseSync(url, { readOnly: true, returnArrays: true });
+  const database = new DatabaseSync(url, { readOnly: true, returnArrays: true, defensive: false });
   try {
+    database.exec('PRAGMA writable_schema = ON');
     return {
       applicationId: single<number>(database, 'PRAGMA application_id'),
       format: single<number>(database, 'PRAGMA user_version'),

@@ -9,11 +9,14 @@ import type {
   StoredCommit,
   StoredEvent,
 } from '../store.ts';
-import { PAGE_POSITIONS_MAX, PAGE_ROWS_MAX } from '../store.ts';
+import { lowerBound, pageRows, upperBound } from '../bounds.ts';
+import { Room } from '../room.ts';
+import { PAGE_POSITIONS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
-import { all } from './connection.ts';
+import { each } from './connection.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
+import type { Loader } from './load.ts';
 
 const COLUMNS = 'e.position, e.type, e.schema_version, e.attachments, e.json';
 
@@ -23,7 +26,7 @@ export interface Reader {
   read(range: LogRange | DocumentRange): EventPage;
 }
 
-export function reader(database: DatabaseSync, interned: Interned, chain: Chain): Reader {
+export function reader(database: DatabaseSync, interned: Interned, chain: Chain, loader: Loader): Reader {
   const page = (order: 'ASC' | 'DESC', filter: string) =>
     database.prepare(
       `SELECT ${COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ? ${filter} ORDER BY e.position ${order} LIMIT ?`,
@@ -55,50 +58,62 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain)
     });
   }
 
-  function log({ after = 0, before, types, reverse = false, limit }: LogRange, end: LogEnd): EventPage {
-    const lowest = after + 1;
-    const highest = before === undefined ? end.position : Math.min(before - 1, end.position);
+  function log(range: LogRange, end: LogEnd): EventPage {
+    const { types, reverse = false } = range;
+    const lowest = lowerBound(range.after) + 1;
+    // Exclusive: what is below 7.5 is what is not above 7.
+    const highest = Math.min(upperBound(range.before && Math.ceil(range.before) - 1), end.position);
     const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
     const high = reverse ? highest : Math.min(highest, lowest + PAGE_POSITIONS_MAX - 1);
-    const most = Math.min(limit, PAGE_ROWS_MAX);
+    const most = pageRows(range.limit);
     const ids = types?.map((type) => interned.nameId(type)).filter((id) => id !== undefined);
-    const rows =
-      ids === undefined
-        ? all<Row>(reverse ? backward : forward, low, high, most)
-        : all<Row>(reverse ? backwardOfTypes : forwardOfTypes, low, high, JSON.stringify(ids), most);
-    if (ids === undefined) {
-      rows.forEach(([position], index) => {
-        const expected = reverse ? high - index : low + index;
-        if (position !== expected) throw corrupt('an event is missing', { position: expected });
-      });
-      if (rows.length < Math.min(most, high - low + 1)) {
-        throw corrupt('an event is missing', { position: reverse ? high - rows.length : low + rows.length });
-      }
+    const step = reverse ? -1 : 1;
+    const first = reverse ? high : low;
+    const room = new Room(most);
+    const rows: Row[] = [];
+    let full = most === 0;
+    const take = (row: Row): boolean => {
+      // Without a filter every position must be there.
+      const expected = first + step * rows.length;
+      if (ids === undefined && row[0] !== expected) throw corrupt('an event is missing', { position: expected });
+      if (!room.take(row[4])) full = true;
+      else rows.push(row);
+      return !full;
+    };
+    if (ids === undefined) each<Row>(reverse ? backward : forward, [low, high, most], take);
+    else each<Row>(reverse ? backwardOfTypes : forwardOfTypes, [low, high, JSON.stringify(ids), most], take);
+    full ||= rows.length === most;
+    if (ids === undefined && !full && rows.length < high - low + 1) {
+      throw corrupt('an event is missing', { position: first + step * rows.length });
     }
     // Full: go on after the last event. Not full: the whole window has been looked at.
-    const full = rows.length >= most;
-    if (reverse) {
-      const reached = full ? (rows.at(-1)?.[0] ?? high + 1) : low;
-      return { end, events: stored(rows), next: reached > lowest ? reached : undefined };
-    }
-    const reached = full ? (rows.at(-1)?.[0] ?? low - 1) : high;
-    return { end, events: stored(rows), next: reached < highest ? reached : undefined };
+    const reached = full ? (rows.at(-1)?.[0] ?? first - step) : reverse ? low : high;
+    const more = reverse ? reached > lowest : reached < highest;
+    return { end, events: stored(rows), next: more ? reached : undefined };
   }
 
-  function document({ document: { collection, id }, after, limit }: DocumentRange, end: LogEnd): EventPage {
-    const most = Math.min(limit, PAGE_ROWS_MAX);
+  function document(range: DocumentRange, end: LogEnd): EventPage {
+    const { collection, id } = range.document;
+    const after = lowerBound(range.after);
     const integer = interned.documentId(collection, id);
     if (integer === undefined) return { end, events: [], next: undefined };
-    // One more than asked for tells whether there is more.
-    const found = all<[number, number, ...Row]>(ofDocument, integer, after, most + 1);
-    const shown = found.slice(0, most);
-    const rows = shown.map(([version, position, ...row], index): Row => {
-      if (version !== after + 1 + index)
-        throw corrupt('versions of a document have a gap', { collection, id, version });
+    const head = loader.head(integer);
+    const last = Math.min(head, after + pageRows(range.limit));
+    const gap = (version: number) => corrupt('versions of a document have a gap', { collection, id, version });
+    const room = new Room(last - after);
+    const rows: Row[] = [];
+    let full = false;
+    each<[number, number, ...Row]>(ofDocument, [integer, after, Math.max(0, last - after)], (found) => {
+      const [version, position, ...row] = found;
+      if (version !== after + 1 + rows.length) throw gap(version);
       if (row[0] === null) throw corrupt('an event is missing', { position });
-      return row;
+      if (!room.take(row[4])) full = true;
+      else rows.push(row);
+      return !full;
     });
-    return { end, events: stored(rows), next: found.length > most ? after + shown.length : undefined };
+    if (!full && rows.length < last - after) throw gap(after + 1 + rows.length);
+    const reached = after + rows.length;
+    return { end, events: stored(rows), next: reached < head ? reached : undefined };
   }
 
   return {

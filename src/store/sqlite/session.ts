@@ -23,18 +23,23 @@ import type {
   StoredCommit,
 } from '../store.ts';
 import { appender } from './append.ts';
-import type { Clock } from './append.ts';
+import type { Clock } from '../batch.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
 import { closed, isBusy, lockTimeout, translated, unknownCommit } from './errors.ts';
 import { cachedHeads } from './heads.ts';
-import { interned } from './intern.ts';
+import { CACHE_BOUNDS, interned } from './intern.ts';
+import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
 import { Queue, whenFree } from './lock.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
+
+/** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
+ * costs as much as the smallest of them. */
+const LOOK_MS = 5;
 
 export interface SessionOptions {
   readonly file: string;
@@ -42,11 +47,13 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** Throws if the file was moved away or replaced since it was opened. */
   readonly inPlace: () => void;
+  /** {@link CACHE_BOUNDS} unless told otherwise. */
+  readonly bounds?: CacheBounds;
 }
 
 /** What can be asked of a connection. */
-function tables(database: DatabaseSync) {
-  const names = interned(database);
+function tables(database: DatabaseSync, bounds: CacheBounds) {
+  const names = interned(database, bounds);
   const commits = chain(database, names);
   return {
     database,
@@ -71,17 +78,19 @@ export class SqliteSession implements Session {
   readonly #writing;
   readonly #reading;
   #closed = false;
+  #looked = 0;
 
   /** Both connections are set up already, and are closed by the session. */
   constructor(writer: DatabaseSync, readonly: DatabaseSync, options: SessionOptions) {
     this.#options = options;
-    const writing = tables(writer);
-    const heads = cachedHeads(writer, writing.chain, writing.loader);
+    const { bounds = CACHE_BOUNDS } = options;
+    const writing = tables(writer, bounds);
+    const heads = cachedHeads(writer, writing.chain, writing.loader, bounds.documents);
     this.#writing = { ...writing, heads, append: appender(writer, { ...writing, heads, clock: options.clock }) };
-    const reading = tables(readonly);
+    const reading = tables(readonly, bounds);
     this.#reading = {
       ...reading,
-      reader: reader(readonly, reading.interned, reading.chain),
+      reader: reader(readonly, reading.interned, reading.chain, reading.loader),
       documents: documentsTable(readonly),
     };
   }
@@ -160,6 +169,8 @@ export class SqliteSession implements Session {
         try {
           const result = await work(locked);
           if (broken !== undefined) throw broken;
+          // The work may have taken long.
+          this.#options.inPlace();
           return result;
         } catch (error) {
           throw new Thrown(error);
@@ -181,10 +192,15 @@ export class SqliteSession implements Session {
 
   /** Runs a read as of one end of the log. */
   async #read<T>(run: () => T): Promise<T> {
-    const { file, lockTimeoutMs } = this.#options;
+    const { file, lockTimeoutMs, inPlace } = this.#options;
     await this.#turns.take();
     const attempt = (): T => {
       if (this.#closed) throw closed(file);
+      const now = performance.now();
+      if (now - this.#looked >= LOOK_MS) {
+        inPlace();
+        this.#looked = now;
+      }
       const { begin, commit, database, interned } = this.#reading;
       begin.run();
       try {

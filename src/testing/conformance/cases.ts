@@ -3,6 +3,7 @@
  */
 import type { ConformanceCase } from './case.ts';
 import { appendCases } from './cases/append.ts';
+import { bytesCases } from './cases/bytes.ts';
 import { chainCases } from './cases/chain.ts';
 import { clockCases } from './cases/clock.ts';
 import { commitsCases } from './cases/commits.ts';
@@ -31,6 +32,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...chainCases,
   ...loadCases,
   ...pagesCases,
+  ...bytesCases,
   ...commitsCases,
   ...documentsCases,
   ...stringsCases,

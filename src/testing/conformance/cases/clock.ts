@@ -43,6 +43,22 @@ export const clockCases = [
     },
   ),
 
+  onLog('contract', 'the log that a clock is judged by is that before the batch', async (log) => {
+    const first = ahead(CLOCK_AHEAD_MAX_MS - MINUTE);
+    const batch = [
+      commit('c1', event('NOTED'), first),
+      commit('c2', event('NOTED'), { time: first.time + CLOCK_AHEAD_MAX_MS - MINUTE }),
+    ];
+    await log.unchangedBy(() => throwsCode('ClockAhead', log.send(batch)));
+    // One after the other they are stored.
+    for (const one of batch) await log.append(one);
+  }),
+
+  onLog('contract', 'a time that no date can have is a clock ahead, however the log stands', async (log) => {
+    for (const time of [8.64e15 + 1, Number.MAX_SAFE_INTEGER])
+      await log.unchangedBy(() => throwsCode('ClockAhead', log.send(commit('c1', event('NOTED'), { time }))));
+  }),
+
   onLog('contract', 'a decision far behind the log is stored', async (log) => {
     await log.append(commit('c1', event('NOTED'), { time: START }));
     const { end } = await log.append(commit('c2', event('NOTED'), { time: 0 }));

@@ -191,4 +191,53 @@ export const exclusiveCases = [
     }
     same(await log.head(user('u1')), 4);
   }),
+
+  onExclusiveLog(2, 'nothing is stored after an append that threw, though the work went on', async (log) => {
+    await log.append(commit('c1', event('BOUGHT', user('u1'))));
+    const late = commit('c3', event('NOTED'), { time: Date.now() + CLOCK_AHEAD_MAX_MS + 60_000 });
+    const { end } = log;
+    await log.unchangedBy(() =>
+      throwsCode(
+        'ClockAhead',
+        log.session.exclusive(async (by) => {
+          await log.append(commit('c2', event('BOUGHT', user('u1'), service('new'))), { by });
+          await throwsCode('ClockAhead', log.send(late, { by }));
+          await log.send(commit('c4', event('NOTED', user('u1'))), { by });
+        }),
+      ),
+    );
+    log.end = end;
+    same((await log.append(commit('c2', event('NOTED', user('u1'), service('new'))))).versions, [2, 1]);
+  }),
+
+  onExclusiveLog(4, 'a new collection waits until the work is done', async (log) => {
+    const [session, other] = await log.sessions(2);
+    const late = { name: 'late', definition: 1, key: { fields: ['id'] } };
+    let registering: Promise<void> | undefined;
+    await session!.exclusive(async (by) => {
+      // By the time that it has its turn, the log isn't empty any more.
+      registering = throwsCode('RebuildRequired', other!.register([late]));
+      void registering.catch(() => undefined);
+      await sleep(30);
+      same((await by.registry()).generation, log.generation);
+      await log.append(commit('c1', event('NOTED')), { by });
+    });
+    await registering;
+    same(await session!.registry(), { generation: log.generation, collections: COLLECTIONS });
+  }),
+
+  onExclusiveLog('contract', 'nothing can be done under the lock once the work is over', async (log) => {
+    const kept: Locked[] = [await log.session.exclusive(async (by) => by)];
+    const failed = log.session.exclusive(async (by) => {
+      kept.push(by);
+      throw new Abandoned();
+    });
+    await assert.rejects(failed, Abandoned);
+    for (const by of kept) {
+      await log.unchangedBy(() => throwsCode('Closed', by.append(log.batch(commit('c1', event('NOTED'))))));
+      await throwsCode('Closed', by.load([above(user('u1'), 0)]));
+      await throwsCode('Closed', by.ledger(['c1']));
+      await throwsCode('Closed', by.registry());
+    }
+  }),
 ];

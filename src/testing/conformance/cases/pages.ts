@@ -140,6 +140,57 @@ export const pagesCases = [
     same([rest.events.length, rest.next], [20, undefined]);
   }),
 
+  onLog('contract', 'bounds that no position or version can have are no errors', async (log) => {
+    await thirty(log);
+    const { session } = log;
+    const read = async (page: Parameters<typeof session.read>[0]) => {
+      const { events, next } = await session.read(page);
+      return [positions(events), next];
+    };
+    for (const reverse of [false, true]) {
+      const ordered = (found: number[]) => (reverse ? found.reverse() : found);
+      const all = { reverse, limit: 100 };
+      same(await read({ ...all, after: -5 }), [ordered(range(1, 30)), undefined]);
+      same(await read({ ...all, after: 27.5 }), [ordered([28, 29, 30]), undefined]);
+      same(await read({ ...all, after: 1e300 }), [[], undefined]);
+      same(await read({ ...all, before: 1.5 }), [[1], undefined]);
+      same(await read({ ...all, before: 3 }), [ordered([1, 2]), undefined]);
+      for (const before of [0, -5, 0.5]) same(await read({ ...all, before }), [[], undefined]);
+      same(await read({ ...all, before: Infinity, after: 29 }), [[30], undefined]);
+      for (const limit of [0, -1, 0.5, Number.NaN]) same((await read({ reverse, limit }))[0], []);
+      same((await read({ reverse, limit: 1.5, after: 20, before: 22 }))[0], [21]);
+    }
+    const document = order('o');
+    await log.append(range(1, 3).map((n) => commit(`o${n}`, event('PLACED', document))));
+    same(await read({ document, after: -5, limit: 10 }), [[31, 32, 33], undefined]);
+    same(await read({ document, after: 1.5, limit: 1.5 }), [[32], 2]);
+    same(await read({ document, after: 7, limit: 10 }), [[], undefined]);
+    same((await read({ document, after: 0, limit: -1 }))[0], []);
+
+    const versions = async (after: number, upTo?: number, asOf?: number) => {
+      const { documents } = await session.load([{ ...document, after, upTo }], { asOf });
+      return documents[0]?.events.map(({ version }) => version);
+    };
+    same(await versions(-5), [1, 2, 3]);
+    same(await versions(1.5), [2, 3]);
+    same(await versions(0, 2.5), [1, 2]);
+    same(await versions(0, -1), []);
+    same(await versions(0, undefined, 32.5), [1, 2]);
+    same(await versions(0, undefined, -1), []);
+
+    const commits = async (bounds: Omit<Parameters<typeof session.commits>[0], 'limit'>, limit = 100) =>
+      (await session.commits({ ...bounds, limit })).map(({ position }) => position);
+    same(await commits({ after: -5, upTo: 4.5 }), [1, 4]);
+    same(await commits({ after: 30.5, upTo: Infinity }), [31, 32, 33]);
+    same(await commits({ upTo: -5 }), []);
+    same(await commits({ recordedBy: -5 }), []);
+    for (const limit of [0, -1]) {
+      same(await commits({}, limit), []);
+      same(await session.documents({ limit }), []);
+    }
+    same((await session.documents({ limit: 1.5 })).length, 1);
+  }),
+
   onLog('contract', 'neighbours of one commit share the commit', async (log) => {
     await thirty(log);
     const { events } = await log.session.read({ after: 1, limit: 4 });

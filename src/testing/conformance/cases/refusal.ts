@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { STALE_EVENTS_MAX } from '../../../store/store.ts';
 import { at, commit, event, handling, notFinal, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
-import { same } from '../plain.ts';
+import { same, throwsCode } from '../plain.ts';
 
 export const refusalCases = [
   onLog(5, 'refused if an event of a handled type was attached above the version read', async (log) => {
@@ -209,5 +209,20 @@ export const refusalCases = [
       commit('c1', event('NOTED')),
     ];
     await log.unchangedBy(() => log.refuse(batch));
+  }),
+
+  onLog(1, 'a batch that is none is an error of the caller, and nothing of it is stored', async (log) => {
+    await log.append(commit('c1', event('BOUGHT', user('u1'))));
+    const wrong = {
+      'a command id twice': [commit('c2', event('NOTED')), commit('c3', event('NOTED')), commit('c2', event('NOTED'))],
+      'twice, though not final': [notFinal('c2'), notFinal('c2')],
+      'first not final': [notFinal('c2'), commit('c2', event('NOTED', user('u1')))],
+      'no commits': [],
+      'a commit without events': [commit('c2', event('NOTED')), commit('c3', [])],
+    };
+    for (const commits of Object.values(wrong))
+      await log.unchangedBy(() => throwsCode('InvalidInput', log.send(commits, { reads: [at(user('u1'), 1)] })));
+    // The session goes on.
+    same((await log.append(commit('c2', event('NOTED', user('u1'))))).versions, [2]);
   }),
 ];

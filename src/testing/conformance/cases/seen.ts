@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import type { Appended, LogPoint } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
+import { same } from '../plain.ts';
 import { TestLog } from '../log.ts';
 import type { ConformanceCase } from '../case.ts';
 
@@ -100,6 +101,19 @@ export const seenCases: readonly ConformanceCase[] = [
       const answer = await log.unchangedBy(() => log.send(commit('c2', event('NOTED', user('u1'))), sending));
       assert.deepEqual({ ...answer }, { status: 'behind' });
     }
+  }),
+
+  onLog(9, 'a version above its head is diverged, whatever else is stale', async (log) => {
+    await log.append(commit('c1', event('BOUGHT', user('u1'))));
+    const impossible = at(user('u2'), 1);
+    const stale = at(user('u1'), 0);
+    for (const reads of [
+      [stale, impossible],
+      [impossible, stale],
+    ]) {
+      same(await log.unchangedBy(() => log.send(commit('c1', event('NOTED')), { reads })), { status: 'diverged' });
+    }
+    assert.equal((await log.send(commit('c1', event('NOTED')), { reads: [stale] })).status, 'refused');
   }),
 
   onLog('contract', 'diverged is answered before behind, and behind before refused', async (log) => {

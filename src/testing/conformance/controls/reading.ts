@@ -2,6 +2,8 @@
  * Mutants that lose, repeat or disturb what is stored when it is read.
  */
 import { setImmediate as pause } from 'node:timers/promises';
+import { LogCorrupt } from '../../../errors.ts';
+import { PAGE_BYTES_MAX } from '../../../store/store.ts';
 import { ids, mutant, pages } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -69,6 +71,59 @@ export const reading: readonly Mutant[] = [
   })),
   mutant('orders ids by UTF-16', 'ids are ordered by their UTF-8 bytes', (sound) => ({
     documents: async (range) => [...(await sound.documents(range))].sort((a, b) => (a.id < b.id ? -1 : 1)),
+  })),
+  mutant('bounds pages by rows alone', 'a page holds at most so many bytes', (sound) => ({
+    read: async (range) => {
+      const first = await sound.read(range);
+      if ('document' in range || range.reverse === true || first.next === undefined) return first;
+      const second = await sound.read({ ...range, after: first.next });
+      return { ...second, events: [...first.events, ...second.events] };
+    },
+  })),
+  mutant('bounds a document’s pages by rows alone', 'a document’s page holds at most so many bytes', (sound) => ({
+    read: async (range) => {
+      const first = await sound.read(range);
+      if (!('document' in range) || first.next === undefined) return first;
+      const second = await sound.read({ ...range, after: first.next });
+      return { ...second, events: [...first.events, ...second.events] };
+    },
+  })),
+  mutant('returns nothing where the first text is too long', 'a load holds at most so many bytes', (sound) => ({
+    load: async (requests, options) => {
+      const loaded = await sound.load(requests, options);
+      const documents = loaded.documents.map((document) => ({
+        ...document,
+        events: document.events.some(({ json }) => json.length > PAGE_BYTES_MAX) ? [] : document.events,
+      }));
+      return { ...loaded, documents };
+    },
+  })),
+  mutant('bounds each document of a load by itself', 'a load holds at most so many bytes', (sound) => ({
+    load: async (requests, options) => {
+      const { end } = await sound.load([], options);
+      const each = await Promise.all(requests.map((request) => sound.load([request], options)));
+      return { end, documents: each.flatMap(({ documents }) => documents) };
+    },
+  })),
+  mutant('bounds a refusal by rows alone', 'a refusal holds at most so many bytes', (sound) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      if (answer.status !== 'refused') return answer;
+      const stale = await Promise.all(
+        answer.stale.map(async ({ collection, id, head }) => {
+          const { version: after } = batch.reads.find((read) => read.id === id && read.collection === collection)!;
+          const { documents } = await sound.load([{ collection, id, after }]);
+          return { collection, id, head, events: documents[0]!.events };
+        }),
+      );
+      return { ...answer, stale };
+    },
+  })),
+  mutant('refuses bounds that no position has', 'bounds that no position or version can have', (sound) => ({
+    read: async (range) => {
+      if (!Number.isInteger(range.after ?? 0)) throw new LogCorrupt('An event is missing, or so it seems.');
+      return sound.read(range);
+    },
   })),
   mutant('lists documents without a bound', 'so many documents at most', (sound) => ({
     documents: async (range) => {

@@ -2,7 +2,8 @@
  * Mutants that believe what they must check: the end seen, the generation, the clock; and that hash too little.
  */
 import { ClockAhead } from '../../../errors.ts';
-import { end, mutant, rehashed, sends } from './mutant.ts';
+import type { Appended } from '../../../store/store.ts';
+import { end, head, mutant, rehashed, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
 export const seeing: readonly Mutant[] = [
@@ -63,6 +64,31 @@ export const seeing: readonly Mutant[] = [
       return sound.append(batch);
     },
   })),
+  mutant('answers refused before a version above its head', 'a version above its head is diverged', (sound) => ({
+    append: async (batch) => {
+      const heads = await Promise.all(batch.reads.map((read) => head(sound, read)));
+      const possible = batch.reads.filter(({ version }, index) => version <= heads[index]!);
+      // What is possible is judged first; alone it may be stored, which is wrong as well.
+      return sound.append(possible.length > 0 ? { ...batch, reads: possible } : batch);
+    },
+  })),
+  mutant('judges a clock by the commit before', 'the log that a clock is judged by', (sound) => ({
+    append: async (batch) => {
+      let answer: Appended = { status: 'behind' };
+      for (const commit of batch.commits) answer = await sound.append({ ...batch, commits: [commit] });
+      return answer;
+    },
+  })),
+  mutant(
+    'believes what no clock can say',
+    'a time that no date can have',
+    sends((batch) => ({
+      ...batch,
+      commits: batch.commits.map((commit) =>
+        Object.assign({}, commit, { time: commit.time > 8.64e15 ? 1 : commit.time }),
+      ),
+    })),
+  ),
   mutant(
     'hashes without the position',
     'each commit is hashed',

@@ -1,6 +1,8 @@
 /**
  * Mutants of locks, registers and sessions.
  */
+import { ClockAhead } from '../../../errors.ts';
+import type { Batch } from '../../../store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -20,6 +22,52 @@ export const sessions: readonly Mutant[] = [
     exclusive: (work) => work(sound),
   })),
   mutant('goes on after it was closed', 'a closed session says so', () => ({ close: () => Promise.resolve() })),
+  mutant(
+    'keeps what was appended before an append that threw',
+    'nothing is stored after an append that threw',
+    (sound) => ({
+      exclusive: (work) =>
+        sound.exclusive((locked) => {
+          const append = (batch: Batch) =>
+            batch.commits.some(({ time }) => time > Date.now())
+              ? Promise.reject(new ClockAhead('Set the clock, please.'))
+              : locked.append(batch);
+          return work({ ...locked, append });
+        }),
+    }),
+  ),
+  {
+    defect: 'registers while others work under the lock',
+    caught: 'a new collection waits until the work is done',
+    makeStore: withDefect(() => {
+      let working = 0;
+      return (sound) => ({
+        exclusive: async (work) => {
+          working += 1;
+          return sound.exclusive(work).finally(() => (working -= 1));
+        },
+        register: async (collections) => {
+          if (working === 0) return sound.register(collections);
+          const { generation } = await sound.registry();
+          return { generation: generation + 1, collections };
+        },
+      });
+    }),
+  },
+  mutant('lends its lock for ever', 'nothing can be done under the lock once', (sound) => ({
+    exclusive: async (work) => {
+      let over = false;
+      const result = sound.exclusive((locked) =>
+        work({
+          registry: () => (over ? sound : locked).registry(),
+          append: (batch) => (over ? sound : locked).append(batch),
+          load: (requests, options) => (over ? sound : locked).load(requests, options),
+          ledger: (ids) => (over ? sound : locked).ledger(ids),
+        }),
+      );
+      return result.finally(() => (over = true));
+    },
+  })),
   mutant('registers what needs a rebuild', 'a new collection on a log that isn’t empty', (sound) => ({
     register: (collections) => sound.register(collections).catch(() => sound.registry()),
   })),

@@ -78,6 +78,12 @@ export const storing: readonly Mutant[] = [
       duplicates: refused.duplicates.slice(0, 1),
     })),
   ),
+  mutant('stores the last of two commits with one id', 'a batch that is none', (sound) => ({
+    append: (batch) => {
+      const commits = [...new Map(batch.commits.map((commit) => [commit.command.id, commit])).values()];
+      return sound.append({ ...batch, commits });
+    },
+  })),
   mutant('takes any outcome for final', 'an outcome that isn’t final may repeat', (sound) => ({
     append: async (batch) => {
       const known = await sound.ledger(batch.commits.map(({ command }) => command.id));

@@ -1,0 +1,32 @@
+/** Opens a session on the log at a path. */
+import type { Clock } from '../batch.ts';
+import type { Session } from '../store.ts';
+import { lockTimeout, translatedAtOpen } from './errors.ts';
+import type { CacheBounds } from './intern.ts';
+import { whenFree } from './lock.ts';
+import { openAt } from './open.ts';
+import { SqliteSession } from './session.ts';
+import type { Synchronous } from './synchronous.ts';
+
+export interface OpenOptions {
+  readonly synchronous: Synchronous;
+  readonly lockTimeoutMs: number;
+  readonly clock: Clock;
+  /** For tests of what happens beyond them. */
+  readonly bounds?: CacheBounds;
+}
+
+/** `file` is an absolute path. */
+export async function openSession(file: string, { synchronous, ...options }: OpenOptions): Promise<Session> {
+  const { lockTimeoutMs } = options;
+  const { writer, reader, inPlace } = await openAt(file, synchronous, lockTimeoutMs);
+  try {
+    const make = () => new SqliteSession(writer, reader, { ...options, file, inPlace });
+    // Preparing statements reads the file: it may meet another process that is just closing the log.
+    return await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+  } catch (error) {
+    reader.close();
+    writer.close();
+    throw translatedAtOpen(error, file);
+  }
+}
