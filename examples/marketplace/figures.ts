@@ -11,6 +11,8 @@ export interface Figures {
   readonly seed: number;
   /** `sqlite:FILE` or `memory:`. */
   readonly store: string;
+  /** What all ids of the run begin with. */
+  readonly run: string;
   readonly rounds: number;
   /** How many there were. */
   readonly servers: number;
@@ -24,7 +26,7 @@ export interface Figures {
   readonly refusedByReason: Readonly<Record<string, number>>;
   /** Places sold in the whole log that nobody had. */
   readonly oversold: number;
-  /** Batches that were refused because a document had moved, and decided again. */
+  /** Batches that were refused because a document had moved, in rounds in which servers were at work at once. */
   readonly conflicts: number;
   readonly conflictsByServer: Readonly<Record<string, number>>;
   /** Rounds in which servers were at work at the same moment. */
@@ -45,6 +47,7 @@ export interface Figures {
 export function figuresOf(
   options: Options,
   store: string,
+  run: string,
   result: RaceResult,
   { evidence, folded }: Proof,
   laws: readonly Law[],
@@ -54,6 +57,7 @@ export function figuresOf(
     ok: laws.every(({ ok }) => ok),
     seed: options.seed,
     store,
+    run,
     rounds: options.rounds,
     servers: options.servers,
     commands: evidence.commands.size,
@@ -63,9 +67,9 @@ export function figuresOf(
     refused: sum(evidence.refusals.values()),
     refusedByReason: Object.fromEntries(evidence.refusals),
     oversold: evidence.oversold,
-    conflicts: result.conflicts,
-    conflictsByServer: Object.fromEntries(result.reports.map(({ name, conflicts }) => [name, conflicts])),
-    overlapping: result.overlapping,
+    conflicts: result.meetings.conflicts,
+    conflictsByServer: Object.fromEntries(result.meetings.conflictsByServer),
+    overlapping: result.meetings.rounds,
     winsByServer: Object.fromEntries(winsByServer(result)),
     latencyMsByServer: Object.fromEntries(
       result.reports.map(({ name, latency }) => [name, { p50: round(latency.p50), p99: round(latency.p99) }]),

@@ -9,10 +9,10 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Left } from './evidence.ts';
 import { judge, type Law } from './laws.ts';
-import { Plan } from './plan.ts';
+import { Plan, type Request } from './plan.ts';
 import { prove, type Proof } from './proof.ts';
 import { race, type RaceResult } from './race.ts';
-import { openServer } from './server.ts';
+import { openServer, type Server } from './server.ts';
 import { figures, marketplace } from './start.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'marketplace-laws-'));
@@ -58,6 +58,61 @@ function unchecked(store: Store): Store {
   };
 }
 
+/** A service of the file's log, and who bought it. */
+function saleOf(file: string): [service: string, buyer: string] {
+  const database = new DatabaseSync(file, { readOnly: true });
+  const { json } = database.prepare(`SELECT json FROM events WHERE json LIKE '%"buyer_id"%"price"%'`).get() as {
+    json: string;
+  };
+  database.close();
+  const { service_id, buyer_id } = JSON.parse(json) as { service_id: string; buyer_id: string };
+  return [service_id, buyer_id];
+}
+
+/** Servers that wait for each other: whoever got the starting signal first is done before the next begins. */
+function takingTurns(servers: readonly Server[], went: (conflicts: number) => void): Server[] {
+  let last: Promise<unknown> = Promise.resolve();
+  return servers.map((server) =>
+    changed(server, {
+      go() {
+        const turn = last.then(() => server.go());
+        last = turn.then(({ conflicts }) => went(conflicts));
+        return turn;
+      },
+    }),
+  );
+}
+
+/** Nobody who asks the second server is registered: it races, but can't win. */
+function strangersOnly(servers: readonly Server[], buyers: number): Server[] {
+  return servers.map((server, index) =>
+    changed(server, {
+      ready: (requests) =>
+        server.ready(
+          requests.flatMap((request): Request[] => {
+            if (request.command !== 'BUY_SERVICE') return [request];
+            const { buyer_id } = request.input;
+            const home = Number(/buyer(\d+)/.exec(buyer_id)?.[1] ?? 0) > buyers * 2 ? 1 : 0;
+            if (home !== index) return [];
+            return home === 0 ? [request] : [{ ...request, input: { ...request.input, buyer_id: `${buyer_id}?` } }];
+          }),
+        ),
+    }),
+  );
+}
+
+function changed(server: Server, change: Partial<Server>): Server {
+  return {
+    name: server.name,
+    ready: (requests) => server.ready(requests),
+    go: () => server.go(),
+    digests: (ids) => server.digests(ids),
+    report: () => server.report(),
+    close: () => server.close(),
+    ...change,
+  };
+}
+
 describe('on a file that was run before', () => {
   it('a log that was tampered with is found: exit code 1', async () => {
     const file = join(directory, 'tampered.db');
@@ -80,7 +135,8 @@ describe('on a file that was run before', () => {
   it('a place that was sold twice is found: exit code 1', async () => {
     const file = join(directory, 'oversold.db');
     expect((await marketplace(args(file))).code).toBe(0);
-    await sellWithoutRule(sqlite(file), '4.service2', '4.buyer1');
+    const [service, buyer] = saleOf(file);
+    await sellWithoutRule(sqlite(file), service, buyer);
     const ended = await marketplace(args(file));
     expect(ended.code).toBe(1);
     expect(figures(ended)).toMatchObject({ ok: false, chain: true, oversold: 1, sold: 6 });
@@ -96,12 +152,13 @@ describe('each law', () => {
 
   beforeEach(() => raceOn(memory()));
 
-  async function raceOn(place: Store): Promise<void> {
+  async function raceOn(place: Store, rounds = 6, change = (servers: Server[]) => servers): Promise<void> {
     store = place;
-    plan = new Plan({ rounds: 6, buyers: 4, places: 1, servers: 2, seed: 4, start: 0 });
-    const servers = [await openServer('Paris', store), await openServer('Tokyo', store)];
-    result = await race(servers, plan, new AbortController().signal, () => undefined);
-    await Promise.all(servers.map((server) => server.close()));
+    plan = new Plan({ rounds, buyers: 4, places: 1, servers: 2, seed: 4, run: '4' });
+    const servers = change([await openServer('Paris', store), await openServer('Tokyo', store)]);
+    const desk = await openServer('desk', store);
+    result = await race(servers, desk, plan, new AbortController().signal, () => undefined);
+    await Promise.all([...servers, desk].map((server) => server.close()));
   }
 
   const proof = (): Promise<Proof> => prove({ store, file: undefined }, plan, 1, new AbortController().signal);
@@ -180,7 +237,30 @@ describe('each law', () => {
     expect(broken(judge(asked, { ...result, digests: [first!, other] }, await proof()))).toEqual(['rebuilt']);
   });
 
-  it('race: servers that never met', async () => {
-    expect(broken(judge(asked, { ...result, conflicts: 0 }, await proof()))).toEqual(['race']);
+  it('race: servers that strictly take turns, whatever conflicts they meet in caches that are out of date', async () => {
+    let conflicts = 0;
+    await raceOn(memory(), 6, (servers) => takingTurns(servers, (met) => (conflicts += met)));
+    expect(conflicts).toBeGreaterThan(0);
+    expect(result.meetings).toMatchObject({ rounds: 0, conflicts: 0 });
+    const laws = judge(asked, result, await proof());
+    expect(broken(laws)).toEqual(['race']);
+    expect(laws.at(-1)!.found).toBe('no two servers were ever at work at once: this was no race');
+  });
+
+  it('race: a server that never wins, though there were rounds enough', async () => {
+    await raceOn(memory(), 100, (servers) => strangersOnly(servers, 4));
+    expect(result.meetings.conflicts).toBeGreaterThan(0);
+    const laws = judge({ rounds: 100, sales: 1 }, result, await proof());
+    expect(broken(laws)).toEqual(['race']);
+    expect(laws.at(-1)!.found).toBe('Tokyo never won in 100 rounds: this was no race');
+    expect(broken(judge({ rounds: 99, sales: 1 }, result, await proof()))).toEqual([]);
+  });
+
+  it('race: servers at work at once that never met in a conflict', async () => {
+    // A store without a check never refuses: only the race itself is judged here.
+    await raceOn(unchecked(memory()));
+    expect(result.meetings.rounds).toBeGreaterThan(0);
+    const laws = judge(asked, result, await proof());
+    expect(laws.at(-1)!.found).toBe('the servers never met in a conflict: this was no race');
   });
 });

@@ -11,6 +11,9 @@ export interface Law {
   readonly found: string;
 }
 
+/** In so many rounds for each server, one without a win shows that there was no race; in fewer it may be chance. */
+const ROUNDS_TO_WIN = 50;
+
 /** What was asked for. */
 export interface Asked {
   readonly rounds: number;
@@ -38,7 +41,13 @@ export function judge(asked: Asked, result: RaceResult, { evidence, folded, veri
   const different = result.digests.filter(
     ({ digests }) => digests.length !== folded.length || digests.some((digest, index) => digest !== folded[index]),
   );
-  const raced = result.reports.length < 2 || result.conflicts > 0;
+  const { meetings, reports } = result;
+  const winless = mustWin(asked.rounds, reports.length) ? [...wins].filter(([, won]) => won === 0) : [];
+  const unraced = [
+    ...(meetings.rounds === 0 ? ['no two servers were ever at work at once'] : []),
+    ...(meetings.rounds > 0 && meetings.conflicts === 0 ? ['the servers never met in a conflict'] : []),
+    ...winless.map(([server]) => `${server} never won in ${count(asked.rounds, 'round')}`),
+  ].map((fault) => `${fault}: this was no race`);
 
   return [
     law('answers', answers, `each of ${count(told.length, 'command')} left the outcome that was told, in the log`),
@@ -79,12 +88,17 @@ export function judge(asked: Asked, result: RaceResult, { evidence, folded, veri
     ),
     law(
       'race',
-      raced ? [] : ['the servers never met in a conflict: this was no race'],
-      result.reports.length < 2
+      reports.length < 2 ? [] : unraced,
+      reports.length < 2
         ? 'one server: nobody to meet'
-        : `the servers met in ${count(result.conflicts, 'conflict')}, and were at work at once in ${count(result.overlapping, 'round')}`,
+        : `the servers were at work at once in ${count(meetings.rounds, 'round')}, and met there in ${count(meetings.conflicts, 'conflict')}`,
     ),
   ];
+}
+
+/** Whether there were so many rounds that each server must have won some. */
+export function mustWin(rounds: number, servers: number): boolean {
+  return servers > 1 && rounds >= ROUNDS_TO_WIN * servers;
 }
 
 /** Places sold, by the server that said so first. */

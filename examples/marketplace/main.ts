@@ -71,6 +71,7 @@ function onInterruption(controller: AbortController, place: Place): () => number
   let code: number | undefined;
   const enforce = (): never => {
     place.remove();
+    process.stderr.write('Ended without waiting for the servers.\n');
     process.exit(code);
   };
   const stop = (signal: keyof typeof INTERRUPTED): void => {
@@ -83,7 +84,11 @@ function onInterruption(controller: AbortController, place: Place): () => number
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
   // Whoever was reading has gone (`npm start | head`): there is nobody left to tell.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => stop('SIGPIPE'));
-  return () => code ?? EXIT.broken;
+  return () => {
+    // Said only where it ended in good order; not to those who have closed the pipe.
+    if (code !== INTERRUPTED.SIGPIPE) process.stderr.write(`${(controller.signal.reason as Error).message}\n`);
+    return code ?? EXIT.broken;
+  };
 }
 
 process.exitCode = await main();

@@ -37,6 +37,8 @@ describe('the options', () => {
     [['surplus'], /surplus/],
     [['--store', 'redis:there'], /--store must be sqlite:FILE or memory:, not "redis:there"/],
     [['--store', 'sqlite:'], /--store/],
+    [['--store', 'sqlite::memory:'], /--store sqlite:FILE needs the path of a file, not ":memory:"/],
+    [['--store', 'sqlite:file:x.db'], /--store sqlite:FILE needs the path of a file, not "file:x.db"/],
   ])('%j are refused', (args, message) => {
     expect(() => read(...args)).toThrow(InvalidInput);
     expect(() => read(...args)).toThrow(message);

@@ -9,7 +9,7 @@ export interface Options {
   readonly places: number;
   readonly servers: number;
   readonly store: StoreSpec;
-  /** Makes ids, titles, and who asks for what. When which server gets through is the machine's affair. */
+  /** Makes names, titles, prices, and who asks for what. When which server gets through is the machine's affair. */
   readonly seed: number;
   readonly json: boolean;
   readonly help: boolean;
@@ -33,12 +33,14 @@ export const HELP = `Two servers race for a thousand places, and each place is s
   --servers N          server processes on the one log, 1 to ${SERVER_NAMES.length} (2; 1 for memory:)
   --store sqlite:FILE  the log's file; one that exists is continued (a temporary file)
   --store memory:      a log in this process, for one server; nothing is kept
-  --seed N             makes ids, titles and who buys what, 0 to ${SEED_MAX} (random, and printed)
+  --seed N             makes names, titles, prices and who asks for what, 0 to ${SEED_MAX} (random, and
+                       printed); not who gets through first, nor the run's own name in front of its ids
   --json               the last line of stdout is one JSON object; all else goes to stderr
   --help               this text
 
-Exit code: 0 all laws hold; 1 a law is broken, the servers never met in a conflict, or the run
-failed; 2 an option or the store's file is wrong; 130 stopped by Ctrl-C.
+Exit code: 0 all laws hold; 1 a law is broken, the run failed, or there was no race (servers not at
+work at once, no conflict while they were, or a server without a win in 50 rounds a server and more);
+2 an option or the store's file is wrong; 130 stopped by Ctrl-C.
 `;
 
 /** @throws InvalidInput with a message of one line, for an option that is unknown or wrong */

@@ -1,6 +1,7 @@
 /**
  * Who asks for what, on which server, in which round: all of it made from the seed. What the seed doesn't decide is who
- * gets through first; that is the race.
+ * gets through first, that is the race, and the name of the run, with which all its ids begin: so runs with the same
+ * seed, at the same time or later, get along in one log.
  */
 import type { InputOf } from 'tidemark';
 import type { buyService, createService, registerUser } from './domain.ts';
@@ -16,9 +17,11 @@ export type Request =
 export type Queues = readonly (readonly Request[])[];
 
 export interface Round {
-  /** Which server's seller offers the service, before the race. */
-  readonly creator: number;
+  /** Offers the service, before the race. */
   readonly create: Request;
+  readonly service: string;
+  /** Whether all servers look at the service before the race, and begin with it in their caches; or else none does. */
+  readonly looked: boolean;
   /** What the servers are asked at once, from the barrier. */
   readonly race: Queues;
   /** Which server gets the starting signal first. */
@@ -33,8 +36,8 @@ export interface PlanOptions {
   readonly places: number;
   readonly servers: number;
   readonly seed: number;
-  /** The end of the log before the run: makes the ids fresh on a file that was used before. */
-  readonly start: number;
+  /** A name that no other run has. */
+  readonly run: string;
 }
 
 const SELLERS = 10;
@@ -53,8 +56,8 @@ export class Plan {
   #commands = 0;
 
   constructor(options: PlanOptions) {
-    const { seed, start, servers, buyers } = options;
-    this.prefix = `${seed.toString(36)}${start === 0 ? '' : `-${start}`}.`;
+    const { seed, run, servers, buyers } = options;
+    this.prefix = `${run}.`;
     this.#options = options;
     this.#random = new Random(seed);
     this.#sellers = numbered(SELLERS, (n) => `${this.prefix}seller${n}`);
@@ -98,11 +101,12 @@ export class Plan {
       this.#squeezeIn(race[this.#another(from)]!, this.#random.pick(bought[from]!));
     }
     return {
-      creator: round % servers,
       create,
+      service,
       race,
-      // Sometimes the creator's server, which has the service in its cache, sometimes one that must read it first.
-      first: (round + 1 + Math.floor(round / servers)) % servers,
+      first: round % servers,
+      // Each server is the first as often with the service in all caches as with all having to read it.
+      looked: Math.floor(round / servers) % 2 === 1,
       again: round % 4 === 1 ? this.#again(race) : undefined,
     };
   }

@@ -1,7 +1,7 @@
 /** What is printed after the race: tables where there is room, `name: value` lines where there isn't, then the laws. */
 import Table from 'cli-table3';
 import type { Figures } from './figures.ts';
-import { number } from './laws.ts';
+import { mustWin, number } from './laws.ts';
 import type { Screen } from './screen.ts';
 
 /** Narrower terminals get plain lines. */
@@ -53,8 +53,9 @@ function refusals({ refusedByReason }: Figures): Row[] {
   return Object.entries(refusedByReason).map(([reason, refused]) => [reason, number(refused)]);
 }
 
-function warnings({ servers, winsByServer }: Figures): string[] {
-  if (servers < 2) return [];
+/** No broken law: with so few rounds it may be chance. */
+function warnings({ rounds, servers, winsByServer }: Figures): string[] {
+  if (servers < 2 || mustWin(rounds, servers)) return [];
   return Object.entries(winsByServer)
     .filter(([, wins]) => wins === 0)
     .map(([name]) => `${name} never won: try more rounds.`);

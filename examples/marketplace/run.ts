@@ -1,4 +1,5 @@
 /** One run from beginning to end: the servers, the race, the proof, the report. */
+import { randomInt } from 'node:crypto';
 import { open } from 'tidemark';
 import { marketplace } from './domain.ts';
 import { figuresOf, type Figures } from './figures.ts';
@@ -15,21 +16,25 @@ import type { Screen } from './screen.ts';
 import { openServer, type Server } from './server.ts';
 import type { Place } from './store.ts';
 
+/** Six characters, 0 to 9 and a to z. */
+const RUNS = 36 ** 6;
+
 export async function run(options: Options, place: Place, screen: Screen, signal: AbortSignal): Promise<Figures> {
   // Before any server: whether there is a log, or can be one, and where it ends now.
   const start = await endOfLog(place);
   const { rounds, buyers, places, servers: count, seed } = options;
-  const plan = new Plan({ rounds, buyers, places, servers: count, seed, start });
+  const name = `${seed.toString(36)}-${randomInt(RUNS).toString(36).padStart(6, '0')}`;
+  const plan = new Plan({ rounds, buyers, places, servers: count, seed, run: name });
   const names = SERVER_NAMES.slice(0, count);
   const store = place.file === undefined ? 'memory:' : `sqlite:${place.file}`;
-  for (const sentence of introduction(options, names, store, start)) screen.prose(sentence);
+  for (const sentence of introduction(options, names, store, start, name)) screen.prose(sentence);
 
   const result = await raceOf(names, place, plan, screen, signal, rounds);
   const sales = Math.min(places, buyers * count);
   screen.prose('Folding everything again from event 1, walking the hash chain …');
   const proof = await prove(place, plan, sales, signal);
   const laws = judge({ rounds, sales }, result, proof);
-  const figures = figuresOf(options, store, result, proof, laws);
+  const figures = figuresOf(options, store, name, result, proof, laws);
   report(screen, figures);
   return figures;
 }
@@ -49,8 +54,9 @@ async function raceOf(
   rounds: number,
 ): Promise<RaceResult> {
   const servers: Server[] = [];
+  let desk: Server | undefined;
   const progress = progressOn(screen, rounds);
-  const close = (): Promise<unknown> => Promise.allSettled(servers.map((server) => server.close()));
+  const close = (): Promise<unknown> => Promise.allSettled([...servers, desk].map((server) => server?.close()));
   // Not only between rounds: a server that hangs would never let the round end.
   signal.addEventListener('abort', close);
   try {
@@ -59,7 +65,8 @@ async function raceOf(
       const { file } = place;
       servers.push(file === undefined ? await openServer(name, place.store) : await forkServer(name, file));
     }
-    return await race(servers, plan, signal, progress.show);
+    desk = await openServer('desk', place.store);
+    return await race(servers, desk, plan, signal, progress.show);
   } finally {
     progress.end();
     signal.removeEventListener('abort', close);
@@ -72,11 +79,13 @@ function introduction(
   names: readonly string[],
   store: string,
   start: number,
+  run: string,
 ): string[] {
   const who = names.length === 1 ? `${names[0]} alone sells` : `${names.join(', ')} race for`;
   const what = `${number(rounds * places)} ${rounds * places === 1 ? 'place' : 'places'}`;
   return [
     `${who} ${what}: ${number(rounds)} rounds, ${number(buyers)} buyers a server, seed ${seed}.`,
     `Store: ${store}${start === 0 ? '' : `, continued after position ${number(start)}`}`,
+    `All ids of this run begin with ${run}.`,
   ];
 }

@@ -30,6 +30,7 @@ const FIGURES: Figures = {
   ok: false,
   seed: 1,
   store: 'memory:',
+  run: '1-abc',
   rounds: 1000,
   servers: 2,
   commands: 17_917,
@@ -63,11 +64,26 @@ describe('the report', () => {
     const shown = text();
     expect(shown).toContain('│ conflicts met │  1,396 │');
     expect(shown).toContain('\u001B[31m✗');
-    expect(shown).toContain('Tokyo never won');
   });
 
-  it.each([69, 40, 20])('is plain lines in %i columns, none of them cut through a word', (columns) => {
-    const { screen, text } = screenOf({ isTTY: true, columns, rows: 24 }, { NO_COLOR: '1' });
+  it('remarks that a server never won, where so few rounds are no race lost', () => {
+    for (const [rounds, remarked] of [
+      [99, true],
+      [100, false],
+    ] as const) {
+      const { screen, text } = screenOf({ isTTY: false });
+      report(screen, { ...FIGURES, rounds });
+      expect(text().includes('Tokyo never won')).toBe(remarked);
+    }
+  });
+
+  it.each([
+    [69, { NO_COLOR: '1' }],
+    [40, { NO_COLOR: '1' }],
+    [20, { NO_COLOR: '1' }],
+    [40, { TERM: 'dumb' }],
+  ])('is plain lines in %i columns with %j, none of them cut through a word', (columns, environment) => {
+    const { screen, text } = screenOf({ isTTY: true, columns, rows: 24 }, environment);
     report(screen, FIGURES);
     const shown = text();
     expect(shown).toContain('conflicts met: 1,396\n');

@@ -35,7 +35,7 @@ export class Screen {
 
   /** A sentence, wrapped at its spaces where a terminal would cut through words; what follows is indented. */
   prose(text: string, mark = '', indent = 0): void {
-    const width = this.live ? this.columns - indent : Infinity;
+    const width = this.output.isTTY ? this.columns - indent : Infinity;
     const [first = '', ...more] = wrap(text, width);
     this.line(mark + first);
     for (const line of more) this.line(' '.repeat(indent) + line);

@@ -20,15 +20,14 @@ export interface Answer {
 
 export interface Raced {
   readonly answers: readonly Answer[];
-  /** Batches refused because a document had moved, since the server was started. */
+  /** Batches refused because a document had moved, meanwhile. */
   readonly conflicts: number;
-  /** When the first command went in and the last was answered; milliseconds since the Unix epoch, with fractions. */
+  /** When the first command went in and the last was answered; milliseconds of a clock that all processes share. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface ServerReport {
-  readonly conflicts: number;
   /** Of all commands: from `execute` to the outcome, in milliseconds. */
   readonly latency: { readonly p50: number; readonly p99: number };
 }
@@ -39,7 +38,7 @@ export interface Server {
   ready(requests: readonly Request[]): Promise<void>;
   /** Executes them all at once. */
   go(): Promise<Raced>;
-  /** A digest of each document, as this server knows it. */
+  /** A digest of each document, as this server knows it; if it didn't, it does from now on. */
   digests(ids: DocumentIds): Promise<readonly string[]>;
   report(): Promise<ServerReport>;
   close(): Promise<void>;
@@ -67,10 +66,11 @@ class LocalServer implements Server {
   }
 
   async go(): Promise<Raced> {
+    const before = await this.#conflicts();
     const from = clock();
     const answers = await Promise.all(this.#held.map((request) => this.#answer(request)));
     const to = clock();
-    return { answers, conflicts: await this.#conflicts(), from, to };
+    return { answers, conflicts: (await this.#conflicts()) - before, from, to };
   }
 
   async digests(ids: DocumentIds): Promise<readonly string[]> {
@@ -79,7 +79,7 @@ class LocalServer implements Server {
 
   async report(): Promise<ServerReport> {
     const milliseconds = (percentile: number): number => this.#latency.percentile(percentile) / 1e6;
-    return { conflicts: await this.#conflicts(), latency: { p50: milliseconds(50), p99: milliseconds(99) } };
+    return { latency: { p50: milliseconds(50), p99: milliseconds(99) } };
   }
 
   async close(): Promise<void> {
@@ -112,6 +112,7 @@ class LocalServer implements Server {
   }
 }
 
+/** The machine's monotonic clock: unlike the time of day it isn't set while processes start one after the other. */
 function clock(): number {
-  return performance.timeOrigin + performance.now();
+  return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -18,10 +18,11 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-export function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Started {
+export function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}, cwd = process.cwd()): Started {
   const child = spawn(process.execPath, ['--conditions=@tidemark/source', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
+    cwd,
   });
   const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(
     ([[code], stdout, stderr]) => ({ code: code as number | null, stdout, stderr }),

@@ -14,7 +14,19 @@ export function storeSpec(text: string | undefined): StoreSpec {
   if (text === undefined) return { kind: 'temporary' };
   if (text === 'memory:') return { kind: 'memory' };
   const file = text.startsWith('sqlite:') ? text.slice('sqlite:'.length) : '';
-  if (file !== '') return { kind: 'sqlite', file: resolve(file) };
+  if (file !== '') {
+    try {
+      // The name as it was given: resolved, ":memory:" and "file:x.db" would look like any other file.
+      sqlite(file);
+    } catch (error) {
+      throw new InvalidInput(
+        `--store sqlite:FILE needs the path of a file, not ${JSON.stringify(file)}. For a log in memory use --store memory:.`,
+        { path: 'store' },
+        error,
+      );
+    }
+    return { kind: 'sqlite', file: resolve(file) };
+  }
   throw new InvalidInput(`--store must be sqlite:FILE or memory:, not ${JSON.stringify(text)}.`, { path: 'store' });
 }
 
