@@ -19,6 +19,7 @@ const PROGRAM = `
 import { all, domain, event, failure, open, type, InvalidInput, type EventOf, type Outcome } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
+import { chainHash, GENESIS_HASH, type Batch, type Session, type Store } from 'tidemark/store';
 import { at, conformanceCases, given, storeConformance } from 'tidemark/testing';
 
 const market = domain({
@@ -67,6 +68,18 @@ given([services], [at(5, { type: 'SERVICE_CREATED', service_id: 's1', quantity: 
   .when(buy, { service_id: 's1', buyer_id: 'b' })
   .expect(failure('SOLD_OUT'))
   .expectDocument(services, 's1', { quantity: 0 });
+const adapter = (inner: Store): Store => ({
+  name: 'adapter',
+  open: async (): Promise<Session> => {
+    const session = await inner.open();
+    const append = session.append.bind(session);
+    session.append = (batch: Batch) => append(batch);
+    return session;
+  },
+});
+await using adapted = await open({ store: adapter(memory()), collections: [services], commands: [create] });
+await adapted.execute(create, { service_id: 's1', quantity: 1 });
+if (chainHash(GENESIS_HASH, 1, 0, GENESIS_HASH).length !== 64) throw new Error('no hash');
 console.log('ran', typeof storeConformance, conformanceCases.length > 50);
 `;
 
