@@ -89,25 +89,35 @@ export class Application implements App {
     this.#executor = new Executor(core);
   }
 
-  // The public types are those of App; inside, every command is any command.
+  // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is
+  // answered by the promise that it waits on in the queue, and every promise more would cost all of them.
   // eslint-disable-next-line typescript/no-explicit-any
-  async execute(command: AnyCommand, input: unknown, options?: ExecuteOptions): Promise<any> {
-    this.#assertOpen();
-    this.#core.watermark.assertWhole();
-    const request = requestOf(this.#core, command, input, options);
-    request.signal?.throwIfAborted();
-    let prepared: unknown;
-    if (request.command.prepare) {
-      const commit = request.named ? await this.#ledgerEntry(request.facts.id) : undefined;
-      if (commit?.final) {
-        assertSame(request, commit);
-        this.#core.counters.commands += 1;
-        this.#core.counters.replayed += 1;
-        return replay(this.#core, commit);
-      }
-      prepared = await this.#prepare(request);
+  execute(command: AnyCommand, input: unknown, options?: ExecuteOptions): Promise<any> {
+    try {
       this.#assertOpen();
+      this.#core.watermark.assertWhole();
+      const request = requestOf(this.#core, command, input, options);
+      request.signal?.throwIfAborted();
+      return request.command.prepare ? this.#executePrepared(request) : this.#submit(request, undefined);
+    } catch (error) {
+      return Promise.reject(error);
     }
+  }
+
+  async #executePrepared(request: Request): Promise<Outcome> {
+    const commit = request.named ? await this.#ledgerEntry(request.facts.id) : undefined;
+    if (commit?.final) {
+      assertSame(request, commit);
+      this.#core.counters.commands += 1;
+      this.#core.counters.replayed += 1;
+      return replay(this.#core, commit);
+    }
+    const prepared = await this.#prepare(request);
+    this.#assertOpen();
+    return this.#submit(request, prepared);
+  }
+
+  #submit(request: Request, prepared: unknown): Promise<Outcome> {
     const entry = new Entry(request, prepared);
     this.#executor.submit(entry);
     if (request.signal) entry.giveUpOn(request.signal);

@@ -25,7 +25,10 @@ export class DocumentCache {
     const young = this.#young.get(collection, id);
     if (young !== undefined) return young;
     const old = this.#old.get(collection, id);
-    if (old !== undefined) this.#set(collection, id, old);
+    if (old !== undefined) {
+      this.#old.delete(collection, id);
+      this.#set(collection, id, old);
+    }
     return old;
   }
 
@@ -41,7 +44,6 @@ export class DocumentCache {
   }
 
   #set(collection: string, id: string, folded: Folded): void {
-    this.#old.delete(collection, id);
     this.#young.set(collection, id, folded);
     if (this.#young.size < this.#generationMax) return;
     this.#old = this.#young;

@@ -19,7 +19,7 @@ import {
   type Decision,
   type Rules,
 } from '../model/decide.ts';
-import { readOf, type AnyRef } from '../model/reads.ts';
+import { readOf, type AnyRef, type Read } from '../model/reads.ts';
 import { commitDigest } from '../store/chain.ts';
 import type { Batch, Commit, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -92,14 +92,21 @@ export async function draftBatch(
       left.push(entry);
       continue;
     }
-    const rests = new Set<Working>();
+    const rests: Working[] = [];
     let decision: Decision;
     try {
       const ground = contendedAfter === undefined ? groundOf(entry, working, rests) : 'unchanged';
       if (ground === 'tentative') left.push(entry);
       else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
       if (ground !== 'unchanged') continue;
-      decision = await finish(one, working, core, rests);
+      let step = one.first;
+      for (let stage = 1; !step.done; stage += 1) {
+        if (stage === 2) staged.add(asked.command);
+        // Nearly always everything is there already, and waiting for nothing isn't free.
+        if (!step.value.every((ref) => working.find(ref))) await working.bring(known(core, step.value));
+        step = proceed(one.deciding, step.value, working, core, rests);
+      }
+      decision = step.value;
     } catch (error) {
       if (concernsAll(error)) throw error;
       entry.reject(error);
@@ -145,11 +152,12 @@ function start(entry: Entry, time: number, rules: Rules, contendedAfter: number 
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
 async function fetchAhead(core: Core, working: WorkingSet, started: readonly Started[], rules: Rules): Promise<void> {
-  const known = (refs: readonly AnyRef[]): readonly AnyRef[] =>
-    refs.filter((ref) => core.collections.has(ref.collection));
   for (const { entry } of started) for (const document of entry.request.unchanged) working.expect(document);
   await working.bring(
-    started.flatMap(({ entry, first }) => [...(first.done ? [] : known(first.value)), ...entry.request.unchanged]),
+    started.flatMap(({ entry, first }) => [
+      ...(first.done ? [] : known(core, first.value)),
+      ...entry.request.unchanged,
+    ]),
   );
   let ahead = started
     .filter(({ asked, first }) => !first.done && staged.has(asked.command))
@@ -165,8 +173,12 @@ async function fetchAhead(core: Core, working: WorkingSet, started: readonly Sta
         (one.step.value as readonly AnyRef[]).map((ref) => readOf(ref.id, working.find(ref)!.now)),
       );
     }
-    await working.bring(ahead.flatMap(({ step }) => (step.done ? [] : known(step.value))));
+    await working.bring(ahead.flatMap(({ step }) => (step.done ? [] : known(core, step.value))));
   }
+}
+
+function known(core: Core, refs: readonly AnyRef[]): readonly AnyRef[] {
+  return refs.filter(({ collection }) => core.collections.has(collection));
 }
 
 function usable(working: WorkingSet, ref: AnyRef): boolean {
@@ -178,7 +190,7 @@ function usable(working: WorkingSet, ref: AnyRef): boolean {
  * Whether the documents in `unchanged` are: a conflict if what is stored has moved on. If only the batch itself would
  * move them, nothing can be said before it is stored.
  */
-function groundOf({ request }: Entry, working: WorkingSet, rests: Set<Working>): 'unchanged' | 'tentative' | Conflict {
+function groundOf({ request }: Entry, working: WorkingSet, rests: Working[]): 'unchanged' | 'tentative' | Conflict {
   let ground: 'unchanged' | 'tentative' = 'unchanged';
   for (const document of request.unchanged) {
     const { collection, id, version } = document;
@@ -197,41 +209,33 @@ function groundOf({ request }: Entry, working: WorkingSet, rests: Set<Working>):
       );
     }
     if (found.now.changed > version) ground = 'tentative';
-    rests.add(found);
+    rests.push(found);
   }
   return ground;
 }
 
-/** Runs a started command to its decision, on the batch's state. */
-async function finish(
-  { asked, deciding, first }: Started,
+/** Takes a command one stage further: gives it the documents it asked for, as the batch has left them so far. */
+function proceed(
+  deciding: Deciding,
+  refs: readonly AnyRef[],
   working: WorkingSet,
   core: Core,
-  rests: Set<Working>,
-): Promise<Decision> {
-  let step = first;
-  for (let stage = 1; !step.done; stage += 1) {
-    if (stage === 2) staged.add(asked.command);
-    const refs = step.value;
-    const stranger = refs.find(({ collection }) => !core.collections.has(collection));
-    if (stranger) {
-      step = deciding.throw(unknownCollection(stranger.collection));
-      continue;
-    }
-    await working.bring(refs);
-    const found = refs.map((ref) => working.find(ref)!);
-    const broken = found.find(({ error }) => error !== undefined);
-    if (broken) {
+  rests: Working[],
+): IteratorResult<readonly AnyRef[], Decision> {
+  const found: Read<unknown>[] = [];
+  for (const ref of refs) {
+    if (!core.collections.has(ref.collection)) return deciding.throw(unknownCollection(ref.collection));
+    const document = working.find(ref)!;
+    if (document.error !== undefined) {
       // The user's code that fails is recorded; a log that this code is too old for, or a damaged one, is not.
-      const { error } = broken;
+      const { error } = document;
       if (!(error instanceof ReducerFailed || error instanceof UpcastFailed)) throw error;
-      step = deciding.throw(error);
-      continue;
+      return deciding.throw(error);
     }
-    for (const document of found) rests.add(document);
-    step = deciding.next(found.map(({ id, now }) => readOf(id, now)));
+    rests.push(document);
+    found.push(readOf(document.id, document.now));
   }
-  return step.value;
+  return deciding.next(found);
 }
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */

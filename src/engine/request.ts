@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
 import { commandDefinition, type CommandDefinition } from '../model/command.ts';
 import { idFault, timedId } from '../model/id.ts';
-import { assertPlainInput, validInput } from '../model/input.ts';
+import { plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { CommandFacts } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -55,9 +55,9 @@ export function requestOf(core: Core, command: unknown, raw: unknown, options: E
     throw new InvalidInput(`Command ${definition.name}: the option signal must be an AbortSignal.`, { path: 'signal' });
   }
   const id = options.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
-  assertPlainInput(definition, raw);
-  const fingerprint = fingerprintOf(core, definition, raw, actor);
-  const input = validInput(definition, raw);
+  const plain = plainInput(definition, raw);
+  const fingerprint = fingerprintOf(core, definition, plain, actor);
+  const input = validInput(definition, plain);
   assertIds(core, definition, input);
   return {
     command: definition,

@@ -35,8 +35,10 @@ export class WorkingSet {
   /** Whether cached documents are brought up to date first: under the write lock they are then exact. */
   readonly #fresh: boolean;
   readonly #documents = new DocumentMap<Working>();
-  /** Events of the batch attached to documents that nobody has read yet. */
-  readonly #pending = new DocumentMap<Pending[]>();
+  /** The events of the batch so far: a document that is first asked for by a later command takes them in. */
+  readonly #events: Pending[] = [];
+  /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
+  #pending: DocumentMap<Pending[]> | undefined;
 
   constructor(core: Core, io: Pick<Session, 'load'>, fresh: boolean) {
     this.#core = core;
@@ -88,31 +90,43 @@ export class WorkingSet {
     }
   }
 
-  /** Takes in the events of a commit. @throws ReducerFailed before anything changed, if one can't be folded */
+  /** Takes in the events of a commit. @throws ReducerFailed, and nothing has changed then, if one can't be folded */
   commit(events: readonly MadeEvent[], time: number): void {
-    const changed = new Map<Working, Folded>();
-    for (const { event, attachments } of events) {
-      for (const ref of attachments) {
-        const working = this.find(ref);
-        if (!working || working.error !== undefined) continue;
-        changed.set(working, reduce(working.collection, working.id, changed.get(working) ?? working.now, event, time));
+    const before: { readonly working: Working; readonly now: Folded }[] = [];
+    try {
+      for (const { event, attachments } of events) {
+        for (const ref of attachments) {
+          const working = this.find(ref);
+          if (!working || working.error !== undefined) continue;
+          before.push({ working, now: working.now });
+          working.now = reduce(working.collection, working.id, working.now, event, time);
+        }
       }
+    } catch (error) {
+      for (const { working, now } of before.reverse()) working.now = now;
+      throw error;
     }
-    for (const [working, folded] of changed) working.now = folded;
     for (const made of events) {
-      for (const { collection, id } of made.attachments) {
-        if (this.#documents.get(collection, id)) continue;
-        const pending = this.#pending.get(collection, id);
-        if (pending) pending.push({ made, time });
-        else this.#pending.set(collection, id, [{ made, time }]);
-      }
+      const pending = { made, time };
+      this.#events.push(pending);
+      if (this.#pending) this.#keep(this.#pending, pending);
     }
   }
 
   #add(collection: CollectionDefinition, id: string, stored: Folded, error?: unknown): void {
     const working: Working = { collection, id, stored, now: stored, read: false, error };
+    if (this.#events.length > 0) this.#catchUp(working);
     this.#documents.set(collection.name, id, working);
-    if (error !== undefined) return;
+  }
+
+  /** Takes in what the batch has attached to a document before it was asked for. */
+  #catchUp(working: Working): void {
+    const { collection, id } = working;
+    if (!this.#pending) {
+      this.#pending = new DocumentMap();
+      for (const pending of this.#events) this.#keep(this.#pending, pending);
+    }
+    if (working.error !== undefined) return;
     try {
       for (const { made, time } of this.#pending.get(collection.name, id) ?? []) {
         working.now = reduce(collection, id, working.now, made.event, time);
@@ -121,6 +135,15 @@ export class WorkingSet {
       working.error = caught;
     }
     this.#pending.delete(collection.name, id);
+  }
+
+  #keep(pending: DocumentMap<Pending[]>, event: Pending): void {
+    for (const { collection, id } of event.made.attachments) {
+      if (this.#documents.get(collection, id)) continue;
+      const events = pending.get(collection, id);
+      if (events) events.push(event);
+      else pending.set(collection, id, [event]);
+    }
   }
 }
 

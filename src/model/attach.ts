@@ -101,11 +101,15 @@ function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly st
   }
 }
 
-function* fieldsOf(input: unknown, names: ReadonlySet<string>): Generator<[string, unknown]> {
-  if (typeof input !== 'object' || input === null) return;
-  for (const [field, value] of Object.entries(input)) {
-    if (names.has(field) && value !== undefined && value !== null) yield [field, value];
+/** The fields of an input that have one of the names, and something in them. */
+function fieldsOf(input: unknown, names: ReadonlySet<string>): readonly (readonly [string, unknown])[] {
+  const found: (readonly [string, unknown])[] = [];
+  if (typeof input !== 'object' || input === null) return found;
+  for (const field of Object.keys(input)) {
+    const value = (input as Record<string, unknown>)[field];
+    if (value !== undefined && value !== null && names.has(field)) found.push([field, value]);
   }
+  return found;
 }
 
 function keyValueFault(value: unknown): string | undefined {

@@ -41,14 +41,26 @@ export function derivedId(commandId: string, n: number): string {
 
 /** A UUID of version 7 (RFC 9562): sorted by time, so that an index of them grows at its end. */
 export function timedId(time: number, random: Uint8Array): string {
-  const bytes = Buffer.from(random.subarray(0, 16));
-  bytes.writeUIntBE(time, 0, 6);
+  const bytes = Uint8Array.from(random.subarray(0, 16));
+  let rest = time;
+  for (let index = 5; index >= 0; index -= 1) {
+    bytes[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return formatUuid(bytes);
 }
 
-function formatUuid(bytes: Buffer): string {
-  const hex = bytes.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
+// Written over for each id: one string made of it costs a third of one made of five slices.
+const UUID = Buffer.from('00000000-0000-0000-0000-000000000000', 'latin1');
+
+function formatUuid(bytes: Uint8Array): string {
+  for (let index = 0, at = 0; index < 16; index += 1) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) at += 1;
+    UUID[at++] = DIGITS[bytes[index]! >> 4]!;
+    UUID[at++] = DIGITS[bytes[index]! & 15]!;
+  }
+  return UUID.toString('latin1');
 }

@@ -2,21 +2,27 @@
 import { AsyncSchema, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from './command.ts';
 import { thrown } from './foreign.ts';
-import { describeFault, freezeJson, jsonFault, type Fault } from './json.ts';
+import { describeFault, freezeJson, plainCopy } from './json.ts';
 import { describeIssues, validate, type Validated } from './schema.ts';
 
-/** @throws InvalidInput if the raw input isn't plain JSON; a command without input may get undefined */
-export function assertPlainInput({ name }: CommandDefinition, raw: unknown): void {
-  let fault: Fault | undefined;
+/**
+ * The plain input: a copy, so that what is fingerprinted is what is decided on, whatever the caller does to the object
+ * meanwhile. A command without input may get undefined.
+ *
+ * @throws InvalidInput if the raw input isn't plain JSON
+ */
+export function plainInput({ name }: CommandDefinition, raw: unknown): unknown {
+  if (raw === undefined) return undefined;
+  let copied: ReturnType<typeof plainCopy>;
   try {
-    fault = raw === undefined ? undefined : jsonFault(raw);
+    copied = plainCopy(raw);
   } catch (cause) {
-    fault = { path: '', problem: `looking at it threw ${thrown(cause)}` };
+    copied = { fault: { path: '', problem: `looking at it threw ${thrown(cause)}` } };
   }
-  if (!fault) return;
-  throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(fault)}.`, {
+  if ('copy' in copied) return copied.copy;
+  throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(copied.fault)}.`, {
     command: name,
-    ...fault,
+    ...copied.fault,
   });
 }
 
@@ -26,12 +32,10 @@ export function assertPlainInput({ name }: CommandDefinition, raw: unknown): voi
  * @throws InvalidInput if the schema refuses it, or throws
  * @throws AsyncSchema if the schema wants to wait
  */
-export function validInput({ name, input: schema }: CommandDefinition, raw: unknown): unknown {
+export function validInput({ name, input: schema }: CommandDefinition, plain: unknown): unknown {
   let checked: Validated;
   try {
-    // A copy: what was fingerprinted is what is decided on, whatever the caller does to the object meanwhile.
-    const copy: unknown = raw === undefined ? undefined : JSON.parse(JSON.stringify(raw));
-    checked = validate(schema, copy, `command ${name}`);
+    checked = validate(schema, plain, 'command', name);
   } catch (cause) {
     if (cause instanceof AsyncSchema) throw cause;
     const details = { command: name, path: '' };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson, describeFault, freezeJson, jsonFault, JSON_DEPTH_MAX } from './json.ts';
+import { canonicalJson, describeFault, freezeJson, jsonFault, JSON_DEPTH_MAX, plainCopy } from './json.ts';
 
 describe('jsonFault', () => {
   class Money {
@@ -62,6 +62,37 @@ describe('jsonFault', () => {
         expect(JSON.stringify(unsigned)).toBe(JSON.stringify(value));
       }),
     );
+  });
+});
+
+describe('plainCopy', () => {
+  test('is what JSON gives back, field by field in the same order, and shares nothing that could change', () => {
+    const undefinedSomewhere = fc.object({
+      maxDepth: 4,
+      values: [fc.string(), fc.integer(), fc.constant(-0), fc.boolean()],
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), undefinedSomewhere), (value) => {
+        const copied = plainCopy(value);
+        if ('fault' in copied) return expect(jsonFault(value)).toEqual(copied.fault);
+        const back: unknown = JSON.parse(JSON.stringify(value));
+        expect(copied.copy).toStrictEqual(back);
+        expect(JSON.stringify(copied.copy)).toBe(JSON.stringify(back));
+        if (typeof value === 'object' && value !== null) expect(copied.copy).not.toBe(value);
+      }),
+    );
+    expect(plainCopy({ a: undefined, b: [-0] })).toStrictEqual({ copy: { b: [0] } });
+  });
+
+  test('looks at each field once: what was checked is what was copied', () => {
+    let looked = 0;
+    const value = {
+      get n(): unknown {
+        return (looked += 1) === 1 ? 1 : NaN;
+      },
+    };
+    expect(plainCopy(value)).toStrictEqual({ copy: { n: 1 } });
+    expect(looked).toBe(1);
   });
 });
 

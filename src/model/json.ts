@@ -19,34 +19,90 @@ export const JSON_DEPTH_MAX = 100;
 
 /** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
 const JSON_PARTS_MAX = 4_000_000;
+
+// Of the copy under way: its parts so far, and the fault that ends it, whose path is completed on the way out.
 let parts = 0;
+let fault: Fault | undefined;
+
+/**
+ * A copy of a plain value, as `JSON.parse(JSON.stringify(value))` would make it (undefined fields dropped, -0 become 0),
+ * with the same strings in it; or what keeps the value from being plain. In one pass: each part is looked at once, so
+ * what was checked is what was copied, whatever getters say, and nobody who holds the value can change the copy.
+ */
+export function plainCopy(value: unknown): { readonly copy: unknown } | { readonly fault: Fault } {
+  parts = 0;
+  fault = undefined;
+  const copy = copyOf(value, 0);
+  return fault === undefined ? { copy } : { fault };
+}
 
 /** Finds what keeps a value from being plain JSON; undefined if nothing does. Undefined fields are as if absent. */
 export function jsonFault(value: unknown): Fault | undefined {
-  parts = 0;
-  return faultIn(value, 0);
+  const copied = plainCopy(value);
+  return 'fault' in copied ? copied.fault : undefined;
 }
 
-function faultIn(value: unknown, depth: number): Fault | undefined {
+function copyOf(value: unknown, depth: number): unknown {
+  if (typeof value === 'object' && value !== null) {
+    fault = partFault(value, depth);
+    if (fault !== undefined) return undefined;
+    return Array.isArray(value) ? arrayCopy(value, depth) : objectCopy(value, depth);
+  }
+  fault = scalarFault(value);
+  // The sum with 0 makes 0 of -0.
+  return typeof value === 'number' ? value + 0 : value;
+}
+
+function arrayCopy(array: readonly unknown[], depth: number): unknown {
+  const copy: unknown[] = [];
+  for (let index = 0; index < array.length; index += 1) {
+    copy.push(copyOf(array[index], depth + 1));
+    if (fault !== undefined) {
+      fault = at(`[${index}]`, fault);
+      return undefined;
+    }
+  }
+  return copy;
+}
+
+function objectCopy(object: object, depth: number): unknown {
+  const copy: Record<string, unknown> = {};
+  for (const field of Object.keys(object)) {
+    fault = fieldFault(field);
+    if (fault !== undefined) return undefined;
+    const value = (object as Record<string, unknown>)[field];
+    if (value === undefined) continue;
+    copy[field] = copyOf(value, depth + 1);
+    if (fault !== undefined) {
+      fault = at(field, fault);
+      return undefined;
+    }
+  }
+  return copy;
+}
+
+function scalarFault(value: unknown): Fault | undefined {
   switch (typeof value) {
     case 'string':
       return textFault(value);
     case 'boolean':
+    case 'object':
       return undefined;
     case 'number':
       return Number.isFinite(value) ? undefined : here(`${value} is not a JSON number`);
-    case 'object':
-      if (value === null) return undefined;
-      if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
-      if ((parts += 1) > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
-      if (typeof (value as { toJSON?: unknown }).toJSON === 'function' && isPlain(value))
-        return here('it has a toJSON');
-      return Array.isArray(value) ? arrayFault(value, depth) : objectFault(value, depth);
     case 'undefined':
       return here('undefined is not JSON');
     default:
       return here(`a ${typeof value} is not JSON`);
   }
+}
+
+/** What is wrong with an object or array as a whole. */
+function partFault(value: object, depth: number): Fault | undefined {
+  if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
+  if ((parts += 1) > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
+  if (!isPlain(value)) return instanceFault(value);
+  return typeof (value as { toJSON?: unknown }).toJSON === 'function' ? here('it has a toJSON') : undefined;
 }
 
 /** An array, or an object without a class. */
@@ -56,29 +112,15 @@ export function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-function arrayFault(array: readonly unknown[], depth: number): Fault | undefined {
-  for (let index = 0; index < array.length; index += 1) {
-    const fault = faultIn(array[index], depth + 1);
-    if (fault) return at(`[${index}]`, fault);
-  }
-  return undefined;
+function instanceFault(object: object): Fault {
+  const name = (object.constructor as { name?: string } | undefined)?.name;
+  return here(`${name ? `an instance of ${name}` : 'an object with a prototype'} is not plain JSON`);
 }
 
-function objectFault(object: object, depth: number): Fault | undefined {
-  if (!isPlain(object)) {
-    const name = (object.constructor as { name?: string } | undefined)?.name;
-    return here(`${name ? `an instance of ${name}` : 'an object with a prototype'} is not plain JSON`);
-  }
-  for (const field of Object.keys(object)) {
-    if (field === '__proto__') return at(field, here('a field must not be named __proto__'));
-    const inName = textFault(field);
-    if (inName) return at(JSON.stringify(field), here(`the field's name: ${inName.problem}`));
-    const value = (object as Record<string, unknown>)[field];
-    if (value === undefined) continue;
-    const fault = faultIn(value, depth + 1);
-    if (fault) return at(field, fault);
-  }
-  return undefined;
+function fieldFault(field: string): Fault | undefined {
+  if (field === '__proto__') return at(field, here('a field must not be named __proto__'));
+  const inName = textFault(field);
+  return inName && at(JSON.stringify(field), here(`the field's name: ${inName.problem}`));
 }
 
 /** A lone surrogate or a NUL: two engines would disagree about it (PostgreSQL refuses NUL). */
@@ -111,11 +153,11 @@ export function freezeJson(value: unknown): Fault | undefined {
 
 function freezeIn(value: unknown, depth: number): Fault | undefined {
   if (typeof value !== 'object' || value === null) {
-    return value === undefined || typeof value === 'string' ? undefined : faultIn(value, 0);
+    return value === undefined || typeof value === 'string' ? undefined : scalarFault(value);
   }
   if (Object.isFrozen(value) && !isShallow(value)) return undefined;
   if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
-  if (!isPlain(value)) return objectFault(value, 0);
+  if (!isPlain(value)) return instanceFault(value);
   let first: Fault | undefined;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
@@ -150,12 +192,15 @@ function isShallow(value: object): boolean {
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  let text = '{';
+  let text = '';
+  if (Array.isArray(value)) {
+    for (const item of value) text += text === '' ? canonicalJson(item) : `,${canonicalJson(item)}`;
+    return `[${text}]`;
+  }
   for (const field of Object.keys(value).sort()) {
     const inner = (value as Record<string, unknown>)[field];
     if (inner === undefined) continue;
-    text += `${text === '{' ? '' : ','}${JSON.stringify(field)}:${canonicalJson(inner)}`;
+    text += `${text === '' ? '' : ','}${JSON.stringify(field)}:${canonicalJson(inner)}`;
   }
-  return `${text}}`;
+  return `{${text}}`;
 }

@@ -3,7 +3,7 @@ import { InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Attacher, Attachment } from './attach.ts';
 import type { AnyEvent, EventDefinition } from './event.ts';
-import { describeFault, freezeJson, jsonFault } from './json.ts';
+import { describeFault, freezeJson, plainCopy } from './json.ts';
 import { describeIssues, validate } from './schema.ts';
 
 /** An event ready to be stored. */
@@ -45,7 +45,7 @@ export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
       `The domain has no event type ${JSON.stringify(type)?.slice(0, 200)}: declare it in domain({ events }).`,
     );
   }
-  const checked = validate(definition.schema, fields, `event ${definition.type}`);
+  const checked = validate(definition.schema, fields, 'event', definition.type);
   if ('issues' in checked) {
     throw new InvalidEvent(
       `The event ${definition.type} is not what its schema asks for: ${describeIssues(checked.issues)}.`,
@@ -76,11 +76,12 @@ function storable(type: string, schemaVersion: number, fields: unknown, rules: E
       type,
     });
   }
-  const fault = jsonFault(fields);
-  if (fault) {
+  const copied = plainCopy(fields);
+  if ('fault' in copied) {
+    const { fault } = copied;
     throw new InvalidEvent(`The event ${type} can't be stored as JSON: ${describeFault(fault)}.`, { type, ...fault });
   }
-  const json = JSON.stringify(fields);
+  const json = JSON.stringify(copied.copy);
   const bytes = Buffer.byteLength(json);
   // What the system says about itself is short, and must be storable whatever the limit.
   if (bytes > rules.limits.eventBytesMax && !type.startsWith('$')) {
@@ -89,7 +90,7 @@ function storable(type: string, schemaVersion: number, fields: unknown, rules: E
       { type, bytes, max: rules.limits.eventBytesMax },
     );
   }
-  const event: AnyEvent = { type, ...(JSON.parse(json) as object) };
+  const event: AnyEvent = { type, ...(copied.copy as object) };
   freezeJson(event);
   return { type, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event) };
 }

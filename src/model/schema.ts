@@ -33,13 +33,13 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
 }
 
 /** Validates now. Throws {@link AsyncSchema} if the schema wants to wait, and whatever the schema throws. */
-export function validate(schema: StandardSchemaV1, value: unknown, whose: string): Validated {
+export function validate(schema: StandardSchemaV1, value: unknown, kind: 'command' | 'event', name: string): Validated {
   const result = schema['~standard'].validate(value);
   if (isPromise(result)) {
     // Zod's, where a transform or refinement throws, also ends here: it tries once more, asynchronously.
     throw new AsyncSchema(
-      `The schema of ${whose} answered with a promise: it is asynchronous, or a function in it threw. Make it synchronous; look things up in prepare.`,
-      { of: whose },
+      `The schema of ${kind} ${name} answered with a promise: it is asynchronous, or a function in it threw. Make it synchronous; look things up in prepare.`,
+      { of: `${kind} ${name}` },
     );
   }
   const settled = result as StandardSchemaV1.Result<unknown>;

@@ -30,18 +30,34 @@ function u32(value: number): void {
   length = bytes.writeUInt32BE(value, length);
 }
 
+/** A whole number below 2^53. */
 function u64(value: number): void {
-  reserve(8);
-  length = bytes.writeBigUInt64BE(BigInt(value), length);
+  u32(Math.floor(value / 2 ** 32));
+  u32(value % 2 ** 32);
 }
 
 function text(value: string | undefined): void {
   if (value === undefined) return u32(ABSENT);
   // UTF-8 needs at most three bytes for each UTF-16 code unit.
   reserve(4 + value.length * 3);
+  if (value.length <= SHORT && ascii(value)) return;
   const written = bytes.write(value, length + 4, 'utf8');
   bytes.writeUInt32BE(written, length);
   length += 4 + written;
+}
+
+/** Texts up to this length are written here, where they are ASCII: calling the encoder costs more than they do. */
+const SHORT = 40;
+
+function ascii(value: string): boolean {
+  for (let index = 0; index < value.length; index += 1) {
+    const unit = value.charCodeAt(index);
+    if (unit > 127) return false;
+    bytes[length + 4 + index] = unit;
+  }
+  bytes.writeUInt32BE(value.length, length);
+  length += 4 + value.length;
+  return true;
 }
 
 function hex(value: string): void {
