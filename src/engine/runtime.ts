@@ -22,6 +22,7 @@ const TIME_MAX = 2 ** 48 - 1;
 export function machineRuntime(clock: () => number = Date.now): Runtime {
   // Random bytes are fetched for many ids at once: a call for each costs more than the id.
   const pool = new Uint8Array(16 * 256);
+  const bytes = new Uint8Array(16);
   let used = pool.length;
   return {
     now() {
@@ -39,7 +40,8 @@ export function machineRuntime(clock: () => number = Date.now): Runtime {
         randomFillSync(pool);
         used = 0;
       }
-      return pool.subarray(used, (used += 16));
+      for (let index = 0; index < 16; index += 1) bytes[index] = pool[used++]!;
+      return bytes;
     },
   };
 }

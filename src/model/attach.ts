@@ -74,12 +74,16 @@ export function attacher(collections: readonly Attachable[], attachmentsMax: num
     },
     idFieldsOf(input) {
       const ids: Record<string, unknown> = {};
-      for (const [field, value] of fieldsOf(input, named)) if (!keyValueFault(value)) ids[field] = value;
+      for (const field in fieldsOf(input)) {
+        const value = fieldIn(input, field, named);
+        if (value !== undefined && !keyValueFault(value)) ids[field] = value;
+      }
       return ids;
     },
     inputFault(input) {
-      for (const [field, value] of fieldsOf(input, always)) {
-        const problem = keyValueFault(value);
+      for (const field in fieldsOf(input)) {
+        const value = fieldIn(input, field, always);
+        const problem = value === undefined ? undefined : keyValueFault(value);
         if (problem) return { path: field, problem };
       }
       return undefined;
@@ -101,15 +105,14 @@ function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly st
   }
 }
 
-/** The fields of an input that have one of the names, and something in them. */
-function fieldsOf(input: unknown, names: ReadonlySet<string>): readonly (readonly [string, unknown])[] {
-  const found: (readonly [string, unknown])[] = [];
-  if (typeof input !== 'object' || input === null) return found;
-  for (const field of Object.keys(input)) {
-    const value = (input as Record<string, unknown>)[field];
-    if (value !== undefined && value !== null && names.has(field)) found.push([field, value]);
-  }
-  return found;
+function fieldsOf(input: unknown): object {
+  return typeof input === 'object' && input !== null ? input : {};
+}
+
+/** What an input has in a field of its own that is one of the names; undefined if nothing. */
+function fieldIn(input: unknown, field: string, names: ReadonlySet<string>): unknown {
+  if (!names.has(field) || !Object.hasOwn(input as object, field)) return undefined;
+  return (input as Record<string, unknown>)[field] ?? undefined;
 }
 
 function keyValueFault(value: unknown): string | undefined {

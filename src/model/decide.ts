@@ -12,7 +12,7 @@ import { describeError, isPromise } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
 import { describeFault, jsonFault } from './json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
-import { readStages, type AnyRef, type Read } from './reads.ts';
+import { readsOf, type AnyRef, type Read } from './reads.ts';
 
 /** What is being decided. */
 export interface Asked {
@@ -58,17 +58,21 @@ export function* decide(asked: Asked, rules: Rules): Deciding {
   let stages = 0;
   let documents: unknown = {};
   try {
-    const { reads } = asked.command;
-    if (reads) {
-      const reading = readStages(asked.command.name, reads(asked.input, context));
-      let asking = 0;
+    const { reads, name } = asked.command;
+    const reading = reads && readsOf(name, reads(asked.input, context));
+    let asking = 0;
+    if (reading && 'refs' in reading) {
+      const { refs } = reading;
+      if (refs.length > rules.limits.commandReadsMax) throw tooManyReads(asked, rules.limits);
+      const found = refs.length === 0 ? [] : yield refs;
+      stages = 1;
+      documents = reading.documents(found);
+    } else if (reading) {
       let step = reading.next();
-      while (!step.done) {
+      for (; !step.done; stages += 1) {
         asking += step.value.length;
         if (asking > rules.limits.commandReadsMax) throw tooManyReads(asked, rules.limits);
-        const found = yield step.value;
-        stages += 1;
-        step = reading.next(found);
+        step = reading.next(yield step.value);
       }
       documents = step.value;
     }
@@ -90,7 +94,8 @@ export function* foresee(
   const { reads, name } = asked.command;
   if (!reads) return;
   try {
-    const reading = readStages(name, reads(asked.input, contextOf(asked)));
+    const reading = readsOf(name, reads(asked.input, contextOf(asked)));
+    if ('refs' in reading) return;
     let asking = 0;
     let step = reading.next();
     while (!step.done && (asking += step.value.length) <= limits.commandReadsMax) step = reading.next(yield step.value);

@@ -67,7 +67,9 @@ function arrayCopy(array: readonly unknown[], depth: number): unknown {
 
 function objectCopy(object: object, depth: number): unknown {
   const copy: Record<string, unknown> = {};
-  for (const field of Object.keys(object)) {
+  // Not Object.keys: its array is half of what a small copy costs.
+  for (const field in object) {
+    if (!Object.hasOwn(object, field)) continue;
     fault = fieldFault(field);
     if (fault !== undefined) return undefined;
     const value = (object as Record<string, unknown>)[field];
@@ -197,10 +199,37 @@ export function canonicalJson(value: unknown): string {
     for (const item of value) text += text === '' ? canonicalJson(item) : `,${canonicalJson(item)}`;
     return `[${text}]`;
   }
-  for (const field of Object.keys(value).sort()) {
+  for (const field of sortedFields(value)) {
     const inner = (value as Record<string, unknown>)[field];
-    if (inner === undefined) continue;
-    text += `${text === '' ? '' : ','}${JSON.stringify(field)}:${canonicalJson(inner)}`;
+    if (inner !== undefined) text += `${text === '' ? '' : ','}${quoted(field)}:${canonicalJson(inner)}`;
   }
   return `{${text}}`;
+}
+
+/** Above it the built-in sort is better: below, what it allocates costs more than it does. */
+const FEW_FIELDS = 12;
+
+function sortedFields(object: object): readonly string[] {
+  const fields = Object.keys(object);
+  if (fields.length > FEW_FIELDS) return fields.sort();
+  for (let end = 1; end < fields.length; end += 1) {
+    const field = fields[end]!;
+    let index = end;
+    for (; index > 0 && fields[index - 1]! > field; index -= 1) fields[index] = fields[index - 1]!;
+    fields[index] = field;
+  }
+  return fields;
+}
+
+/** The same few names come again and again: quoting them anew is a third of the work. */
+const QUOTED_MAX = 1_000;
+const quotedNames = new Map<string, string>();
+
+function quoted(name: string): string {
+  let text = quotedNames.get(name);
+  if (text === undefined) {
+    if (quotedNames.size >= QUOTED_MAX) quotedNames.clear();
+    quotedNames.set(name, (text = JSON.stringify(name)));
+  }
+  return text;
 }

@@ -110,35 +110,53 @@ export function* all<State>(
 /** Asks for documents stage by stage: each yield is one trip to the store. Returns what `decide` gets. */
 export type ReadStages = Generator<readonly AnyRef[], unknown, readonly Read<unknown>[]>;
 
-/** Goes through what `reads` returned. @throws InvalidDefinition if it is neither an object of refs nor a generator */
-export function* readStages(command: string, reads: unknown): ReadStages {
+/** An object of refs: they are all asked for at once. */
+export interface Gathered {
+  readonly refs: readonly AnyRef[];
+  /** What `decide` gets, of what was found for the refs. */
+  documents(found: readonly Read<unknown>[]): unknown;
+}
+
+/** Looks at what `reads` returned. @throws InvalidDefinition if it is neither an object of refs nor a generator */
+export function readsOf(command: string, reads: unknown): Gathered | ReadStages {
   if (isPromise(reads)) return wrongReads(command, 'returned a promise; it must be synchronous');
   if (typeof reads !== 'object' || reads === null) return wrongReads(command, 'returned no object');
   if (Symbol.asyncIterator in reads) return wrongReads(command, 'is an asynchronous generator; it must be synchronous');
-  if (isGenerator(reads)) {
-    let step = reads.next();
-    while (!step.done) {
-      const asked: readonly unknown[] = Array.isArray(step.value) ? step.value : [];
-      if (asked.length === 0 || !asked.every(isRef)) return wrongReads(command, 'yielded something else than refs');
-      step = reads.next(yield asked as readonly AnyRef[]);
-    }
-    return step.value;
-  }
+  if (isGenerator(reads)) return stagesOf(command, reads);
   if (!isPlain(reads) || Array.isArray(reads))
     return wrongReads(command, 'returned something else than an object of refs');
-  const entries = Object.entries(reads as Record<string, unknown>);
+  return gather(command, reads as Record<string, unknown>);
+}
+
+function* stagesOf(command: string, reads: Generator<unknown, unknown, unknown>): ReadStages {
+  let step = reads.next();
+  while (!step.done) {
+    const asked: readonly unknown[] = Array.isArray(step.value) ? step.value : [];
+    if (asked.length === 0 || !asked.every(isRef)) return wrongReads(command, 'yielded something else than refs');
+    step = reads.next(yield asked as readonly AnyRef[]);
+  }
+  return step.value;
+}
+
+function gather(command: string, reads: Record<string, unknown>): Gathered {
   const refs: AnyRef[] = [];
-  for (const [name, value] of entries) {
-    const several: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
-    for (const one of several) {
+  for (const name of Object.keys(reads)) {
+    const value = reads[name];
+    const several: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
+    for (const one of several ?? [value]) {
+      if (one === undefined && !several) continue;
       if (!isRef(one)) return wrongReads(command, `returned something else than refs in ${name}`);
       refs.push(one);
     }
   }
-  const found = refs.length === 0 ? [] : yield refs;
+  return { refs, documents: (found) => handOut(reads, found) };
+}
+
+function handOut(reads: Record<string, unknown>, found: readonly Read<unknown>[]): unknown {
   let next = 0;
   const documents: Record<string, unknown> = {};
-  for (const [name, value] of entries) {
+  for (const name of Object.keys(reads)) {
+    const value = reads[name];
     if (Array.isArray(value)) documents[name] = value.map(() => found[next++]);
     else documents[name] = value === undefined ? undefined : found[next++];
   }

@@ -4,13 +4,13 @@
  * Within a transaction that the caller has begun with the write lock, and ends: it commits what is `stored` and rolls
  * back everything else.
  */
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt } from '../../errors.ts';
 import { assertBatch, refuseTimesAhead } from '../batch.ts';
 import type { Clock } from '../batch.ts';
 import { chainHash } from '../chain.ts';
 import { Room } from '../room.ts';
-import type { Appended, Batch, LogEnd, Refused } from '../store.ts';
+import type { Appended, Batch, LogEnd, Refused, Stored } from '../store.ts';
 import { STALE_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { one } from './connection.ts';
@@ -18,7 +18,7 @@ import { corrupt, isTaken } from './errors.ts';
 import type { Heads } from './heads.ts';
 import type { Interned } from './intern.ts';
 import type { Loader } from './load.ts';
-import { rowInsert } from './insert.ts';
+import { Inserts } from './insert.ts';
 import type { RegistryTable } from './registry.ts';
 
 export interface AppendOptions {
@@ -39,14 +39,18 @@ interface Parts {
 
 export function appender(database: DatabaseSync, parts: Parts): Append {
   const { interned, chain, loader, heads, registry, clock } = parts;
-  const insertCommits = rowInsert(
+  const commitRows = new Inserts(
     database,
     `commits (position, event_count, command_id, attempt, name, fingerprint, actor, correlation, causation, outcome,
       reason, details, time, recorded_at, hash)`,
-    15,
+    '(?,?,?,?,?,unhex(?),?,?,?,?,?,?,?,?,unhex(?))',
   );
-  const insertEvents = rowInsert(database, 'events (position, type, schema_version, time, attachments, json)', 6);
-  const insertAttachments = rowInsert(database, 'attachments (document, version, position, type)', 4);
+  const eventRows = new Inserts(
+    database,
+    'events (position, type, schema_version, time, attachments, json)',
+    '(?,?,?,?,?,?)',
+  );
+  const attachmentRows = new Inserts(database, 'attachments (document, version, position, type)', '(?,?,?,?)');
   const handledAbove = database.prepare(
     `SELECT 1 FROM attachments WHERE document = ? AND version > ?
      AND type IN (SELECT id FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
@@ -68,38 +72,79 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     return { heads: found, stale };
   }
 
-  function insert(batch: Batch, end: LogEnd, readHeads: readonly number[], ids: readonly string[]): Appended {
-    const commitRows: SQLInputValue[] = [];
-    const stored: { position: number; recordedAt: number; hash: string }[] = [];
+  /** Inserts the rows of the ledger and the chain. Throws as a unique key does for an id with a final outcome. */
+  function insertCommits(batch: Batch, end: LogEnd): { after: LogEnd; stored: Stored['commits'] } {
+    const stored: Stored['commits'][number][] = [];
     let { position, hash, recordedAt } = end;
-    for (const commit of batch.commits) {
-      const { command } = commit;
+    for (const { command, events, final, outcome, reason, details, time, digest } of batch.commits) {
       const first = position + 1;
-      recordedAt = Math.max(recordedAt, commit.time);
-      hash = chainHash(hash, first, recordedAt, commit.digest);
+      recordedAt = Math.max(recordedAt, time);
+      hash = chainHash(hash, first, recordedAt, digest);
       stored.push({ position: first, recordedAt, hash });
-      commitRows.push(
-        first,
-        commit.events.length,
-        command.id,
-        commit.final ? 0 : first,
-        interned.addName(command.name),
-        Buffer.from(command.fingerprint, 'hex'),
-        command.actor ?? null,
-        command.correlation ?? null,
-        command.causation ?? null,
-        commit.outcome === 'succeeded' ? 0 : 1,
-        commit.reason ?? null,
-        commit.details ?? null,
-        commit.time,
-        recordedAt,
-        Buffer.from(hash, 'hex'),
-      );
-      position += commit.events.length;
+      commitRows.put(first);
+      commitRows.put(events.length);
+      commitRows.put(command.id);
+      commitRows.put(final ? 0 : first);
+      commitRows.put(interned.addName(command.name));
+      commitRows.put(command.fingerprint);
+      commitRows.put(command.actor ?? null);
+      commitRows.put(command.correlation ?? null);
+      commitRows.put(command.causation ?? null);
+      commitRows.put(outcome === 'succeeded' ? 0 : 1);
+      commitRows.put(reason ?? null);
+      commitRows.put(details ?? null);
+      commitRows.put(time);
+      commitRows.put(recordedAt);
+      commitRows.put(hash);
+      commitRows.endRow();
+      position += events.length;
     }
+    commitRows.flush();
+    return { after: { position, hash, recordedAt }, stored };
+  }
+
+  /** Inserts the log's rows and the attachments'. Gives the version of each attachment, and the new heads. */
+  function insertEvents(batch: Batch, end: LogEnd): { versions: number[]; moved: Map<number, number> } {
+    const versions: number[] = [];
+    // Of all documents of the batch, however many: the cache may forget.
+    const moved = new Map<number, number>();
+    let { position } = end;
+    for (const commit of batch.commits) {
+      for (const event of commit.events) {
+        position += 1;
+        const type = interned.addName(event.type);
+        let list = '[';
+        for (const { collection, id } of event.attachments) {
+          const document = interned.addDocument(collection, id);
+          const version = (moved.get(document) ?? heads.get(document)) + 1;
+          moved.set(document, version);
+          versions.push(version);
+          attachmentRows.put(document);
+          attachmentRows.put(version);
+          attachmentRows.put(position);
+          attachmentRows.put(type);
+          attachmentRows.endRow();
+          list += list.length === 1 ? `${document},${version}` : `,${document},${version}`;
+        }
+        eventRows.put(position);
+        eventRows.put(type);
+        eventRows.put(event.schemaVersion);
+        eventRows.put(commit.time);
+        eventRows.put(`${list}]`);
+        eventRows.put(event.json);
+        eventRows.endRow();
+      }
+    }
+    eventRows.flush();
+    attachmentRows.flush();
+    return { versions, moved };
+  }
+
+  function insert(batch: Batch, end: LogEnd, readHeads: readonly number[], ids: readonly string[]): Appended {
+    let inserted: ReturnType<typeof insertCommits>;
     // The unique key finds duplicates for nothing: it has to be written anyway.
     try {
-      insertCommits(commitRows);
+      inserted = insertCommits(batch, end);
     } catch (error) {
       if (!isTaken(error)) throw error;
       // What was interned for this batch goes when the caller rolls back.
@@ -111,41 +156,22 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
         { position: end.position },
         error,
       );
+    } finally {
+      commitRows.clear();
     }
-
-    const eventRows: SQLInputValue[] = [];
-    const attachmentRows: SQLInputValue[] = [];
-    const versions: number[] = [];
-    // Of all documents of the batch, however many: the cache may forget.
-    const moved = new Map<number, number>();
-    position = end.position;
-    for (const commit of batch.commits) {
-      for (const event of commit.events) {
-        position += 1;
-        const type = interned.addName(event.type);
-        let list = '[';
-        for (const { collection, id } of event.attachments) {
-          const document = interned.addDocument(collection, id);
-          const version = (moved.get(document) ?? heads.get(document)) + 1;
-          moved.set(document, version);
-          versions.push(version);
-          attachmentRows.push(document, version, position, type);
-          list += list.length === 1 ? `${document},${version}` : `,${document},${version}`;
-        }
-        eventRows.push(position, type, event.schemaVersion, commit.time, `${list}]`, event.json);
-      }
-    }
+    const { after, stored } = inserted;
     try {
-      insertEvents(eventRows);
-      insertAttachments(attachmentRows);
+      const { versions, moved } = insertEvents(batch, end);
+      interned.follow(after, () => true);
+      heads.moved(after, moved);
+      return { status: 'stored', end: after, commits: stored, versions, heads: readHeads };
     } catch (error) {
       if (isTaken(error)) throw corrupt('a position or version is taken', { position: end.position + 1 });
       throw error;
+    } finally {
+      eventRows.clear();
+      attachmentRows.clear();
     }
-    const after = { position, hash, recordedAt };
-    interned.follow(after, () => true);
-    heads.moved(after, moved);
-    return { status: 'stored', end: after, commits: stored, versions, heads: readHeads };
   }
 
   return (batch, { lookFirst }) => {
