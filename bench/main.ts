@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { holds, type Bench, type Figure } from './bench.ts';
 import { documents } from './measures/documents.ts';
+import { fold } from './measures/fold.ts';
 import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
 import { throughput } from './measures/throughput.ts';
@@ -21,6 +22,7 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   throughput,
   twoProcesses,
   documents,
+  fold,
   loopDelay,
   growth,
   heap,

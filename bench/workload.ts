@@ -3,7 +3,7 @@ import { domain, failure, open, type, type App } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 
 export const SERVICES = 5_000;
-export const BUYERS = 20_000;
+export const BUYERS = 45_000;
 
 const market = domain({
   events: {

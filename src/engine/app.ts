@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import type { Document } from './document.ts';
 import { Entry } from './entry.ts';
 import { closedError, Executor } from './executor.ts';
+import { foldCollections } from './fold.ts';
 import { getDocuments, type At } from './get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './history.ts';
 import type { Outcome } from './outcome.ts';
@@ -53,6 +54,17 @@ export interface App<
     ids: readonly string[],
     at?: Omit<At, 'version'>,
   ): Promise<readonly Document<StateOf<C>>[]>;
+
+  /**
+   * Every document of a collection, folded again from event 1 at one consistent point: one pass over the log, nothing
+   * taken from memory. Memory grows with the number of documents. Several collections take no more passes than one.
+   *
+   * @throws ReducerFailed, UpcastFailed if one of them can't be folded
+   */
+  fold<C extends Collections>(collection: C): Promise<ReadonlyMap<string, Document<StateOf<C>>>>;
+  fold<const Cs extends readonly Collections[]>(
+    collections: Cs,
+  ): Promise<{ readonly [K in keyof Cs]: ReadonlyMap<string, Document<StateOf<Cs[K]>>> }>;
 
   /** The events attached to a document, in the order of its versions. */
   history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
@@ -129,6 +141,13 @@ export class Application implements App {
     if (Array.isArray(ids)) return (await getDocuments(this.#core, collection, ids, at)) as never;
     const [document] = await getDocuments(this.#core, collection, [ids as string], at);
     return document as never;
+  }
+
+  async fold(collections: AnyCollection | readonly AnyCollection[]): Promise<never> {
+    this.#assertOpen();
+    if (Array.isArray(collections)) return (await foldCollections(this.#core, collections)) as never;
+    const [documents] = await foldCollections(this.#core, [collections as AnyCollection]);
+    return documents as never;
   }
 
   history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {

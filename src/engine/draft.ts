@@ -34,8 +34,11 @@ export interface Draft {
   /** In the order of the batch's commits and of its reads. */
   readonly drafted: readonly Drafted[];
   readonly reads: readonly Working[];
-  /** Entries whose `unchanged` documents have changed: to be refused, unless the ledger knows them already. */
-  readonly conflicts: readonly { readonly entry: Entry; readonly error: Conflict }[];
+  /**
+   * Entries that can't be decided (a document in `unchanged` has changed, or can't be read): to be refused, unless the
+   * ledger knows them already.
+   */
+  readonly conflicts: readonly { readonly entry: Entry; readonly error: unknown }[];
   /** Entries that are to be decided after this batch: it is full, or what they ask for depends on it. */
   readonly left: readonly Entry[];
 }
@@ -76,14 +79,13 @@ export async function draftBatch(
 ): Promise<Draft> {
   const { generation, attacher } = core.membership;
   const rules: Rules = { events: core.events, attacher, limits: core.limits };
-  const { seen } = core.watermark;
-  const time = Math.max(core.runtime.now(), seen.recordedAt);
+  const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
   const working = new WorkingSet(core, io, fresh);
   const started = entries.flatMap((entry) => start(entry, time, rules, contendedAfter));
   if (contendedAfter === undefined) await fetchAhead(core, working, started, rules);
 
   const drafted: Drafted[] = [];
-  const conflicts: { entry: Entry; error: Conflict }[] = [];
+  const conflicts: { entry: Entry; error: unknown }[] = [];
   const left: Entry[] = [];
   let bytes = 0;
   for (const one of started) {
@@ -109,7 +111,7 @@ export async function draftBatch(
       decision = step.value;
     } catch (error) {
       if (concernsAll(error)) throw error;
-      entry.reject(error);
+      conflicts.push({ entry, error });
       continue;
     }
     try {
@@ -124,7 +126,8 @@ export async function draftBatch(
   }
   const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {
-    seen,
+    // As it is now: documents may have come in from a later end of the log than was seen when drafting began.
+    seen: core.watermark.seen,
     generation,
     handled: core.handled,
     reads: reads.map(({ collection, id, stored }) => ({ collection: collection.name, id, version: stored.version })),

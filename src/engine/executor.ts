@@ -2,7 +2,15 @@
  * The executor: one batch at a time. While one is being stored the next gathers, undecided; a batch that is refused is
  * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
  */
-import { Closed, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
+import {
+  Closed,
+  CommandIdReused,
+  HistoryDiverged,
+  LogCorrupt,
+  Overloaded,
+  StoreUnavailable,
+  TidemarkError,
+} from '../errors.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import { membershipOf, type Core } from './core.ts';
 import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
@@ -68,7 +76,7 @@ export class Executor {
       try {
         await this.#process(entries);
       } catch (error) {
-        for (const entry of entries) if (!entry.settled) entry.reject(error);
+        for (const entry of entries) if (!entry.settled) entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
       }
     }
     this.#running = undefined;
@@ -172,6 +180,12 @@ export class Executor {
 
   /** A command that was executed before is answered, whatever has changed since. */
   async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
+    if (conflicts.length === 0) return;
+    // What the cache alone says may be of a log that the store no longer holds.
+    const { watermark, session } = this.#core;
+    const before = watermark.seen;
+    const { end } = await io.load([]);
+    await watermark.observe(before, end, session);
     const known = conflicts
       .filter(({ entry }) => entry.request.named || entry.sentInDoubt)
       .map(({ entry }) => entry.id);
@@ -191,6 +205,9 @@ export class Executor {
       const commit = commits.get(id);
       if (commit?.final) await this.#answer(entry, commit);
       else {
+        const { watermark, session } = this.#core;
+        const { end } = await io.load([]);
+        await watermark.observe(watermark.seen, end, session);
         entry.reject(
           new LogCorrupt(
             `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
@@ -209,7 +226,7 @@ export class Executor {
       this.#core.counters.replayed += 1;
       entry.resolve(entry.sentInDoubt ? { ...outcome, replayed: false } : outcome);
     } catch (error) {
-      entry.reject(error);
+      entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
     }
   }
 }
@@ -217,6 +234,21 @@ export class Executor {
 /** After a send that got no answer, the ledger may show the commits of these very callers. */
 function markInDoubt(draft: Draft, error: unknown): void {
   if (isInDoubt(error)) for (const { entry } of draft.drafted) entry.sentInDoubt = true;
+}
+
+/**
+ * What is told of a commit that got no answer when a later try fails: that try stored nothing, but the one before may
+ * have been stored, or still be on its way.
+ */
+function stillInDoubt(error: unknown): unknown {
+  if (!(error instanceof TidemarkError) || isInDoubt(error)) return error;
+  // Another's command has this id, so it isn't stored; and on a store that went back nothing is sent again.
+  if (error instanceof CommandIdReused || error instanceof HistoryDiverged) return error;
+  return new StoreUnavailable(
+    `An earlier try got no answer, and may have been stored; sending it again failed: ${error.message} Send the command again with the same id: it is stored once.`,
+    { ...error.details, unknown: true },
+    error,
+  );
 }
 
 function isInDoubt(error: unknown): boolean {

@@ -1,5 +1,7 @@
 /** Outcomes: what a command left behind. */
+import { LogCorrupt } from '../errors.ts';
 import type { AnyEvent } from '../model/event.ts';
+import { freezeJson } from '../model/json.ts';
 import type { CommitFacts } from '../store/store.ts';
 import type { RecordedEvent } from './recorded.ts';
 
@@ -36,6 +38,23 @@ export interface Failed<Reason extends string> extends Settled<AnyEvent> {
 /** What a command left behind, discriminated by `status`. */
 export type Outcome<Reason extends string = string, Event = AnyEvent> = Succeeded<Event> | Failed<Reason>;
 
+const NO_DETAILS = Object.freeze({});
+
+/** @throws LogCorrupt if the text is no JSON any more */
+function detailsOf(text: string, position: number): object {
+  try {
+    const details = JSON.parse(text) as object;
+    freezeJson(details);
+    return details;
+  } catch (cause) {
+    throw new LogCorrupt(
+      `The details of the failure at position ${position} are no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
+      { position },
+      cause,
+    );
+  }
+}
+
 /** Puts an outcome together from what was stored. */
 export function outcomeOf(
   commit: Pick<CommitFacts, 'outcome' | 'final' | 'reason' | 'details'>,
@@ -48,7 +67,7 @@ export function outcomeOf(
   return Object.freeze({
     status: 'failed',
     reason: commit.reason ?? 'ERROR',
-    details: Object.freeze(commit.details === undefined ? {} : (JSON.parse(commit.details) as object)),
+    details: commit.details === undefined ? NO_DETAILS : detailsOf(commit.details, position),
     retryable: !commit.final,
     ...settled,
   });

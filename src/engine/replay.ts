@@ -6,14 +6,22 @@ import { outcomeOf, type Outcome } from './outcome.ts';
 import { recorded, type RecordedEvent } from './recorded.ts';
 import type { Request } from './request.ts';
 
-/** The outcome that a stored commit is, with its events read from the log. */
+/**
+ * The outcome that a stored commit is, with its events read from the log.
+ *
+ * @throws HistoryDiverged if the log no longer holds what the ledger just showed
+ */
 export async function replay(core: Core, commit: StoredCommit): Promise<Outcome> {
   const last = commit.position + commit.eventCount - 1;
   const events: RecordedEvent[] = [];
   let after: number | undefined = commit.position - 1;
   while (after !== undefined && after < last) {
     const page = await core.session.read({ after, before: last + 1, limit: last - after });
-    for (const stored of page.events) events.push(recorded(core.events, stored));
+    for (const stored of page.events) {
+      if (stored.commit.hash !== commit.hash) throw core.watermark.diverge(page.end);
+      events.push(recorded(core.events, stored));
+    }
+    if (page.end.position < last) throw core.watermark.diverge(page.end);
     after = page.next;
   }
   return outcomeOf(commit, events, last, true);

@@ -2,14 +2,22 @@
  * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
-import { InvalidInput, TidemarkError } from '../errors.ts';
+import { HistoryDiverged, InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import { thrown } from '../model/foreign.ts';
 import { canonicalJson } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
 import { GENESIS_HASH, chainHash, commitDigest } from '../store/chain.ts';
-import type { DocumentHead, DocumentRef, LogEnd, LogPoint, StoredCommit, StoredEvent } from '../store/store.ts';
+import type {
+  DocumentHead,
+  DocumentRef,
+  EventPage,
+  LogEnd,
+  LogPoint,
+  StoredCommit,
+  StoredEvent,
+} from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
@@ -122,7 +130,7 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
   try {
     await part();
   } catch (error) {
-    if (!(error instanceof TidemarkError) || error.retryable || error.code === 'Closed') throw error;
+    if (!isDamage(error) || error instanceof HistoryDiverged) throw error;
     const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
     note(walk, {
       code,
@@ -154,7 +162,7 @@ async function checkPoint(walk: Walk, expect: LogPoint): Promise<void> {
 // --- The log, in its order -----------------------------------------------------------------------------------------------
 
 async function walkLog(walk: Walk): Promise<void> {
-  const { core, end } = walk;
+  const { end } = walk;
   let after: number | undefined = 0;
   let previous = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
   let gathered: StoredEvent[] = [];
@@ -164,7 +172,7 @@ async function walkLog(walk: Walk): Promise<void> {
     gathered = [];
   };
   while (after !== undefined && after < end.position) {
-    const page = await core.session.read({ after, before: end.position + 1, limit: PAGE_ROWS_MAX });
+    const page = await readFrom(walk, after);
     for (const event of page.events) {
       if (gathered.length > 0 && gathered[0]!.commit.position !== event.commit.position) close();
       gathered.push(event);
@@ -180,6 +188,32 @@ async function walkLog(walk: Walk): Promise<void> {
       message: `The log ends at ${end.position}, but its events only reach ${previous.position}.`,
     });
   }
+}
+
+/**
+ * The next page of the log. Where damage keeps it from being read, as much of it as can be: the last error is then about
+ * a single position, and says so.
+ */
+async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> {
+  for (let limit = PAGE_ROWS_MAX; ; limit = Math.ceil(limit / 2)) {
+    try {
+      return await core.session.read({ after, before: end.position + 1, limit });
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (limit > 1) continue;
+      if (error.details['position'] !== undefined) throw error;
+      throw new LogCorrupt(
+        `The event at position ${after + 1} can't be read: ${error.message}`,
+        { ...error.details, position: after + 1 },
+        error,
+      );
+    }
+  }
+}
+
+/** What can't be read however often it is asked for. */
+function isDamage(error: unknown): error is TidemarkError {
+  return error instanceof TidemarkError && !error.retryable && error.code !== 'Closed';
 }
 
 /** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */
@@ -340,10 +374,19 @@ function foldOne(
   const cached = core.cache.get(collection, id);
   if (cached?.version !== folded.version) return;
   walk.compared += 1;
-  if (cached.changed !== folded.changed || canonicalJson(cached.state) !== canonicalJson(folded.state)) {
+  if (cached.changed !== folded.changed || !sameState(cached.state, folded.state)) {
     wrong(
       `${attachmentText(folding.ref)} at version ${folded.version} is not what its events fold to: the reducers are not pure, or the log was changed.`,
     );
+  }
+}
+
+/** A state with a getter in it passes for plain JSON, and need not be it any more. */
+function sameState(one: unknown, other: unknown): boolean {
+  try {
+    return canonicalJson(one) === canonicalJson(other);
+  } catch {
+    return false;
   }
 }
 
@@ -355,6 +398,7 @@ async function locate(walk: Walk): Promise<void> {
     const page = await walk.core.session.documents({ after, limit: DOCUMENTS_PAGE });
     for (const { collection, id } of page) {
       let next: number | undefined = 0;
+      let version = 0;
       while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {
         const events = await walk.core.session.read({
           document: { collection, id },
@@ -362,14 +406,17 @@ async function locate(walk: Walk): Promise<void> {
           limit: PAGE_ROWS_MAX,
         });
         for (const { position, attachments } of events.events) {
-          if (position > walk.end.position || attachments.some((one) => one.collection === collection && one.id === id))
-            continue;
+          version += 1;
+          const said = attachments.find((one) => one.collection === collection && one.id === id);
+          if (position > walk.end.position || said?.version === version) continue;
           note(walk, {
             code: 'Attachments',
             position,
             collection,
             id,
-            message: `${attachmentText({ collection, id })} has the event at position ${position}, which is not attached to it.`,
+            message: `${attachmentText({ collection, id })} has the event at position ${position} as its version ${version}, which ${
+              said ? `says that it is version ${said.version}` : 'is not attached to it'
+            }.`,
           });
         }
         next = events.next;

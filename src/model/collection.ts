@@ -55,6 +55,9 @@ export type CollectionOptions<E, State, R> = {
   readonly definition?: number;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });
 
+/** A reducer, whatever its types. */
+export type Reducer = (state: unknown, event: AnyEvent, meta: Meta) => unknown;
+
 /** What the engine knows of a collection. */
 export interface CollectionDefinition {
   readonly name: string;
@@ -62,7 +65,7 @@ export interface CollectionDefinition {
   readonly key: KeyDefinition;
   readonly handled: ReadonlySet<string>;
   readonly initial: (id: string) => unknown;
-  readonly reduce: ReadonlyMap<string, (state: unknown, event: AnyEvent, meta: Meta) => unknown>;
+  readonly reduce: ReadonlyMap<string, Reducer>;
   /** The domain it belongs to: the identity of its event types. */
   readonly domain: object;
 }
@@ -92,13 +95,13 @@ export function defineCollection(
   if (!Number.isSafeInteger(definition) || definition < 1) wrong('definition must be a whole number from 1');
   if (typeof reduce !== 'object' || reduce === null)
     wrong('reduce must be an object of reducers: { TYPE: (state, event) => state }');
-  const reducers = new Map<string, (state: unknown, event: AnyEvent, meta: Meta) => unknown>();
+  const reducers = new Map<string, Reducer>();
   for (const [type, reducer] of Object.entries(reduce as object)) {
     if (!domain.types.has(type))
       wrong(`reduce names the event type ${JSON.stringify(type)}, which the domain doesn't have`);
     if (reducer === undefined) continue;
     if (typeof reducer !== 'function') wrong(`the reducer of ${type} must be a function`);
-    reducers.set(type, reducer as (state: unknown, event: AnyEvent, meta: Meta) => unknown);
+    reducers.set(type, reducer as Reducer);
   }
   const made: AnyCollection = Object.freeze({ name, ref: (id: string) => refTo<unknown>(name, id) });
   definitions.set(made, {

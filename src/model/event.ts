@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed } from '../errors.ts';
 import { nameFault } from './id.ts';
 import { isPromise, thrown } from './foreign.ts';
-import { describeFault, freezeJson, jsonFault } from './json.ts';
+import { describeFault, freezePlain, jsonFault } from './json.ts';
 import { isSchema } from './schema.ts';
 
 /** Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. */
@@ -103,6 +103,7 @@ export interface AnyEvent {
  * The event that was stored as this text, in its newest shape, frozen deeply. Types the domain doesn't know (the
  * system's, undeclared failures, a newer server's) come as they were stored.
  *
+ * @throws SyntaxError if the text isn't that of an event's fields
  * @throws DomainOutdated if it was stored at a version that this domain doesn't know yet
  * @throws UpcastFailed if an upcast throws or returns no plain object
  */
@@ -111,11 +112,19 @@ export function readEvent(
   stored: { readonly type: string; readonly schemaVersion: number; readonly json: string },
 ): AnyEvent {
   const { type, schemaVersion, json } = stored;
-  let fields = JSON.parse(json) as object;
+  let fields = storedFields(json);
   if (definition && schemaVersion !== definition.version) fields = upcastFields(definition, schemaVersion, fields);
   const event = { type, ...fields };
-  freezeJson(event);
+  freezePlain(event);
   return event;
+}
+
+/** @throws SyntaxError also where it is JSON, but of no event: only damage can have put that there */
+function storedFields(json: string): object {
+  const fields: unknown = JSON.parse(json);
+  if (typeof fields === 'object' && fields !== null && !Array.isArray(fields) && !Object.hasOwn(fields, 'type'))
+    return fields;
+  throw new SyntaxError('no fields of an event');
 }
 
 function upcastFields(definition: EventDefinition, storedVersion: number, stored: object): object {

@@ -28,13 +28,19 @@ export function thrown(error: unknown): string {
  */
 export function isPromise(value: unknown): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  if (typeof (value as { then?: unknown }).then !== 'function') return false;
+  try {
+    if (typeof (value as { then?: unknown }).then !== 'function') return false;
+  } catch {
+    return false;
+  }
   Promise.resolve(value).catch(() => undefined);
   return true;
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : String(value);
+  if (typeof value === 'string') return value;
+  // Written out, an array of a few arrays may be longer than any memory.
+  return Array.isArray(value) ? `an array of ${value.length}` : String(value);
 }
 
 function presentable(text: string, charactersMax: number): string {

@@ -55,6 +55,8 @@ describe('jsonFault', () => {
   test('what it lets pass comes back from JSON the same', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
+        // The one name that is refused.
+        fc.pre(!JSON.stringify(value).includes('"__proto__":'));
         expect(jsonFault(value)).toBeUndefined();
         // But for the sign of zero, which JSON doesn't have: a computed price of -0 is no reason to refuse an event.
         const unsigned: unknown = JSON.parse(JSON.stringify(value), (_, part: unknown) => (part === 0 ? 0 : part));
@@ -73,18 +75,18 @@ describe('plainCopy', () => {
     });
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), undefinedSomewhere), (value) => {
+        fc.pre(jsonFault(value) === undefined);
         const copied = plainCopy(value);
-        if ('fault' in copied) {
-          expect(jsonFault(value)).toEqual(copied.fault);
-          return;
-        }
         const back: unknown = JSON.parse(JSON.stringify(value));
-        expect(copied.copy).toStrictEqual(back);
-        expect(JSON.stringify(copied.copy)).toBe(JSON.stringify(back));
-        if (typeof value === 'object' && value !== null) expect(copied.copy).not.toBe(value);
+        expect(copied).toStrictEqual({ copy: back });
+        expect(JSON.stringify(copied)).toBe(JSON.stringify({ copy: back }));
       }),
     );
     expect(plainCopy({ a: undefined, b: [-0] })).toStrictEqual({ copy: { b: [0] } });
+    const inner = [1];
+    const copied = plainCopy({ inner }) as { copy: { inner: unknown } };
+    inner.push(2);
+    expect(copied.copy.inner).toEqual([1]);
   });
 
   test('looks at each field once: what was checked is what was copied', () => {

@@ -5,6 +5,8 @@
  * without a word, so what it can't hold faithfully is found first and named with the path to it.
  */
 
+import { thrown } from './foreign.ts';
+
 /** A value that JSON holds faithfully. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [field: string]: Json };
 
@@ -32,8 +34,12 @@ let fault: Fault | undefined;
 export function plainCopy(value: unknown): { readonly copy: unknown } | { readonly fault: Fault } {
   parts = 0;
   fault = undefined;
-  const copy = copyOf(value, 0);
-  return fault === undefined ? { copy } : { fault };
+  try {
+    const copy = copyOf(value, 0);
+    return fault === undefined ? { copy } : { fault };
+  } catch (cause) {
+    return { fault: here(`looking at it threw ${thrown(cause)}`) };
+  }
 }
 
 /** Finds what keeps a value from being plain JSON; undefined if nothing does. Undefined fields are as if absent. */
@@ -150,7 +156,24 @@ export function describeFault(fault: Fault): string {
  * let through, as a reducer's way of removing one.
  */
 export function freezeJson(value: unknown): Fault | undefined {
-  return freezeIn(value, 0);
+  try {
+    return freezeIn(value, 0);
+  } catch (cause) {
+    return here(`looking at it threw ${thrown(cause)}`);
+  }
+}
+
+/** Freezes deeply what is known to be plain, as `JSON.parse` or {@link plainCopy} gave it: nothing is looked for in it. */
+export function freezePlain(value: object): void {
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object' && item !== null) freezePlain(item as object);
+  } else {
+    for (const field in value) {
+      const part = (value as Record<string, unknown>)[field];
+      if (typeof part === 'object' && part !== null) freezePlain(part);
+    }
+  }
+  Object.freeze(value);
 }
 
 function freezeIn(value: unknown, depth: number): Fault | undefined {
@@ -163,11 +186,15 @@ function freezeIn(value: unknown, depth: number): Fault | undefined {
   let first: Fault | undefined;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
-      const fault = value[index] === undefined ? here('undefined in an array') : freezeIn(value[index], depth + 1);
+      const item: unknown = value[index];
+      const fault = item === undefined ? here('undefined in an array') : freezeIn(item, depth + 1);
       if (fault) first ??= at(`[${index}]`, fault);
+      // An array may have 2^32 holes, and be made in no time.
+      if (item === undefined) break;
     }
   } else {
-    for (const field of Object.keys(value)) {
+    for (const field in value) {
+      if (!Object.hasOwn(value, field)) continue;
       const fault = freezeIn((value as Record<string, unknown>)[field], depth + 1);
       if (fault) first ??= at(field, fault);
     }

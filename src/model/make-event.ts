@@ -3,7 +3,7 @@ import { InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Attacher, Attachment } from './attach.ts';
 import type { AnyEvent, EventDefinition } from './event.ts';
-import { describeFault, freezeJson, plainCopy } from './json.ts';
+import { describeFault, freezePlain, plainCopy } from './json.ts';
 import { describeIssues, validate } from './schema.ts';
 
 /** An event ready to be stored. */
@@ -91,6 +91,6 @@ function storable(type: string, schemaVersion: number, fields: unknown, rules: E
     );
   }
   const event: AnyEvent = { type, ...(copied.copy as object) };
-  freezeJson(event);
+  freezePlain(event);
   return { type, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event) };
 }

@@ -132,7 +132,7 @@ function* stagesOf(command: string, reads: Generator<unknown, unknown, unknown>)
   let step = reads.next();
   while (!step.done) {
     const asked: readonly unknown[] = Array.isArray(step.value) ? step.value : [];
-    if (asked.length === 0 || !asked.every(isRef)) return wrongReads(command, 'yielded something else than refs');
+    if (asked.length === 0 || !areRefs(asked)) return wrongReads(command, 'yielded something else than refs');
     step = reads.next(yield asked as readonly AnyRef[]);
   }
   return step.value;
@@ -169,6 +169,12 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
 
 function isRef(value: unknown): value is AnyRef {
   return value instanceof CollectionRef;
+}
+
+/** Also where there are holes, which `every` passes over. */
+function areRefs(list: readonly unknown[]): list is readonly AnyRef[] {
+  for (let index = 0; index < list.length; index += 1) if (!isRef(list[index])) return false;
+  return true;
 }
 
 function wrongReads(command: string, problem: string): never {

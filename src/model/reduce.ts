@@ -1,6 +1,6 @@
 /** Folding events into a document (law 4). Pure. */
 import { ReducerFailed } from '../errors.ts';
-import type { CollectionDefinition } from './collection.ts';
+import type { CollectionDefinition, Reducer } from './collection.ts';
 import type { AnyEvent } from './event.ts';
 import { isPromise, thrown } from './foreign.ts';
 import { describeFault, freezeJson } from './json.ts';
@@ -34,9 +34,26 @@ export function reduce(
   const version = document.version + 1;
   const reducer = collection.reduce.get(event.type);
   if (!reducer) return { version, changed: document.changed, state: document.state };
+  return { version, changed: version, state: nextState(collection, id, version, reducer, document.state, event, time) };
+}
+
+/**
+ * What a reducer makes of a state by an event that it handles, frozen; `version` is the one that the event makes.
+ *
+ * @throws ReducerFailed as {@link reduce} does
+ */
+export function nextState(
+  collection: CollectionDefinition,
+  id: string,
+  version: number,
+  reducer: Reducer,
+  before: unknown,
+  event: AnyEvent,
+  time: number,
+): unknown {
   let state: unknown;
   try {
-    state = reducer(document.state, event, { id, time });
+    state = reducer(before, event, { id, time });
   } catch (cause) {
     throw failed(collection, id, version, event, `threw ${thrown(cause)}`, cause);
   }
@@ -46,7 +63,7 @@ export function reduce(
   if (fault) {
     throw failed(collection, id, version, event, `returned a state that is not plain JSON: ${describeFault(fault)}`);
   }
-  return { version, changed: version, state };
+  return state;
 }
 
 function failed(

@@ -9,7 +9,8 @@
  * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
- * stored), `ClockAhead`, `RebuildRequired`, `Closed`, `LogCorrupt`, and at opening `NotALog`, `FormatTooNew`,
+ * stored), `ClockAhead`, `RebuildRequired`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine itself sees that
+ * acknowledged commits are gone), and at opening `NotALog`, `FormatTooNew`,
  * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
  * clock that gives no time). Nothing else reaches the caller.
  *
@@ -76,6 +77,9 @@ export interface Session {
 
   /** A page of the log, or of one document's events, with everything that is recorded about each event. */
   read(range: LogRange | DocumentRange): Promise<EventPage>;
+
+  /** A page of the log as a fold needs it: the facts of each event and what it is attached to, nothing of its commit. */
+  scan(range: ScanRange): Promise<ScanPage>;
 
   /** Commits as they are hashed, in the order of the log, without their events. */
   commits(range: CommitRange): Promise<readonly StoredCommit[]>;
@@ -300,6 +304,36 @@ export interface EventPage {
    * to `end` has been looked at. A page may be empty and still have a next.
    */
   readonly next: number | undefined;
+}
+
+/** Positions above `after`. */
+export interface ScanRange {
+  readonly after?: number | undefined;
+  readonly limit: number;
+  /** Whether the caller knows which document a number stands for; those that he doesn't are named. */
+  readonly known: (document: number) => boolean;
+}
+
+export interface ScanPage {
+  /** The end of the log that was read at. */
+  readonly end: LogEnd;
+  /** Bounded as in {@link EventPage}. */
+  readonly events: readonly ScannedEvent[];
+  /** The documents of these events that the caller didn't know, each once. */
+  readonly named: readonly (DocumentRef & { readonly document: number })[];
+  /** The next page's `after`, or undefined if these are all up to `end`. */
+  readonly next: number | undefined;
+}
+
+export interface ScannedEvent extends EventFacts {
+  readonly position: number;
+  /** When the event was decided. */
+  readonly time: number;
+  /**
+   * The documents that it is attached to, and the version that it made of each: document, version, document, version, …
+   * in the order they were appended in. A document is a number of the store's own, small, and the same in all scans.
+   */
+  readonly attachments: readonly number[];
 }
 
 export interface StoredEvent extends EventFacts {

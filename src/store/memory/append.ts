@@ -111,7 +111,7 @@ function documentRow(log: Log, { collection, id }: DocumentRef): DocumentRow {
   log.documents.set(collection, ofCollection);
   const known = ofCollection.get(id);
   if (known !== undefined) return known;
-  const row: DocumentRow = { collection, id, events: [] };
+  const row: DocumentRow = { number: log.listed.rows.length + 1, collection, id, events: [] };
   ofCollection.set(id, row);
   log.listed.rows.push(row);
   log.listed.sorted = false;

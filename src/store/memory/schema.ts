@@ -32,6 +32,8 @@ export interface Log {
 }
 
 export interface DocumentRow {
+  /** What a scan calls it. */
+  readonly number: number;
   readonly collection: string;
   readonly id: string;
   /** The event of version v has the index v − 1. */

@@ -19,6 +19,8 @@ import type {
   Locked,
   LogRange,
   Registry,
+  ScanPage,
+  ScanRange,
   Session,
   StoredCommit,
 } from '../store.ts';
@@ -30,6 +32,7 @@ import { documents } from './documents.ts';
 import { load } from './load.ts';
 import { read } from './read.ts';
 import { register } from './registry.ts';
+import { scan } from './scan.ts';
 import { endOf } from './schema.ts';
 import type { Log } from './schema.ts';
 
@@ -97,6 +100,11 @@ export class MemorySession implements Session {
   async read(range: LogRange | DocumentRange): Promise<EventPage> {
     await this.#turn();
     return read(this.#log, this.#log.visible, range);
+  }
+
+  async scan(range: ScanRange): Promise<ScanPage> {
+    await this.#turn();
+    return scan(this.#log, this.#log.visible, range);
   }
 
   async commits(range: CommitRange): Promise<readonly StoredCommit[]> {

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { all } from './connection.ts';
+import { schemaFindings } from './schema.ts';
 
 /** Most findings of each kind. */
 const FINDINGS_MAX = 5;
@@ -85,7 +86,8 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
   },
   {
     sql: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
-            OR attempt NOT IN (0, position) OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+            OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
+            OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
     sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
   },
   {
@@ -95,6 +97,11 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
   },
   {
+    sql: `SELECT position FROM events e WHERE time IS NOT
+            (SELECT c.time FROM commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
+    sentence: (position) => `The event at position ${position} has another time than its commit.`,
+  },
+  {
     sql: 'SELECT name FROM registry WHERE NOT json_valid(key)',
     sentence: (name) => `The declared key of the collection ${name} is no JSON.`,
   },
@@ -102,12 +109,21 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",
     sentence: () => 'The generation of the registry is missing.',
   },
+  {
+    // Each rise added at least one collection.
+    sql: `SELECT value, collections FROM meta, (SELECT count(*) AS collections FROM registry)
+          WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND collections`,
+    sentence: (generation, collections) => `The registry has generation ${generation} and ${collections} collections.`,
+  },
 ];
 
 /** One sentence a finding. Within a read transaction. */
 export function check(database: DatabaseSync): readonly string[] {
   const findings: string[] = [];
   try {
+    // What is looked at is the file, not what was read of it before.
+    database.exec('PRAGMA shrink_memory');
+    findings.push(...schemaFindings(database).slice(0, FINDINGS_MAX));
     const own = all<[string]>(database.prepare(`PRAGMA integrity_check(${FINDINGS_MAX})`));
     findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));
     for (const { sql, sentence } of RULES) {

@@ -6,6 +6,7 @@ import { GENESIS_HASH } from '../chain.ts';
 import { all, one } from './connection.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
+import { isCount, isTextOrNull, isWhole } from './values.ts';
 
 const COLUMNS = `position, event_count, command_id, attempt, name, fingerprint, actor, correlation, causation, outcome,
   reason, details, time, recorded_at, hash`;
@@ -70,6 +71,9 @@ export function chain(database: DatabaseSync, interned: Interned): Chain {
     const row = one<[number, number, number, Uint8Array]>(last);
     if (row === undefined) return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
     const [position, eventCount, recordedAt, hash] = row;
+    if (!isCount(position) || !isCount(eventCount) || !isWhole(position + eventCount) || !isWhole(recordedAt)) {
+      throw corrupt('the last commit has a position, a number of events or a time that is none', { position });
+    }
     return { position: position + eventCount - 1, hash: hex(hash, position), recordedAt };
   }
 
@@ -97,6 +101,15 @@ export function chain(database: DatabaseSync, interned: Interned): Chain {
     const [position, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
     const [outcome, reason, details, time, recordedAt, hash] = rest;
     if (outcome !== 0 && outcome !== 1) throw corrupt('an outcome that doesn’t exist', { position });
+    // A success is final: otherwise the same id could be executed once more.
+    if (attempt !== 0 && (attempt !== position || outcome === 0))
+      throw corrupt('an attempt that is none', { position });
+    if (!isCount(position) || !isCount(eventCount) || !isWhole(time) || !isWhole(recordedAt)) {
+      throw corrupt('a commit has a position, a number of events or a time that is none', { position });
+    }
+    if (typeof id !== 'string' || ![actor, correlation, causation, reason, details].every(isTextOrNull)) {
+      throw corrupt('a commit has a text that is none', { position });
+    }
     return {
       command: {
         id,

@@ -4,6 +4,7 @@ import type { DocumentHead, DocumentsRange } from '../store.ts';
 import { pageRows } from '../bounds.ts';
 import { all } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { isCount } from './values.ts';
 
 export interface DocumentsTable {
   documents(range: DocumentsRange): readonly DocumentHead[];
@@ -25,9 +26,12 @@ export function documentsTable(database: DatabaseSync): DocumentsTable {
       const most = pageRows(limit);
       const found: DocumentHead[] = [];
       for (const [integer, collection] of all<[number, string]>(collections, after?.collection ?? '')) {
+        if (typeof collection !== 'string') throw corrupt(`the name ${integer} is none`);
         const start = collection === after?.collection ? after.id : '';
         for (const [id, head] of all<[string, number | null]>(page, integer, start, most - found.length)) {
           if (head === null) throw corrupt('a document without events', { collection, id });
+          if (typeof id !== 'string' || !isCount(head))
+            throw corrupt('an id or a version that is none', { collection });
           found.push({ collection, id, head });
         }
         if (found.length >= most) break;

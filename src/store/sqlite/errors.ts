@@ -19,6 +19,8 @@ const CONSTRAINT = 19;
 const AUTH = 23;
 const NOTADB = 26;
 
+/** No room for the index of the write-ahead log (`-shm`), which is the first thing that opening a log needs. */
+const IOERR_SHMSIZE = 4874;
 const CONSTRAINT_PRIMARYKEY = 1555;
 const CONSTRAINT_UNIQUE = 2067;
 
@@ -48,26 +50,37 @@ export function isTaken(error: unknown): boolean {
   return code === CONSTRAINT_UNIQUE || code === CONSTRAINT_PRIMARYKEY;
 }
 
+/** Whether SQLite found the file to be damaged. */
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === CORRUPT || code === NOTADB;
+}
+
 /** Whether the file doesn't begin as a database of SQLite does. */
 export function isNoDatabase(error: unknown): boolean {
   return primaryCode(error) === NOTADB;
+}
+
+function isFull(error: unknown): boolean {
+  return primaryCode(error) === FULL || resultCode(error) === IOERR_SHMSIZE;
 }
 
 /** An error of SQLite (or of its binding), met while the log was in use. Ours pass through as they are. */
 export function translated(error: unknown, file: string): TidemarkError {
   if (error instanceof TidemarkError) return error;
   const details = { file, sqlite: resultCode(error), cause: text(error) };
+  if (isFull(error)) {
+    return new StoreUnavailable(
+      `Nothing can be added to ${file}: the disk is full. Free some space and try again.`,
+      details,
+      error,
+    );
+  }
   switch (primaryCode(error)) {
     case BUSY:
     case LOCKED:
     case PROTOCOL:
       return lockTimeout(file, undefined, error);
-    case FULL:
-      return new StoreUnavailable(
-        `Nothing can be added to ${file}: the disk is full. Free some space and try again.`,
-        details,
-        error,
-      );
     case IOERR:
     case CANTOPEN:
       return new StoreUnavailable(
@@ -152,11 +165,16 @@ export function lockTimeout(file: string, waitedMs?: number, cause?: unknown): S
   );
 }
 
+function remedy(error: unknown): string {
+  if (isFull(error)) return 'Free some space, then';
+  return primaryCode(error) === IOERR ? 'Check the disk, and how much it may hold, then' : 'Find out why, then';
+}
+
 /** A COMMIT that failed: after a crash the write-ahead log may bring it back all the same. */
 export function unknownCommit(error: unknown, file: string): StoreUnavailable {
   return new StoreUnavailable(
-    `It isn't known whether the commit to ${file} was stored (${text(error)}). Send the same commands again with the ` +
-      'same ids: they are stored once.',
+    `It isn't known whether the commit to ${file} was stored (${text(error)}). ${remedy(error)} send the same commands ` +
+      'again with the same ids: they are stored once.',
     { file, sqlite: resultCode(error), cause: text(error), unknown: true },
     error,
   );

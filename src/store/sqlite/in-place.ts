@@ -1,26 +1,68 @@
 /**
- * Whether the files that a session has open are still those that everybody else finds.
+ * Whether the files that a session has open are still those that everybody else finds, and still whole.
  *
  * A file that is removed or replaced stays open, and SQLite goes on with it as if nothing had happened: what is written
- * there is acknowledged, and nobody finds it again; what is read there is a past that others have left.
+ * there is acknowledged, and nobody finds it again; what is read there is a past that others have left. Likewise with a
+ * write-ahead log that was cut off: SQLite counts its frames in shared memory, and writes behind a gap that nobody will
+ * read across after the next start. (What is overwritten in place, by bytes of the same length, is beyond a look: it is
+ * for `verify` to find.)
  */
 import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { StoreUnavailable } from '../../errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { HistoryDiverged, StoreUnavailable } from '../../errors.ts';
+import { one, single } from './connection.ts';
+
+/** Of the write-ahead log's header, and of each frame's (https://www.sqlite.org/fileformat2.html#walformat), in bytes. */
+const WAL_HEADER = 32;
+const FRAME_HEADER = 24;
+/** How often a log is looked at that seems to be cut off: it may have begun anew between two looks. */
+const LOOKS = 3;
 
 /**
- * To be called with a connection to `file` open, which `path` leads to: from then on nobody may replace its write-ahead
- * log (only the last to close a log takes it away). The function that is returned throws `StoreUnavailable` once the log
- * isn't in place any more.
+ * To be called with two connections to `file` open, which `path` leads to: from then on nobody may replace its
+ * write-ahead log (only the last to close a log takes it away). The function that is returned throws `StoreUnavailable`
+ * once the log isn't in place any more, and `HistoryDiverged` once its last commits are gone. It must be called with no
+ * transaction open on `connection`.
  */
-export function stillThere(path: string, file: string): () => void {
+export function stillThere(path: string, file: string, connection: DatabaseSync): () => void {
+  const wal = `${file}-wal`;
   const main = lookAt(path);
-  const wal = lookAt(`${file}-wal`);
+  const first = lookAt(wal);
+  const shm = lookAt(`${file}-shm`);
+  const frames = frameCounter(connection);
+  let diverged: HistoryDiverged | undefined;
+  const frameBytes = FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
+
+  const isWhole = (size: number): boolean => {
+    for (let looks = 1, bytes = size; ; looks += 1) {
+      const count = frames();
+      if (count === 0 || bytes >= WAL_HEADER + count * frameBytes) return true;
+      if (looks === LOOKS) return false;
+      bytes = lookAt(wal)?.size ?? 0;
+    }
+  };
+
   return () => {
+    // Others may write over the gap: that heals nothing.
+    if (diverged) throw diverged;
     const now = lookAt(path);
     if (!sameFile(now, main) || now.size === 0) throw gone(path, now?.size === 0 ? 'emptied' : undefined);
-    if (!sameFile(lookAt(`${file}-wal`), wal)) throw gone(`${file}-wal`);
+    const log = lookAt(wal);
+    if (!sameFile(log, first)) throw gone(wal);
+    // Whoever opens the log next makes another one, and knows nothing of the locks in this.
+    if (!sameFile(lookAt(`${file}-shm`), shm)) throw gone(`${file}-shm`);
+    if (!isWhole(log.size)) throw (diverged = cutOff(wal));
   };
+}
+
+/** Counts the frames that SQLite believes the write-ahead log to have. */
+function frameCounter(connection: DatabaseSync): () => number {
+  const [major = 0, minor = 0] = single<string>(connection, 'SELECT sqlite_version()').split('.').map(Number);
+  // Before 3.51 the word isn't known, and taken for a real checkpoint.
+  if (major === 3 && minor < 51) return () => 0;
+  const noop = connection.prepare('PRAGMA wal_checkpoint(NOOP)');
+  return () => one<[busy: number, frames: number, copied: number]>(noop)?.[1] ?? 0;
 }
 
 function lookAt(file: string): Stats | undefined {
@@ -40,5 +82,13 @@ function gone(file: string, what = 'removed or replaced'): StoreUnavailable {
   return new StoreUnavailable(
     `${file} was ${what} while the log was open. Nothing was stored: put it back or restore a copy, then open the log again.`,
     { file },
+  );
+}
+
+function cutOff(wal: string): HistoryDiverged {
+  return new HistoryDiverged(
+    `${wal} was cut off while the log was open: commits that were acknowledged are gone. Nothing was stored: stop all ` +
+      'servers, find the copy that holds them, and start from it.',
+    { file: wal },
   );
 }

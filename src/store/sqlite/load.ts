@@ -9,6 +9,7 @@ import { each, one } from './connection.ts';
 import type { LogCorrupt } from '../../errors.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
+import { isCount, isSchemaVersion, isWhole } from './values.ts';
 
 type Row = readonly [
   version: number,
@@ -40,7 +41,10 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
   );
 
   function head(document: number): number {
-    return one<[number]>(last, document)?.[0] ?? 0;
+    const row = one<[number]>(last, document);
+    if (row === undefined) return 0;
+    if (!isCount(row[0])) throw corrupt('a version that is none', { ...interned.document(document, {}) });
+    return row[0];
   }
 
   /** The head as it was at a position, found by halving: positions rise with versions. */
@@ -70,6 +74,9 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
     each<Row>(select, [document, after, last], ([version, position, type, schemaVersion, time, json]) => {
       if (version !== after + found.length + 1) throw gap();
       if (type === null) throw corrupt('an event is missing', { position });
+      if (!isCount(position) || !isSchemaVersion(schemaVersion) || !isWhole(time) || typeof json !== 'string') {
+        throw corrupt('an event has a value that is none', { position });
+      }
       if (!room.take(json)) {
         full = true;
         return false;

@@ -47,7 +47,7 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     reader.exec('PRAGMA query_only = ON');
     // The first read takes part in recovering the log after a crash.
     await patiently(() => single(reader, 'SELECT count(*) FROM meta'));
-    return { writer, reader, inPlace: stillThere(path, file) };
+    return { writer, reader, inPlace: stillThere(path, file, reader) };
   } catch (error) {
     for (const connection of opened) connection.close();
     throw translatedAtOpen(error, file);

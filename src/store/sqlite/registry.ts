@@ -2,10 +2,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { RebuildRequired } from '../../errors.ts';
 import type { DeclaredKey } from '../../model/key.ts';
+import { isDeclaredKey } from '../declared-key.ts';
 import type { CollectionEntry, Registry } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { all, one } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { isCount, isWhole } from './values.ts';
 
 export interface RegistryTable {
   generation(): number;
@@ -23,6 +25,7 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
   function generation(): number {
     const row = one<[number]>(selectGeneration);
     if (row === undefined) throw corrupt('the generation of the registry is missing');
+    if (!isWhole(row[0])) throw corrupt('the generation of the registry is none');
     return row[0];
   }
 
@@ -30,7 +33,12 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
     const rows = all<[string, number, string]>(select);
     return {
       generation: generation(),
-      collections: rows.map(([name, definition, key]) => ({ name, definition, key: parsed(key, name) })),
+      collections: rows.map(([name, definition, key]) => {
+        if (typeof name !== 'string' || !isCount(definition)) {
+          throw corrupt('a registered collection has a name or definition that is none', { collection: name });
+        }
+        return { name, definition, key: parsed(key, name) };
+      }),
     };
   }
 
@@ -60,11 +68,14 @@ function same(one: CollectionEntry, other: CollectionEntry): boolean {
 }
 
 function parsed(key: string, collection: string): DeclaredKey {
+  let declared: unknown;
   try {
-    return JSON.parse(key) as DeclaredKey;
+    declared = JSON.parse(key);
   } catch {
     throw corrupt('the declared key is no JSON', { collection });
   }
+  if (isDeclaredKey(declared)) return declared;
+  throw corrupt('the declared key is none', { collection });
 }
 
 function changed(collection: string): RebuildRequired {

@@ -26,6 +26,7 @@
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
  * 4. Every interned integer has its row in `names` or `documents`.
+ * 5. The tables are those that {@link MIGRATIONS} make, and no trigger changes what is written to them.
  *
  * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the
  * write-ahead log and flushed (`synchronous=FULL`) before COMMIT returns; a log cut short by a crash ends at the last
@@ -35,8 +36,8 @@
  * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the
  * write lock: of two starting processes one migrates, the other finds it done.
  */
-import type { DatabaseSync } from 'node:sqlite';
-import { single } from './connection.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { all, single } from './connection.ts';
 
 /** 'Tide' in ASCII. */
 export const APPLICATION_ID = 0x54_69_64_65;
@@ -127,4 +128,29 @@ export function migrate(database: DatabaseSync, format: number): void {
   if (format === FORMAT) return;
   for (const sql of MIGRATIONS.slice(format)) database.exec(sql);
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`);
+}
+
+type Part = readonly [type: string, name: string, table: string, sql: string | null];
+
+function parts(database: DatabaseSync): readonly Part[] {
+  return all<Part>(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name'));
+}
+
+/** What is missing, or was made otherwise: a table without its key would let a command id have two outcomes. */
+export function schemaFindings(database: DatabaseSync): readonly string[] {
+  const model = new DatabaseSync(':memory:', { returnArrays: true });
+  try {
+    for (const sql of MIGRATIONS) model.exec(sql);
+    const expected = parts(model);
+    const found = parts(database);
+    const tables = new Set(expected.map(([, , table]) => table));
+    const lacking = expected.filter((part) => !found.some((one) => part.every((value, n) => value === one[n])));
+    const triggers = found.filter(([type, , table]) => type === 'trigger' && tables.has(table));
+    return [
+      ...lacking.map(([type, name]) => `The ${type} ${name} is missing, or was made otherwise.`),
+      ...triggers.map(([, name, table]) => `The trigger ${name} changes what is written to the table ${table}.`),
+    ];
+  } finally {
+    model.close();
+  }
 }

@@ -3,7 +3,7 @@
  * transaction of the same session. Nothing is read outside of a transaction: each answer is as of one end of the log.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { TidemarkError } from '../../errors.ts';
+import { TidemarkError } from '../../errors.ts';
 import type {
   Appended,
   Batch,
@@ -19,6 +19,8 @@ import type {
   Locked,
   LogRange,
   Registry,
+  ScanPage,
+  ScanRange,
   Session,
   StoredCommit,
 } from '../store.ts';
@@ -27,7 +29,7 @@ import type { Clock } from '../batch.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
-import { closed, isBusy, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { closed, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
@@ -36,6 +38,7 @@ import { Turns } from '../turns.ts';
 import { Queue, whenFree } from './lock.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
+import { scanner } from './scan.ts';
 
 /** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
  * costs as much as the smallest of them. */
@@ -78,6 +81,8 @@ export class SqliteSession implements Session {
   readonly #writing;
   readonly #reading;
   #closed = false;
+  /** What SQLite said of the file. It may still be read, as far as that goes; writing to it would make it worse. */
+  #damaged: TidemarkError | undefined;
   #looked = 0;
 
   /** Both connections are set up already, and are closed by the session. */
@@ -92,6 +97,7 @@ export class SqliteSession implements Session {
       ...reading,
       reader: reader(readonly, reading.interned, reading.chain, reading.loader),
       documents: documentsTable(readonly),
+      scan: scanner(readonly, reading.interned, reading.chain),
     };
   }
 
@@ -105,6 +111,10 @@ export class SqliteSession implements Session {
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
     return this.#read(() => this.#reading.reader.read(range));
+  }
+
+  scan(range: ScanRange): Promise<ScanPage> {
+    return this.#read(() => this.#reading.scan(range));
   }
 
   commits(range: CommitRange): Promise<readonly StoredCommit[]> {
@@ -210,6 +220,7 @@ export class SqliteSession implements Session {
       } catch (error) {
         if (database.isTransaction) rollback(this.#reading);
         interned.forget();
+        this.#lookAfter(error);
         throw error;
       }
     };
@@ -226,6 +237,7 @@ export class SqliteSession implements Session {
     const { file, lockTimeoutMs, inPlace } = this.#options;
     if (this.#closed) throw closed(file);
     return this.#queue.run(async () => {
+      if (this.#damaged) throw this.#damaged;
       const { beginImmediate, interned, heads } = this.#writing;
       try {
         await whenFree(
@@ -234,6 +246,7 @@ export class SqliteSession implements Session {
           (waitedMs) => lockTimeout(file, waitedMs),
         );
       } catch (error) {
+        this.#lookAfter(error);
         throw translated(error, file);
       }
       let result: T;
@@ -244,12 +257,20 @@ export class SqliteSession implements Session {
         rollback(this.#writing);
         interned.forget();
         heads.forget();
+        this.#lookAfter(error);
         throw error instanceof Thrown ? error.error : translated(error, file);
       }
       if (keep(result)) this.#commit();
       else rollback(this.#writing);
       return result;
     });
+  }
+
+  /** What SQLite fails to read may have been taken away under it: that is then what the caller is told. */
+  #lookAfter(error: unknown): void {
+    if (error instanceof Thrown || error instanceof TidemarkError || isBusy(error)) return;
+    this.#options.inPlace();
+    if (isDamage(error)) this.#damaged ??= translated(error, this.#options.file);
   }
 
   #commit(): void {

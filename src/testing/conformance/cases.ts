@@ -16,6 +16,7 @@ import { modelCases } from './cases/model.ts';
 import { pagesCases } from './cases/pages.ts';
 import { refusalCases } from './cases/refusal.ts';
 import { registryCases } from './cases/registry.ts';
+import { scanCases } from './cases/scan.ts';
 import { seenCases } from './cases/seen.ts';
 import { sessionCases } from './cases/session.ts';
 import { stringsCases } from './cases/strings.ts';
@@ -33,6 +34,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...loadCases,
   ...pagesCases,
   ...bytesCases,
+  ...scanCases,
   ...commitsCases,
   ...documentsCases,
   ...stringsCases,

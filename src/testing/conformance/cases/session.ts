@@ -81,6 +81,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       (closed) => closed.load([]),
       (closed) => closed.read({ limit: 1 }),
       (closed) => closed.read({ document: user('u1'), after: 0, limit: 1 }),
+      (closed) => closed.scan({ limit: 1, known: () => true }),
       (closed) => closed.commits({ limit: 1 }),
       (closed) => closed.ledger(['c1']),
       (closed) => closed.documents({ limit: 1 }),

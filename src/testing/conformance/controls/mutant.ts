@@ -33,6 +33,7 @@ export function withDefect(once: () => Defect): MakeStore {
         exclusive: (work) => session.exclusive(work),
         load: (requests, options) => session.load(requests, options),
         read: (range) => session.read(range),
+        scan: (range) => session.scan(range),
         commits: (range) => session.commits(range),
         ledger: (ids) => session.ledger(ids),
         documents: (range) => session.documents(range),

@@ -31,6 +31,36 @@ export const reading: readonly Mutant[] = [
   mutant('takes before for inclusive', 'after and before are exclusive', (sound) => ({
     read: (range) => sound.read('document' in range ? range : { ...range, before: range.before && range.before + 1 }),
   })),
+  mutant('scans versions that are not there', 'a scan holds what reading holds', (sound) => ({
+    scan: async (range) => {
+      const page = await sound.scan(range);
+      const later = page.events.map((event) => ({
+        ...event,
+        attachments: event.attachments.map((one, index) => (index % 2 === 0 ? one : one + 1)),
+      }));
+      return { ...page, events: later };
+    },
+  })),
+  mutant('loses the last event of a scan', 'a scan holds what reading holds', (sound) => ({
+    scan: async (range) => {
+      const page = await sound.scan(range);
+      return page.next === undefined ? page : { ...page, events: page.events.slice(0, -1) };
+    },
+  })),
+  mutant('names only the first document of a scan', 'a scan holds what reading holds', (sound) => ({
+    scan: async (range) => {
+      const page = await sound.scan(range);
+      return { ...page, named: page.named.slice(0, 1) };
+    },
+  })),
+  mutant('scans without a bound', 'a page of a scan is bounded', (sound) => ({
+    scan: async (range) => {
+      const first = await sound.scan(range);
+      if (first.next === undefined) return first;
+      const more = await sound.scan({ ...range, after: first.next });
+      return { ...more, events: [...first.events, ...more.events], named: [...first.named, ...more.named] };
+    },
+  })),
   mutant('is off by one in asOf', 'asOf answers as the log was', (sound) => ({
     load: (requests, { asOf } = {}) => sound.load(requests, { asOf: asOf && asOf - 1 }),
   })),

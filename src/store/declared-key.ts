@@ -1,0 +1,18 @@
+/** Whether a key that was read back is one: whoever attaches by it relies on its shape. */
+import type { DeclaredKey } from '../model/key.ts';
+
+export function isDeclaredKey(value: unknown): value is DeclaredKey {
+  if (!isObject(value)) return false;
+  const { fields, types, ...more } = value;
+  if (Object.keys(more).length > 0 || (fields === undefined) === (types === undefined)) return false;
+  if (fields !== undefined) return areTexts(fields);
+  return isObject(types) && Object.values(types).every((paths) => paths === 'function' || areTexts(paths));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '');
+}
