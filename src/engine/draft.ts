@@ -21,7 +21,7 @@ import {
 } from '../model/decide.ts';
 import { readOf, type AnyRef, type Read } from '../model/reads.ts';
 import { commitDigest } from '../store/chain.ts';
-import type { Batch, Commit, Session } from '../store/store.ts';
+import type { Batch, Commit, DocumentRef, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
 import { unknownCollection, WorkingSet, type Working } from './working-set.ts';
@@ -81,7 +81,11 @@ export async function draftBatch(
   const rules: Rules = { events: core.events, attacher, limits: core.limits };
   const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
   const working = new WorkingSet(core, io, fresh);
-  const started = entries.flatMap((entry) => start(entry, time, rules, contendedAfter));
+  const started: Started[] = [];
+  for (const entry of entries) {
+    const one = start(entry, time, rules, contendedAfter);
+    if (one) started.push(one);
+  }
   if (contendedAfter === undefined) await fetchAhead(core, working, started, rules);
 
   const drafted: Drafted[] = [];
@@ -120,7 +124,7 @@ export async function draftBatch(
       // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
       decision = errored(asked, error, rules);
     }
-    bytes += decision.events.reduce((sum, event) => sum + event.bytes, 0);
+    for (const event of decision.events) bytes += event.bytes;
     for (const document of rests) document.read = true;
     drafted.push({ entry, decision, time });
   }
@@ -137,31 +141,30 @@ export async function draftBatch(
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
-function start(entry: Entry, time: number, rules: Rules, contendedAfter: number | undefined): Started[] {
+function start(entry: Entry, time: number, rules: Rules, contendedAfter: number | undefined): Started | undefined {
   const { command, facts, input } = entry.request;
   const asked: Asked = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
-  if (contendedAfter !== undefined) {
-    const deciding = decide(asked, rules);
-    return [{ entry, asked, deciding, first: { done: true, value: contended(asked, contendedAfter, rules) } }];
-  }
   const deciding = decide(asked, rules);
+  if (contendedAfter !== undefined) {
+    return { entry, asked, deciding, first: { done: true, value: contended(asked, contendedAfter, rules) } };
+  }
   try {
-    return [{ entry, asked, deciding, first: deciding.next() }];
+    return { entry, asked, deciding, first: deciding.next() };
   } catch (error) {
     entry.reject(error);
-    return [];
+    return undefined;
   }
 }
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
 async function fetchAhead(core: Core, working: WorkingSet, started: readonly Started[], rules: Rules): Promise<void> {
   for (const { entry } of started) for (const document of entry.request.unchanged) working.expect(document);
-  await working.bring(
-    started.flatMap(({ entry, first }) => [
-      ...(first.done ? [] : known(core, first.value)),
-      ...entry.request.unchanged,
-    ]),
-  );
+  const wanted: DocumentRef[] = [];
+  for (const { entry, first } of started) {
+    if (!first.done) wanted.push(...known(core, first.value));
+    wanted.push(...entry.request.unchanged);
+  }
+  await working.bring(wanted);
   let ahead = started
     .filter(({ asked, first }) => !first.done && staged.has(asked.command))
     .map(({ asked }) => {
@@ -181,7 +184,8 @@ async function fetchAhead(core: Core, working: WorkingSet, started: readonly Sta
 }
 
 function known(core: Core, refs: readonly AnyRef[]): readonly AnyRef[] {
-  return refs.filter(({ collection }) => core.collections.has(collection));
+  const isKnown = ({ collection }: AnyRef): boolean => core.collections.has(collection);
+  return refs.every(isKnown) ? refs : refs.filter(isKnown);
 }
 
 function usable(working: WorkingSet, ref: AnyRef): boolean {
@@ -249,5 +253,5 @@ function concernsAll(error: unknown): boolean {
 function commitOf({ entry, decision, time }: Drafted): Commit {
   const { outcome, final, reason, details, events } = decision;
   const commit = { command: entry.request.facts, outcome, final, reason, details, time, events };
-  return { ...commit, digest: commitDigest(commit) };
+  return Object.assign(commit, { digest: commitDigest(commit) });
 }

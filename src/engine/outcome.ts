@@ -62,13 +62,18 @@ export function outcomeOf(
   position: number,
   replayed: boolean,
 ): Outcome {
-  const settled = { events: Object.freeze(events), position, replayed, archived: false };
-  if (commit.outcome === 'succeeded') return Object.freeze({ status: 'succeeded', ...settled });
+  Object.freeze(events);
+  if (commit.outcome === 'succeeded') {
+    return Object.freeze({ status: 'succeeded', events, position, replayed, archived: false });
+  }
   return Object.freeze({
     status: 'failed',
     reason: commit.reason ?? 'ERROR',
     details: commit.details === undefined ? NO_DETAILS : detailsOf(commit.details, position),
     retryable: !commit.final,
-    ...settled,
+    events,
+    position,
+    replayed,
+    archived: false,
   });
 }

@@ -122,9 +122,14 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
         { events: raw.length, max: rules.limits.commitEventsMax },
       );
     }
+    const events: MadeEvent[] = [];
+    let bytes = 0;
     // Not `map`, which passes over the holes of a sparse array.
-    const events = Array.from({ length: raw.length }, (_, index) => makeEvent(raw[index], rules));
-    const bytes = events.reduce((sum, event) => sum + event.bytes, 0);
+    for (const one of raw) {
+      const event = makeEvent(one, rules);
+      events.push(event);
+      bytes += event.bytes;
+    }
     if (bytes > rules.limits.commitBytesMax) {
       throw new LimitExceeded(
         `Command ${asked.command.name} made ${bytes} bytes of events; at most ${rules.limits.commitBytesMax} are allowed. Make several commands of it.`,

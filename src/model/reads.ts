@@ -140,7 +140,8 @@ function* stagesOf(command: string, reads: Generator<unknown, unknown, unknown>)
 
 function gather(command: string, reads: Record<string, unknown>): Gathered {
   const refs: AnyRef[] = [];
-  for (const name of Object.keys(reads)) {
+  for (const name in reads) {
+    if (!Object.hasOwn(reads, name)) continue;
     const value = reads[name];
     const several: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
     for (const one of several ?? [value]) {
@@ -155,7 +156,8 @@ function gather(command: string, reads: Record<string, unknown>): Gathered {
 function handOut(reads: Record<string, unknown>, found: readonly Read<unknown>[]): unknown {
   let next = 0;
   const documents: Record<string, unknown> = {};
-  for (const name of Object.keys(reads)) {
+  for (const name in reads) {
+    if (!Object.hasOwn(reads, name)) continue;
     const value = reads[name];
     if (Array.isArray(value)) documents[name] = value.map(() => found[next++]);
     else documents[name] = value === undefined ? undefined : found[next++];
