@@ -181,15 +181,15 @@ export class Executor {
   /** A command that was executed before is answered, whatever has changed since. */
   async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
     if (conflicts.length === 0) return;
-    // What the cache alone says may be of a log that the store no longer holds.
-    const { watermark, session } = this.#core;
-    const before = watermark.seen;
-    const { end } = await io.load([]);
-    await watermark.observe(before, end, session);
     const known = conflicts
       .filter(({ entry }) => entry.request.named || entry.sentInDoubt)
       .map(({ entry }) => entry.id);
+    const { watermark, session } = this.#core;
+    const before = watermark.seen;
     const commits = known.length === 0 ? [] : await io.ledger(known);
+    // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
+    const { end } = await io.load([]);
+    await watermark.observe(before, end, session);
     for (const { entry, error } of conflicts) {
       const commit = commits.find(({ command, final }) => final && command.id === entry.id);
       if (commit) await this.#answer(entry, commit);

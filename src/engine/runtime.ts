@@ -26,10 +26,11 @@ export function machineRuntime(clock: () => number = Date.now): Runtime {
   let used = pool.length;
   return {
     now() {
-      const now = Math.floor(clock());
+      const said: unknown = clock();
+      const now = typeof said === 'number' ? Math.floor(said) : NaN;
       if (now >= 0 && now <= TIME_MAX) return now;
       throw new InvalidDefinition(
-        `The clock passed to open gave ${now}: it must give milliseconds since the Unix epoch.`,
+        `The clock passed to open gave ${typeof said === 'number' ? now : typeof said}: it must give milliseconds since the Unix epoch.`,
       );
     },
     turn: () => new Promise((resolve) => void setImmediate(resolve)),

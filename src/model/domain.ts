@@ -18,6 +18,7 @@ import {
   type PlainSchemas,
   type ShapesOf,
 } from './event.ts';
+import { reading } from './foreign.ts';
 import type { Reads } from './reads.ts';
 
 /** The event types of an application. Made by {@link domain}. */
@@ -102,7 +103,7 @@ export function domainDefinition(identity: object): DomainDefinition {
 export function domain<const Schemas extends Record<string, StandardSchemaV1>>(options: {
   readonly events: Schemas & PlainSchemas<Schemas>;
 }): Domain<ShapesOf<Schemas>> {
-  const events = defineEvents(options?.events);
+  const events = reading('domain()', () => defineEvents(options?.events));
   const identity = Object.freeze({});
   definitions.set(identity, { events });
   const names = { collection: new Set<string>(), command: new Set<string>() };
@@ -116,12 +117,12 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
   };
   const made = {
     collection: (name: string, options: never) => {
-      const collection = defineCollection(name, options, { types: events, identity });
+      const collection = reading('collection()', () => defineCollection(name, options, { types: events, identity }));
       claim('collection', name);
       return collection;
     },
     command: (name: string, options: unknown) => {
-      const command = defineCommand(name, options, identity);
+      const command = reading('command()', () => defineCommand(name, options, identity));
       claim('command', name);
       return command;
     },

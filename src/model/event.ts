@@ -44,6 +44,13 @@ export function event<Schema extends StandardSchemaV1>(
   schema: Schema,
   options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
 ): VersionedSchema<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
+  return reading('event()', () => versioned(schema, options)) as never;
+}
+
+function versioned(
+  schema: StandardSchemaV1,
+  options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
+): VersionedSchema<unknown, unknown> {
   if (!isSchema(schema)) throw new InvalidDefinition('event(): the first argument must be a Standard Schema.');
   const { version, upcast } = options;
   if (!Number.isSafeInteger(version) || version < 1 || version > 1_000_000) {

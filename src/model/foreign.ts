@@ -3,6 +3,8 @@
  * Handling them must not itself go wrong.
  */
 
+import { InvalidDefinition, TidemarkError } from '../errors.ts';
+
 /** An error's name and message, whatever was thrown: cut, and text that can be stored. */
 export function describeError(error: unknown): { readonly name: string; readonly message: string } {
   try {
@@ -35,6 +37,16 @@ export function isPromise(value: unknown): boolean {
   }
   Promise.resolve(value).catch(() => undefined);
   return true;
+}
+
+/** Reads what the user defines: getters and proxies that throw are named too. @throws InvalidDefinition */
+export function reading<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause;
+    throw new InvalidDefinition(`${what} is given something that can’t be used: ${thrown(cause)}.`, {}, cause);
+  }
 }
 
 function textOf(value: unknown): string {

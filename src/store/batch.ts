@@ -35,7 +35,7 @@ export function refuseTimesAhead(commits: readonly Commit[], recordedAt: number,
   const clock = now();
   if (!Number.isFinite(clock)) {
     throw new InvalidDefinition(
-      `The store’s clock says ${String(clock)}. Nothing was stored: its option clock must return milliseconds since the Unix epoch.`,
+      `The store’s clock says ${typeof clock === 'number' ? clock : typeof clock}. Nothing was stored: its option clock must return milliseconds since the Unix epoch.`,
       { option: 'clock' },
     );
   }

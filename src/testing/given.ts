@@ -130,6 +130,10 @@ type ExpectedEvent = { readonly type: string; readonly [field: string]: unknown 
  * ```
  */
 export function given(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[] = []): Given {
+  return reading('given', () => started(parts, events));
+}
+
+function started(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[]): Given {
   const world = new World(parts);
   for (const one of events) {
     if (timed.has(one)) world.record(one as TimedEvent);

@@ -39,7 +39,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): Store {
   const { clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
   checkName(file);
   if (!['full', 'normal', 'off'].includes(synchronous)) {
-    throw new InvalidDefinition(`synchronous is "full", "normal" or "off", not ${JSON.stringify(synchronous)}.`);
+    throw new InvalidDefinition(`synchronous is "full", "normal" or "off", not ${typeof synchronous === 'string' ? JSON.stringify(synchronous) : typeof synchronous}.`);
   }
   checkMs('lockTimeoutMs', lockTimeoutMs, LOCK_TIMEOUT_MAX_MS);
   checkMs('clockAheadMs', clockAheadMs, Infinity);
