@@ -3,6 +3,7 @@ import type { AnyCollection, Collection } from '../model/collection.ts';
 import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { InvalidInput } from '../errors.ts';
+import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -138,7 +139,8 @@ export class Application implements App {
 
   async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {
     this.#assertOpen();
-    if (Array.isArray(ids)) return (await getDocuments(this.#core, collection, ids, at)) as never;
+    const several = reading('get', () => Array.isArray(ids), InvalidInput);
+    if (several) return (await getDocuments(this.#core, collection, ids as readonly string[], at)) as never;
     const [document] = await getDocuments(this.#core, collection, [ids as string], at);
     return document as never;
   }

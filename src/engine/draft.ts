@@ -86,7 +86,14 @@ export async function draftBatch(
     const one = start(entry, time, rules, contendedAfter);
     if (one) started.push(one);
   }
-  if (contendedAfter === undefined) await fetchAhead(core, working, started, rules);
+  if (contendedAfter === undefined) {
+    await fetchAhead(core, working, started, rules);
+    // What came in is newer than the time to decide at: a decision is never made before what it rests on.
+    if (core.watermark.seen.recordedAt > time) {
+      const left = started.map(({ entry }) => entry);
+      return { batch: undefined, working, drafted: [], reads: [], conflicts: [], left };
+    }
+  }
 
   const drafted: Drafted[] = [];
   const conflicts: { entry: Entry; error: unknown }[] = [];
@@ -110,7 +117,13 @@ export async function draftBatch(
         if (stage === 2) staged.add(asked.command);
         // Nearly always everything is there already, and waiting for nothing isn't free.
         if (!step.value.every((ref) => working.find(ref))) await working.bring(known(core, step.value));
+        // Also what a later stage brought in may be newer.
+        if (core.watermark.seen.recordedAt > time) break;
         step = proceed(one.deciding, step.value, working, core, rests);
+      }
+      if (!step.done) {
+        left.push(entry);
+        continue;
       }
       decision = step.value;
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Reading documents: now, or as they were. */
 import { InvalidInput } from '../errors.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
+import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { unborn } from '../model/reduce.ts';
 import type { Core } from './core.ts';
@@ -45,7 +46,7 @@ export async function getDocuments(
 ): Promise<readonly Document<unknown>[]> {
   const definition = knownCollection(core, collection);
   for (const id of ids) assertId(definition.name, id);
-  const past = checkAt(at);
+  const past = reading('get', () => checkAt(at), InvalidInput);
   if (past === 'version' && ids.length !== 1)
     throw new InvalidInput('A version belongs to a single document: pass one id, or a position or time.', {
       path: 'version',

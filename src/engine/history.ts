@@ -1,6 +1,7 @@
 /** Reading events: the log, or what was attached to one document. */
 import { InvalidInput } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
+import { reading } from '../model/foreign.ts';
 import type { EventPage } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { assertId, knownCollection } from './get.ts';
@@ -30,7 +31,7 @@ export interface HistoryOptions {
 
 /** The log's events, page by page, up to its end at the time of each page. */
 export function readEvents(core: Core, options: EventsOptions = {}): AsyncIterableIterator<RecordedEvent> {
-  assertNumbers(options, ['after', 'before', 'limit']);
+  reading('events', () => assertNumbers(options, ['after', 'before', 'limit']), InvalidInput);
   const { types, reverse = false } = options;
   if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string'))) {
     throw new InvalidInput('events: types must be an array of event types.', { path: 'types' });
@@ -53,7 +54,7 @@ export function readHistory(
 ): AsyncIterableIterator<RecordedEvent> {
   const { name } = knownCollection(core, collection);
   assertId(name, id);
-  assertNumbers(options, ['after', 'limit']);
+  reading('history', () => assertNumbers(options, ['after', 'limit']), InvalidInput);
   let { after = 0 } = options;
   return paged(core, options.limit, async (limit) => {
     const page = await core.session.read({ document: { collection: name, id }, after, limit });

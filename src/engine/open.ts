@@ -4,6 +4,7 @@ import { limitsWith, type Limits } from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand } from '../model/command.ts';
 import { domainDefinition } from '../model/domain.ts';
+import { reading } from '../model/foreign.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
@@ -68,8 +69,8 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   options: OpenOptions<Collections, Commands>,
   runtime: Runtime | undefined,
 ): Promise<App<Commands[number], Collections[number]>> {
-  const { store, collections, commands, logger = consoleLogger, clock } = checked(options);
-  const limits = limitsWith(options.limits);
+  const { store, collections, commands, logger = consoleLogger, clock } = reading('open', () => checked(options));
+  const limits = reading('open', () => limitsWith(options.limits));
   const definitions = new Map<string, CollectionDefinition>();
   for (const collection of collections) {
     const definition = collectionDefinition(collection);
@@ -79,7 +80,8 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       });
     definitions.set(definition.name, definition);
   }
-  const commandDefinitions = commands.map(commandDefinition);
+  // Not `map`, which passes over the holes of a sparse array.
+  const commandDefinitions = Array.from(commands, (command) => commandDefinition(command));
   const domains = new Set([...definitions.values(), ...commandDefinitions].map(({ domain }) => domain));
   if (domains.size !== 1) {
     throw new InvalidDefinition(

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
 import { commandDefinition, type CommandDefinition } from '../model/command.ts';
+import { reading } from '../model/foreign.ts';
 import { idFault, timedId } from '../model/id.ts';
 import { plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
@@ -44,6 +45,10 @@ export interface Request {
  */
 export function requestOf(core: Core, command: unknown, raw: unknown, options: ExecuteOptions = {}): Request {
   const definition = knownCommand(core, command);
+  return reading('execute', () => checkedRequest(core, definition, raw, options), InvalidInput);
+}
+
+function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown, options: ExecuteOptions): Request {
   if (typeof options !== 'object' || options === null)
     throw new InvalidInput('The options of execute must be an object.');
   for (const name of ['id', 'actor', 'correlation', 'causation'] as const) {
@@ -108,7 +113,7 @@ function checkUnchanged(core: Core, { name }: CommandDefinition, given: unknown)
     throw new InvalidInput(`Command ${name}: unchanged ${problem}.`, { command: name, path: 'unchanged' });
   };
   if (!Array.isArray(given)) return wrong('must be an array of documents that get returned');
-  return given.map((document: Partial<Document<unknown>> | null) => {
+  return Array.from(given, (document: Partial<Document<unknown>> | null | undefined) => {
     const { collection, id, version } = document ?? {};
     if (typeof collection !== 'string') return wrong('holds something that is no document');
     if (!core.collections.has(collection)) throw unknownCollection(collection);

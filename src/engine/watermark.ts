@@ -41,13 +41,18 @@ export class Watermark {
       if (end.hash !== before.hash) throw this.diverge(end);
       return;
     }
-    // What this engine wrote itself meanwhile was checked by the append.
-    if (end.position <= this.#seen.position) return;
-    if (before.position > 0) {
-      const [at] = await session.commits({ upTo: before.position, reverse: true, limit: 1 });
-      if (at?.hash !== before.hash || at.position + at.eventCount - 1 !== before.position) throw this.diverge(end);
+    // What was seen meanwhile, by an append or by another read, must be held as well: asked again until nothing comes between.
+    for (;;) {
+      const seen = this.#seen;
+      if (end.position === seen.position && end.hash !== seen.hash) throw this.diverge(end);
+      if (end.position <= seen.position) return;
+      if (seen.position > 0) {
+        const [at] = await session.commits({ upTo: seen.position, reverse: true, limit: 1 });
+        this.assertWhole();
+        if (at?.hash !== seen.hash || at.position + at.eventCount - 1 !== seen.position) throw this.diverge(end);
+      }
+      if (seen === this.#seen) return this.advance(end);
     }
-    this.advance(end);
   }
 
   /** Remembers that the store has gone back. */

@@ -2,7 +2,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed } from '../errors.ts';
 import { nameFault } from './id.ts';
-import { isPromise, thrown } from './foreign.ts';
+import { isPromise, reading, thrown } from './foreign.ts';
 import { describeFault, freezePlain, jsonFault } from './json.ts';
 import { isSchema } from './schema.ts';
 

@@ -3,7 +3,7 @@
  * Handling them must not itself go wrong.
  */
 
-import { InvalidDefinition, TidemarkError } from '../errors.ts';
+import { InvalidDefinition, TidemarkError, type InvalidInput } from '../errors.ts';
 
 /** An error's name and message, whatever was thrown: cut, and text that can be stored. */
 export function describeError(error: unknown): { readonly name: string; readonly message: string } {
@@ -39,13 +39,17 @@ export function isPromise(value: unknown): boolean {
   return true;
 }
 
-/** Reads what the user defines: getters and proxies that throw are named too. @throws InvalidDefinition */
-export function reading<T>(what: string, read: () => T): T {
+/** Reads what the user passes: getters and proxies that throw are named too. @throws InvalidDefinition, or `Wrong` */
+export function reading<T>(
+  what: string,
+  read: () => T,
+  Wrong: typeof InvalidDefinition | typeof InvalidInput = InvalidDefinition,
+): T {
   try {
     return read();
   } catch (cause) {
     if (cause instanceof TidemarkError) throw cause;
-    throw new InvalidDefinition(`${what} is given something that can’t be used: ${thrown(cause)}.`, {}, cause);
+    throw new Wrong(`${what} is given something that can’t be used: ${thrown(cause)}.`, {}, cause);
   }
 }
 

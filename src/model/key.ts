@@ -125,11 +125,36 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
     return (event) => unique(fields.flatMap((field) => idsIn(collection, field, own(event, field))));
   }
   const call = key.functions.get(type);
-  if (call) return (event) => idsIn(collection, 'the key function’s result', call(event));
+  if (call) {
+    return (event) => {
+      const result = call(event);
+      // Declared keys look at an event, which is bounded; a function may make anything.
+      if (itemsIn(result, ITEMS_MAX) < 0) throw tooMany(collection);
+      return idsIn(collection, 'the key function’s result', result);
+    };
+  }
   const paths = Object.hasOwn(key.declared.types, type) ? key.declared.types[type] : undefined;
   if (paths === undefined || paths === 'function') return undefined;
   const parsed = paths.map((path) => ({ path, steps: parsePath(path) }));
   return (event) => unique(parsed.flatMap(({ path, steps }) => idsIn(collection, path, follow(event, steps, 0))));
+}
+
+/** Most items of the arrays that a key function returns; an event may be attached to far fewer documents. */
+const ITEMS_MAX = 100_000;
+
+/** How many items more there may be, beyond those of the arrays in a value; negative as soon as there are too many. */
+function itemsIn(value: unknown, most: number): number {
+  if (!Array.isArray(value)) return most;
+  let left = most - value.length;
+  for (let index = 0; index < value.length && left >= 0; index += 1) left = itemsIn(value[index], left);
+  return left;
+}
+
+function tooMany(collection: string): InvalidEvent {
+  return new InvalidEvent(`The key function of collection ${collection} returned more than ${ITEMS_MAX} items.`, {
+    collection,
+    max: ITEMS_MAX,
+  });
 }
 
 /** One id, an array of ids (also of arrays, where a path went through several), or none. */

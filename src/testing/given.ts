@@ -19,7 +19,7 @@ import { decide, errored, type Asked, type Decision, type Rules } from '../model
 import { domainDefinition } from '../model/domain.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
-import { thrown } from '../model/foreign.ts';
+import { reading, thrown } from '../model/foreign.ts';
 import { plainInput, validInput } from '../model/input.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
@@ -247,8 +247,10 @@ class Scenario implements Given {
 
   when<C extends AnyCommand>(command: C, input: InputOf<C>, options: WhenOptions = {}): Decided {
     const definition = commandDefinition(command);
-    const { id = this.world.nextId(), actor, prepared } = options;
-    const time = Math.max(options.time ?? 0, this.world.time);
+    const { id, actor, prepared, time } = reading('when', () => {
+      const { id = this.world.nextId(), actor, prepared, time = 0 } = options;
+      return { id, actor, prepared, time: Math.max(time, this.world.time) };
+    });
     const checked = validInput(definition, plainInput(definition, input));
     const asked = { command: definition, input: checked, id, time, actor, prepared };
     const decision = this.#decide(asked);

@@ -4,7 +4,7 @@
  *
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
-import { InvalidDefinition } from '../../errors.ts';
+import { InvalidDefinition, TidemarkError } from '../../errors.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
@@ -38,13 +38,22 @@ export interface MemoryOptions {
  * ```
  */
 export function memory(options: MemoryOptions = {}): Store {
+  try {
+    return emptyStore(options);
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause;
+    throw new InvalidDefinition('memory() is given options that can’t be used.', {}, cause);
+  }
+}
+
+function emptyStore(options: MemoryOptions): Store {
   const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
   if (typeof clock !== 'function') {
     throw new InvalidDefinition('The option clock must be a function that returns milliseconds since the Unix epoch.', {
       option: 'clock',
     });
   }
-  if (!(clockAheadMs >= 0)) {
+  if (typeof clockAheadMs !== 'number' || !(clockAheadMs >= 0)) {
     throw new InvalidDefinition('The option clockAheadMs must be a number of milliseconds, 0 or more.', {
       option: 'clockAheadMs',
     });

@@ -1,6 +1,6 @@
 /** Documents with their heads, ordered by collection then id. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { DocumentHead, DocumentsRange } from '../store.ts';
+import type { DocumentHead, DocumentRef, DocumentsRange } from '../store.ts';
 import { pageRows } from '../bounds.ts';
 import { all } from './connection.ts';
 import { corrupt } from './errors.ts';
@@ -32,6 +32,11 @@ export function documentsTable(database: DatabaseSync): DocumentsTable {
           if (head === null) throw corrupt('a document without events', { collection, id });
           if (typeof id !== 'string' || !isCount(head))
             throw corrupt('an id or a version that is none', { collection });
+          // A damaged index may lead back: whoever asks on after the last would never come to an end.
+          const last = found.at(-1) ?? after;
+          if (last !== undefined && !comesAfter(collection, id, last)) {
+            throw corrupt('an index is out of order', { collection, id });
+          }
           found.push({ collection, id, head });
         }
         if (found.length >= most) break;
@@ -39,4 +44,10 @@ export function documentsTable(database: DatabaseSync): DocumentsTable {
       return found;
     },
   };
+}
+
+/** By collection, then by id, as bytes of UTF-8. */
+function comesAfter(collection: string, id: string, last: DocumentRef): boolean {
+  if (collection === last.collection) return Buffer.compare(Buffer.from(id), Buffer.from(last.id)) > 0;
+  return Buffer.compare(Buffer.from(collection), Buffer.from(last.collection)) > 0;
 }

@@ -1,6 +1,6 @@
 /** A log in one file, by the SQLite that Node has built in. */
 import { resolve } from 'node:path';
-import { InvalidDefinition } from '../../errors.ts';
+import { InvalidDefinition, TidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { openSession } from './open-session.ts';
@@ -35,11 +35,22 @@ export interface SqliteOptions {
  * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
  */
 export function sqlite(file: string, options: SqliteOptions = {}): Store {
+  try {
+    return storeAt(file, options);
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause;
+    throw new InvalidDefinition('sqlite() is given options that can’t be used.', {}, cause);
+  }
+}
+
+function storeAt(file: string, options: SqliteOptions): Store {
   const { synchronous = 'full', lockTimeoutMs = LOCK_TIMEOUT_MS, clock = Date.now } = options;
   const { clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
   checkName(file);
   if (!['full', 'normal', 'off'].includes(synchronous)) {
-    throw new InvalidDefinition(`synchronous is "full", "normal" or "off", not ${typeof synchronous === 'string' ? JSON.stringify(synchronous) : typeof synchronous}.`);
+    throw new InvalidDefinition(
+      `synchronous is "full", "normal" or "off", not ${typeof synchronous === 'string' ? JSON.stringify(synchronous) : typeof synchronous}.`,
+    );
   }
   checkMs('lockTimeoutMs', lockTimeoutMs, LOCK_TIMEOUT_MAX_MS);
   checkMs('clockAheadMs', clockAheadMs, Infinity);

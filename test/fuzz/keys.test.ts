@@ -1,0 +1,206 @@
+/** Declared keys against a small interpreter of their grammar: refused where they are defined, or they find what it finds. */
+/* eslint-disable no-console -- the seed and what was met */
+/* eslint-disable oxc/no-map-spread -- few objects */
+/* eslint-disable vitest/no-conditional-expect -- which is expected depends on what was drawn */
+import fc from 'fast-check';
+import { InvalidDefinition, InvalidEvent } from 'tidemark';
+import { expect, test } from 'vitest';
+import { attacher } from '../../src/model/attach.ts';
+import { defineKey } from '../../src/model/key.ts';
+import { isDeclaredKey } from '../../src/store/declared-key.ts';
+import { runs, seeded } from './seed.ts';
+
+const piece = fc.constantFrom(
+  'a',
+  'b',
+  'list',
+  '[]',
+  '.',
+  '.',
+  '[]',
+  '[',
+  ']',
+  'type',
+  '__proto__',
+  'constructor',
+  'é',
+  ' ',
+  '\0',
+  '\ud800',
+  '',
+);
+const strange = fc.oneof(
+  fc.array(piece, { maxLength: 6 }).map((parts) => parts.join('')),
+  fc.string(),
+  fc.constant('x'.repeat(201)),
+);
+const field = fc.constantFrom('a', 'b', 'list', 'constructor', 'é', '__proto__', 'type');
+const part = fc.tuple(field, fc.constantFrom('', '[]')).map((both) => both.join(''));
+const wellFormed = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
+const path = fc.oneof(strange, wellFormed, wellFormed);
+
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'medium' },
+    fc.constantFrom<unknown>('i1', 'i2', 'i3', null, 'i1'),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom('a', 'b', 'list', 'constructor', 'é', 'a.b', 'list[]'), tie('value'), { maxKeys: 4 }),
+  ),
+}));
+/** Rarely something that is no id. */
+const fields = fc
+  .tuple(
+    fc.dictionary(fc.constantFrom('a', 'b', 'list', 'constructor', 'é', 'a.b', 'list[]'), value, {
+      maxKeys: 5,
+      noNullPrototype: true,
+    }),
+    fc.option(fc.constantFrom<unknown>('', 7, true, 'x'.repeat(513), { a: 1 }), { freq: 8 }),
+  )
+  .map(([made, odd]) => (odd === null ? made : { ...made, a: odd }));
+
+// --- The grammar, once more ----------------------------------------------------------------------------------------------
+
+/** A name of a field as a key may have it. */
+function isName(name: string): boolean {
+  return (
+    name !== '' &&
+    name !== 'type' &&
+    name !== '__proto__' &&
+    !name.includes('\0') &&
+    name.isWellFormed() &&
+    new TextEncoder().encode(name).length <= 200
+  );
+}
+
+/** path = step { "." step };  step = field [ "[]" ];  field = any text without "." and "[", not empty. */
+function isPath(text: string): boolean {
+  return isName(text) && text.split('.').every((step) => /^[^[]+(\[\])?$/su.test(step));
+}
+
+class NoId extends Error {}
+
+/** The ids that a path leads to, in order. @throws NoId for what stands where an id should */
+function walk(here: unknown, steps: readonly string[]): string[] {
+  if (here === null || here === undefined) return [];
+  const [step, ...rest] = steps;
+  if (step === undefined) return ids(here);
+  if (typeof here !== 'object' || Array.isArray(here)) return [];
+  const each = step.endsWith('[]');
+  const entry = Object.entries(here).find(([name]) => name === (each ? step.slice(0, -2) : step));
+  if (entry === undefined) return [];
+  if (!each) return walk(entry[1], rest);
+  return Array.isArray(entry[1]) ? entry[1].flatMap((item) => walk(item, rest)) : [];
+}
+
+function ids(found: unknown): string[] {
+  if (found === null || found === undefined) return [];
+  if (Array.isArray(found)) return found.flatMap(ids);
+  if (typeof found === 'string' && found !== '' && Buffer.byteLength(found) <= 512) return [found];
+  throw new NoId();
+}
+
+// --- The properties --------------------------------------------------------------------------------------------------------
+
+const tally = { refused: 0, found: 0, none: 0, noId: 0 };
+
+/** What the product finds by a key, or the error's name. */
+function attached(key: unknown, event: object): readonly string[] | string {
+  const types = new Map([['HAPPENED', {}]]);
+  const { declared } = defineKey('things', key, types);
+  // As the registry keeps it, and another program reads it.
+  const read: unknown = JSON.parse(JSON.stringify(declared));
+  if (!isDeclaredKey(read)) throw new Error('not a declared key');
+  try {
+    return attacher([{ name: 'things', key: read }], 1_000)
+      .attach({ type: 'HAPPENED', ...event })
+      .map(({ id }) => id);
+  } catch (error) {
+    if (error instanceof InvalidEvent) return 'InvalidEvent';
+    throw error;
+  }
+}
+
+function expected(find: () => string[]): readonly string[] | string {
+  try {
+    const found = [...new Set(find())];
+    tally[found.length > 0 ? 'found' : 'none'] += 1;
+    return found;
+  } catch (error) {
+    if (!(error instanceof NoId)) throw error;
+    tally.noId += 1;
+    return 'InvalidEvent';
+  }
+}
+
+function same(key: unknown, valid: boolean, event: object, find: () => string[]): void {
+  if (!valid) {
+    tally.refused += 1;
+    expect(() => attached(key, event)).toThrow(InvalidDefinition);
+    return;
+  }
+  expect(attached(key, event)).toEqual(expected(find));
+}
+
+test('a path in a map of types', () => {
+  fc.assert(
+    fc.property(path, fields, (text, event) => {
+      same({ HAPPENED: text }, isPath(text), event, () => walk(event, text.split('.')));
+    }),
+    seeded(4_000),
+  );
+});
+
+test('several paths: each id once, in the order of the paths’ names', () => {
+  fc.assert(
+    fc.property(fc.array(path, { maxLength: 4 }), fields, (texts, event) => {
+      const valid = texts.length > 0 && texts.every(isPath);
+      same({ HAPPENED: texts }, valid, event, () =>
+        [...new Set(texts)].sort().flatMap((text) => walk(event, text.split('.'))),
+      );
+    }),
+    seeded(2_000),
+  );
+});
+
+test('a field for all types is a name, not a path', () => {
+  fc.assert(
+    fc.property(fc.array(path, { minLength: 1, maxLength: 3 }), fields, (texts, event) => {
+      const own = (name: string): unknown => (Object.hasOwn(event, name) ? event[name as never] : undefined);
+      const key = texts.length === 1 ? texts[0] : texts;
+      same(key, texts.every(isName), event, () => [...new Set(texts)].sort().flatMap((name) => ids(own(name))));
+    }),
+    seeded(2_000),
+  );
+});
+
+test('what is no declared key is told from one, whatever JSON it is', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (json) => {
+      const declared = isDeclaredKey(json);
+      // Whoever takes it for one must be able to use it.
+      if (declared)
+        expect(() => attacher([{ name: 'things', key: json as never }], 10).attach({ type: 'HAPPENED' })).not.toThrow(
+          TypeError,
+        );
+    }),
+    seeded(500),
+  );
+  for (const none of [
+    null,
+    [],
+    {},
+    { fields: 'a' },
+    { fields: [1] },
+    { types: [] },
+    { types: { A: 'path' } },
+    { fields: [], types: {} },
+  ]) {
+    expect(isDeclaredKey(none)).toBe(false);
+  }
+  expect(isDeclaredKey({ types: { A: 'function', B: ['a[].b'] } })).toBe(true);
+});
+
+test('control: every way to end was met', () => {
+  if (runs(2_000) >= 500) expect(Math.min(...Object.values(tally))).toBeGreaterThan(10);
+  console.log(`keys: ${JSON.stringify(tally)}`);
+});

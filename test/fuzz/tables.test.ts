@@ -1,0 +1,88 @@
+/**
+ * The file's own tables, with anything in them: whatever is asked of such a log ends, with an answer or with an error of
+ * ours; and what has changed in it is found at opening or by verify (law 9).
+ */
+/* eslint-disable no-console -- the seed and what was met */
+/* eslint-disable vitest/valid-expect -- a message */
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { beforeAll, expect, test } from 'vitest';
+import { foreignErrors } from '../damage/asking.ts';
+import { openAndVerify } from '../damage/flips.ts';
+import { changes, rowsOf, type Rows } from '../damage/rows.ts';
+import { makeShopLog } from '../damage/shop.ts';
+import { temporaryFolder } from '../support/stores.ts';
+import { runs, seeded } from './seed.ts';
+import { damage, damages, REMADE, type Damage } from './tables.ts';
+
+const folder = temporaryFolder();
+const sound = join(folder, 'sound.db');
+const file = join(folder, 'damaged.db');
+let before: Rows;
+
+beforeAll(async () => {
+  await makeShopLog(sound);
+  before = rowsOf(sound);
+});
+
+function copied(): string {
+  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
+  copyFileSync(sound, file);
+  return file;
+}
+
+/** Whether any row differs; a file that plain SQL can't read any more differs too. */
+function differs(): boolean {
+  try {
+    return changes(before, rowsOf(file)).length > 0;
+  } catch {
+    return true;
+  }
+}
+
+const tally = { done: 0, found: 0 };
+
+test('law 9: any value of any type in any column: found, and nothing but our errors surfaces', async () => {
+  const broken = async (one: Damage): Promise<void> => {
+    if (!damage(copied(), one)) return;
+    const live = differs();
+    if (live) tally.done += 1;
+    expect(await foreignErrors(file)).toEqual([]);
+    if (!live) return;
+    damage(copied(), one);
+    const found = await openAndVerify(file);
+    expect(found.length, 'nothing was found').toBeGreaterThan(0);
+    tally.found += 1;
+  };
+  await fc.assert(fc.asyncProperty(damages, broken), seeded(300));
+  expect(tally.found).toBe(tally.done);
+  expect(tally.done).toBeGreaterThan(runs(300) / 4);
+  console.log(`tables: ${JSON.stringify(tally)}`);
+}, 600_000);
+
+test('law 9: a table that is missing, or was made otherwise, or is something else', async () => {
+  const missed: string[] = [];
+  for (const sql of REMADE) {
+    const change = (): void => {
+      const database = new DatabaseSync(copied());
+      database.exec(sql);
+      database.close();
+    };
+    change();
+    const found = await openAndVerify(file);
+    if (found.length === 0) missed.push(sql);
+    change();
+    expect(await foreignErrors(file), sql).toEqual([]);
+  }
+  expect(missed).toEqual([]);
+});
+
+test('control: a sound copy is answered in full, and a damage is told from none', async () => {
+  copied();
+  expect(differs()).toBe(false);
+  expect(await openAndVerify(file)).toEqual([]);
+  expect(damage(copied(), { table: 'events', column: 'json', value: `'{}'`, row: 3, made: 'as it is' })).toBe(true);
+  expect(differs()).toBe(true);
+});
