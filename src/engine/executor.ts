@@ -113,6 +113,8 @@ export class Executor {
           attempt = await this.#attempt(session, rest, { fresh: false, contendedAfter });
         }
         if (attempt.stored) {
+          const { draft, receipt } = attempt.stored;
+          await this.#core.watermark.confirm(draft.batch!.seen, receipt.end, session);
           settle(this.#core, attempt.stored.draft, attempt.stored.receipt);
           tries = 0;
         }

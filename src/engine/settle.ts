@@ -11,7 +11,6 @@ import type { Working } from './working-set.ts';
 
 /** Takes in a batch that was stored, and answers its callers. */
 export function settle(core: Core, draft: Draft, stored: Stored): void {
-  core.watermark.advance(stored.end);
   core.counters.batches += 1;
   for (const [index, working] of draft.reads.entries()) settleRead(core, working, stored.heads[index]!);
   let next = 0;
@@ -92,7 +91,7 @@ function answer(
 
 /** Takes in the documents that a batch was refused for. */
 export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft, refused: Refused): Promise<void> {
-  core.watermark.advance(refused.end);
+  await core.watermark.confirm(draft.batch!.seen, refused.end, core.session);
   if (refused.stale.length === 0) return;
   core.counters.conflicts += 1;
   const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];

@@ -24,9 +24,24 @@ export class Watermark {
     if (this.#diverged) throw this.#diverged;
   }
 
-  /** Takes in an end that the store vouches to come after what was seen: the answer to an append. */
+  /** Takes in an end that comes after what has been seen: vouched for by the store, or found by asking. */
   advance(end: LogEnd): void {
     if (end.position > this.#seen.position) this.#seen = end;
+  }
+
+  /**
+   * Takes in the end that an append was answered with. The store vouches that it comes after `sent`, the end that the
+   * batch was sent with; what a read has seen meanwhile must be on the same history.
+   *
+   * @throws HistoryDiverged if it isn't
+   */
+  async confirm(sent: LogPoint, end: LogEnd, session: Pick<Session, 'commits'>): Promise<void> {
+    const seen = this.#seen;
+    // Nearly always nothing was seen meanwhile.
+    if (seen !== sent && seen.position > 0) {
+      for (const point of [seen, end]) if (!(await holds(session, point))) throw this.diverge(end);
+    }
+    this.advance(end);
   }
 
   /**
@@ -47,9 +62,9 @@ export class Watermark {
       if (end.position === seen.position && end.hash !== seen.hash) throw this.diverge(end);
       if (end.position <= seen.position) return;
       if (seen.position > 0) {
-        const [at] = await session.commits({ upTo: seen.position, reverse: true, limit: 1 });
+        const held = await holds(session, seen);
         this.assertWhole();
-        if (at?.hash !== seen.hash || at.position + at.eventCount - 1 !== seen.position) throw this.diverge(end);
+        if (!held) throw this.diverge(end);
       }
       if (seen === this.#seen) return this.advance(end);
     }
@@ -66,4 +81,10 @@ export class Watermark {
     );
     return this.#diverged;
   }
+}
+
+/** Whether the log has a commit that ends at that position with that hash. */
+async function holds(session: Pick<Session, 'commits'>, { position, hash }: LogPoint): Promise<boolean> {
+  const [at] = await session.commits({ upTo: position, reverse: true, limit: 1 });
+  return at?.hash === hash && at.position + at.eventCount - 1 === position;
 }

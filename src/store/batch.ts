@@ -30,7 +30,10 @@ export function assertBatch({ commits, reads }: Batch): void {
   }
 }
 
-/** Throws `ClockAhead` if a commit was decided too far ahead of the clock and of the log as it was before the batch. */
+/**
+ * Throws `ClockAhead` if a commit was decided too far ahead of the clock. Not if it is no later than the log was before
+ * the batch: a clock that was set back must not stop everybody until it has caught up.
+ */
 export function refuseTimesAhead(commits: readonly Commit[], recordedAt: number, { now, aheadMs }: Clock): void {
   const clock = now();
   if (!Number.isFinite(clock)) {
@@ -39,7 +42,7 @@ export function refuseTimesAhead(commits: readonly Commit[], recordedAt: number,
       { option: 'clock' },
     );
   }
-  const latest = Math.min(Math.max(clock, recordedAt) + aheadMs, TIME_MAX);
+  const latest = Math.min(Math.max(clock + aheadMs, recordedAt), TIME_MAX);
   const ahead = commits.find(({ time }) => time > latest);
   if (ahead === undefined) return;
   throw new ClockAhead(

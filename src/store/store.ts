@@ -51,8 +51,8 @@ export interface Session {
    * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
    * 3. `refused` if a final outcome is stored under one of the command ids, or a document in `reads` is stale: an event
    *    of a type in `handled` is attached to it above the version read. Merely being attached to is not stale.
-   * 4. `ClockAhead` is thrown if a commit's time is further ahead than the engine's bound of the later of its own
-   *    clock and the last `recordedAt` before the batch.
+   * 4. `ClockAhead` is thrown if a commit's time is later than the last `recordedAt` before the batch, and further ahead
+   *    of the engine's own clock than its bound: however many small steps a wrong clock takes, it can't drag the log along.
    * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
    *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is the later of its `time` and the
    *    `recordedAt` of the commit before.

@@ -1,8 +1,7 @@
 /**
  * Mutants that believe what they must check: the end seen, the generation, the clock; and that hash too little.
  */
-import { ClockAhead } from '../../../errors.ts';
-import type { Appended } from '../../../store/store.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
 import { end, head, mutant, rehashed, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -57,26 +56,26 @@ export const seeing: readonly Mutant[] = [
       commits: batch.commits.map((commit) => Object.assign({}, commit, { time: Math.min(commit.time, Date.now()) })),
     })),
   ),
-  mutant('compares times with its own clock only', 'a decision that isn’t far ahead of the log', (sound) => ({
-    append: (batch) => {
-      if (batch.commits.some(({ time }) => time > Date.now() + 5 * 60_000))
-        throw new ClockAhead('Set the clock, please.');
-      return sound.append(batch);
-    },
-  })),
+  mutant(
+    'lets a clock climb from where the log is',
+    'a wrong clock can’t drag the log along',
+    sends(async (batch, sound) => {
+      const { recordedAt } = (await sound.load([])).end;
+      const near = (time: number): boolean => time <= recordedAt + CLOCK_AHEAD_MAX_MS;
+      return {
+        ...batch,
+        commits: batch.commits.map((commit) =>
+          Object.assign({}, commit, { time: near(commit.time) ? Math.min(commit.time, recordedAt) : commit.time }),
+        ),
+      };
+    }),
+  ),
   mutant('answers refused before a version above its head', 'a version above its head is diverged', (sound) => ({
     append: async (batch) => {
       const heads = await Promise.all(batch.reads.map((read) => head(sound, read)));
       const possible = batch.reads.filter(({ version }, index) => version <= heads[index]!);
       // What is possible is judged first; alone it may be stored, which is wrong as well.
       return sound.append(possible.length > 0 ? { ...batch, reads: possible } : batch);
-    },
-  })),
-  mutant('judges a clock by the commit before', 'the log that a clock is judged by', (sound) => ({
-    append: async (batch) => {
-      let answer: Appended = { status: 'behind' };
-      for (const commit of batch.commits) answer = await sound.append({ ...batch, commits: [commit] });
-      return answer;
     },
   })),
   mutant(

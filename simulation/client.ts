@@ -1,0 +1,263 @@
+/** A caller: executes commands and reads, sends again what nobody knows the outcome of, and writes down what it is told. */
+import type { DocumentVersion, Outcome } from 'tidemark';
+import { drawInput } from './domain/draw.ts';
+import { COMMANDS, type CommandName, type Input } from './domain/shape.ts';
+import type { At, Call, Reading } from './laws/records.ts';
+import type { Owner } from './scheduler.ts';
+import { Died, type Server } from './server.ts';
+import type { World } from './world.ts';
+
+/** What somebody has asked for: may be asked for again. */
+interface Asked {
+  readonly command: CommandName;
+  readonly input: Input;
+  readonly id?: string | undefined;
+  readonly actor?: string | undefined;
+}
+
+/** How often a command is sent, at most. */
+const SENDS_MAX = 4;
+
+/** What all clients of a run have asked for, and the documents that they were shown. */
+export interface Memory {
+  readonly asked: Asked[];
+  readonly shown: DocumentVersion[];
+}
+
+export class Client implements Owner {
+  readonly name: string;
+  readonly dead = false;
+  readonly #world: World;
+  readonly #memory: Memory;
+
+  constructor(name: string, world: World, memory: Memory) {
+    this.name = name;
+    this.#world = world;
+    this.#memory = memory;
+  }
+
+  async acts(): Promise<void> {
+    const { chance, plan, scheduler } = this.#world;
+    for (let action = 0; action < plan.actions; action += 1) {
+      await scheduler.wait(this, 'thinks', chance.below(chance.once(4) ? 100 : 3));
+      if (chance.once(4)) await this.#reads();
+      else await Promise.all(Array.from({ length: chance.once(3) ? 3 : 1 }, () => this.#executes(this.#draws())));
+    }
+  }
+
+  #draws(): Asked {
+    const { chance, plan } = this.#world;
+    const { asked } = this.#memory;
+    const old = asked.length > 0 && chance.once(5) ? chance.pick(asked) : undefined;
+    if (old && !chance.once(4)) return old;
+    const id = old?.id ?? (chance.once(2) ? `command ${asked.length}` : undefined);
+    const input = drawInput(chance, plan.shape, plan.ids);
+    const made = { command: chance.pick(COMMANDS), input, id, actor: chance.once(4) ? 'ann' : undefined };
+    asked.push(made);
+    return made;
+  }
+
+  async #executes(asked: Asked): Promise<void> {
+    const { chance, scheduler } = this.#world;
+    for (let sends = 0; sends < SENDS_MAX; sends += 1) {
+      const again = await this.#sends(asked);
+      // Without an id of its own a command can't be sent again: it would be another one.
+      if (!again || asked.id === undefined || chance.once(6)) return;
+      await scheduler.wait(this, 'sends again', chance.below(50));
+    }
+  }
+
+  /** Whether it is worth sending again. */
+  async #sends(asked: Asked): Promise<boolean> {
+    const { chance, witness, trace } = this.#world;
+    const server = await this.#world.someServer(this);
+    if (!server) return false;
+    const { command, input, id, actor } = asked;
+    const unchanged = chance.once(8) ? this.#rests(server) : [];
+    const { seenTime, name, release } = server;
+    const token = this.#world.token();
+    const look = this.#world.look();
+    const call: Call = {
+      ...look,
+      token,
+      server: name,
+      release: release.index,
+      command,
+      input,
+      id,
+      actor,
+      unchanged,
+      seenTime,
+    };
+    witness.asks(call);
+    trace.note(`${this.name} ${token} ${command} ${id ?? ''} at ${name}`);
+    const signal = chance.once(15) ? this.#givesUp(call) : undefined;
+    const options = { id, actor, causation: token, unchanged, signal };
+    let told: Pick<Call, 'outcome' | 'error'>;
+    try {
+      const executing = server.app.execute(release.commands.get(command)!, input, options);
+      told = { outcome: (await server.orDies(executing)) as Outcome };
+    } catch (error) {
+      if (error instanceof Died) return true;
+      told = { error };
+    }
+    this.#answered(call, told, server);
+    return call.outcome ? call.outcome.status === 'failed' && call.outcome.retryable : worthwhile(call.error);
+  }
+
+  #answered(call: Call, told: Pick<Call, 'outcome' | 'error'>, server: Server): void {
+    const { witness, trace, chance } = this.#world;
+    const { after, era } = this.#world.look();
+    Object.assign(call, told, { upTo: after, endEra: era, closing: server.closing });
+    const { outcome, error } = told;
+    const code = codeOf(error);
+    trace.note(`${call.token}: ${outcome ? `${outcome.status} ${outcome.position} ${outcome.replayed}` : code}`);
+    trace.meets(outcome ? (outcome.replayed ? 'replayed' : (outcome.reason ?? outcome.status)) : code);
+    witness.answered(call);
+    if (outcome && call.era === era) this.#seen(server, outcome.position, outcome.events.at(-1)!.recordedAt);
+    if (code === 'HistoryDiverged' && !server.dead && chance.once(2)) this.#world.dies(server);
+  }
+
+  #seen(server: Server, position: number, time: number): void {
+    server.seen = Math.max(server.seen, position);
+    server.seenTime = Math.max(server.seenTime, time);
+  }
+
+  #givesUp(call: Call): AbortSignal {
+    const { scheduler, chance } = this.#world;
+    const controller = new AbortController();
+    void scheduler.wait(this, 'gives up', chance.below(60)).then(() => {
+      call.aborted = true;
+      controller.abort();
+    });
+    return controller.signal;
+  }
+
+  /** Documents that were shown to somebody, at the version they had, or one that they may not have yet. */
+  #rests({ release }: Server): DocumentVersion[] {
+    const { chance } = this.#world;
+    const known = this.#memory.shown.filter(({ collection }) => release.collections.has(collection));
+    if (known.length === 0) return [];
+    const { collection, id, version } = chance.pick(known);
+    return [{ collection, id, version: chance.once(6) ? version + 1 : version }];
+  }
+
+  async #reads(): Promise<void> {
+    const server = await this.#world.someServer(this);
+    if (!server) return;
+    const { chance, plan, witness, trace } = this.#world;
+    const { look, ids, release } = { look: this.#world.look(), ids: plan.ids, release: server.release };
+    const base = { ...look, server: server.name, release: release.index };
+    const name = chance.pick([...release.collections.keys()]);
+    const collection = release.collections.get(name)!;
+    const { app } = server;
+    let reading: Reading;
+    try {
+      switch (chance.below(9)) {
+        case 0: {
+          reading = { ...base, kind: 'history', collection: name, id: chance.pick(ids) };
+          reading.events = await this.#all(server, app.history(collection, reading.id));
+          break;
+        }
+        case 1: {
+          const [reverse, from] = [chance.once(2), chance.below(look.after + 1)];
+          const before = chance.once(3) ? chance.below(look.after + 2) : undefined;
+          const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
+          reading = { ...base, kind: 'events', from, before, types, reverse };
+          reading.events = await this.#all(server, app.events({ after: from, before, types, reverse }));
+          break;
+        }
+        case 4: {
+          reading = { ...base, kind: 'status' };
+          const status = await server.orDies(app.status());
+          // What has noticed says so, and no more.
+          if (status.state !== 'open') return;
+          reading.status = status;
+          break;
+        }
+        case 3: {
+          reading = { ...base, kind: 'fold', collection: name };
+          try {
+            reading.documents = await server.orDies(app.fold(collection));
+          } catch (error) {
+            if (troubled(error)) throw error;
+            reading.error = error;
+          }
+          break;
+        }
+        case 2: {
+          const known = this.#memory.asked.flatMap(({ id }) => id ?? []);
+          reading = { ...base, kind: 'outcome', id: known.length > 0 ? chance.pick(known) : 'nobody' };
+          reading.outcome = await server.orDies(app.outcome(reading.id));
+          break;
+        }
+        default: {
+          const at = this.#past(look.after);
+          const several = at && 'version' in at ? [] : chance.some(ids);
+          if (several.length === 0) several.push(chance.pick(ids));
+          reading = { ...base, kind: 'get', collection: name, ids: several, at };
+          try {
+            reading.documents = await server.orDies(app.get(collection, several, at as never));
+            if (!at) this.#memory.shown.push(...reading.documents);
+          } catch (error) {
+            if (troubled(error)) throw error;
+            reading.error = error;
+          }
+        }
+      }
+    } catch (error) {
+      if (troubled(error)) return void trace.note(`a reading failed: ${codeOf(error)}`);
+      throw error;
+    }
+    const { after, era } = this.#world.look();
+    Object.assign(reading, { upTo: after, endEra: era });
+    trace.note(`${this.name} ${reading.kind} at ${server.name}: ${JSON.stringify(reading).length}`);
+    trace.meets('error' in reading && reading.error !== undefined ? `${reading.kind} refused` : reading.kind);
+    witness.read(reading);
+    // Outcomes of ids alone show a server no end of the log; what is read is at least as new as when it was asked for.
+    if (reading.era === era) this.#seen(server, reading.after, 0);
+  }
+
+  async #all<T>(server: Server, items: AsyncIterableIterator<T>): Promise<T[]> {
+    const found: T[] = [];
+    for (;;) {
+      const next = await server.orDies(items.next());
+      if (next.done) return found;
+      found.push(next.value);
+    }
+  }
+
+  #past(end: number): At {
+    const { chance, witness } = this.#world;
+    switch (chance.below(5)) {
+      case 0:
+        return { position: chance.below(end + 2) };
+      case 1:
+        return { version: chance.below(8) };
+      case 2: {
+        const { commits } = witness.timeline;
+        const time = commits.length > 0 ? chance.pick(commits).commit.recordedAt : 0;
+        return { time: time + chance.below(3) - 1 };
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** The code of one of our errors, or the name of another's. */
+function codeOf(error: unknown): string {
+  const { code, name = String(error) } = (error ?? {}) as { code?: unknown; name?: string };
+  return typeof code === 'string' ? code : name;
+}
+
+/** What a caller may expect of a troubled world when it reads. */
+function troubled(error: unknown): boolean {
+  const code = codeOf(error);
+  return ['Died', 'StoreUnavailable', 'Closed', 'HistoryDiverged'].includes(code);
+}
+
+function worthwhile(error: unknown): boolean {
+  const { retryable, code } = error as { retryable?: boolean; code?: string };
+  return retryable === true || code === 'Closed' || code === 'HistoryDiverged';
+}

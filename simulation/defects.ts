@@ -1,0 +1,139 @@
+/**
+ * Defects to plant: stores that each break one law. They show that the simulation can fail; a run with one of them must
+ * be found wanting within a few hundred seeds.
+ */
+import { StoreUnavailable } from '../src/errors.ts';
+import { undo } from '../src/store/memory/append.ts';
+import { commitDigest } from '../src/store/chain.ts';
+import type { Appended, Batch, Commit, DocumentRef, Session } from '../src/store/store.ts';
+import { findDocument, headAt } from '../src/store/memory/schema.ts';
+import type { Place } from './session.ts';
+import type { Plant } from './world.ts';
+
+/** What a defect replaces of a session. */
+type Defect = (sound: Session, place: Place) => Partial<Session>;
+
+function planted(defect: Defect): Plant {
+  return (store, place) => ({
+    name: store.name,
+    open: async () => {
+      const sound = await store.open();
+      return { ...sound, ...defect(sound, place) };
+    },
+  });
+}
+
+/** A defect in what is sent, also under the write lock. */
+function sends(change: (batch: Batch, place: Place) => Batch): Plant {
+  return planted((sound, place) => ({
+    append: (batch) => sound.append(change(batch, place)),
+    exclusive: (work) =>
+      sound.exclusive((locked) => work({ ...locked, append: (batch) => locked.append(change(batch, place)) })),
+  }));
+}
+
+/** The same commit under another id. */
+function renamed(commit: Commit): Commit {
+  const command = { ...commit.command, id: `${commit.command.id} again` };
+  return { ...commit, command, digest: commitDigest({ ...commit, command }) };
+}
+
+export const DEFECTS: Readonly<Record<string, Plant>> = {
+  'a retry after a lost answer makes new command ids': planted((sound) => {
+    const doubted = new Set<string>();
+    return {
+      append: async (batch) => {
+        const commits = batch.commits.map((commit) => (doubted.has(commit.command.id) ? renamed(commit) : commit));
+        try {
+          return await sound.append({ ...batch, commits });
+        } catch (error) {
+          if (isUnknown(error)) for (const { command } of batch.commits) doubted.add(command.id);
+          throw error;
+        }
+      },
+    };
+  }),
+  'the ledger is not asked before storing': sends((batch, { machine }) => {
+    for (const { command } of batch.commits) machine.log.ledger.delete(command.id);
+    return batch;
+  }),
+  'the end that was seen is not checked': sends((batch, { machine }) => {
+    const { position, hash } = machine.log.commits.length > 0 ? endOf(machine.log.commits.at(-1)!) : batch.seen;
+    return { ...batch, seen: { position, hash } };
+  }),
+  'what was read is not checked': planted((sound, { machine }) => ({
+    append: async (batch) => {
+      const answer = await sound.append({ ...batch, reads: [] });
+      if (answer.status !== 'stored') return answer;
+      const before = answer.commits[0]!.position - 1;
+      const head = (ref: DocumentRef): number => headAt(findDocument(machine.log, ref.collection, ref.id), before);
+      return { ...answer, heads: batch.reads.map(head) };
+    },
+  })),
+  'version 0 is taken for no check': sends((batch) => ({
+    ...batch,
+    reads: batch.reads.filter(({ version }) => version > 0),
+  })),
+  'the generation is not checked': sends((batch, { machine }) => ({
+    ...batch,
+    generation: machine.log.registry.generation,
+  })),
+  'only the first event of a command is stored': sends((batch) => ({
+    ...batch,
+    commits: batch.commits.map((commit) => {
+      const cut = { ...commit, events: commit.events.slice(0, 1) };
+      return { ...cut, digest: commitDigest(cut) };
+    }),
+  })),
+  'acknowledged before it is stored': planted((sound, { machine }) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      if (answer.status === 'stored') postpone(batch, answer, machine);
+      return answer;
+    },
+  })),
+  'a lost answer is taken for a refusal': planted((sound) => ({
+    append: (batch) =>
+      sound.append(batch).catch((error: unknown) => {
+        throw isUnknown(error) ? new StoreUnavailable('The store can’t be reached.') : error;
+      }),
+  })),
+  'loads each document at another point of the log': planted((sound) => ({
+    load: async (requests, options) => {
+      const loaded = await sound.load([], options);
+      const documents = [];
+      for (const request of requests) documents.push(...(await sound.load([request], options)).documents);
+      return { ...loaded, documents };
+    },
+  })),
+  'shows what is not committed yet': planted((sound, { machine }) => ({
+    exclusive: (work) => sound.exclusive((locked) => work(locked).finally(() => machine.publish())),
+  })),
+  'a page leaves out the last event': planted((sound) => ({
+    read: async (range) => {
+      const page = await sound.read(range);
+      return page.events.length > 1 ? { ...page, events: page.events.slice(0, -1) } : page;
+    },
+  })),
+};
+
+function endOf({ position, eventCount, hash }: { position: number; eventCount: number; hash: string }) {
+  return { position: position + eventCount - 1, hash };
+}
+
+/** Takes a batch out of the log again if it is still the last, and stores it some time later. */
+function postpone(batch: Batch, stored: Appended & { status: 'stored' }, machine: Place['machine']): void {
+  const before = stored.commits[0]!.position - 1;
+  if (!machine.free || machine.log.commits.at(-1)?.hash !== stored.end.hash) return;
+  undo(machine.log, before);
+  machine.publish();
+  void machine.later('the batch that was acknowledged', () => {
+    if (!machine.free) return;
+    machine.append(batch);
+    machine.publish();
+  });
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof StoreUnavailable && error.details['unknown'] === true;
+}

@@ -1,0 +1,124 @@
+/** Makes a release of a random domain: real collections and commands, of plain data. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { all, domain, failure, type, type AnyCollection, type AnyCommand } from 'tidemark';
+import type { Ref } from '../../src/model/reads.ts';
+import {
+  COMMANDS,
+  FAILURE_TYPE,
+  typeNames,
+  type CommandName,
+  type DomainShape,
+  type Input,
+  type KeyPart,
+  type KeyShape,
+} from './shape.ts';
+import { followed, follows, INITIAL, reduceState, verdict, type Fields, type State, type View } from './user-code.ts';
+
+/** A release of the application, ready to be opened. */
+export interface Release {
+  readonly index: number;
+  readonly collections: ReadonlyMap<string, AnyCollection>;
+  readonly commands: ReadonlyMap<CommandName, AnyCommand>;
+}
+
+/** What `PREPARE` waits for. */
+export type Wait = () => Promise<void>;
+
+export function buildRelease(shape: DomainShape, index: number, wait: Wait): Release {
+  const market = domain({ events: schemas(shape) } as never);
+  const { handles } = shape.releases[index]!;
+  const collections = new Map<string, AnyCollection>();
+  for (const { name, key } of shape.collections) {
+    const handled = handles[name];
+    if (!handled) continue;
+    const reduce = Object.fromEntries(handled.map((type) => [type, reducer]));
+    const initial = handled.length % 2 === 0 ? INITIAL : () => ({ ...INITIAL });
+    collections.set(name, market.collection(name, { key: keyOf(key), initial, reduce } as never));
+  }
+  const commands = new Map<CommandName, AnyCommand>();
+  for (const name of COMMANDS) {
+    const reads = follows(name) ? walking(collections) : asking(collections);
+    const prepare = name === 'PREPARE' ? wait : undefined;
+    commands.set(name, market.command(name, { input: type<Input>(), prepare, reads, decide } as never));
+  }
+  return { index, collections, commands };
+}
+
+const reducer = (state: State, event: Fields, { id, time }: { id: string; time: number }): State =>
+  reduceState(state, event, id, time);
+
+function decide({ found }: { found: readonly View[] }, input: Input, { time }: { time: number }): unknown {
+  switch (input.twist) {
+    case 'throw':
+      throw new Error('thrown on purpose');
+    case 'nothing':
+      return [];
+    case 'promise':
+      return Promise.resolve([]);
+    case 'invalid':
+      return { ...input.emits[0]!, n: -1 };
+    case 'unknown':
+      return { type: 'NO_SUCH_TYPE', n: 1 };
+    default: {
+      const decided = verdict(found, input, time);
+      if (decided.kind === 'failure') return failure(decided.reason, decided.details as never);
+      if (decided.kind === 'error') throw new TypeError('no verdict');
+      return decided.events.length === 1 ? decided.events[0] : decided.events;
+    }
+  }
+}
+
+type Collections = ReadonlyMap<string, AnyCollection>;
+
+/** The refs that this release's code can make: others are of collections that it doesn't have. */
+function refs(collections: Collections, { reads }: Input): Ref<State>[] {
+  return reads.flatMap(([collection, id]) => collections.get(collection)?.ref(id) ?? []);
+}
+
+function asking(collections: Collections) {
+  return (input: Input) => ({ found: refs(collections, input) });
+}
+
+function walking(collections: Collections) {
+  return function* (input: Input) {
+    const first = yield* all(refs(collections, input));
+    const next = followed(first, input);
+    const ref = next && (collections.get(next[0])?.ref(next[1]) as Ref<State> | undefined);
+    return { found: ref ? [...first, yield* ref] : first };
+  };
+}
+
+function keyOf(key: KeyShape): unknown {
+  if ('fields' in key) return key.fields.length === 1 ? key.fields[0] : key.fields;
+  return Object.fromEntries(Object.entries(key.types).map(([type, part]) => [type, partOf(part)]));
+}
+
+function partOf(part: KeyPart): unknown {
+  if ('calls' in part) {
+    const { calls } = part;
+    if (calls === 'parity') return ({ n = 0 }: Fields) => `p${n % 2}`;
+    return (event: Fields) => event[calls];
+  }
+  return part.length === 1 ? part[0] : part;
+}
+
+/** Schemas that keep the fields of their type, and refuse a negative number. */
+function schemas(shape: DomainShape): Record<string, unknown> {
+  const made = Object.fromEntries(shape.types.map(({ name, fields }) => [name, schemaOf(keptFields(fields))]));
+  if (typeNames(shape).includes(FAILURE_TYPE)) made[FAILURE_TYPE] = schemaOf(FAILURE_FIELDS);
+  return made;
+}
+
+export const FAILURE_FIELDS: readonly string[] = ['a', 'b', 'list', 'reason', 'details'];
+
+export function keptFields(fields: readonly string[]): readonly string[] {
+  return [...fields, 'n', 'saw', 'at'];
+}
+
+function schemaOf(kept: readonly string[]): unknown {
+  const validate = (value: Record<string, unknown>): StandardSchemaV1.Result<object> => {
+    if (typeof value['n'] === 'number' && value['n'] < 0) return { issues: [{ message: 'negative', path: ['n'] }] };
+    return { value: Object.fromEntries(kept.filter((name) => name in value).map((name) => [name, value[name]])) };
+  };
+  return { '~standard': { version: 1, vendor: 'simulation', validate } };
+}

@@ -1,0 +1,78 @@
+/**
+ * A random domain as plain data: what it is made of, and what is asked of it. Data can be drawn by a seed, shrunk, printed
+ * and sent again; `build.ts` makes real definitions of it, and `../laws` judges by the data alone.
+ */
+
+/** Fields of an event that may hold ids. `lines` is an array of `{ ref }`, found by the path `lines[].ref`. */
+export type IdField = 'a' | 'b' | 'list';
+
+export interface TypeShape {
+  readonly name: string;
+  readonly fields: readonly (IdField | 'lines')[];
+}
+
+/** Where ids are in events of one type: fields and paths, or a function. */
+export type KeyPart = readonly string[] | { readonly calls: 'a' | 'list' | 'parity' };
+
+export type KeyShape =
+  { readonly fields: readonly IdField[] } | { readonly types: { readonly [type: string]: KeyPart } };
+
+export interface CollectionShape {
+  readonly name: string;
+  readonly key: KeyShape;
+}
+
+/** One version of the application's code: collection → the types that its reducers handle. */
+export interface ReleaseShape {
+  readonly handles: { readonly [collection: string]: readonly string[] };
+}
+
+export interface DomainShape {
+  readonly types: readonly TypeShape[];
+  /** Whether the failure of `ACT` is declared among the events, so that it can be reduced. */
+  readonly declaresFailure: boolean;
+  readonly collections: readonly CollectionShape[];
+  /** The first knows every collection. */
+  readonly releases: readonly ReleaseShape[];
+}
+
+/** What a command does beside emitting its events. */
+export type Twist = 'none' | 'fail' | 'odd' | 'throw' | 'invalid' | 'unknown' | 'nothing' | 'promise';
+
+/** An event that a command is asked to emit. */
+export interface Emit {
+  readonly type: string;
+  readonly a?: string | undefined;
+  readonly b?: string | null | undefined;
+  readonly list?: readonly string[] | undefined;
+  readonly lines?: readonly string[] | undefined;
+  readonly n: number;
+  /** No reducer that handles it can take it in. */
+  readonly poison: boolean;
+}
+
+/** A command's input is its programme. Its top-level ids are those that a failure is attached by. */
+export interface Input {
+  readonly a?: string | undefined;
+  readonly b?: string | null | undefined;
+  readonly list?: readonly string[] | undefined;
+  readonly n: number;
+  readonly reads: readonly (readonly [collection: string, id: string])[];
+  /** `WALK` reads one more: which of these ids depends on what it has read. */
+  readonly further?: { readonly collection: string; readonly ids: readonly string[] } | undefined;
+  readonly twist: Twist;
+  readonly emits: readonly Emit[];
+}
+
+/** `ACT` reads by an object, `WALK` by a generator; `PREPARE` waits for something first. */
+export type CommandName = 'ACT' | 'WALK' | 'PREPARE';
+export const COMMANDS: readonly CommandName[] = ['ACT', 'WALK', 'PREPARE'];
+
+/** The number that stands in a poisoned event; no other event has it. */
+export const POISON = 1_000;
+export const FAILURE_TYPE = 'ACT_FAILED';
+
+/** Every event type that the domain declares. */
+export function typeNames({ types, declaresFailure }: DomainShape): string[] {
+  return [...types.map(({ name }) => name), ...(declaresFailure ? [FAILURE_TYPE] : [])];
+}

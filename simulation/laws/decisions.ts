@@ -1,0 +1,153 @@
+/**
+ * What a command must have come to at its place in the log (law 5): decided again, alone, on the documents as they were
+ * one position before it. That is strict: nothing that its release handles may have come between.
+ */
+import { keptFields, FAILURE_FIELDS } from '../domain/build.ts';
+import { FAILURE_TYPE, POISON, typeNames, type DomainShape } from '../domain/shape.ts';
+import { followed, follows, verdict, type Fields, type View } from '../domain/user-code.ts';
+import { attachments, namedFields } from './attach.ts';
+import { holds, same } from './broken.ts';
+import type { Call, Logged } from './records.ts';
+import type { Timeline } from './timeline.ts';
+
+interface Expected {
+  readonly outcome: 'succeeded' | 'failed';
+  readonly final: boolean;
+  readonly reason?: string;
+  /** For a command that went wrong: the name of its error. */
+  readonly error?: string;
+  readonly details?: object;
+  readonly events: readonly Fields[];
+}
+
+export interface Rules {
+  readonly shape: DomainShape;
+  readonly registered: ReadonlySet<string>;
+  /** Whether contention may be an outcome: only on a store that lends no write lock. */
+  readonly contention: boolean;
+}
+
+/** @throws LawBroken if the commit isn't what its call comes to at this place */
+export function checkDecision(timeline: Timeline, rules: Rules, call: Call, logged: Logged): void {
+  const { commit, events } = logged;
+  const where = (): string => `the commit at ${commit.position} (${call.token}, command ${commit.command.id})`;
+  for (const { collection, id, version } of call.unchanged) {
+    const { changed } = timeline.at(call.release, collection, id);
+    holds(5, changed <= version, () => `${where()} rests on ${collection} ${id} at ${version}, changed at ${changed}`);
+  }
+  if (commit.reason === 'CONTENTION' && rules.contention) return;
+  const reads = readsOf(timeline, rules.shape, call);
+  const { time } = commit;
+  // A document that can't be read is all that an error rests on.
+  const onTime = time >= reads.newest || reads.poisoned;
+  holds(5, onTime, () => `${where()} was decided at ${time}, before what it rests on: ${reads.newest}`);
+  const actual = summary(logged);
+  const expected = expectedOf(rules, call, reads, commit.time);
+  if (expected.error === undefined) {
+    const refusedBy = poisons(rules, call, expected.events);
+    const own = refusedBy.some((ref) => reads.refs.has(ref));
+    // Nobody need look at a document that it doesn't read; whoever shares its batch may, and see it as it was before.
+    const swallowed = own || (refusedBy.length > 0 && actual.reason === 'ERROR');
+    if (swallowed) return checkError(5, actual, 'ReducerFailed', where);
+    return same(5, actual, expected, where);
+  }
+  checkError(5, actual, expected.error, where);
+  same(5, events.length, 1, where);
+}
+
+function checkError(law: 5, actual: Expected, name: string, where: () => string): void {
+  const details = actual.details as { name?: string } | undefined;
+  same(
+    law,
+    {
+      outcome: actual.outcome,
+      final: actual.final,
+      reason: actual.reason,
+      type: actual.events[0]?.type,
+      error: details?.name,
+    },
+    { outcome: 'failed', final: false, reason: 'ERROR', type: '$ERRORED', error: name },
+    where,
+  );
+}
+
+function summary({ commit, events }: Logged): Expected {
+  return {
+    outcome: commit.outcome,
+    final: commit.final,
+    ...(commit.reason !== undefined && { reason: commit.reason }),
+    ...(commit.details !== undefined && { details: JSON.parse(commit.details) as object }),
+    events: events.map(({ type, json }) => ({ type, ...(JSON.parse(json) as object) })),
+  };
+}
+
+interface Reads {
+  readonly views: readonly View[];
+  readonly refs: ReadonlySet<string>;
+  readonly poisoned: boolean;
+  /** When the newest event that they rest on was decided. */
+  readonly newest: number;
+}
+
+/** What the call reads, as the documents are at the end of the timeline. */
+function readsOf(timeline: Timeline, { releases }: DomainShape, { release, command, input }: Call): Reads {
+  const { handles } = releases[release]!;
+  const refs = new Set<string>();
+  let poisoned = false;
+  let newest = 0;
+  const view = ([collection, id]: readonly [string, string]): View => {
+    const point = timeline.at(release, collection, id);
+    refs.add(`${collection} ${id}`);
+    newest = Math.max(newest, timeline.timeOfChange(release, collection, id));
+    poisoned ||= point.poisoned;
+    return { id, exists: point.changed > 0, state: point.state };
+  };
+  const views = input.reads.filter(([collection]) => handles[collection]).map(view);
+  const next = follows(command) && !poisoned ? followed(views, input) : undefined;
+  if (next && handles[next[0]]) views.push(view(next));
+  return { views, refs, poisoned, newest };
+}
+
+function wrong(error: string): Expected {
+  return { outcome: 'failed', final: false, reason: 'ERROR', error, events: [] };
+}
+
+function expectedOf({ shape, registered }: Rules, { command, input }: Call, reads: Reads, time: number): Expected {
+  if (reads.poisoned) return wrong('ReducerFailed');
+  const decided = verdict(reads.views, input, time);
+  if (decided.kind === 'error') return wrong(decided.name);
+  if (decided.kind === 'events') {
+    const events = decided.events.map((event) => {
+      const { fields } = shape.types.find(({ name }) => name === event.type)!;
+      return pick(event, keptFields(fields));
+    });
+    return { outcome: 'succeeded', final: true, events };
+  }
+  const named = namedFields(shape, registered);
+  const ids = (['a', 'b', 'list'] as const).filter((field) => named.has(field) && (input[field] ?? null) !== null);
+  const type = `${command}_FAILED`;
+  const { reason, details } = decided;
+  const event: Fields = { type, ...Object.fromEntries(ids.map((field) => [field, input[field]])), reason, details };
+  const declared = type === FAILURE_TYPE && typeNames(shape).includes(type);
+  return { outcome: 'failed', final: true, reason, details, events: [declared ? pick(event, FAILURE_FIELDS) : event] };
+}
+
+function pick(event: Fields, kept: readonly string[]): Fields {
+  return {
+    type: event.type,
+    ...Object.fromEntries(kept.filter((name) => name in event).map((name) => [name, event[name]])),
+  };
+}
+
+/** The documents that a poisoned event would make unreadable for the call's release. */
+function poisons({ shape, registered }: Rules, { release }: Call, events: readonly Fields[]): string[] {
+  const { handles } = shape.releases[release]!;
+  const poisoned = new Set<string>();
+  for (const event of events) {
+    if (event.n !== POISON) continue;
+    for (const { collection, id } of attachments(shape, registered, event)) {
+      if (handles[collection]?.includes(event.type)) poisoned.add(`${collection} ${id}`);
+    }
+  }
+  return [...poisoned];
+}

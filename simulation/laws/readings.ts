@@ -1,0 +1,142 @@
+/** What was read, against the log as it was at some moment between question and answer. */
+import { isDeepStrictEqual } from 'node:util';
+import { plain } from '../../src/testing/conformance/plain.ts';
+import { GENESIS_HASH } from '../../src/store/chain.ts';
+import { toldEvent, toldOutcome } from './answers.ts';
+import { holds, same } from './broken.ts';
+import type { Reading } from './records.ts';
+import type { Point, Timeline } from './timeline.ts';
+
+/** @throws LawBroken if no moment of the log explains what was read */
+export function checkReading(timeline: Timeline, reading: Reading): void {
+  switch (reading.kind) {
+    case 'get':
+      return checkGet(timeline, reading);
+    case 'history': {
+      const { events = [], collection, id } = reading;
+      const all = eventsOf(timeline, collection, id);
+      const least = all.filter(({ position }) => position <= reading.after).length;
+      holds(
+        3,
+        events.length >= least,
+        () => `the history of ${collection} ${id} has ${events.length} of ${least} events`,
+      );
+      return same(4, events, all.slice(0, events.length).map(toldEvent), () => `the history of ${collection} ${id}`);
+    }
+    case 'events':
+      return checkEvents(timeline, reading);
+    case 'fold':
+      return checkFold(timeline, reading);
+    case 'status': {
+      const { position, hash } = reading.status!;
+      const { after, upTo = after } = reading;
+      holds(9, position >= after && position <= upTo, () => `status says ${position}, between ${after} and ${upTo}`);
+      const end = timeline.commitAt(position)?.commit.hash ?? GENESIS_HASH;
+      return same(9, hash, end, () => `the hash of status at ${position}`);
+    }
+    case 'outcome': {
+      const { id, outcome } = reading;
+      const commits = timeline.commits.filter(({ commit }) => commit.command.id === id);
+      const possible = momentsOf(reading).map((moment) => commits.findLast(({ commit }) => commit.position <= moment));
+      const found = possible.some((logged) =>
+        isDeepStrictEqual(plain(outcome), plain(logged && toldOutcome(logged, true))),
+      );
+      return holds(1, found, () => `the outcome of ${id} was told as ${JSON.stringify(outcome)}, which it never was`);
+    }
+  }
+}
+
+function momentsOf({ after, upTo = after }: Reading): number[] {
+  return Array.from({ length: upTo - after + 1 }, (_, index) => after + index);
+}
+
+function eventsOf({ commits }: Timeline, collection: string, id: string) {
+  const isIt = (one: { collection: string; id: string }): boolean => one.collection === collection && one.id === id;
+  return commits.flatMap(({ events }) => events).filter(({ attachments }) => attachments.some(isIt));
+}
+
+function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'events' }>): void {
+  const { events = [], types, from, before = Infinity, reverse } = reading;
+  const wanted = timeline.commits
+    .flatMap((logged) => logged.events)
+    .filter(({ type, position }) => position > from && position < before && (!types || types.includes(type)));
+  // Forward, later events may or may not be on the last page; backward, reading starts at the end of some moment.
+  const told = reverse ? [...events].reverse() : events;
+  const least = wanted.filter(({ position }) => position <= reading.after).length;
+  holds(3, told.length >= least, () => `a reader of the log was given ${told.length} of ${least} events`);
+  same(3, told, wanted.slice(0, told.length).map(toldEvent), () => 'what a reader of the log was given');
+}
+
+function checkFold(timeline: Timeline, reading: Extract<Reading, { kind: 'fold' }>): void {
+  const { release, collection, documents, error } = reading;
+  const explained = momentsOf(reading).some((moment) => {
+    const points = timeline
+      .ids(release, collection, moment)
+      .map((id) => [id, timeline.at(release, collection, id, moment)] as const);
+    if (!documents) return isPoison(error) && points.some(([, { poisoned }]) => poisoned);
+    const expected = points.map(([id, point]) => [id, shown(collection, id, point)] as const);
+    return isDeepStrictEqual(new Map([...documents].map(([id, document]) => [id, plain(document)])), new Map(expected));
+  });
+  holds(
+    4,
+    explained,
+    () => `${collection} was folded as ${documents ? JSON.stringify([...documents]) : String(error)}`,
+  );
+}
+
+function shown(collection: string, id: string, { version, changed, state }: Point): unknown {
+  return plain({ collection, id, version, changed, exists: changed > 0, state });
+}
+
+function checkGet(timeline: Timeline, reading: Extract<Reading, { kind: 'get' }>): void {
+  const { release, collection, ids, at, documents, error } = reading;
+  const what = (): string =>
+    `${collection} ${ids.join(', ')} at ${JSON.stringify(at ?? 'the end')} (asked at ${reading.after}, answered at ${reading.upTo})`;
+  const pointsAt = (moment: number): (Point | undefined)[] =>
+    ids.map((id) => {
+      if (!at || 'position' in at)
+        return timeline.at(release, collection, id, Math.min(moment, at?.position ?? moment));
+      if ('time' in at)
+        return timeline.at(release, collection, id, Math.min(moment, recordedBy(timeline, at.time, moment)));
+      const point = timeline.atVersion(release, collection, id, at.version);
+      return point && point.position <= moment ? point : undefined;
+    });
+  const explained = momentsOf(reading).some((moment) => {
+    const points = pointsAt(moment);
+    if (!documents) {
+      // On the way to a version that there isn't, too, it may be found that a document can't be folded.
+      const known = points.map((point, index) => point ?? timeline.at(release, collection, ids[index]!, moment));
+      return explains(error, reading, points, moment) || (isPoison(error) && known.some(({ poisoned }) => poisoned));
+    }
+    return points.every((point, index) => {
+      if (!point || point.poisoned) return false;
+      return isDeepStrictEqual(plain(documents[index]), shown(collection, ids[index]!, point));
+    });
+  });
+  holds(
+    4,
+    explained,
+    () =>
+      `${what()} was given as ${documents ? JSON.stringify(documents) : String(error)}, but is ${JSON.stringify(pointsAt(reading.upTo!))}`,
+  );
+}
+
+function explains(
+  error: unknown,
+  { at }: Extract<Reading, { kind: 'get' }>,
+  points: readonly (Point | undefined)[],
+  moment: number,
+): boolean {
+  if ((error as { code?: string }).code !== 'InvalidInput' || !at) return false;
+  return 'position' in at ? at.position > moment : 'version' in at && points.some((point) => point === undefined);
+}
+
+function isPoison(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ReducerFailed';
+}
+
+/** The last position recorded by a time. */
+function recordedBy({ commits }: Timeline, time: number, moment: number): number {
+  const logged = commits.findLast(({ commit }) => commit.recordedAt <= time && commit.position <= moment);
+  return logged ? logged.commit.position + logged.commit.eventCount - 1 : 0;
+}

@@ -1,0 +1,68 @@
+/** What is written down of a run: who asked for what, and what they were told. */
+import type { Document, DocumentVersion, LogPoint, Outcome, RecordedEvent } from 'tidemark';
+import type { StoredCommit, StoredEvent } from '../../src/store/store.ts';
+import type { CommandName, Input } from '../domain/shape.ts';
+
+/** A commit of the log with its events, as the store holds them. */
+export interface Logged {
+  readonly commit: StoredCommit;
+  readonly events: readonly StoredEvent[];
+}
+
+/** When something was asked for and answered: the end of the log then. Eras are told apart by a log that went back. */
+export interface Span {
+  readonly after: number;
+  readonly era: number;
+  upTo?: number;
+  endEra?: number;
+}
+
+/** An `execute`. Its token travels as the command's causation, so each commit says which call it comes from. */
+export interface Call extends Span {
+  readonly token: string;
+  readonly server: string;
+  readonly release: number;
+  readonly command: CommandName;
+  readonly input: Input;
+  readonly id?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly unchanged: readonly DocumentVersion[];
+  /** The newest time in the log that its server had seen when it was asked. */
+  readonly seenTime: number;
+  outcome?: Outcome;
+  error?: unknown;
+  /** The server was closed, or the caller gave up, before it was answered. */
+  closing?: boolean;
+  aborted?: boolean;
+}
+
+export type At = { readonly version: number } | { readonly position: number } | { readonly time: number } | undefined;
+
+/** What was read, and by which release. Those that threw are recorded where that is an answer. */
+export type Reading = Span & { readonly server: string; readonly release: number } & (
+    | {
+        readonly kind: 'get';
+        readonly collection: string;
+        readonly ids: readonly string[];
+        readonly at: At;
+        documents?: readonly Document<unknown>[];
+        error?: unknown;
+      }
+    | { readonly kind: 'history'; readonly collection: string; readonly id: string; events?: readonly RecordedEvent[] }
+    | {
+        readonly kind: 'events';
+        readonly from: number;
+        readonly before: number | undefined;
+        readonly types: readonly string[] | undefined;
+        readonly reverse: boolean;
+        events?: readonly RecordedEvent[];
+      }
+    | {
+        readonly kind: 'fold';
+        readonly collection: string;
+        documents?: ReadonlyMap<string, Document<unknown>>;
+        error?: unknown;
+      }
+    | { readonly kind: 'status'; status?: LogPoint }
+    | { readonly kind: 'outcome'; readonly id: string; outcome?: Outcome | undefined }
+  );

@@ -1,0 +1,202 @@
+/**
+ * The witness of a run: takes in the log commit by commit as it grows, and what callers and readers were told, and judges
+ * both by the laws. The tests with fast-check and the simulation have the same one.
+ */
+import type { Outcome } from 'tidemark';
+import { chainHash, commitDigest, GENESIS_HASH } from '../../src/store/chain.ts';
+import type { Fields } from '../domain/user-code.ts';
+import { checkError, checkOutcome, type Circumstances } from './answers.ts';
+import { attachments } from './attach.ts';
+import { holds, LawBroken, same } from './broken.ts';
+import { checkDecision } from './decisions.ts';
+import { checkReading } from './readings.ts';
+import type { Call, Logged, Reading } from './records.ts';
+import { Timeline } from './timeline.ts';
+
+export interface WitnessOptions extends Circumstances {
+  /** Whether contention may be an outcome: only on a store that lends no write lock. */
+  readonly contention: boolean;
+}
+
+export class Witness {
+  readonly #options: WitnessOptions;
+  readonly #calls = new Map<string, Call>();
+  /** Command id → the commits under it, in order. */
+  #attempts = new Map<string, Logged[]>();
+  /** What a log that went back has lost: who was answered before was right then. */
+  readonly #lost: Logged[] = [];
+  timeline: Timeline;
+  era = 0;
+  /** Servers that have seen what the log has lost: they must notice. */
+  readonly doomed = new Set<string>();
+
+  constructor(options: WitnessOptions) {
+    this.#options = options;
+    this.timeline = new Timeline(options.shape);
+  }
+
+  /** Before it is sent: the log may show it before the caller is answered. */
+  asks(call: Call): void {
+    this.#calls.set(call.token, call);
+  }
+
+  /** The next commit of the log. @throws LawBroken */
+  takes(logged: Logged, registered: ReadonlySet<string>): void {
+    const { commit, events } = logged;
+    const { timeline } = this;
+    const where = (): string => `the commit at ${commit.position}`;
+    holds(3, commit.position === timeline.length + 1, () => `${where()} follows position ${timeline.length}`);
+    holds(
+      2,
+      events.length === commit.eventCount && events.length > 0,
+      () => `${where()} has ${events.length} of ${commit.eventCount} events`,
+    );
+    events.forEach(({ position }, index) => same(3, position, commit.position + index, where));
+    same(3, commit.recordedAt, Math.max(commit.time, timeline.recordedAt), () => `recordedAt of ${where()}`);
+    const previous = timeline.commits.at(-1)?.commit.hash ?? GENESIS_HASH;
+    const link = chainHash(previous, commit.position, commit.recordedAt, commitDigest({ ...commit, events }));
+    same(9, commit.hash, link, () => `the hash of ${where()}`);
+    this.#checkAttachments(logged, registered);
+    const call = this.#checkIdentity(logged);
+    checkDecision(
+      timeline,
+      { shape: this.#options.shape, registered, contention: this.#options.contention },
+      call,
+      logged,
+    );
+    this.#keeps(logged);
+  }
+
+  /** A call was answered. @throws LawBroken */
+  answered(call: Call): void {
+    const { era } = this;
+    if (call.outcome) {
+      this.#mustNotice(call, 'executed a command');
+      const logged = this.#find(call.outcome, call.era < era);
+      checkOutcome(this.#options, call, call.outcome, logged, (of) => this.#callOf(of));
+    } else if (call.error !== undefined) {
+      const known = [...this.timeline.commits, ...this.#lost];
+      // What a log that went back says of a call from before can't be judged by the log that there is now.
+      if (call.era < era && !isUnexplained(call.error)) return;
+      checkError(this.#options, this.timeline, call, known, (of) => this.#callOf(of));
+    }
+  }
+
+  /** Something was read. Readings that span two eras are nobody's to judge. @throws LawBroken */
+  read(reading: Reading): void {
+    if (!('error' in reading) || reading.error === undefined) this.#mustNotice(reading, `answered ${reading.kind}`);
+    if (reading.era === this.era && reading.endEra === this.era) checkReading(this.timeline, reading);
+  }
+
+  /** The store went back in time, to this position. What was lost may be answered to those who asked before. */
+  wentBack(position: number, doomed: readonly string[]): void {
+    const all = this.timeline.commits;
+    this.#lost.push(...all.filter(({ commit }) => commit.position > position));
+    this.era += 1;
+    this.timeline = new Timeline(this.#options.shape);
+    this.#attempts = new Map();
+    for (const logged of all) if (logged.commit.position <= position) this.#keeps(logged);
+    for (const server of doomed) this.doomed.add(server);
+  }
+
+  #keeps(logged: Logged): void {
+    const { id } = logged.commit.command;
+    this.#attempts.set(id, [...(this.#attempts.get(id) ?? []), logged]);
+    this.timeline.add(logged);
+  }
+
+  #callOf({ commit }: Logged): Call | undefined {
+    return this.#calls.get(commit.command.causation ?? '');
+  }
+
+  /** A server that has seen what is lost answers nobody who asks after that (law 9). */
+  #mustNotice({ server, era }: Pick<Call, 'server' | 'era'>, what: string): void {
+    holds(
+      9,
+      era < this.era || !this.doomed.has(server),
+      () => `${server} ${what} on a store that no longer holds what it has seen`,
+    );
+  }
+
+  /** The commit that an outcome is of; a lost one only for who asked before it was lost. */
+  #find({ position, events }: Outcome, also: boolean): Logged | undefined {
+    const now = this.timeline.commitAt(position);
+    const ending = [...(now ? [now] : []), ...(also ? this.#lost : [])].filter(
+      ({ commit }) => commit.position + commit.eventCount - 1 === position,
+    );
+    const from = events[0]?.command.causation;
+    return ending.find(({ commit }) => commit.command.causation === from) ?? ending[0];
+  }
+
+  /** Versions are dense for each document, and the keys find the documents. */
+  #checkAttachments({ events }: Logged, registered: ReadonlySet<string>): void {
+    const heads = new Map<string, number>();
+    for (const { type, json, position, attachments: recorded } of events) {
+      const found = attachments(this.#options.shape, registered, { type, ...(JSON.parse(json) as object) } as Fields);
+      const expected = found.map(({ collection, id }) => {
+        const version = (heads.get(`${collection} ${id}`) ?? this.timeline.head(collection, id)) + 1;
+        heads.set(`${collection} ${id}`, version);
+        return { collection, id, version };
+      });
+      same(4, recorded, expected, () => `the attachments of the event at ${position}`);
+    }
+  }
+
+  /** One outcome for each command: nothing stands in the log that nobody asked for, and nothing final twice. */
+  #checkIdentity(logged: Logged): Call {
+    const { command, final, position } = logged.commit;
+    const call = this.#callOf(logged);
+    if (!call) throw new LawBroken(1, `nobody asked for the commit at ${position} (${JSON.stringify(command)})`);
+    this.#mustNotice(call, `stored a commit at ${position}`);
+    const { id, actor, command: name } = call;
+    same(
+      1,
+      { name: command.name, actor: command.actor },
+      { name, actor },
+      () => `the command of the commit at ${position}`,
+    );
+    holds(
+      1,
+      id === undefined || command.id === id,
+      () => `${call.token} of the id ${id} was stored under ${command.id}`,
+    );
+    const another = !final && this.#options.doubts.has(call.token);
+    holds(
+      'errors',
+      another || mayStillCome(call),
+      () => `${call.token} was told ${String(call.error)}, and then stored at ${position}`,
+    );
+    const before = this.#attempts.get(command.id) ?? [];
+    holds(
+      1,
+      before.every(({ commit }) => !commit.final),
+      () => `the command ${command.id} has an outcome at ${before.at(-1)?.commit.position}, and another at ${position}`,
+    );
+    const own = before.filter(({ commit }) => commit.command.causation === call.token);
+    // An outcome that isn't final, sent again in doubt, may be there twice: each was a try.
+    holds(
+      1,
+      own.length === 0 || this.#options.doubts.has(call.token),
+      () =>
+        `${call.token} was stored at ${own[0]?.commit.position}, and again at ${position}${final ? '' : ' (not final)'}`,
+    );
+    holds(
+      3,
+      logged.commit.time >= call.seenTime,
+      () => `${call.token} was decided at ${logged.commit.time}, before ${call.seenTime}, which its server had seen`,
+    );
+    return call;
+  }
+}
+
+/** Whether a call may be stored after it was answered: it gave up, or was told that nobody knows. */
+function mayStillCome({ error, aborted }: Call): boolean {
+  if (error === undefined || aborted === true) return true;
+  const { code, details } = error as { code?: string; details?: { unknown?: unknown } };
+  return (code === 'StoreUnavailable' && details?.unknown === true) || code === 'HistoryDiverged';
+}
+
+/** Whether an error is none of ours. */
+function isUnexplained(error: unknown): boolean {
+  return typeof (error as { code?: unknown }).code !== 'string' && (error as Error).name !== 'AbortError';
+}

@@ -1,0 +1,128 @@
+/**
+ * The simulated store's machine: one log (the memory store's own functions on it), its write lock, and writes that are
+ * done after their sender has given them up. It survives all servers; it may go back in time.
+ */
+import { append, undo } from '../src/store/memory/append.ts';
+import { emptyLog, endOf, type Log } from '../src/store/memory/schema.ts';
+import type { Appended, Batch, Registry } from '../src/store/store.ts';
+import type { Chance } from '../src/testing/conformance/random.ts';
+import type { Logged } from './laws/records.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+
+/** How far ahead a decision's time may be. */
+export const CLOCK_AHEAD_MS = 60_000;
+
+interface Holder {
+  /** The machine itself once the server has given up what it holds the lock for. */
+  owner: Owner;
+  /** Whether it has sent its commit. */
+  committing: boolean;
+}
+
+export class Machine implements Owner {
+  readonly name = 'store';
+  readonly dead = false;
+  readonly log: Log = emptyLog();
+  /** Tokens of calls that were sent to be written and got no answer. */
+  readonly doubts = new Set<string>();
+  readonly #scheduler: Scheduler;
+  readonly #chance: Chance;
+  #holder: Holder | undefined;
+  #waiting: { owner: Owner; grant: (holder: Holder) => void }[] = [];
+  #era = 0;
+
+  constructor(scheduler: Scheduler, chance: Chance) {
+    this.#scheduler = scheduler;
+    this.#chance = chance;
+  }
+
+  get free(): boolean {
+    return this.#holder === undefined;
+  }
+
+  holds(owner: Owner): boolean {
+    return this.#holder?.owner === owner;
+  }
+
+  get registered(): ReadonlySet<string> {
+    return new Set(this.log.registry.collections.map(({ name }) => name));
+  }
+
+  /** Waits for the write lock. */
+  acquire(owner: Owner): Promise<Holder> {
+    return new Promise((grant) => {
+      this.#waiting.push({ owner, grant });
+      this.#grant();
+    });
+  }
+
+  release(): void {
+    this.#holder = undefined;
+    this.#grant();
+  }
+
+  append(batch: Batch): Appended {
+    return append(this.log, batch, { now: () => this.#scheduler.now, aheadMs: CLOCK_AHEAD_MS });
+  }
+
+  /** What was appended under the lock is there for everybody. */
+  publish(): void {
+    this.log.visible = endOf(this.log);
+  }
+
+  undo(): void {
+    undo(this.log, this.log.visible.position);
+  }
+
+  /** Does something some time later, unless the store has gone back in time by then: nobody waits for it. */
+  async later(what: string, work: () => Promise<void> | void): Promise<void> {
+    const era = this.#era;
+    await this.#scheduler.wait(this, what, this.#chance.below(200));
+    if (era === this.#era) await work();
+  }
+
+  /** A server died: what it had begun and not committed is undone. */
+  buries(owner: Owner): void {
+    this.#waiting = this.#waiting.filter((one) => one.owner !== owner);
+    if (this.#holder?.owner !== owner) return;
+    if (this.#holder.committing && this.#chance.once(2)) this.publish();
+    else this.undo();
+    this.release();
+  }
+
+  /** Loses what came after a position, the end of a commit. Only while nobody holds the lock. */
+  goBack(position: number): void {
+    this.#era += 1;
+    undo(this.log, position);
+    this.publish();
+  }
+
+  /** A collection that finds nothing in any event: the generation rises, and nothing else changes. */
+  grow(): void {
+    const { generation, collections } = this.log.registry;
+    const name = `z${String(generation).padStart(4, '0')}`;
+    const registry: Registry = {
+      generation: generation + 1,
+      collections: [...collections, { name, definition: 1, key: { fields: ['nowhere'] } }],
+    };
+    this.log.registry = Object.freeze(registry);
+  }
+
+  /** The commits that everybody can see, from an index on. */
+  commitsFrom(index: number): Logged[] {
+    return this.log.commits
+      .slice(index)
+      .filter(({ position }) => position <= this.log.visible.position)
+      .map((commit) => ({
+        commit,
+        events: this.log.events.slice(commit.position - 1, commit.position - 1 + commit.eventCount),
+      }));
+  }
+
+  #grant(): void {
+    if (this.#holder || this.#waiting.length === 0) return;
+    const [next] = this.#waiting.splice(this.#chance.below(this.#waiting.length), 1);
+    this.#holder = { owner: next!.owner, committing: false };
+    next!.grant(this.#holder);
+  }
+}

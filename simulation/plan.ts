@@ -1,0 +1,51 @@
+/** What a run is like: drawn from its seed before anything happens. */
+import type { Limits } from '../src/limits.ts';
+import type { Chance } from '../src/testing/conformance/random.ts';
+import { drawDomain, IDS } from './domain/draw.ts';
+import type { DomainShape } from './domain/shape.ts';
+import { drawClimate, type Climate } from './weather.ts';
+
+/** What happens to servers and store while callers are at work. */
+export type Trouble = 'crash' | 'away' | 'clock' | 'grow' | 'back' | 'close';
+
+export interface Plan {
+  readonly shape: DomainShape;
+  readonly climate: Climate;
+  readonly troubles: readonly Trouble[];
+  /** The mean pause between two troubles, in milliseconds. */
+  readonly troubleMs: number;
+  readonly servers: number;
+  readonly clients: number;
+  /** What each client does. */
+  readonly actions: number;
+  /** Documents that there are: few, so that commands meet. */
+  readonly ids: readonly string[];
+  readonly exclusive: boolean;
+  readonly limits: Partial<Limits>;
+  /** Whether the first server knows every collection. */
+  readonly fullFirst: boolean;
+}
+
+const TROUBLES: readonly Trouble[] = ['crash', 'away', 'clock', 'grow', 'back', 'close'];
+
+export function drawPlan(chance: Chance): Plan {
+  return {
+    shape: drawDomain(chance),
+    climate: drawClimate(chance),
+    troubles: chance.once(4) ? [] : chance.some(TROUBLES),
+    troubleMs: chance.pick([30, 100, 300]),
+    servers: 1 + chance.below(3),
+    clients: 1 + chance.below(5),
+    actions: 4 + chance.below(10),
+    ids: IDS.slice(0, 1 + chance.below(IDS.length)),
+    exclusive: !chance.once(4),
+    limits: {
+      triesMax: 1 + chance.below(4),
+      batchCommitsMax: chance.pick([1, 2, 100]),
+      batchBytesMax: chance.pick([1, 400, 100_000]),
+      cacheEntriesMax: chance.pick([1, 2, 4, 1_000]),
+      queueCommandsMax: chance.once(5) ? 2 : 1_000,
+    },
+    fullFirst: !chance.once(5),
+  };
+}

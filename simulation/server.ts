@@ -1,0 +1,91 @@
+/** A simulated server: the real engine, with time, timers, randomness and store of the simulation. It may die at any moment. */
+import type { App } from 'tidemark';
+import { openOn } from '../src/engine/open.ts';
+import type { Runtime } from '../src/engine/runtime.ts';
+import type { Limits } from '../src/limits.ts';
+import type { Chance } from '../src/testing/conformance/random.ts';
+import { buildRelease, type Release } from './domain/build.ts';
+import type { DomainShape } from './domain/shape.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+import type { Store } from '../src/store/store.ts';
+
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface ServerOptions {
+  readonly name: string;
+  readonly shape: DomainShape;
+  readonly release: number;
+  readonly limits: Partial<Limits>;
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+}
+
+export class Server implements Owner {
+  readonly name: string;
+  readonly release: Release;
+  dead = false;
+  closing = false;
+  /** How far its clock is off, in milliseconds. */
+  drift = 0;
+  /** The furthest position, and the newest time, that it has told anybody of. */
+  seen = 0;
+  seenTime = 0;
+  readonly #options: ServerOptions;
+  readonly #died = Promise.withResolvers<never>();
+  #app: App | undefined;
+
+  constructor(options: ServerOptions) {
+    const { name, shape, release, scheduler, chance } = options;
+    this.#options = options;
+    this.name = name;
+    this.release = buildRelease(shape, release, () => scheduler.wait(this, 'prepares', chance.below(30)));
+    this.#died.promise.catch(() => undefined);
+  }
+
+  get app(): App {
+    return this.#app!;
+  }
+
+  /** Whether somebody may ask it for something. */
+  get serving(): boolean {
+    return this.#app !== undefined && !this.dead && !this.closing;
+  }
+
+  async open(store: Store): Promise<void> {
+    const { limits } = this.#options;
+    const collections = [...this.release.collections.values()];
+    const commands = [...this.release.commands.values()];
+    const options = { store, collections, commands, logger: SILENT, limits };
+    this.#app = (await this.orDies(openOn(options, this.#runtime()))) as App;
+  }
+
+  /** Whoever waits for a server that dies hears of it: `Died` is thrown. */
+  orDies<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#died.promise]);
+  }
+
+  dies(): void {
+    this.dead = true;
+    this.#died.reject(new Died(this.name));
+  }
+
+  #runtime(): Runtime {
+    const { scheduler, chance } = this.#options;
+    const bytes = new Uint8Array(16);
+    return {
+      now: () => Math.max(0, scheduler.now + this.drift),
+      turn: () => scheduler.wait(this, 'turn'),
+      sleep: (ms) => scheduler.wait(this, 'sleep', ms),
+      random: () => chance.below(2 ** 30) / 2 ** 30,
+      randomBytes: () => bytes.map(() => chance.below(256)),
+    };
+  }
+}
+
+/** The server died: nobody knows what became of the call. */
+export class Died extends Error {
+  constructor(server: string) {
+    super(`${server} died`);
+    this.name = 'Died';
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * A server's session on the simulated machine. Each call is two journeys, there and back; between any two awaits others
+ * may come, the weather may turn, the server may die.
+ */
+import { Closed, StoreUnavailable } from '../src/errors.ts';
+import { check } from '../src/store/memory/check.ts';
+import { commits, ledger } from '../src/store/memory/commits.ts';
+import { documents } from '../src/store/memory/documents.ts';
+import { load } from '../src/store/memory/load.ts';
+import { read } from '../src/store/memory/read.ts';
+import { scan } from '../src/store/memory/scan.ts';
+import { register } from '../src/store/memory/registry.ts';
+import { endOf } from '../src/store/memory/schema.ts';
+import type { Appended, Batch, Locked, Session, Store } from '../src/store/store.ts';
+import type { Machine } from './machine.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+import type { Weather } from './weather.ts';
+
+/** What a session is made of. */
+export interface Place {
+  readonly machine: Machine;
+  readonly scheduler: Scheduler;
+  readonly weather: Weather;
+  /** Whether it lends its write lock. */
+  readonly exclusive: boolean;
+  readonly meets: (what: string) => void;
+}
+
+/** The store as one server sees it. */
+export function storeFor(owner: Owner, place: Place): Store {
+  return {
+    name: 'simulated',
+    async open() {
+      await place.scheduler.wait(owner, 'open');
+      if (place.weather.refuses()) throw unavailable();
+      return sessionFor(owner, place);
+    },
+  };
+}
+
+function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meets }: Place): Session {
+  const { log } = machine;
+  let closed = false;
+
+  const travel = async (label: string): Promise<void> => {
+    if (closed) throw new Closed('The session was closed.');
+    await scheduler.wait(owner, label);
+  };
+  const ask = async <T>(label: string, run: () => T): Promise<T> => {
+    await travel(`${label} →`);
+    if (weather.refuses()) throw unavailable();
+    const answer = run();
+    await travel(`← ${label}`);
+    if (weather.refuses()) throw unavailable();
+    return answer;
+  };
+  const doubted = (batches: readonly Batch[]): StoreUnavailable => {
+    meets('doubt');
+    for (const { commits } of batches) for (const { command } of commits) machine.doubts.add(command.causation ?? '');
+    return new StoreUnavailable('The connection was lost while committing.', { unknown: true });
+  };
+  const underLock = async (batch: Batch, when: string): Promise<Appended> => {
+    await machine.acquire(machine);
+    try {
+      const answer = machine.append(batch);
+      meets(`${when} ${answer.status}`);
+      return answer;
+    } finally {
+      machine.publish();
+      machine.release();
+    }
+  };
+
+  return {
+    capabilities: { exclusive },
+    registry: () => ask('registry', () => log.registry),
+    register: (collections) =>
+      ask('register', () => {
+        // While somebody holds the lock the registry can't be touched: he would attach by an old one.
+        if (!machine.free) throw unavailable();
+        return register(log, collections);
+      }),
+    load: (requests, options) => ask('load', () => load(log, log.visible, requests, options)),
+    read: (range) => ask('read', () => read(log, log.visible, range)),
+    scan: (range) => ask('scan', () => scan(log, log.visible, range)),
+    commits: (range) => ask('commits', () => commits(log, log.visible, range)),
+    ledger: (ids) => ask('ledger', () => ledger(log, log.visible, ids)),
+    documents: (range) => ask('documents', () => documents(log, log.visible, range)),
+    check: () => ask('check', () => check(log, log.visible)),
+
+    async append(batch) {
+      await travel(`append of ${batch.commits.length} →`);
+      const fate = weather.fate();
+      if (fate === 'refused') throw unavailable();
+      if (fate === 'late')
+        void machine.later('a late append', () => underLock(batch, 'late append').then(nothing, nothing));
+      if (fate === 'late' || fate === 'lost') {
+        await travel('← append, no answer');
+        throw doubted([batch]);
+      }
+      const answer = await underLock(batch, 'append');
+      await travel(`← append ${answer.status}`);
+      if (weather.losesAnswer()) throw doubted([batch]);
+      return answer;
+    },
+
+    async exclusive(work) {
+      await travel('begin →');
+      if (weather.refuses()) throw unavailable();
+      const holder = await machine.acquire(owner);
+      const sent: Batch[] = [];
+      let result: Awaited<ReturnType<typeof work>>;
+      try {
+        result = await work(lockedFor(sent));
+        holder.committing = true;
+        await travel('commit →');
+      } catch (error) {
+        machine.undo();
+        machine.release();
+        throw error;
+      }
+      const fate = weather.fate();
+      const end = (): void => {
+        if (fate === 'refused' || fate === 'lost') machine.undo();
+        else machine.publish();
+        machine.release();
+      };
+      // A late commit keeps the lock until it is done. The store doesn't go back in time meanwhile.
+      if (fate === 'late') {
+        holder.owner = machine;
+        meets('late commit');
+        void machine.later('a late commit', end);
+      } else end();
+      if (fate === 'refused') throw unavailable();
+      await travel('← commit');
+      if (fate !== 'arrives' || weather.losesAnswer()) throw doubted(sent);
+      return result;
+    },
+
+    async close() {
+      closed = true;
+    },
+  };
+
+  function lockedFor(sent: Batch[]): Locked {
+    let broken = false;
+    const step = async <T>(label: string, run: () => T): Promise<T> => {
+      await travel(`locked ${label}`);
+      if (broken || weather.refuses()) throw unavailable();
+      return run();
+    };
+    return {
+      registry: () => step('registry', () => log.registry),
+      load: (requests, options) => step('load', () => load(log, endOf(log), requests, options)),
+      ledger: (ids) => step('ledger', () => ledger(log, endOf(log), ids)),
+      append: (batch) =>
+        step(`append of ${batch.commits.length}`, () => {
+          sent.push(batch);
+          const answer = machine.append(batch);
+          meets(`locked append ${answer.status}`);
+          return answer;
+        }).catch((error: unknown) => {
+          broken = true;
+          throw error;
+        }),
+    };
+  }
+}
+
+const nothing = (): undefined => undefined;
+
+function unavailable(): StoreUnavailable {
+  return new StoreUnavailable('The store can’t be reached.');
+}

@@ -1,0 +1,183 @@
+/** One run of the simulation: machine, servers, callers and troubles, and the witness who judges it. */
+import type { Chance } from '../src/testing/conformance/random.ts';
+import { holds, same } from './laws/broken.ts';
+import { functionKeysMissing } from './laws/registry.ts';
+import type { Logged } from './laws/records.ts';
+import { Witness } from './laws/witness.ts';
+import { Machine } from './machine.ts';
+import type { Plan } from './plan.ts';
+import { Scheduler, type Owner } from './scheduler.ts';
+import { Died, Server } from './server.ts';
+import { storeFor, type Place } from './session.ts';
+import type { Trace } from './trace.ts';
+import { Weather } from './weather.ts';
+import type { Store } from '../src/store/store.ts';
+
+/** Changes the store that servers are given: how a defect is planted. */
+export type Plant = (store: Store, place: Place) => Store;
+
+/** How often somebody tries to open a server before he gives up: no release may fit the log. */
+const OPENINGS_MAX = 20;
+
+export class World {
+  readonly plan: Plan;
+  readonly chance: Chance;
+  readonly trace: Trace;
+  readonly scheduler: Scheduler;
+  readonly machine: Machine;
+  readonly weather: Weather;
+  readonly witness: Witness;
+  readonly servers: Server[] = [];
+  readonly #plant: Plant | undefined;
+  #opened = 0;
+  #tokens = 0;
+
+  constructor(plan: Plan, chance: Chance, trace: Trace, plant?: Plant) {
+    this.plan = plan;
+    this.chance = chance;
+    this.trace = trace;
+    this.scheduler = new Scheduler(chance, trace);
+    this.machine = new Machine(this.scheduler, chance);
+    this.weather = new Weather(plan.climate, chance);
+    this.#plant = plant;
+    const { shape, exclusive, limits, troubles, climate } = plan;
+    this.witness = new Witness({
+      shape,
+      doubts: this.machine.doubts,
+      contention: !exclusive,
+      mayBe: {
+        unavailable: Object.values(climate).some((once) => once > 0) || troubles.length > 0,
+        overloaded: (limits.queueCommandsMax ?? 0) < 1_000,
+        clockAhead: troubles.includes('clock'),
+        diverged: troubles.includes('back'),
+      },
+    });
+  }
+
+  token(): string {
+    return `call ${(this.#tokens += 1)}`;
+  }
+
+  /** The end of the log, and when it was: shows the witness what has come to it. */
+  look(): { after: number; era: number } {
+    const { witness, machine } = this;
+    const { registered } = machine;
+    for (const logged of machine.commitsFrom(witness.timeline.commits.length)) witness.takes(logged, registered);
+    return { after: witness.timeline.length, era: witness.era };
+  }
+
+  storeFor(owner: Owner): Store {
+    const { machine, scheduler, weather } = this;
+    const { exclusive } = this.plan;
+    const place: Place = { machine, scheduler, weather, exclusive, meets: (what) => this.trace.meets(what) };
+    const store = storeFor(owner, place);
+    return this.#plant ? this.#plant(store, place) : store;
+  }
+
+  /** A server that serves, opened if there are too few; undefined if none can be had. */
+  async someServer(asker: Owner): Promise<Server | undefined> {
+    const { servers, chance, plan } = this;
+    for (let tries = 0; tries < OPENINGS_MAX; tries += 1) {
+      const serving = servers.filter((server) => server.serving);
+      if (serving.length >= plan.servers || (serving.length > 0 && !chance.once(3))) return chance.pick(serving);
+      await this.#open().catch((error: unknown) => this.#refused(error));
+      await this.scheduler.wait(asker, 'finds a server', tries * 10);
+    }
+    return undefined;
+  }
+
+  dies(server: Server): void {
+    this.trace.meets(this.machine.holds(server) ? 'died with the lock' : 'died');
+    server.dies();
+    this.scheduler.bury();
+    this.machine.buries(server);
+    this.look();
+  }
+
+  /** The store loses what came after a commit. */
+  goesBack(): void {
+    this.look();
+    const { witness, machine, chance, trace } = this;
+    const { commits } = witness.timeline;
+    const last = commits[chance.below(commits.length + 1) - 1];
+    const position = last ? last.commit.position + last.commit.eventCount - 1 : 0;
+    trace.note(`the store goes back from ${witness.timeline.length} to ${position}`);
+    trace.meets('went back');
+    machine.goBack(position);
+    const doomed = this.servers.filter(({ seen }) => seen > position).map(({ name }) => name);
+    witness.wentBack(position, doomed);
+  }
+
+  /** At the end: all is quiet, everything is read again, and the servers' own memory is compared with it. */
+  async ends(): Promise<void> {
+    this.look();
+    for (const server of this.servers) {
+      if (!server.serving) continue;
+      if (this.witness.doomed.has(server.name)) continue;
+      await this.#verifies(server).catch((error: unknown) => this.#explains(error, server));
+      await server.app.close();
+    }
+    const stored = this.machine.commitsFrom(0);
+    same(9, stored.map(facts), this.witness.timeline.commits.map(facts), () => 'the log at the end');
+  }
+
+  async #open(): Promise<void> {
+    const { plan, chance } = this;
+    this.#opened += 1;
+    const first = this.#opened === 1 && plan.fullFirst;
+    const release = first ? 0 : chance.below(plan.shape.releases.length);
+    const name = `server ${this.#opened} (release ${release})`;
+    const { shape, limits } = plan;
+    const server = new Server({ name, shape, release, limits, scheduler: this.scheduler, chance });
+    this.servers.push(server);
+    try {
+      await server.open(this.storeFor(server));
+    } catch (error) {
+      if (!(error instanceof Died)) server.dies();
+      const { code } = error as { code?: string };
+      if (code === 'DomainOutdated') {
+        holds('errors', functionKeysMissing(shape, release), () => `${name} was told ${String(error)} for nothing`);
+      }
+      throw error;
+    }
+  }
+
+  #refused(error: unknown): void {
+    const { code = (error as Error).name } = error as { code?: string };
+    this.trace.note(`no server: ${code}`);
+    this.trace.meets(`no server: ${code}`);
+    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'RebuildRequired'];
+    if (this.plan.troubles.includes('back')) expected.push('HistoryDiverged');
+    if (!expected.includes(code)) throw error;
+  }
+
+  /** What may keep a server from verifying: a collection that it can't attach, or a store that went back. */
+  #explains(error: unknown, { release }: Server): void {
+    const { code } = error as { code?: string };
+    if (code === 'DomainOutdated' && functionKeysMissing(this.plan.shape, release.index)) return;
+    if (code !== 'HistoryDiverged' || this.witness.era === 0) throw error;
+  }
+
+  /** Folds everything again by the engine itself, and compares with what the witness knows cannot be folded. */
+  async #verifies({ app, release, name }: Server): Promise<void> {
+    const { timeline } = this.witness;
+    const { ok, problems, position } = await app.verify();
+    const poisoned = [...timeline.heads.keys()].filter((document) => {
+      const [collection, id] = document.split(' ') as [string, string];
+      return timeline.at(release.index, collection, id).poisoned;
+    });
+    const found = problems.filter(({ code }) => code === 'Document').map(({ collection, id }) => `${collection} ${id}`);
+    same(
+      9,
+      [...new Set(found)].sort(),
+      poisoned.sort(),
+      () => `what ${name} finds by verify: ${JSON.stringify(problems)}`,
+    );
+    holds(9, ok === (problems.length === 0) && problems.length === found.length, () => JSON.stringify(problems));
+    same(3, position, timeline.length, () => `the end of the log that ${name} verified`);
+  }
+}
+
+function facts({ commit, events }: Logged): object {
+  return { commit, events: events.map(({ position, json, attachments }) => ({ position, json, attachments })) };
+}

@@ -1,0 +1,37 @@
+/** A session that others may come before: who comes first is part of the plan. */
+import type { Locked, Session } from '../../src/store/store.ts';
+
+export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+/** Each call waits for so many turns of the event loop as `turns` says. */
+export function delayed(session: Session, turns: () => number): Session {
+  const after = <Given extends unknown[], T>(method: (...given: Given) => Promise<T>, of: Locked = session) => {
+    return async (...given: Given): Promise<T> => {
+      for (let left = turns(); left > 0; left -= 1) await turn();
+      return method.apply(of, given);
+    };
+  };
+  return {
+    capabilities: session.capabilities,
+    registry: after(session.registry),
+    register: after(session.register),
+    append: after(session.append),
+    exclusive: (work) =>
+      session.exclusive((locked) =>
+        work({
+          registry: after(locked.registry, locked),
+          append: after(locked.append, locked),
+          load: after(locked.load, locked),
+          ledger: after(locked.ledger, locked),
+        }),
+      ),
+    load: after(session.load),
+    read: after(session.read),
+    scan: after(session.scan),
+    commits: after(session.commits),
+    ledger: after(session.ledger),
+    documents: after(session.documents),
+    check: after(session.check),
+    close: () => session.close(),
+  };
+}

@@ -1,0 +1,280 @@
+/** Runs a plan on a store by the public application, and has the witness judge it after every step. */
+import type { App, DocumentVersion, Outcome } from 'tidemark';
+import { buildRelease, type Release } from '../../simulation/domain/build.ts';
+import type { Input } from '../../simulation/domain/shape.ts';
+import { holds, LawBroken, same } from '../../simulation/laws/broken.ts';
+import type { Call } from '../../simulation/laws/records.ts';
+import { functionKeysMissing } from '../../simulation/laws/registry.ts';
+import { Witness } from '../../simulation/laws/witness.ts';
+import { openOn } from '../../src/engine/open.ts';
+import type { Limits } from '../../src/limits.ts';
+import type { Session, Store } from '../../src/store/store.ts';
+import { Chance } from '../../src/testing/conformance/random.ts';
+import { delayed, turn } from './delayed.ts';
+import { allDocuments, commitsFrom } from './log.ts';
+import type { CallPlan, RunPlan, Step } from './plan.ts';
+import { reads, START, type ReadStep } from './reads.ts';
+
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+interface Server {
+  readonly name: string;
+  readonly release: Release;
+  readonly limits: Partial<Limits>;
+  readonly drift: number;
+  readonly app: App;
+  seenTime: number;
+}
+
+interface Asked {
+  readonly command: CallPlan['command'];
+  readonly input: Input;
+  readonly id: string | undefined;
+  readonly actor: string | undefined;
+}
+
+/** @throws LawBroken */
+export async function interpret(plan: RunPlan, store: Store): Promise<void> {
+  const peek = await store.open();
+  const run = new Interpreter(plan, store, peek);
+  try {
+    await run.open();
+    for (const step of plan.steps) await run.takes(step);
+    await run.ends();
+  } finally {
+    await run.close();
+    await peek.close();
+  }
+}
+
+class Interpreter {
+  readonly #plan: RunPlan;
+  readonly #store: Store;
+  readonly #peek: Session;
+  readonly #witness: Witness;
+  readonly #chance = new Chance(1);
+  readonly #asked: Asked[] = [];
+  readonly #shown: DocumentVersion[] = [];
+  #servers: Server[] = [];
+  #calls = 0;
+  #opened = 0;
+  #delays = 0;
+  #clock = START;
+
+  constructor(plan: RunPlan, store: Store, peek: Session) {
+    this.#plan = plan;
+    this.#store = store;
+    this.#peek = peek;
+    this.#witness = new Witness({
+      shape: plan.shape,
+      doubts: new Set(),
+      contention: !peek.capabilities.exclusive,
+      mayBe: {
+        unavailable: false,
+        overloaded: plan.servers.some(({ limits }) => (limits.queueCommandsMax ?? 0) < 100),
+        clockAhead: false,
+        diverged: false,
+      },
+    });
+  }
+
+  async open(): Promise<void> {
+    for (const { release, limits, drift } of this.#plan.servers) await this.#open(release, limits, drift);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map(({ app }) => app.close()));
+  }
+
+  async takes(step: Step): Promise<void> {
+    // Releases may each lack what the other has registered: then nobody can write this log any more.
+    if (this.#servers.length === 0) return;
+    switch (step.kind) {
+      case 'calls':
+        await this.#settle(step.calls.map((call) => this.#calling(call)));
+        return;
+      case 'reopen': {
+        const server = this.#server(step.server);
+        const waiting = step.calls.map((call) => this.#calling({ ...call, server: step.server }, true));
+        // Closing waits for what was asked for, but not for what is still being prepared.
+        const closing = server.app.close();
+        await this.#settle(waiting);
+        await closing;
+        this.#servers = this.#servers.filter((one) => one !== server);
+        await this.#open(step.release, server.limits, server.drift);
+        if (this.#servers.length === 0) await this.#open(server.release.index, server.limits, server.drift);
+        return;
+      }
+      default:
+        return this.#reads(step);
+    }
+  }
+
+  /** Everything is read once more, by the store and by every server. */
+  async ends(): Promise<void> {
+    const { timeline } = this.#witness;
+    const stored = await commitsFrom(this.#peek, 0);
+    same(3, stored, timeline.commits, () => 'the log at the end');
+    const heads = (await allDocuments(this.#peek)).map(
+      ({ collection, id, head }) => [`${collection} ${id}`, head] as const,
+    );
+    same(4, new Map(heads), new Map(timeline.heads), () => 'the heads of all documents');
+    same(9, await this.#peek.check(), [], () => 'what the store finds wrong with itself');
+    for (const server of this.#servers) await this.#verifies(server);
+  }
+
+  async #open(wanted: number, limits: Partial<Limits>, drift: number): Promise<void> {
+    const { shape } = this.#plan;
+    const index = wanted % shape.releases.length;
+    const release = buildRelease(shape, index, turn);
+    const name = `server ${(this.#opened += 1)} (release ${index})`;
+    const registered = await this.#registered();
+    const isNew = [...release.collections.keys()].some((collection) => !registered.has(collection));
+    const needsRebuild = isNew && this.#witness.timeline.length > 0;
+    try {
+      const store: Store = {
+        name: this.#store.name,
+        open: async () => delayed(await this.#store.open(), () => this.#delay()),
+      };
+      const [collections, commands] = [[...release.collections.values()], [...release.commands.values()]];
+      const app = await openOn({ store, collections, commands, logger: SILENT, limits }, this.#runtime(drift));
+      this.#servers.push({ name, release, limits, drift, app: app as App, seenTime: 0 });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const justified =
+        (code === 'DomainOutdated' && functionKeysMissing(shape, index)) ||
+        (code === 'RebuildRequired' && needsRebuild);
+      holds('errors', justified, () => `${name} was told ${String(error)} for nothing`);
+      return;
+    }
+    holds(4, !needsRebuild, () => `${name} was opened with a collection that no earlier event was attached to`);
+  }
+
+  #runtime(drift: number) {
+    const bytes = new Uint8Array(16);
+    return {
+      now: () => (this.#clock += 1) + drift,
+      turn,
+      sleep: turn,
+      random: () => this.#chance.below(2 ** 30) / 2 ** 30,
+      randomBytes: () => bytes.map(() => this.#chance.below(256)),
+    };
+  }
+
+  /** How many others may come before the next call of a store, as the plan says. */
+  #delay(): number {
+    const { delays } = this.#plan;
+    return delays[(this.#delays += 1) % delays.length]!;
+  }
+
+  #server(number: number): Server {
+    return this.#servers[number % this.#servers.length]!;
+  }
+
+  async #registered(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#peek.registry()).collections.map(({ name }) => name));
+  }
+
+  /** Shows the witness what has come to the log. */
+  async #look(): Promise<number> {
+    const { timeline } = this.#witness;
+    const registered = await this.#registered();
+    for (const logged of await commitsFrom(this.#peek, timeline.length)) this.#witness.takes(logged, registered);
+    return timeline.length;
+  }
+
+  /** Begins a call; nothing of it is judged before all of its step are answered. */
+  async #calling(plan: CallPlan, closing = false): Promise<Call> {
+    const server = this.#server(plan.server);
+    const { command, input, id, actor } = this.#fitted(plan);
+    const { app, release, name, seenTime } = server;
+    const token = `call ${(this.#calls += 1)}`;
+    const unchanged = this.#rests(plan, release);
+    const { length: after } = this.#witness.timeline;
+    const asked = { command, input, id, actor, unchanged };
+    const call: Call = {
+      ...asked,
+      token,
+      server: name,
+      release: release.index,
+      seenTime,
+      after,
+      era: 0,
+      endEra: 0,
+      closing,
+    };
+    this.#witness.asks(call);
+    const options = { id, actor, causation: token, unchanged };
+    let told: Pick<Call, 'outcome' | 'error'>;
+    try {
+      told = { outcome: (await app.execute(release.commands.get(command)!, input, options)) as Outcome };
+    } catch (error) {
+      told = { error };
+    }
+    server.seenTime = Math.max(server.seenTime, told.outcome?.events.at(-1)?.recordedAt ?? 0);
+    return Object.assign(call, { told });
+  }
+
+  async #settle(calling: readonly Promise<Call>[]): Promise<void> {
+    const calls = (await Promise.all(calling)) as (Call & { told: Pick<Call, 'outcome' | 'error'> })[];
+    const upTo = await this.#look();
+    for (const call of calls) this.#witness.answered(Object.assign(call, call.told, { upTo }));
+  }
+
+  #fitted({ command, input, id, again, actor }: CallPlan): Asked {
+    const old = again === undefined ? undefined : this.#asked.at(-1 - again);
+    if (old) return old;
+    const { types } = this.#plan.shape;
+    const known = new Set(types.map(({ name }) => name));
+    const emits = input.emits.map((emit) => (known.has(emit.type) ? emit : { ...emit, type: types[0]!.name }));
+    const asked: Asked = {
+      command,
+      input: plainInput({ ...input, emits }),
+      id: id === undefined ? undefined : `k${id}`,
+      actor: actor ? 'ann' : undefined,
+    };
+    this.#asked.push(asked);
+    return asked;
+  }
+
+  #rests({ rests }: CallPlan, { collections }: Release): DocumentVersion[] {
+    const document = rests && this.#shown.at(-1 - rests.ago);
+    if (!document || !collections.has(document.collection)) return [];
+    const { collection, id, version } = document;
+    return [{ collection, id, version: rests.ahead ? version + 1 : version }];
+  }
+
+  async #reads(step: ReadStep): Promise<void> {
+    const { app, release, name } = this.#server(step.server);
+    const { shape } = this.#plan;
+    const from = { app, release, server: name, shape, timeline: this.#witness.timeline };
+    const reading = await reads(step, from).catch((error: unknown) => {
+      throw new LawBroken('errors', `${step.kind} at ${name} threw ${String(error)}`);
+    });
+    if (reading.kind === 'get' && !reading.at) this.#shown.push(...(reading.documents ?? []));
+    this.#witness.read(reading);
+  }
+
+  async #verifies({ app, release, name }: Server): Promise<void> {
+    const { timeline } = this.#witness;
+    if (functionKeysMissing(this.#plan.shape, release.index)) return;
+    const { problems, position } = await app.verify();
+    const poisoned = [...timeline.heads.keys()].filter((document) => {
+      const [collection, id] = document.split(' ') as [string, string];
+      return timeline.at(release.index, collection, id).poisoned;
+    });
+    const found = problems.map(({ code, collection, id }) => (code === 'Document' ? `${collection} ${id}` : code));
+    same(
+      9,
+      [...new Set(found)].sort(),
+      poisoned.sort(),
+      () => `what ${name} finds by verify (${JSON.stringify(problems)})`,
+    );
+    same(3, position, timeline.length, () => `the end that ${name} verified`);
+  }
+}
+
+/** Without the fields that are undefined, which an input that comes by JSON wouldn't have. */
+function plainInput(input: Input): Input {
+  return JSON.parse(JSON.stringify(input)) as Input;
+}

@@ -1,0 +1,49 @@
+/**
+ * Random domains, random commands from several servers, restarts between: after every step the log is what a model of the
+ * laws says. `npm run model -- --seed N --hours H` goes on for hours.
+ */
+import { expect, it } from 'vitest';
+import { memory } from 'tidemark/memory';
+import { Chance } from '../../src/testing/conformance/random.ts';
+import { onEveryStore } from '../support/stores.ts';
+import { DEFECTS_FOUND, mutantNamed } from './mutants.ts';
+import { checkStore } from './property.ts';
+
+/** Plans for each store: those that write to a disk get fewer. */
+const RUNS = Number(process.env['TIDEMARK_RUNS'] ?? 2_500);
+const DISK_SHARE = 10;
+/** A defect must show within so many plans. */
+const DEFECT_RUNS = 2_000;
+
+onEveryStore('the model', (makeStore) => {
+  it(
+    'laws 1 to 6 and 9, lessons 1, 2, 6, 7, 8, 9, 20, 21, 26: what is recorded, answered and read is what the model says',
+    { timeout: 600_000 },
+    async () => {
+      // Derived, so that a seed given for one store is the same for all, and printed with the failure.
+      const seed = Chance.fromEnvironment().seed | 0;
+      const runs = makeStore().name === 'memory' ? RUNS : Math.ceil(RUNS / DISK_SHARE);
+      const { failure } = await checkStore(makeStore, { seed, runs });
+      if (failure !== undefined) throw new Error(`${failure}\nAgain: TIDEMARK_SEED=${seed}`);
+    },
+  );
+});
+
+it.each(DEFECTS_FOUND)('finds a store that %s', { timeout: 120_000 }, async (defect) => {
+  const { makeStore } = mutantNamed(defect);
+  const { failure } = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS, endOnFailure: true });
+  expect(failure).toMatch(/^LawBroken/);
+});
+
+it('shrinks a failure to a few steps, and finds it again by its seed', { timeout: 120_000 }, async () => {
+  const { makeStore } = mutantNamed('skips a version');
+  const first = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS });
+  expect(first.failure).toMatch(/LawBroken: law \d/);
+  expect(first.counterexample!.steps.length).toBeLessThan(4);
+  const again = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS });
+  expect(again.runs).toBe(first.runs);
+});
+
+it('passes what the defects are planted in, when there is none', async () => {
+  expect((await checkStore(() => memory(), { seed: 5, runs: 50 })).failure).toBeUndefined();
+});

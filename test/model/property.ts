@@ -1,0 +1,27 @@
+/** The property that every store must have, for the tests and for runs of hours. */
+import * as fc from 'fast-check';
+import type { Store } from 'tidemark';
+import { interpret } from './interpreter.ts';
+import { plan, type RunPlan } from './plan.ts';
+
+export interface Checked {
+  readonly seed: number;
+  /** How many plans were run. */
+  readonly runs: number;
+  /** For a plan that broke a law: all that is needed to run it again, shrunk as far as it would. */
+  readonly failure: string | undefined;
+  readonly counterexample?: RunPlan;
+}
+
+/** Runs so many random plans, each on a store of its own. */
+export async function checkStore(
+  makeStore: () => Store | Promise<Store>,
+  { seed, runs, endOnFailure = false }: { seed: number; runs: number; endOnFailure?: boolean },
+): Promise<Checked> {
+  const property = fc.asyncProperty(plan, async (plan: RunPlan) => interpret(plan, await makeStore()));
+  const result = await fc.check(property, { seed, numRuns: runs, endOnFailure });
+  const { failed, numRuns, errorInstance } = result;
+  if (!failed) return { seed, runs: numRuns, failure: undefined };
+  const failure = `${String(errorInstance)}\n${fc.defaultReportMessage(result)}`;
+  return { seed, runs: numRuns, failure, counterexample: result.counterexample![0] };
+}

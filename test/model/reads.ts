@@ -1,0 +1,88 @@
+/** Reads what a plan asks for, and writes down what was told. */
+import type { App, RecordedEvent } from 'tidemark';
+import type { Release } from '../../simulation/domain/build.ts';
+import type { DomainShape } from '../../simulation/domain/shape.ts';
+import type { At, Reading } from '../../simulation/laws/records.ts';
+import type { Timeline } from '../../simulation/laws/timeline.ts';
+import type { PastPlan, Step } from './plan.ts';
+
+/** When plans begin; the clock advances by a step for each look at it. */
+export const START = 1_700_000_000_000;
+
+export type ReadStep = Exclude<Step, { kind: 'calls' | 'reopen' }>;
+
+/** Whom it is read from, and what is known. */
+export interface From {
+  readonly app: App;
+  readonly release: Release;
+  readonly server: string;
+  readonly shape: DomainShape;
+  readonly timeline: Timeline;
+}
+
+export async function reads(step: ReadStep, { app, release, server, shape, timeline }: From): Promise<Reading> {
+  const after = timeline.length;
+  const base = { server, release: release.index, after, upTo: after, era: 0, endEra: 0 };
+  const names = [...release.collections.keys()];
+  const nameOf = (number: number): string => names[number % names.length]!;
+  let reading: Reading;
+  switch (step.kind) {
+    case 'get': {
+      const at = past(step.at, timeline);
+      const ids = at && 'version' in at ? step.ids.slice(0, 1) : step.ids;
+      const collection = nameOf(step.collection);
+      reading = { ...base, kind: 'get', collection, ids, at };
+      try {
+        reading.documents = await app.get(release.collections.get(collection)!, ids, at as never);
+      } catch (error) {
+        reading.error = error;
+      }
+      break;
+    }
+    case 'history': {
+      const collection = nameOf(step.collection);
+      reading = { ...base, kind: 'history', collection, id: step.id };
+      reading.events = await all(app.history(release.collections.get(collection)!, step.id));
+      break;
+    }
+    case 'events': {
+      const { from, before, reverse, type } = step;
+      const { types: shapes } = shape;
+      const types = type === undefined ? undefined : [shapes[type % shapes.length]!.name, '$ERRORED'];
+      reading = { ...base, kind: 'events', from, before, types, reverse };
+      reading.events = await all(app.events({ after: from, before, types, reverse }));
+      break;
+    }
+    case 'fold': {
+      const collection = nameOf(step.collection);
+      reading = { ...base, kind: 'fold', collection };
+      try {
+        reading.documents = await app.fold(release.collections.get(collection)!);
+      } catch (error) {
+        reading.error = error;
+      }
+      break;
+    }
+    case 'status':
+      reading = { ...base, kind: 'status', status: await app.status() };
+      break;
+    case 'outcome':
+      reading = { ...base, kind: 'outcome', id: `k${step.id}` };
+      reading.outcome = await app.outcome(reading.id);
+  }
+  return reading;
+}
+
+function past(plan: PastPlan, { commits }: Timeline): At {
+  if (!plan) return undefined;
+  const { by, value } = plan;
+  if (by !== 'time') return { [by]: value } as unknown as At;
+  const recordedAt = commits.at(value % (commits.length + 1))?.commit.recordedAt ?? START;
+  return { time: recordedAt + (value % 3) - 1 };
+}
+
+async function all(items: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
+  const found: RecordedEvent[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}

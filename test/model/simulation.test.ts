@@ -1,0 +1,105 @@
+/** The engine in a simulated world: thousands of seeds, the proof that a seed is a run, and defects that must be found. */
+import { describe, expect, it } from 'vitest';
+import { DEFECTS } from '../../simulation/defects.ts';
+import { runSeed, type Run } from '../../simulation/run.ts';
+import type { Plant } from '../../simulation/world.ts';
+import { machineRuntime } from '../../src/engine/runtime.ts';
+import { Turns } from '../../src/store/turns.ts';
+import { Chance } from '../../src/testing/conformance/random.ts';
+
+// Taken before a run poisons them: what others in the process have.
+const { random } = Math;
+const later = setTimeout;
+
+/** Seeds that every run of the tests goes through; `npm run simulate` goes on for hours. */
+const SEEDS = Number(process.env['TIDEMARK_RUNS'] ?? 2_500);
+/** A planted defect must show within so many seeds. */
+const DEFECT_SEEDS = 600;
+
+function report({ seed, broken, tail }: Run): string {
+  return `${broken!.message}\n${tail.slice(-25).join('\n')}\nAgain: npm run simulate -- --seed ${seed} --runs 1 --trace`;
+}
+
+/** What must have been met, or the simulation is no longer what it was: an idle world breaks no law. */
+const TROUBLES = `
+  append stored, append refused, append behind, append diverged,
+  locked append stored, locked append refused, locked append behind,
+  doubt, late append stored, late append refused, late commit, went back, died, died with the lock,
+  succeeded, ERROR, REFUSED, ODD, replayed,
+  get, get refused, history, events, outcome, fold, status,
+  Conflict, CommandIdReused, StoreUnavailable, HistoryDiverged, Overloaded, Closed, ClockAhead, InvalidInput, AbortError,
+  no server: DomainOutdated, no server: RebuildRequired`
+  .trim()
+  .split(/,\s+/);
+
+const neverAnswering: Plant = (store) => ({
+  name: store.name,
+  open: async () => ({ ...(await store.open()), append: () => new Promise(() => undefined) }),
+});
+
+describe('the simulation', () => {
+  it(
+    `laws 1 to 7 and 9, lessons 1, 2, 3, 9, 10, 20, 22, 23: ${SEEDS} worlds break none`,
+    { timeout: 600_000 },
+    async () => {
+      const { seed } = Chance.fromEnvironment();
+      const met = new Set<string>();
+      for (let index = 0; index < SEEDS; index += 1) {
+        const run = await runSeed(seed + index);
+        if (run.broken) throw new Error(report(run));
+        for (const what of run.met.keys()) met.add(what);
+      }
+      // A handful of worlds, as for a look at one seed, need not meet everything.
+      expect(TROUBLES.filter((what) => SEEDS >= 1_000 && !met.has(what))).toEqual([]);
+    },
+  );
+
+  it('replays a run exactly from its seed, whatever else goes on in the process', async () => {
+    const seeds = Array.from({ length: 12 }, (_, index) => 7_000 + index);
+    const alone = [];
+    for (const seed of seeds) alone.push((await runSeed(seed)).digest);
+    let noise = true;
+    const hum = (): void => {
+      if (noise) later(hum, random());
+    };
+    for (let loops = 0; loops < 20; loops += 1) hum();
+    // All at once, among timers that fire when they like.
+    const together = await Promise.all(seeds.map((seed) => runSeed(seed)));
+    noise = false;
+    expect(together.map(({ digest }) => digest)).toEqual(alone);
+    expect(new Set(alone).size).toBe(seeds.length);
+  });
+
+  const asking: Record<string, () => unknown> = {
+    'Math.random': () => Math.random(),
+    'Date.now': () => Date.now(),
+    setImmediate: () => setImmediate(() => undefined),
+    'performance.now': () => performance.now(),
+    'crypto.randomUUID': () => crypto.randomUUID(),
+    'what the engine imports by name from node:crypto': () => machineRuntime().randomBytes(),
+    'what a store imports by name from node:timers/promises': () => new Turns().take(),
+  };
+  it.each(Object.keys(asking))('finds code that asks for %s', async (source) => {
+    const plant: Plant = (store) => ({
+      name: store.name,
+      open: async () => {
+        asking[source]!();
+        return store.open();
+      },
+    });
+    expect((await runSeed(1, { plant })).broken?.law).toBe('determinism');
+  });
+
+  it('finds what waits for ever', async () => {
+    expect((await runSeed(3, { plant: neverAnswering })).broken?.law).toBe('liveness');
+  });
+});
+
+describe('the simulation finds a store where', () => {
+  it.each(Object.keys(DEFECTS))('%s', { timeout: 300_000 }, async (name) => {
+    for (let seed = 1; seed <= DEFECT_SEEDS; seed += 1) {
+      if ((await runSeed(seed, { plant: DEFECTS[name]! })).broken) return;
+    }
+    throw new Error(`the defect lived through ${DEFECT_SEEDS} seeds`);
+  });
+});
