@@ -31,8 +31,8 @@ export class BareLoop {
   #position: number;
   #n = 0;
 
-  /** On a file that a marketplace was opened on, and in which every service and buyer exists. */
-  constructor(file: string) {
+  /** On a file that a marketplace was opened on, and in which every service and so many buyers exist. */
+  constructor(file: string, buyers = BUYERS) {
     const database = new DatabaseSync(file);
     database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768',
@@ -62,7 +62,7 @@ export class BareLoop {
         .map((row) => Number(row['id']));
     this.#services = ids('service-%');
     this.#buyers = ids('buyer-%');
-    if (this.#services.length !== SERVICES || this.#buyers.length !== BUYERS)
+    if (this.#services.length !== SERVICES || this.#buyers.length !== buyers)
       throw new Error('Not every service and buyer exists.');
     for (const row of database
       .prepare('SELECT document, max(version) AS head FROM attachments GROUP BY document')
@@ -89,7 +89,7 @@ export class BareLoop {
       const n = this.#n;
       const id = `${now.toString(16).padStart(12, '0')}-7000-8000-${n.toString(16).padStart(17, '0')}`;
       const service = this.#services[(n * 7_919) % SERVICES]!;
-      const buyer = this.#buyers[(n * 7_907) % BUYERS]!;
+      const buyer = this.#buyers[(n * 7_907) % this.#buyers.length]!;
       const serviceHead = this.#head(service);
       const buyerHead = this.#head(buyer);
       const digest = this.#digests[n % 1_024]!;
@@ -100,7 +100,7 @@ export class BareLoop {
         1,
         now,
         `[${service},${serviceHead},${buyer},${buyerHead}]`,
-        `{"service_id":"service-${n % SERVICES}","buyer_id":"buyer-${n % BUYERS}","price":5}`,
+        `{"service_id":"service-${n % SERVICES}","buyer_id":"buyer-${n % this.#buyers.length}","price":5}`,
       );
       attachments.push(service, serviceHead, this.#position, this.#type, buyer, buyerHead, this.#position, this.#type);
     }

@@ -16,7 +16,7 @@ import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
 import { throughput } from './measures/throughput.ts';
 import { twoProcesses } from './measures/two-processes.ts';
-import { buyerId, buyService, BUYERS, openMarket, serviceId } from './workload.ts';
+import { makeMarket } from './workload.ts';
 
 const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   throughput,
@@ -55,7 +55,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   const results: Record<string, Measured> = {};
   try {
-    await makeTemplate(join(folder, 'template.db'));
+    await makeMarket(join(folder, 'template.db'));
     for (const name of names) {
       console.error(`measuring ${name} …`);
       results[name] = await inProcess(name, folder);
@@ -74,17 +74,6 @@ async function main(): Promise<number> {
     console.log(JSON.stringify({ machine, quick: values.quick, results, missed: missed.map(({ name }) => name) }));
   }
   return missed.length > 0 ? 1 : 0;
-}
-
-async function makeTemplate(file: string): Promise<void> {
-  const app = await openMarket(file);
-  await Promise.all(
-    Array.from({ length: BUYERS / 10 }, async (_, slice) => {
-      for (let n = slice * 10; n < slice * 10 + 10; n += 1)
-        await app.execute(buyService, { service_id: serviceId(n), buyer_id: buyerId(n) });
-    }),
-  );
-  await app.close();
 }
 
 async function inProcess(name: string, folder: string): Promise<Measured> {

@@ -3,7 +3,7 @@ import { domain, failure, open, type, type App } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 
 export const SERVICES = 5_000;
-export const BUYERS = 45_000;
+export const BUYERS = 20_000;
 
 const market = domain({
   events: {
@@ -41,7 +41,7 @@ export const parts = { collections: [services, users], commands: [createService,
 export type Market = App<(typeof parts.commands)[number]>;
 
 export const serviceId = (n: number): string => `service-${n % SERVICES}`;
-export const buyerId = (n: number): string => `buyer-${n % BUYERS}`;
+export const buyerId = (n: number, buyers = BUYERS): string => `buyer-${n % buyers}`;
 
 /** An open marketplace with 5,000 services that never sell out. */
 export async function openMarket(file: string): Promise<Market> {
@@ -54,6 +54,18 @@ export async function openMarket(file: string): Promise<Market> {
     );
   }
   return app;
+}
+
+/** Makes a log in which every service exists, and so many buyers have bought once. */
+export async function makeMarket(file: string, buyers = BUYERS): Promise<void> {
+  const app = await openMarket(file);
+  await Promise.all(
+    Array.from({ length: buyers / 10 }, async (_, slice) => {
+      for (let n = slice * 10; n < slice * 10 + 10; n += 1)
+        await app.execute(buyService, { service_id: serviceId(n), buyer_id: buyerId(n, buyers) });
+    }),
+  );
+  await app.close();
 }
 
 /** Buys with so many callers at once until the time is over; each service's turn comes as if at random. */

@@ -3,14 +3,18 @@ import { DatabaseSync } from 'node:sqlite';
 import { BareLoop } from '../bare.ts';
 import type { Bench, Figure } from '../bench.ts';
 import { LIMITS } from '../limits.ts';
-import { BUYERS, median, openMarket, SERVICES, services, users } from '../workload.ts';
+import { makeMarket, median, openMarket, SERVICES, services, users } from '../workload.ts';
 
 const EVENTS = 1_000_000;
 
-export async function fold({ template, copyOf, quick, rounds }: Bench): Promise<Figure[]> {
-  const file = copyOf(template);
+/** With the services 50,000 documents, and the one seller. */
+const BUYERS = 45_000;
+
+export async function fold({ fresh, quick, rounds }: Bench): Promise<Figure[]> {
+  const file = fresh();
+  await makeMarket(file, BUYERS);
   const events = quick ? EVENTS / 10 : EVENTS;
-  const bare = new BareLoop(file);
+  const bare = new BareLoop(file, BUYERS);
   while (bare.position < events) bare.write(1_024);
   bare.close();
   const figures: Figure[] = [];

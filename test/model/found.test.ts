@@ -37,6 +37,7 @@ async function logOf(
   return store;
 }
 
+const clock = (): number => 1_000_000;
 const bought = { service_id: 's1', buyer_id: 'b1' };
 const logger = keepingLogger();
 
@@ -100,7 +101,6 @@ describe('what the simulation has found', () => {
   });
 
   it('law 9, lesson 22: what a read has seen while a batch was under way must be on the history that took the batch', async () => {
-    const clock = (): number => 1_000_000;
     const [lost, found] = [memory({ clock }), memory({ clock })];
     const logs = await Promise.all([lost, found].map((store) => open({ store, ...parts, clock })));
     for (const log of logs) await log.execute(createService, { service_id: 's1' }, { id: 'same' });
