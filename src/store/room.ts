@@ -1,10 +1,16 @@
 /** How much of the log one answer may still hold: rows, and bytes of their text. */
 import { PAGE_BYTES_MAX } from './store.ts';
 
+/** UTF-8 needs at most so many bytes for each UTF-16 code unit. */
+const BYTES_A_UNIT = 3;
+
 /** Counts the events of one answer, which may be spread over several documents. */
 export class Room {
   #rows: number;
   #bytes = PAGE_BYTES_MAX;
+  /** Texts whose bytes aren't counted yet: nearly always all of an answer fit by far, and counting costs as much as reading. */
+  #uncounted: string[] = [];
+  #uncountedUnits = 0;
   #empty = true;
   #full = false;
 
@@ -23,14 +29,23 @@ export class Room {
    */
   take(text: string): boolean {
     if (this.#full || this.#rows <= 0) return false;
-    const bytes = Buffer.byteLength(text);
-    if (bytes > this.#bytes && !this.#empty) {
-      this.#full = true;
-      return false;
+    if ((this.#uncountedUnits + text.length) * BYTES_A_UNIT > this.#bytes) {
+      this.#count();
+      if (Buffer.byteLength(text) > this.#bytes && !this.#empty) {
+        this.#full = true;
+        return false;
+      }
     }
     this.#rows -= 1;
-    this.#bytes -= bytes;
+    this.#uncounted.push(text);
+    this.#uncountedUnits += text.length;
     this.#empty = false;
     return true;
+  }
+
+  #count(): void {
+    for (const text of this.#uncounted) this.#bytes -= Buffer.byteLength(text);
+    this.#uncounted = [];
+    this.#uncountedUnits = 0;
   }
 }
