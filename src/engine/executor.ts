@@ -114,7 +114,7 @@ export class Executor {
         }
         if (attempt.stored) {
           const { draft, receipt } = attempt.stored;
-          await this.#core.watermark.confirm(draft.batch!.seen, receipt.end, session);
+          await this.#confirm(draft, receipt);
           settle(this.#core, attempt.stored.draft, attempt.stored.receipt);
           tries = 0;
         }
@@ -125,6 +125,17 @@ export class Executor {
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
         await runtime.sleep(runtime.random() * BACKOFF_MAX_MS);
       }
+    }
+  }
+
+  /** What was stored must be on the history that this server knows. If that can't be told now, the callers are in doubt. */
+  async #confirm({ batch, drafted }: Draft, { end }: Stored): Promise<void> {
+    const { watermark, session } = this.#core;
+    try {
+      await watermark.confirm(batch!.seen, end, session);
+    } catch (error) {
+      for (const { entry } of drafted) entry.sentInDoubt = true;
+      throw error;
     }
   }
 

@@ -42,12 +42,25 @@ function differs(): boolean {
   }
 }
 
+/**
+ * A generation that the registry may have had: its collections could have been registered in that many steps, and
+ * nothing else depends on it.
+ */
+function possible({ table, column, made }: Damage): boolean {
+  if (table !== 'meta' || column !== 'value' || made !== 'as it is') return false;
+  const database = new DatabaseSync(file, { readOnly: true });
+  const sql = 'SELECT value BETWEEN 1 AND (SELECT count(*) FROM registry) AS possible FROM meta';
+  const row = database.prepare(sql).get();
+  database.close();
+  return row?.['possible'] === 1;
+}
+
 const tally = { done: 0, found: 0 };
 
 test('law 9: any value of any type in any column: found, and nothing but our errors surfaces', async () => {
   const broken = async (one: Damage): Promise<void> => {
     if (!damage(copied(), one)) return;
-    const live = differs();
+    const live = differs() && !possible(one);
     if (live) tally.done += 1;
     expect(await foreignErrors(file)).toEqual([]);
     if (!live) return;
