@@ -256,7 +256,7 @@ describe('each law', () => {
     expect(broken(judge({ rounds: 99, sales: 1 }, result, await proof()))).toEqual([]);
   });
 
-  it('race: servers at work at once that never met in a conflict', async () => {
+  it('lesson 25: race: servers at work at once that never met in a conflict', async () => {
     // A store without a check never refuses: only the race itself is judged here.
     await raceOn(unchecked(memory()));
     expect(result.meetings.rounds).toBeGreaterThan(0);

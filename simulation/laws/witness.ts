@@ -85,7 +85,16 @@ export class Witness {
   /** Something was read. Readings that span two eras are nobody's to judge. @throws LawBroken */
   read(reading: Reading): void {
     if (!('error' in reading) || reading.error === undefined) this.#mustNotice(reading, `answered ${reading.kind}`);
+    if (reading.kind === 'status' && this.#wasEnd(reading.status)) return;
     if (reading.era === this.era && reading.endEra === this.era) checkReading(this.timeline, reading);
+  }
+
+  /** What was lost may be the last that a server was told: by an answer that was on its way when the store went back. */
+  #wasEnd(status: { readonly position: number; readonly hash: string } | undefined): boolean {
+    return this.#lost.some(
+      ({ commit: { position, eventCount, hash } }) =>
+        position + eventCount - 1 === status?.position && hash === status.hash,
+    );
   }
 
   /** The store went back in time, to this position. What was lost may be answered to those who asked before. */

@@ -21,12 +21,17 @@ interface Folding {
   state: unknown;
 }
 
+/** The highest number that a document may have: more than a log has room for. */
+const NUMBERS_MAX = 2 ** 31;
+
 /** What is folded, by the store's numbers: a look-up by id for each attachment costs as much as folding it. */
 interface Fold {
   readonly core: Core;
   readonly wanted: ReadonlyMap<string, CollectionDefinition>;
   /** Null for documents of other collections. */
   readonly documents: (Folding | null | undefined)[];
+  /** In the order of their first events. */
+  readonly folding: Folding[];
 }
 
 /**
@@ -38,8 +43,9 @@ export async function foldCollections(
   core: Core,
   collections: readonly AnyCollection[],
 ): Promise<readonly ReadonlyMap<string, Document<unknown>>[]> {
-  const definitions = collections.map((collection) => knownCollection(core, collection));
-  const fold: Fold = { core, wanted: new Map(definitions.map((one) => [one.name, one])), documents: [] };
+  // Not `map`, which passes over the holes of a sparse array.
+  const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
+  const fold: Fold = { core, wanted: new Map(definitions.map((one) => [one.name, one])), documents: [], folding: [] };
   const { documents } = fold;
   const known = (document: number): boolean => documents[document] !== undefined;
   let after = 0;
@@ -51,8 +57,11 @@ export async function foldCollections(
     await core.watermark.observe(before, page.end, core.session);
     end ??= page.end;
     for (const { document, collection, id } of page.named) {
+      // Numbers are small: an array of far larger ones would be no array any more, and only damage can have made them.
+      if (document > NUMBERS_MAX) throw unnamed(page.events[0]!.position);
       const definition = fold.wanted.get(collection);
       documents[document] = definition ? { definition, id, ...unborn(definition, id) } : null;
+      if (documents[document]) fold.folding.push(documents[document]);
     }
     for (const event of page.events) {
       if (event.position > end.position) break;
@@ -100,10 +109,10 @@ function unnamed(position: number): LogCorrupt {
   );
 }
 
-function documentsOf({ documents }: Fold, definition: CollectionDefinition): ReadonlyMap<string, Document<unknown>> {
+function documentsOf({ folding: all }: Fold, definition: CollectionDefinition): ReadonlyMap<string, Document<unknown>> {
   const made = new Map<string, Document<unknown>>();
-  for (const folding of documents) {
-    if (folding?.definition !== definition || folding.version === 0) continue;
+  for (const folding of all) {
+    if (folding.definition !== definition || folding.version === 0) continue;
     made.set(folding.id, documentOf(definition.name, folding.id, folding));
   }
   return made;

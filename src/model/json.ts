@@ -79,6 +79,8 @@ function objectCopy(object: object, depth: number): unknown {
     fault = fieldFault(field);
     if (fault !== undefined) return undefined;
     const value = (object as Record<string, unknown>)[field];
+    // Looking may have run code, which may have copied something else.
+    fault = undefined;
     if (value === undefined) continue;
     copy[field] = copyOf(value, depth + 1);
     if (fault !== undefined) {
@@ -163,14 +165,19 @@ export function freezeJson(value: unknown): Fault | undefined {
   }
 }
 
-/** Freezes deeply what is known to be plain, as `JSON.parse` or {@link plainCopy} gave it: nothing is looked for in it. */
-export function freezePlain(value: object): void {
+/**
+ * Freezes deeply what is known to be plain, as `JSON.parse` or {@link plainCopy} gave it: nothing is looked for in it.
+ *
+ * @throws SyntaxError if it is nested deeper than anything that could have been stored
+ */
+export function freezePlain(value: object, depth = 0): void {
+  if (depth > JSON_DEPTH_MAX) throw new SyntaxError(`nested deeper than ${JSON_DEPTH_MAX} levels`);
   if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === 'object' && item !== null) freezePlain(item as object);
+    for (const item of value) if (typeof item === 'object' && item !== null) freezePlain(item as object, depth + 1);
   } else {
     for (const field in value) {
       const part = (value as Record<string, unknown>)[field];
-      if (typeof part === 'object' && part !== null) freezePlain(part);
+      if (typeof part === 'object' && part !== null) freezePlain(part, depth + 1);
     }
   }
   Object.freeze(value);
@@ -248,11 +255,13 @@ function sortedFields(object: object): readonly string[] {
   return fields;
 }
 
-/** The same few names come again and again: quoting them anew is a third of the work. */
+/** The same few names come again and again, and they are short: quoting them anew is a third of the work. */
 const QUOTED_MAX = 1_000;
+const QUOTED_LENGTH_MAX = 64;
 const quotedNames = new Map<string, string>();
 
 function quoted(name: string): string {
+  if (name.length > QUOTED_LENGTH_MAX) return JSON.stringify(name);
   let text = quotedNames.get(name);
   if (text === undefined) {
     if (quotedNames.size >= QUOTED_MAX) quotedNames.clear();

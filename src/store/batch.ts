@@ -2,6 +2,9 @@
 import { ClockAhead, InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { Batch, Commit } from './store.ts';
 
+/** As the contract has it. */
+const HASH = /^[0-9a-f]{64}$/;
+
 /** The last moment that a `Date` can name. A later time is no clock's. */
 const TIME_MAX = 8.64e15;
 
@@ -16,8 +19,9 @@ export interface Clock {
 export function assertBatch({ commits, reads }: Batch): void {
   if (commits.length === 0) throw invalid('it has no commits', {});
   const ids = new Set<string>();
-  for (const { command, events, time } of commits) {
+  for (const { command, events, time, digest } of commits) {
     ids.add(command.id);
+    if (!HASH.test(command.fingerprint) || !HASH.test(digest)) throw invalid('a hash is none', { command: command.id });
     if (events.length === 0) throw invalid('a commit has no events', { command: command.id });
     if (!Number.isInteger(time) || time < 0) throw invalid('a commit has no time', { command: command.id });
   }

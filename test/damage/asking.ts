@@ -23,6 +23,7 @@ export const QUESTIONS: Readonly<Record<string, (app: ShopApp) => Promise<unknow
   outcome: (app) => app.outcome('c205'),
   outcomeFailed: (app) => app.outcome('c236'),
   outcomeErrored: (app) => app.outcome('c300'),
+  fold: (app) => app.fold([services, users]),
   verify: (app) => app.verify(),
   executeAgain: (app) =>
     app.execute(buyService, { service_id: 's5', buyer_id: 'b5' }, { id: 'c205', actor: 'actor-1' }),

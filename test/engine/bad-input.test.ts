@@ -388,7 +388,7 @@ onEveryStore('bugs in the user’s code', (makeStore) => {
     expect((await app.execute(commands.read, { thing_id: 't' })).status).toBe('succeeded');
   });
 
-  test('a reducer that throws while folding: the document is named, its neighbours are none the worse', async () => {
+  test('lesson 14: a reducer that throws while folding: the document is named, its neighbours are none the worse', async () => {
     const logger = keepingLogger();
     const store = makeStore();
     await using app = await open({ store, ...parts, logger });
@@ -449,7 +449,7 @@ test.each([
   ['nothing', undefined],
   ['no store', { collections: [services], commands: [] }],
   ['collections that are no array', { store: 'x', collections: services }],
-])('open without what it needs: %s', async (_, options) => {
+])('lesson 16: open without what it needs, a store first of all: %s', async (_, options) => {
   expect(await caught((async () => open(options as never))())).toBeInstanceOf(InvalidDefinition);
 });
 

@@ -67,7 +67,7 @@ onEveryStore('execute', (makeStore) => {
     });
   });
 
-  test('a failed command does not create the object it failed on', async () => {
+  test('lesson 21: a failed command does not create the object it failed on', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     await app.execute(buyService, { service_id: 's9', buyer_id: 'bob' });
     expect(await app.get(services, 's9')).toMatchObject({ version: 1, changed: 0, exists: false });

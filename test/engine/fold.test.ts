@@ -1,9 +1,12 @@
 /** Folding whole collections again, from event 1. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, ReducerFailed, UnknownCollection, domain, open, type } from 'tidemark';
 import { memory } from 'tidemark/memory';
+import { sqlite } from 'tidemark/sqlite';
 import { describe, expect, test } from 'vitest';
 import { buyService, createService, parts, services, users } from '../support/market.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onEveryStore, temporaryFolder } from '../support/stores.ts';
 import { changedStore } from '../faults/over-session.ts';
 
 onEveryStore('fold', (makeStore) => {
@@ -35,6 +38,34 @@ onEveryStore('fold', (makeStore) => {
     // Each sale is one version of the service, and one buyer.
     const { version } = foundServices.get('s')!;
     expect([...foundUsers.keys()].filter((id) => id.startsWith('b')).length).toBe(version - 1);
+  });
+
+  test('is of one point, also where the log grows between two pages', async () => {
+    let page = 0;
+    const store = changedStore(makeStore(), (session) => ({
+      scan: async (range) => {
+        page += 1;
+        if (page === 2) await app.execute(buyService, { service_id: 's', buyer_id: 'late' });
+        return session.scan(range);
+      },
+    }));
+    await using app = await open({ store, ...parts });
+    await app.execute(createService, { service_id: 's', quantity: 5_000 });
+    const buyers = Array.from({ length: 2_500 }, (_, n) => `b${n}`);
+    await Promise.all(buyers.map((buyer_id) => app.execute(buyService, { service_id: 's', buyer_id })));
+    const [foundServices, foundUsers] = await app.fold([services, users]);
+    expect(page).toBeGreaterThan(2);
+    expect(foundServices.get('s')!.version).toBe(2_501);
+    expect(foundUsers.has('late')).toBe(false);
+    expect((await app.fold(services)).get('s')!.version).toBe(2_502);
+  });
+
+  test('at time 0, and of a collection asked for through a hole', async () => {
+    await using app = await open({ store: makeStore(), ...parts, clock: () => 0 });
+    await app.execute(createService, { service_id: 's' });
+    expect((await app.fold(services)).get('s')!.version).toBe(1);
+    // oxlint-disable-next-line no-sparse-arrays -- the hole is what is tested
+    await expect(app.fold([, services] as never)).rejects.toThrow(UnknownCollection);
   });
 
   test('of an empty log there is nothing; of a collection that was not given to open, an error', async () => {
@@ -71,6 +102,20 @@ const shape = (fails: boolean) => {
 };
 
 describe('fold of what is broken', () => {
+  const folder = temporaryFolder();
+
+  test('an event that is missing is damage, with the position', async () => {
+    const file = join(folder, 'missing.db');
+    await using app = await open({ store: sqlite(file), ...parts });
+    for (const n of [1, 2, 3]) await app.execute(createService, { service_id: `s${n}` });
+    const database = new DatabaseSync(file);
+    database.exec('DELETE FROM events WHERE position = 2');
+    database.close();
+    const error: unknown = await app.fold(services).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(LogCorrupt);
+    expect(error).toMatchObject({ details: { position: 2 } });
+  });
+
   test('a reducer that fails is named, with the document', async () => {
     const store = memory();
     const sound = shape(false);

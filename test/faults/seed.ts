@@ -1,23 +1,19 @@
 /** Random numbers that a failed run can be repeated with: TIDEMARK_SEED. */
 import { onTestFailed } from 'vitest';
+import { Chance } from '../../src/testing/conformance/random.ts';
+import { setting } from '../support/setting.ts';
 
 /** Numbers from 0 up to 1. */
 export type Random = () => number;
 
-/** Mulberry32. */
 export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const chance = new Chance(seed);
+  return () => chance.below(2 ** 32) / 2 ** 32;
 }
 
 /** The seed of this run. */
 export function seedOfRun(): number {
-  return Number(process.env['TIDEMARK_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  return setting('TIDEMARK_SEED', Math.floor(Math.random() * 2 ** 32) + 1);
 }
 
 /** Random numbers for a test, which says its seed if it fails. To be called within the test. */
@@ -27,11 +23,4 @@ export function seeded(): Random {
   return randomOf(seed);
 }
 
-/** A number of the environment, for runs longer than the one in CI. */
-export function setting(name: string, otherwise: number): number {
-  const given = process.env[name];
-  if (given === undefined) return otherwise;
-  const value = Number(given);
-  if (!(value > 0)) throw new Error(`${name} must be a number above 0, not ${given}.`);
-  return value;
-}
+export { setting };

@@ -48,7 +48,7 @@ async function see(given: Partial<Task>): Promise<Seen> {
   return { ...durability(calls, file, { byContent }), file, calls, batches };
 }
 
-describe('law 7, lesson 24: acknowledged is durable, by what the kernel was asked to do', () => {
+describe('law 7, lessons 17 and 24: acknowledged is durable, by what the kernel was asked to do', () => {
   test('one caller: each acknowledgement comes after a sync of its own, with all of the log synced', async () => {
     const { faults, acknowledged, walSyncs, walRestarts, batches } = await see({});
     expect(faults).toEqual([]);

@@ -116,6 +116,8 @@ const calls: Readonly<Record<string, readonly [fc.Arbitrary<Make>, (given: Any) 
   'get: ids': [value, (given) => app.get(services, ['s1', given])],
   'get: at': [options('version', 'position', 'time'), (given) => app.get(services, 's1', given)],
   'get: at, of several': [options('version', 'position', 'time'), (given) => app.get(services, ['s1', 's2'], given)],
+  'fold: collection': [value, (given) => app.fold(given)],
+  'fold: collections': [value, (given) => app.fold([services, given])],
   'history: collection': [value, (given) => collect(app.history(given, 's1'))],
   'history: id': [value, (given) => collect(app.history(services, given))],
   'history: options': [options('after', 'limit'), (given) => collect(app.history(services, 's1', given))],

@@ -49,6 +49,7 @@ const VALUES = [
   ...[`char(0)`, `'a' || char(0) || 'b'`, `CAST(x'ff' AS TEXT)`, `CAST(x'edb080' AS TEXT)`, `'\ufeff'`, `'ＡＢＣ'`],
   ...[`x''`, `x'00'`, 'zeroblob(31)', 'zeroblob(32)', 'zeroblob(33)', 'randomblob(32)', `x'31'`],
   `'{"a":' || replace(hex(zeroblob(2000)), '00', '[') || '1'`,
+  `'{"a":' || replace(hex(zeroblob(6000)), '00', '[') || '1' || replace(hex(zeroblob(6000)), '00', ']') || '}'`,
   `replace(hex(zeroblob(200000)), '0', 'z')`,
 ];
 

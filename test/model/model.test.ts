@@ -5,12 +5,13 @@
 import { expect, it } from 'vitest';
 import { memory } from 'tidemark/memory';
 import { Chance } from '../../src/testing/conformance/random.ts';
+import { setting } from '../support/setting.ts';
 import { onEveryStore } from '../support/stores.ts';
 import { DEFECTS_FOUND, mutantNamed } from './mutants.ts';
 import { checkStore } from './property.ts';
 
 /** Plans for each store: those that write to a disk get fewer. */
-const RUNS = Number(process.env['TIDEMARK_RUNS'] ?? 2_500);
+const RUNS = setting('TIDEMARK_RUNS', 2_500);
 const DISK_SHARE = 10;
 /** A defect must show within so many plans. */
 const DEFECT_RUNS = 2_000;

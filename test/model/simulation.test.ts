@@ -1,5 +1,6 @@
 /** The engine in a simulated world: thousands of seeds, the proof that a seed is a run, and defects that must be found. */
 import { describe, expect, it } from 'vitest';
+import { setting } from '../support/setting.ts';
 import { DEFECTS } from '../../simulation/defects.ts';
 import { runSeed, type Run } from '../../simulation/run.ts';
 import type { Plant } from '../../simulation/world.ts';
@@ -12,7 +13,7 @@ const { random } = Math;
 const later = setTimeout;
 
 /** Seeds that every run of the tests goes through; `npm run simulate` goes on for hours. */
-const SEEDS = Number(process.env['TIDEMARK_RUNS'] ?? 2_500);
+const SEEDS = setting('TIDEMARK_RUNS', 2_500);
 /** A planted defect must show within so many seeds. */
 const DEFECT_SEEDS = 600;
 

@@ -34,13 +34,13 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
   let diverged: HistoryDiverged | undefined;
   const frameBytes = FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
 
-  const isWhole = (size: number): boolean => {
-    for (let looks = 1, bytes = size; ; looks += 1) {
+  /** The log is written before its frames are counted, so they are asked for first: others may be writing meanwhile. */
+  const isWhole = (): boolean => {
+    for (let looks = 1; looks <= LOOKS; looks += 1) {
       const count = frames();
-      if (count === 0 || bytes >= WAL_HEADER + count * frameBytes) return true;
-      if (looks === LOOKS) return false;
-      bytes = lookAt(wal)?.size ?? 0;
+      if (count === 0 || (lookAt(wal)?.size ?? 0) >= WAL_HEADER + count * frameBytes) return true;
     }
+    return false;
   };
 
   return () => {
@@ -48,11 +48,11 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
     if (diverged) throw diverged;
     const now = lookAt(path);
     if (!sameFile(now, main) || now.size === 0) throw gone(path, now?.size === 0 ? 'emptied' : undefined);
-    const log = lookAt(wal);
-    if (!sameFile(log, first)) throw gone(wal);
     // Whoever opens the log next makes another one, and knows nothing of the locks in this.
     if (!sameFile(lookAt(`${file}-shm`), shm)) throw gone(`${file}-shm`);
-    if (!isWhole(log.size)) throw (diverged = cutOff(wal));
+    const whole = isWhole();
+    if (!sameFile(lookAt(wal), first)) throw gone(wal);
+    if (!whole) throw (diverged = cutOff(wal));
   };
 }
 

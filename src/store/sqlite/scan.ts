@@ -8,7 +8,7 @@ import { all } from './connection.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
 import { inlineList } from './read.ts';
-import { isCount, isSchemaVersion } from './values.ts';
+import { isSchemaVersion, isWhole } from './values.ts';
 
 /**
  * Rows fetched by one statement: asking row by row costs twice as much, asking for all could take any memory. So few
@@ -35,7 +35,7 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
   function scanned(row: Row, expected: number): ScannedEvent {
     const [position, type, schemaVersion, time, attachments, json] = row;
     if (position !== expected) throw corrupt('an event is missing', { position: expected });
-    if (!isCount(time) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
+    if (!isWhole(time) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
       throw corrupt('an event has a value that is none', { position });
     }
     return {

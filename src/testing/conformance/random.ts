@@ -13,6 +13,8 @@ export class Chance {
   /** From `TIDEMARK_SEED`, or else another one each time. */
   static fromEnvironment(): Chance {
     const given = process.env['TIDEMARK_SEED'];
+    if (given !== undefined && !Number.isFinite(Number(given)))
+      throw new TypeError(`TIDEMARK_SEED must be a number, not ${given}.`);
     return new Chance(given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given));
   }
 

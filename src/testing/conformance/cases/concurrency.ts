@@ -61,7 +61,7 @@ async function readWhileWriting(
 }
 
 export const concurrencyCases = [
-  onLog(5, 'of several that decided on the same version, exactly one is stored', async (log) => {
+  onLog(5, 'of several that decided on the same version, exactly one is stored (lessons 2 and 7)', async (log) => {
     const sessions = await log.sessions(SERVERS);
     for (const round of range(0, 9)) {
       // All read before any of them writes.
@@ -128,7 +128,7 @@ export const concurrencyCases = [
     await log.append(commit('last', event('BOUGHT', service('s1'))), { reads: [at(service('s1'), version)] });
   }),
 
-  onLog(5, 'writers of different documents don’t collide', async (log) => {
+  onLog(5, 'writers of different documents don’t collide (lesson 5)', async (log) => {
     const sessions = await log.sessions(SERVERS);
     await Promise.all(
       sessions.map(async (by, server) => {
@@ -148,7 +148,7 @@ export const concurrencyCases = [
     );
   }),
 
-  onLog(3, 'a reader that pages while others write skips nothing and sees nothing twice', async (log) => {
+  onLog(3, 'a reader that pages while others write skips nothing and sees nothing twice (lesson 3)', async (log) => {
     const found: number[] = [];
     await readWhileWriting(
       log,

@@ -55,7 +55,7 @@ export const ledgerCases = [
     );
   }),
 
-  onLog(1, 'a batch sent again after a lost connection is stored once', async (log) => {
+  onLog(1, 'a batch sent again after a lost connection is stored once (lesson 10)', async (log) => {
     const seen = log.end;
     const batch = [commit('c1', event('CREATED', user('u1'))), commit('c2', event('NOTED', user('u1')))];
     const first = await log.append(batch);

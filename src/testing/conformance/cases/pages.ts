@@ -100,7 +100,7 @@ export const pagesCases = [
     same(positions(between.events), [10, 15, 20]);
   }),
 
-  onLog(3, 'a page that ends before a rare type isn’t the end of the log', async (log) => {
+  onLog(3, 'a page that ends before a rare type isn’t the end of the log (lesson 4)', async (log) => {
     const size = PAGE_POSITIONS_MAX + 2_500;
     // So far apart that a whole page lies between the first two.
     const rare = new Set([3, PAGE_POSITIONS_MAX + 400, size - 1]);

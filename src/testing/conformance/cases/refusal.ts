@@ -39,17 +39,21 @@ export const refusalCases = [
     same([heads, versions], [[4], [5]]);
   }),
 
-  onLog(5, 'what is handled is the deciding application’s word: old and new code side by side', async (log) => {
-    await log.append(commit('c1', event('CREATED', service('s1'))));
-    await log.append(commit('c2', event('RATED', service('s1'))));
-    const reads = [at(service('s1'), 1)];
-    const rates = handling({ services: ['CREATED', 'BOUGHT', 'RATED'] });
-    await log.refuse(commit('c3', event('NOTED')), { reads, handled: rates });
-    // Code that doesn't know of ratings isn't disturbed by them; nor does it matter who sent the event.
-    await log.append(commit('c4', event('NOTED')), { reads });
-    await log.append(commit('c5', event('CREATED', service('s2'))), { handled: handling({}) });
-    await log.refuse(commit('c6', event('NOTED')), { reads: [at(service('s2'), 0)], handled: rates });
-  }),
+  onLog(
+    5,
+    'what is handled is the deciding application’s word: old and new code side by side (lesson 20)',
+    async (log) => {
+      await log.append(commit('c1', event('CREATED', service('s1'))));
+      await log.append(commit('c2', event('RATED', service('s1'))));
+      const reads = [at(service('s1'), 1)];
+      const rates = handling({ services: ['CREATED', 'BOUGHT', 'RATED'] });
+      await log.refuse(commit('c3', event('NOTED')), { reads, handled: rates });
+      // Code that doesn't know of ratings isn't disturbed by them; nor does it matter who sent the event.
+      await log.append(commit('c4', event('NOTED')), { reads });
+      await log.append(commit('c5', event('CREATED', service('s2'))), { handled: handling({}) });
+      await log.refuse(commit('c6', event('NOTED')), { reads: [at(service('s2'), 0)], handled: rates });
+    },
+  ),
 
   onLog(5, 'a type that only another collection handles doesn’t make a document stale', async (log) => {
     await log.append(commit('c1', event('REGISTERED', user('u1'), service('s1'), order('o1'))));
@@ -122,7 +126,7 @@ export const refusalCases = [
     },
   ),
 
-  onLog(5, 'a failed command doesn’t block the creation of what it failed on', async (log) => {
+  onLog(5, 'a failed command doesn’t block the creation of what it failed on (lesson 21)', async (log) => {
     const failed = { outcome: 'failed', reason: 'UNKNOWN_SERVICE' } as const;
     await log.append(commit('c1', event('BUY_SERVICE_FAILED', service('s9')), failed), {
       reads: [at(service('s9'), 0)],
@@ -131,7 +135,7 @@ export const refusalCases = [
     same([created.heads, created.versions], [[1], [2]]);
   }),
 
-  onLog(5, 'an append without reads doesn’t slip past one with them', async (log) => {
+  onLog(5, 'an append without reads doesn’t slip past one with them (lesson 6)', async (log) => {
     await log.append(commit('c1', event('CREATED', service('s1'))));
     await log.append(commit('c2', event('BOUGHT', service('s1'))));
     const { stale } = await log.refuse(commit('c3', event('BOUGHT', service('s1'))), { reads: [at(service('s1'), 1)] });
@@ -141,7 +145,7 @@ export const refusalCases = [
     );
   }),
 
-  onLog(5, 'a batch doesn’t collide with itself', async (log) => {
+  onLog(5, 'a batch doesn’t collide with itself (lesson 9)', async (log) => {
     await log.append(commit('c1', event('CREATED', service('s1'))));
     const twice = [commit('c2', event('BOUGHT', service('s1'))), commit('c3', event('BOUGHT', service('s1')))];
     same((await log.append(twice, { reads: [at(service('s1'), 1)] })).versions, [2, 3]);
@@ -165,7 +169,7 @@ export const refusalCases = [
     );
   }),
 
-  onLog(1, 'refused if a command id has a final outcome; all of them are named', async (log) => {
+  onLog(1, 'refused if a command id has a final outcome; all of them are named (lesson 8)', async (log) => {
     await log.append([
       commit('c1', event('NOTED')),
       commit('c2', event('NOTED'), { outcome: 'failed', reason: 'SOLD_OUT' }),
@@ -219,6 +223,9 @@ export const refusalCases = [
       'first not final': [notFinal('c2'), commit('c2', event('NOTED', user('u1')))],
       'no commits': [],
       'a commit without events': [commit('c2', event('NOTED')), commit('c3', [])],
+      'a fingerprint that is no hash': [commit('c2', event('NOTED'), { fingerprint: 'xyz' })],
+      'a fingerprint that is too short': [commit('c2', event('NOTED'), { fingerprint: 'abcd' })],
+      'a digest that is none': [{ ...commit('c2', event('NOTED')), digest: 'A'.repeat(64) }],
     };
     for (const commits of Object.values(wrong))
       await log.unchangedBy(() => throwsCode('InvalidInput', log.send(commits, { reads: [at(user('u1'), 1)] })));
