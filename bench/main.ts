@@ -47,8 +47,8 @@ if (values.worker && values.folder) await measure(values.worker, values.folder);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const names = values.only ? [values.only] : Object.keys(MEASURES);
-  if (names.some((name) => !Object.hasOwn(MEASURES, name))) {
+  const chosen = values.only ? [values.only] : Object.keys(MEASURES);
+  if (chosen.some((name) => !Object.hasOwn(MEASURES, name))) {
     console.error(`There is no measure ${values.only}. There are: ${Object.keys(MEASURES).join(', ')}.`);
     return 2;
   }
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
   const results: Record<string, Measured> = {};
   try {
     await makeMarket(join(folder, 'template.db'));
-    for (const name of names) {
+    for (const name of chosen) {
       console.error(`measuring ${name} …`);
       results[name] = await inProcess(name, folder);
       console.error(table(name, results[name]));
@@ -71,9 +71,15 @@ async function main(): Promise<number> {
   for (const { name } of broken) console.error(`the bare loop is below its floor, so nothing is said by: ${name}`);
   if (values.json) {
     const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
-    console.log(JSON.stringify({ machine, quick: values.quick, results, missed: missed.map(({ name }) => name) }));
+    console.log(
+      JSON.stringify({ machine, quick: values.quick, results, missed: names(missed), broken: names(broken) }),
+    );
   }
-  return missed.length > 0 ? 1 : 0;
+  return missed.length + broken.length > 0 ? 1 : 0;
+}
+
+function names(figures: readonly Figure[]): readonly string[] {
+  return figures.map(({ name }) => name);
 }
 
 async function inProcess(name: string, folder: string): Promise<Measured> {

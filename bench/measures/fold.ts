@@ -1,4 +1,6 @@
 /** Folding the whole log, next to reading and parsing the same rows; and whether memory stays flat meanwhile. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { BareLoop } from '../bare.ts';
 import type { Bench, Figure } from '../bench.ts';
@@ -10,15 +12,14 @@ const EVENTS = 1_000_000;
 /** With the services 50,000 documents, and the one seller. */
 const BUYERS = 45_000;
 
-export async function fold({ fresh, quick, rounds }: Bench): Promise<Figure[]> {
+export async function fold({ fresh, copyOf, quick, rounds }: Bench): Promise<Figure[]> {
   const file = fresh();
   await makeMarket(file, BUYERS);
   const events = quick ? EVENTS / 10 : EVENTS;
-  const bare = new BareLoop(file, BUYERS);
-  while (bare.position < events) bare.write(1_024);
-  bare.close();
+  fill(file, events / 10);
+  const fewer = copyOf(file);
+  fill(file, events);
   const figures: Figure[] = [];
-  const heapAfter: number[] = [];
   const [ours, read]: [number[], number[]] = [[], []];
   await using app = await openMarket(file);
   for (let round = 0; round <= Math.min(rounds, 3); round += 1) {
@@ -28,8 +29,6 @@ export async function fold({ fresh, quick, rounds }: Bench): Promise<Figure[]> {
     const [foundServices, foundUsers] = await app.fold([services, users]);
     const ended = performance.now();
     if (foundServices.size !== SERVICES || foundUsers.size !== BUYERS + 1) throw new Error('Documents are missing.');
-    globalThis.gc?.();
-    heapAfter.push(process.memoryUsage().heapUsed / 1024 / 1024);
     if (round === 0) continue; // Warming up.
     read.push((found / (between - started)) * 1_000);
     ours.push((found / (ended - between)) * 1_000);
@@ -41,9 +40,38 @@ export async function fold({ fresh, quick, rounds }: Bench): Promise<Figure[]> {
     ratio: median(ours.map((rate, index) => rate / read[index]!)),
     atLeast: LIMITS.fold,
   });
-  figures.push({ name: 'heap after folding it once: MiB', ours: heapAfter[0] });
-  figures.push({ name: 'heap after folding it again and again: MiB', ours: heapAfter.at(-1) });
+  const [few, many] = [await peakOf(fewer), await peakOf(file)];
+  figures.push({ name: `peak memory with ${(events / 10).toLocaleString('en')} events: MiB`, ours: few });
+  figures.push({
+    name: `peak memory with ${events.toLocaleString('en')} events: MiB, and of the one before`,
+    ours: many,
+    ratio: many / few,
+    atMost: LIMITS.foldMemoryMax,
+  });
   return figures;
+}
+
+/** The peak memory of a process that does nothing but fold a log. */
+async function peakOf(file: string): Promise<number> {
+  const child = fork(import.meta.filename, [file], { execArgv: process.execArgv });
+  const exit = once(child, 'exit');
+  const [mebibytes] = (await Promise.race([once(child, 'message'), exit.then(() => [])])) as [number?];
+  if (mebibytes === undefined) throw new Error('Folding in a process of its own failed.');
+  await exit;
+  return mebibytes;
+}
+
+async function foldHere(file: string): Promise<void> {
+  const app = await openMarket(file);
+  await app.fold([services, users]);
+  await app.close();
+  process.send!(process.resourceUsage().maxRSS / 1024, () => process.disconnect());
+}
+
+function fill(file: string, events: number): void {
+  const bare = new BareLoop(file, BUYERS);
+  while (bare.position < events) bare.write(1_024);
+  bare.close();
 }
 
 /** Reads every event's row and parses its two texts (the fields, and what it is attached to), and no more. */
@@ -65,3 +93,6 @@ function readAll(file: string): number {
   database.close();
   return after;
 }
+
+const [, program, log] = process.argv;
+if (program === import.meta.filename && log && process.send) await foldHere(log);
