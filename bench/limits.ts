@@ -17,7 +17,7 @@ export const LIMITS = {
   coldLoadMax: 10,
   /** Folding the whole log, of reading and parsing the same rows. */
   fold: 0.5,
-  /** Peak memory of folding 1,000,000 events, of that of 100,000 into the same documents. */
+  /** Peak memory of folding 1,000,000 events, of that of 400,000 into the same documents. */
   foldMemoryMax: 1.2,
   /** Longest delay of the event loop that one in a hundred turns may have, in milliseconds, with 64 callers. */
   loopDelayP99MaxMs: 20,

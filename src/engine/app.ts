@@ -147,7 +147,8 @@ export class Application implements App {
 
   async fold(collections: AnyCollection | readonly AnyCollection[]): Promise<never> {
     this.#assertOpen();
-    if (Array.isArray(collections)) return (await foldCollections(this.#core, collections)) as never;
+    const several = reading('fold', () => Array.isArray(collections), InvalidInput);
+    if (several) return (await foldCollections(this.#core, collections as readonly AnyCollection[])) as never;
     const [documents] = await foldCollections(this.#core, [collections as AnyCollection]);
     return documents as never;
   }

@@ -8,11 +8,13 @@ import { open, TidemarkError, type App } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { acknowledged, type Acknowledged } from './acknowledged.ts';
 import { customers, order, orderOf, parts } from './orders.ts';
+import { hasty } from './hasty.ts';
 import { hear, say } from './parent.ts';
 import { randomOf } from './seed.ts';
 
 export type Step =
-  | { readonly step: 'open' }
+  /** A log that answers so long before it has committed, as a control; 0, as it should be, if not given. */
+  | { readonly step: 'open'; readonly hastyMs?: number }
   /** Executes these commands, from so many callers at once; stops at the first error of each if `untilFull`. */
   | { readonly step: 'execute'; readonly first: number; readonly last: number; readonly untilFull?: boolean }
   | { readonly step: 'read' }
@@ -42,7 +44,7 @@ let app: App<(typeof parts.commands)[number], (typeof parts.collections)[number]
 async function take(told: Step): Promise<Partial<Done>> {
   switch (told.step) {
     case 'open':
-      app = await open({ store: sqlite(file), ...parts });
+      app = await open({ store: told.hastyMs ? hasty(sqlite(file), told.hastyMs) : sqlite(file), ...parts });
       return {};
     case 'execute':
       return execute(told);

@@ -20,10 +20,10 @@ export class Story {
     this.#copy = join(folder, 'copy.db');
   }
 
-  static async begin(make: MakeDisk, within: string): Promise<Story> {
+  static async begin(make: MakeDisk, within: string, hastyMs = 0): Promise<Story> {
     const folder = mkdtempSync(join(within, 'story-'));
     const story = new Story(await make(folder), folder);
-    await story.well({ step: 'open' });
+    await story.well({ step: 'open', hastyMs });
     return story;
   }
 

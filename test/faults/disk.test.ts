@@ -4,6 +4,7 @@
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { goesOn, Story } from './disk-story.ts';
@@ -76,6 +77,19 @@ test('laws 1, 2, 7: a disk that the store’s own checkpoint fills: what is behi
   await story.whole();
   story.disk.free();
   await goesOn(story, story.count + 100);
+});
+
+test('control: a store that answers before it has committed loses what it acknowledged, and that is found', async () => {
+  const story = await Story.begin(smallDisk, folder, 2);
+  // Time for what was answered to be committed, so that what is lost is lost to the disk.
+  const pause = (): Promise<void> => sleep(200);
+  await story.well({ step: 'execute', first: 1, last: 20 });
+  await pause();
+  await story.whole();
+  story.disk.fill(MIB);
+  await story.step({ step: 'execute', first: 21, last: 3_000, untilFull: true });
+  await pause();
+  await expect(story.whole()).rejects.toThrow(/o\d+/);
 });
 
 describe('opening on a full disk', () => {

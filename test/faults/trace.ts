@@ -23,7 +23,7 @@ export interface Call {
   readonly offset: number;
 }
 
-// 123 fdatasync(21</tmp/x/market.db-wal>) = 0
+// 123 fdatasync(21</data/market.db-wal>) = 0
 const LINE = /^\d+ +(\w+)\((\d+)<([^>]*)>(.*)$/;
 const BEGUN = /^(\d+) +(.*) <unfinished \.\.\.>$/;
 const RESUMED = /^(\d+) +<\.\.\. \w+ resumed>(.*)$/;

@@ -26,9 +26,9 @@ beforeAll(async () => {
   await app.execute(createService, { service_id: 's1', quantity: 3 });
 });
 afterAll(async () => {
-  await app.close();
   process.chdir('/');
   rmSync(directory, { recursive: true, force: true });
+  await app.close();
 });
 
 const plausible: fc.Arbitrary<Make> = fc

@@ -32,8 +32,10 @@ onEveryStore('the model', (makeStore) => {
 
 it.each(DEFECTS_FOUND)('finds a store that %s', { timeout: 120_000 }, async (defect) => {
   const { makeStore } = mutantNamed(defect);
-  const { failure } = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS, endOnFailure: true });
+  const { failure, runs } = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS, endOnFailure: true });
   expect(failure).toMatch(/^LawBroken/);
+  // By the defect, and by nothing else.
+  expect((await checkStore(() => memory(), { seed: 5, runs })).failure).toBeUndefined();
 });
 
 it('shrinks a failure to a few steps, and finds it again by its seed', { timeout: 120_000 }, async () => {

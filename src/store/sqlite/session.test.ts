@@ -69,6 +69,25 @@ it('answers reads as of before, while its own exclusive work is under way', asyn
   await log.close();
 });
 
+it('keeps no rows of a batch that failed half-way for the next one', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('CREATED', service('s1'))));
+  const side = new DatabaseSync(file);
+  for (const table of ['commits', 'documents', 'events', 'attachments']) {
+    side.exec(`CREATE TRIGGER stop BEFORE INSERT ON ${table} WHEN (SELECT count(*) FROM ${table}) >= 2
+               BEGIN SELECT RAISE(ABORT, 'stopped'); END`);
+    const batch = [commit('x1', event('NOTED', user('u1'))), commit('x2', event('NOTED', user('u2')))];
+    await expect(log.send(batch)).rejects.toThrow('stopped');
+    side.exec('DROP TRIGGER stop');
+  }
+  side.close();
+  const { versions, end } = await log.append(commit('c2', event('NOTED', user('u1'))));
+  expect([versions, end.position]).toEqual([[1], 2]);
+  expect(await log.session.check()).toEqual([]);
+  expect((await everything(log.session)).commits.map(({ command }) => command.id)).toEqual(['c1', 'c2']);
+  await log.close();
+});
+
 it('forgets what it interned in work that was undone', async () => {
   const log = await TestLog.on(sqlite(file));
   const undone = log.session.exclusive(async (by) => {
