@@ -15,6 +15,9 @@ const MIB = 2 ** 20;
 /** The store copies its write-ahead log into the file at so many bytes (4,000 pages, and their headers). */
 const CHECKPOINT_BYTES = 4_000 * 4_096;
 
+/** What a hasty store answered is committed by then: what is lost is lost to the disk. */
+const COMMITTED_MS = 200;
+
 const folder = temporaryFolder();
 afterEach(endServers);
 
@@ -81,14 +84,12 @@ test('laws 1, 2, 7: a disk that the store’s own checkpoint fills: what is behi
 
 test('control: a store that answers before it has committed loses what it acknowledged, and that is found', async () => {
   const story = await Story.begin(smallDisk, folder, 2);
-  // Time for what was answered to be committed, so that what is lost is lost to the disk.
-  const pause = (): Promise<void> => sleep(200);
   await story.well({ step: 'execute', first: 1, last: 20 });
-  await pause();
+  await sleep(COMMITTED_MS);
   await story.whole();
   story.disk.fill(MIB);
   await story.step({ step: 'execute', first: 21, last: 3_000, untilFull: true });
-  await pause();
+  await sleep(COMMITTED_MS);
   await expect(story.whole()).rejects.toThrow(/o\d+/);
 });
 
