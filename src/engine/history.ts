@@ -31,13 +31,9 @@ export interface HistoryOptions {
 
 /** The log's events, page by page, up to its end at the time of each page. */
 export function readEvents(core: Core, options: EventsOptions = {}): AsyncIterableIterator<RecordedEvent> {
-  reading('events', () => assertNumbers(options, ['after', 'before', 'limit']), InvalidInput);
-  const { types, reverse = false } = options;
-  if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string'))) {
-    throw new InvalidInput('events: types must be an array of event types.', { path: 'types' });
-  }
-  let { after, before } = options;
-  return paged(core, options.limit, async (limit) => {
+  const { types, reverse, limit: most, ...range } = reading('events', () => checkedEvents(options), InvalidInput);
+  let { after, before } = range;
+  return paged(core, most, async (limit) => {
     const page = await core.session.read({ after, before, types, reverse, limit });
     if (reverse) before = page.next;
     else after = page.next;
@@ -54,9 +50,9 @@ export function readHistory(
 ): AsyncIterableIterator<RecordedEvent> {
   const { name } = knownCollection(core, collection);
   assertId(name, id);
-  reading('history', () => assertNumbers(options, ['after', 'limit']), InvalidInput);
-  let { after = 0 } = options;
-  return paged(core, options.limit, async (limit) => {
+  const range = reading('history', () => checkedNumbers(options, ['after', 'limit']), InvalidInput);
+  let { after = 0 } = range;
+  return paged(core, range.limit, async (limit) => {
     const page = await core.session.read({ document: { collection: name, id }, after, limit });
     after = page.next ?? after;
     return page;
@@ -80,12 +76,30 @@ async function* paged(
   }
 }
 
-function assertNumbers<Options extends object>(options: Options, names: readonly (keyof Options & string)[]): void {
+// Each option is read once: a getter may answer otherwise the next time.
+function checkedEvents(options: EventsOptions): EventsOptions {
+  const numbers = checkedNumbers(options, ['after', 'before', 'limit']);
+  const { types, reverse = false } = options;
+  if (types === undefined) return { ...numbers, reverse };
+  const copy: unknown = Array.isArray(types) ? Array.from(types) : undefined;
+  if (Array.isArray(copy) && copy.every((type) => typeof type === 'string'))
+    return { ...numbers, reverse, types: copy };
+  throw new InvalidInput('events: types must be an array of event types.', { path: 'types' });
+}
+
+function checkedNumbers<Options extends object, Name extends keyof Options & string>(
+  options: Options,
+  names: readonly Name[],
+): Partial<Record<Name, number>> {
   if (typeof options !== 'object' || options === null) throw new InvalidInput('The options must be an object.');
+  const numbers: Partial<Record<Name, number>> = {};
   for (const name of names) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0)) {
+    const value: unknown = options[name];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || (value as number) < 0) {
       throw new InvalidInput(`The option ${name} must be a whole number from 0.`, { path: name });
     }
+    numbers[name] = value as number;
   }
+  return numbers;
 }

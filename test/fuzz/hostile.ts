@@ -54,7 +54,7 @@ function unsteady(...values: unknown[]): object {
 }
 
 /** Objects, functions and symbols of the worse kind. */
-const SPECIAL: readonly Make[] = [
+export const SPECIAL: readonly Make[] = [
   named('undefined', () => undefined),
   named('NaN', () => NaN),
   named('Infinity', () => -Infinity),
