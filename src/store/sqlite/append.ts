@@ -18,6 +18,7 @@ import { corrupt, isTaken } from './errors.ts';
 import type { Heads } from './heads.ts';
 import type { Interned } from './intern.ts';
 import type { Loader } from './load.ts';
+import { Attachments } from './attachments.ts';
 import { Inserts } from './insert.ts';
 import type { RegistryTable } from './registry.ts';
 
@@ -50,7 +51,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     'events (position, type, schema_version, time, attachments, json)',
     '(?,?,?,?,?,?)',
   );
-  const attachmentRows = new Inserts(database, 'attachments (document, version, position, type)', '(?,?,?,?)');
+  const attachmentRows = new Attachments(database);
   const handledAbove = database.prepare(
     `SELECT 1 FROM attachments WHERE document = ? AND version > ?
      AND type IN (SELECT id FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
@@ -119,11 +120,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
           const version = (moved.get(document) ?? heads.get(document)) + 1;
           moved.set(document, version);
           versions.push(version);
-          attachmentRows.put(document);
-          attachmentRows.put(version);
-          attachmentRows.put(position);
-          attachmentRows.put(type);
-          attachmentRows.endRow();
+          attachmentRows.put(document, version, position, type);
           list += list.length === 1 ? `${document},${version}` : `,${document},${version}`;
         }
         eventRows.put(position);
