@@ -23,6 +23,12 @@ const IN_DOUBT_TRIES_MAX = 3;
 /** Without a write lock to hold: the longest pause between two tries, in milliseconds, and how many there are. */
 const BACKOFF_MAX_MS = 100;
 const UNLOCKED_TRIES_MAX = 100;
+/**
+ * A refusal for so many stale documents says that others write to what is cached here: for so many batches it is then
+ * brought up to date before deciding. Two busy servers on one file would be refused at nearly every batch otherwise.
+ */
+const STALE_MANY = 8;
+const FRESH_BATCHES = 64;
 
 interface Attempt {
   /** What was stored; to be settled once it is durable. */
@@ -36,6 +42,8 @@ export class Executor {
   #queue: Entry[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
+  /** How many batches more are decided on documents brought up to date first. */
+  #fresh = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -110,7 +118,7 @@ export class Executor {
         } else {
           if (last) await runtime.sleep(runtime.random() * Math.min(BACKOFF_MAX_MS, 2 ** (tries - limits.triesMax)));
           const contendedAfter = last && tries > UNLOCKED_TRIES_MAX ? tries : undefined;
-          attempt = await this.#attempt(session, rest, { fresh: false, contendedAfter });
+          attempt = await this.#attempt(session, rest, { fresh: this.#fresh > 0, contendedAfter });
         }
         if (attempt.stored) {
           const { draft, receipt } = attempt.stored;
@@ -169,8 +177,10 @@ export class Executor {
     const sent = draft.drafted.map(({ entry }) => entry);
     switch (appended.status) {
       case 'stored':
+        if (this.#fresh > 0) this.#fresh -= 1;
         return { stored: { draft, receipt: appended }, rest: draft.left };
       case 'refused':
+        if (appended.stale.length >= STALE_MANY) this.#fresh = FRESH_BATCHES;
         await takeIn(core, io, draft, appended);
         await this.#answerDuplicates(io, sent, appended.duplicates);
         return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled) };

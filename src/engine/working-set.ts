@@ -32,7 +32,7 @@ interface Pending {
 export class WorkingSet {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load'>;
-  /** Whether cached documents are brought up to date first: under the write lock they are then exact. */
+  /** Whether cached documents are brought up to date first; under the write lock they are then exact. */
   readonly #fresh: boolean;
   readonly #documents = new DocumentMap<Working>();
   /** The events of the batch so far: a document that is first asked for by a later command takes them in. */

@@ -91,6 +91,23 @@ onEveryStore('batches', (makeStore) => {
     expect((await app.verify()).problems).toEqual([]);
   });
 
+  test('a server refused for many documents brings them up to date before it decides again', async () => {
+    const store = makeStore();
+    await using app = await open({ store, ...parts });
+    await using other = await open({ store, ...parts });
+    const ids = Array.from({ length: 20 }, (_, n) => `s${n}`);
+    const buyAll = (by: typeof app): Promise<unknown> =>
+      Promise.all(ids.map((id) => by.execute(buyService, { service_id: id, buyer_id: 'b' })));
+    await Promise.all(ids.map((id) => app.execute(createService, { service_id: id, quantity: 100 })));
+    for (let turn = 0; turn < 5; turn += 1) {
+      await buyAll(other);
+      await buyAll(app);
+    }
+    expect((await app.status()).counters).toMatchObject({ conflicts: 1, succeeded: 120 });
+    expect((await other.status()).counters).toMatchObject({ conflicts: 1, succeeded: 100 });
+    expect((await app.verify()).problems).toEqual([]);
+  });
+
   test('the cache is bounded, and what fell out of it is loaded again', async () => {
     await using app = await open({ store: makeStore(), ...counting, limits: { cacheEntriesMax: 10 } });
     for (let round = 0; round < 3; round += 1) {
