@@ -3,36 +3,18 @@
  * Memory grows with the number of documents, not with that of events.
  */
 import { LogCorrupt } from '../errors.ts';
-import type { AnyCollection, CollectionDefinition } from '../model/collection.ts';
+import type { AnyCollection } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
-import { nextState, unborn } from '../model/reduce.ts';
-import { PAGE_ROWS_MAX, type LogEnd, type ScannedEvent } from '../store/store.ts';
+import { nextState } from '../model/reduce.ts';
+import type { LogEnd, ScannedEvent } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { documentOf, type Document } from './document.ts';
+import type { Document } from './document.ts';
+import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 import { knownCollection } from './get.ts';
 import { eventFromStore } from './recorded.ts';
 
-/** A document on its way. Changed in place: a new object for each event would be a fifth of the work. */
-interface Folding {
-  readonly definition: CollectionDefinition;
-  readonly id: string;
-  version: number;
-  changed: number;
-  state: unknown;
-}
-
-/** The highest number that a document may have: more than a log has room for. */
-const NUMBERS_MAX = 2 ** 31;
-
-/** What is folded, by the store's numbers: a look-up by id for each attachment costs as much as folding it. */
-interface Fold {
-  readonly core: Core;
-  readonly wanted: ReadonlyMap<string, CollectionDefinition>;
-  /** Null for documents of other collections. */
-  readonly documents: (Folding | null | undefined)[];
-  /** In the order of their first events. */
-  readonly folding: Folding[];
-}
+/** Events of a page: few enough that they are still in the processor's cache when they are folded. */
+const PAGE = 500;
 
 /**
  * Every document of the collections, as of one end of the log.
@@ -45,58 +27,52 @@ export async function foldCollections(
 ): Promise<readonly ReadonlyMap<string, Document<unknown>>[]> {
   // Not `map`, which passes over the holes of a sparse array.
   const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
-  const fold: Fold = { core, wanted: new Map(definitions.map((one) => [one.name, one])), documents: [], folding: [] };
-  const { documents } = fold;
-  const known = (document: number): boolean => documents[document] !== undefined;
+  const folding = new Folding(definitions);
+  const known = (document: number): boolean => folding.slotOf(document) !== UNKNOWN;
   let after = 0;
   let end: LogEnd | undefined;
   do {
     core.watermark.assertWhole();
     const before = core.watermark.seen;
-    const page = await core.session.scan({ after, limit: PAGE_ROWS_MAX, known });
+    const page = await core.session.scan({ after, limit: PAGE, known });
     await core.watermark.observe(before, page.end, core.session);
     end ??= page.end;
-    for (const { document, collection, id } of page.named) {
-      // Numbers are small: an array of far larger ones would be no array any more, and only damage can have made them.
-      if (document > NUMBERS_MAX) throw unnamed(page.events[0]!.position);
-      const definition = fold.wanted.get(collection);
-      documents[document] = definition ? { definition, id, ...unborn(definition, id) } : null;
-      if (documents[document]) fold.folding.push(documents[document]);
-    }
+    for (const named of page.named) folding.add(named);
     for (const event of page.events) {
       if (event.position > end.position) break;
-      foldEvent(fold, event);
+      foldEvent(core, folding, event);
       after = event.position;
     }
   } while (after < end.position);
-  return definitions.map((definition) => documentsOf(fold, definition));
+  return folding.documents();
 }
 
-function foldEvent({ core, documents }: Fold, stored: ScannedEvent): void {
+function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
   const { attachments, position, type, time } = stored;
   // Parsed once, and only if somebody handles it.
   let event: AnyEvent | undefined;
   for (let index = 0; index < attachments.length; index += 2) {
-    const folding = documents[attachments[index]!];
-    if (folding === null) continue;
-    if (folding === undefined) throw unnamed(position);
-    const { definition, id } = folding;
+    const slot = folding.slotOf(attachments[index]!);
+    if (slot === UNKNOWN) throw unnamed(position);
+    if (slot === OTHERS) continue;
     const version = attachments[index + 1]!;
-    if (version !== folding.version + 1) throw gap(folding, position, version);
+    if (version !== folding.version(slot) + 1) throw gap(folding, slot, position, version);
+    const definition = folding.definition(slot);
     const reducer = definition.reduce.get(type);
-    if (reducer) {
+    if (reducer === undefined) folding.count(slot, version);
+    else {
       event ??= eventFromStore(core.events, stored);
-      folding.state = nextState(definition, id, version, reducer, folding.state, event, time);
-      folding.changed = version;
+      const state = nextState(definition, folding.ids[slot]!, version, reducer, folding.states[slot], event, time);
+      folding.change(slot, version, state);
     }
-    folding.version = version;
   }
 }
 
-function gap({ definition, id, version: reached }: Folding, position: number, version: number): LogCorrupt {
+function gap(folding: Folding, slot: number, position: number, version: number): LogCorrupt {
+  const [{ name }, id] = [folding.definition(slot), folding.ids[slot]!];
   return new LogCorrupt(
-    `${definition.name} ${JSON.stringify(id)} is at version ${reached}, but the event at position ${position} says that it makes version ${version}. Run verify.`,
-    { collection: definition.name, id, position, version },
+    `${name} ${JSON.stringify(id)} is at version ${folding.version(slot)}, but the event at position ${position} says that it makes version ${version}. Run verify.`,
+    { collection: name, id, position, version },
   );
 }
 
@@ -107,13 +83,4 @@ function unnamed(position: number): LogCorrupt {
       position,
     },
   );
-}
-
-function documentsOf({ folding: all }: Fold, definition: CollectionDefinition): ReadonlyMap<string, Document<unknown>> {
-  const made = new Map<string, Document<unknown>>();
-  for (const folding of all) {
-    if (folding.definition !== definition || folding.version === 0) continue;
-    made.set(folding.id, documentOf(definition.name, folding.id, folding));
-  }
-  return made;
 }

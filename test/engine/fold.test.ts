@@ -22,6 +22,7 @@ onEveryStore('fold', (makeStore) => {
     for (const [id, document] of foundServices) expect(document).toStrictEqual(await app.get(services, id));
     for (const [id, document] of foundUsers) expect(document).toStrictEqual(await app.get(users, id));
     expect(await app.fold(services)).toStrictEqual(foundServices);
+    expect(await app.fold([services, users, services])).toStrictEqual([foundServices, foundUsers, foundServices]);
   });
 
   test('is of one point, though others write meanwhile', async () => {

@@ -1,0 +1,106 @@
+/**
+ * The documents of a fold on their way: numbers in one array, not an object each. A fold over more documents than the
+ * processor's cache holds spends most of its time waiting for memory, once for each object that it looks into.
+ */
+import type { CollectionDefinition } from '../model/collection.ts';
+import { unborn } from '../model/reduce.ts';
+import type { DocumentRef } from '../store/store.ts';
+import { documentOf, type Document } from './document.ts';
+
+/** Instead of a slot: a document that the store hasn't named yet, or one of a collection that isn't folded. */
+export const UNKNOWN = 0;
+export const OTHERS = -1;
+
+/** Room for numbers of documents that haven't come yet: numbers far beyond it are kept in a map. */
+const ROOM = 2 ** 16;
+
+/** Where in a slot's numbers is what; a slot has so many. */
+const DEFINITION = 0;
+const VERSION = 1;
+const CHANGED = 2;
+const WIDTH = 3;
+
+export class Folding {
+  readonly #definitions: readonly CollectionDefinition[];
+  readonly #indexes: ReadonlyMap<string, number>;
+  /** By the store's numbers of documents. */
+  #slots = new Int32Array(ROOM);
+  readonly #far = new Map<number, number>();
+  #numbers = new Float64Array(ROOM * WIDTH);
+  /** By slot; the first is none. */
+  readonly ids: string[] = [''];
+  readonly states: unknown[] = [undefined];
+
+  constructor(definitions: readonly CollectionDefinition[]) {
+    this.#definitions = definitions;
+    this.#indexes = new Map(definitions.map(({ name }, index) => [name, index]));
+  }
+
+  slotOf(document: number): number {
+    return document < this.#slots.length ? this.#slots[document]! : (this.#far.get(document) ?? UNKNOWN);
+  }
+
+  /** Takes in a document that the store has named. */
+  add({ collection, id, document }: DocumentRef & { readonly document: number }): void {
+    const index = this.#indexes.get(collection);
+    const slot = index === undefined ? OTHERS : this.ids.length;
+    this.#put(document, slot);
+    if (index === undefined) return;
+    this.ids.push(id);
+    this.states.push(unborn(this.#definitions[index]!, id).state);
+    if (this.ids.length * WIDTH > this.#numbers.length) this.#numbers = grown(this.#numbers, this.#numbers.length * 2);
+    this.#numbers[slot * WIDTH + DEFINITION] = index;
+  }
+
+  definition(slot: number): CollectionDefinition {
+    return this.#definitions[this.#numbers[slot * WIDTH + DEFINITION]!]!;
+  }
+
+  version(slot: number): number {
+    return this.#numbers[slot * WIDTH + VERSION]!;
+  }
+
+  /** An event made this version; its collection doesn't handle it. */
+  count(slot: number, version: number): void {
+    this.#numbers[slot * WIDTH + VERSION] = version;
+  }
+
+  /** An event made this version, and a reducer this state of it. */
+  change(slot: number, version: number, state: unknown): void {
+    this.#numbers[slot * WIDTH + VERSION] = version;
+    this.#numbers[slot * WIDTH + CHANGED] = version;
+    this.states[slot] = state;
+  }
+
+  /** The documents of each definition, in the order of their first events. */
+  documents(): readonly ReadonlyMap<string, Document<unknown>>[] {
+    const made = this.#definitions.map(() => new Map<string, Document<unknown>>());
+    for (let slot = 1; slot < this.ids.length; slot += 1) {
+      const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
+      // Named by an event behind the end that is folded up to.
+      if (version === 0) continue;
+      const [id, state] = [this.ids[slot]!, this.states[slot]];
+      const folded = { version: version!, changed: changed!, state };
+      made[index!]!.set(id, documentOf(this.#definitions[index!]!.name, id, folded));
+    }
+    // A collection may have been asked for twice.
+    return this.#definitions.map(({ name }) => made[this.#indexes.get(name)!]!);
+  }
+
+  #put(document: number, slot: number): void {
+    if (document >= this.#slots.length && document < this.ids.length * 4 + ROOM) {
+      this.#slots = grown(this.#slots, document * 2);
+      for (const [number, far] of this.#far) {
+        if (number < this.#slots.length) this.#slots[number] = far;
+      }
+    }
+    if (document < this.#slots.length) this.#slots[document] = slot;
+    else this.#far.set(document, slot);
+  }
+}
+
+function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, length: number): Numbers {
+  const larger = numbers instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
+  larger.set(numbers);
+  return larger as Numbers;
+}
