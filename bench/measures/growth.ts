@@ -17,11 +17,12 @@ export async function growth({ fresh, copyOf, ms, rounds, quick }: Bench): Promi
   fill(file, EVENTS[0]);
   const small = copyOf(file);
   const figures: Figure[] = [];
+  let first: number | undefined;
   for (const events of quick ? EVENTS.slice(0, 2) : EVENTS) {
     fill(file, events);
-    await using large = await warm(file);
     const runs: number[] = [];
     const ratios: number[] = [];
+    const large = await warm(file);
     for (let round = 0; round <= rounds; round += 1) {
       // A copy for each round: it would grow with every command.
       await using little = await warm(copyOf(small));
@@ -30,11 +31,22 @@ export async function growth({ fresh, copyOf, ms, rounds, quick }: Bench): Promi
       runs.push(one);
       ratios.push(one / other);
     }
+    await large.close();
+    const bare = new BareLoop(file, FIRST_BUYERS);
+    const { seconds, commands } = bare.writeFor(CALLERS, ms * rounds);
+    bare.close();
+    const written = (seconds / commands) * 1e6;
+    first ??= written;
     figures.push({
       name: `a command with ${events.toLocaleString('en')} events in the log: µs, and of one with ${EVENTS[0].toLocaleString('en')}`,
       ours: median(runs),
+      bare: written,
       ratio: median(ratios),
       atMost: LIMITS.growthMax,
+    });
+    figures.push({
+      name: `the bare loop's rows with ${events.toLocaleString('en')} events, likewise`,
+      ratio: written / first,
     });
   }
   return figures;
