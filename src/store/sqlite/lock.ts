@@ -15,7 +15,7 @@ import { isBusy } from './errors.ts';
  */
 const EAGER_MS = 5;
 /** The pause between two tries in that time, in milliseconds. */
-const EAGER_PAUSE_MS = 0.3;
+const EAGER_PAUSE_MS = 0.1;
 /** The longest sleep between two tries after it, in milliseconds. */
 const SLEEP_MAX_MS = 2;
 
