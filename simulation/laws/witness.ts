@@ -133,8 +133,10 @@ export class Witness {
     const ending = [...(now ? [now] : []), ...(also ? this.#lost : [])].filter(
       ({ commit }) => commit.position + commit.eventCount - 1 === position,
     );
-    const from = events[0]?.command.causation;
-    return ending.find(({ commit }) => commit.command.causation === from) ?? ending[0];
+    const [first] = events;
+    const own = ending.filter(({ commit }) => commit.command.causation === first?.command.causation);
+    // Sent again after it was lost, a command may be stored at the same position once more.
+    return own.find(({ commit }) => commit.time === first?.time) ?? own[0] ?? ending[0];
   }
 
   /** Versions are dense for each document, and the keys find the documents. */
