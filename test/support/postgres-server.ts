@@ -5,7 +5,7 @@
  */
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,8 +39,8 @@ const SETTINGS = {
   unix_socket_directories: '',
 };
 
-// Ends the server when our end of its input is closed, by whatever end this process comes to.
-const GUARD = `"$@" & server=$!; read -r _; kill -INT $server; wait $server`;
+// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to.
+const GUARD = `folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['TIDEMARK_TEST_POSTGRES'];
@@ -59,8 +59,8 @@ export interface Server {
   end(): Promise<void>;
 }
 
-/** A server with empty databases. `settings` come on top of ours. */
-export async function start(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+/** A server with empty databases; `password` is what everybody is asked for, nothing if it isn't given. */
+export async function start(password?: string): Promise<Server> {
   const bin = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
   if (!existsSync(join(bin, 'initdb')))
     throw new Error(`There is no PostgreSQL in ${bin}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
@@ -70,15 +70,19 @@ export async function start(settings: Readonly<Record<string, string>> = {}): Pr
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
   chmodSync(folder, 0o700);
   const data = join(folder, 'data');
-  execFileSync(
-    join(bin, 'initdb'),
-    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
-    { ...identity, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const secret = join(folder, 'password');
+  if (password !== undefined) writeFileSync(secret, password);
+  if (password !== undefined && isRoot) chownSync(secret, NOBODY, NOBODY);
+  const asks = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${secret}`];
+  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', ...asks, '-E', 'UTF8', '--locale=C', '--no-sync'], {
+    ...identity,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const port = await freePort();
-  const options = Object.entries({ ...SETTINGS, ...settings, port: String(port) });
+  const options = Object.entries({ ...SETTINGS, port: String(port) });
   const args = ['-D', data, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  const server = spawn('/bin/sh', ['-c', GUARD, 'sh', join(bin, 'postgres'), ...args], {
+  const server = spawn('/bin/sh', ['-c', GUARD, 'sh', folder, join(bin, 'postgres'), ...args], {
     ...identity,
     cwd: folder,
     // Not ended by a Ctrl-C in the terminal before the tests are.

@@ -5,23 +5,8 @@
  * PgBouncer may stand between (transaction mode).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closed, Failed, isLost, isPermanent, NoAnswer, translated } from './errors.ts';
-
-/** What is asked of a pool of `pg`'s. Written out, so that users who have another engine need no types of `pg`. */
-export interface PostgresPool {
-  connect(): Promise<PostgresClient>;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  off(event: 'error', listener: (error: Error) => void): unknown;
-  end(): Promise<void>;
-  readonly options?: { readonly max?: number | undefined } | undefined;
-}
-
-export interface PostgresClient {
-  query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  off(event: 'error', listener: (error: Error) => void): unknown;
-  release(destroy?: boolean): void;
-}
+import { closed, Failed, isLost, isPermanent, NoAnswer, sqlState, translated } from './errors.ts';
+import type { PostgresClient, PostgresPool } from './pool.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -117,7 +102,8 @@ export class Connection {
     } catch (error) {
       if (error instanceof NoAnswer) void asked.catch(() => undefined);
       const failed = new Failed(error);
-      if (isLost(failed)) this.#spent = true;
+      // A server that takes no writes any more may have been overtaken by another, at the same address.
+      if (isLost(failed) || sqlState(failed) === '25006') this.#spent = true;
       throw failed;
     } finally {
       clearTimeout(timer);
@@ -135,12 +121,14 @@ function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }
 
+const heard = new WeakSet<PostgresPool>();
+
 export class Connections {
   readonly #pool: PostgresPool;
   readonly #own: boolean;
   readonly #waits: Waits;
   readonly #place: string;
-  readonly #onError = (): void => undefined;
+  readonly #running = new Set<Promise<void>>();
   #closed = false;
 
   /** `own`: the pool ends with the session. */
@@ -149,35 +137,45 @@ export class Connections {
     this.#own = own;
     this.#waits = waits;
     this.#place = place;
-    // An idle connection that is lost is no reason for the process to end: the next call makes another.
-    pool.on('error', this.#onError);
+    // An idle connection that is lost is no reason for the process to end: the next call makes another. One listener
+    // serves all sessions on a pool, and stays: connections of ours may be idle in it for longer than we are.
+    if (!heard.has(pool)) pool.on('error', () => undefined);
+    heard.add(pool);
   }
 
   /** Runs work on a connection of its own. */
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = await this.#take();
+    if (this.#closed) throw closed(this.#place);
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#running.add(done);
     try {
-      return await work(connection);
+      const connection = await this.#take();
+      try {
+        return await work(connection);
+      } finally {
+        connection.release();
+      }
     } finally {
-      connection.release();
+      this.#running.delete(done);
+      resolve();
     }
   }
 
+  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets who waits for a connection. */
   async end(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await Promise.all(this.#running);
     // A connection that is dead without knowing it would keep us waiting for as long as the network does.
     if (this.#own) await Promise.race([this.#pool.end(), sleep(END_MS, undefined, { ref: false })]);
-    else this.#pool.off('error', this.#onError);
   }
 
   /** Tries again, with growing pauses, until there is a connection or the time is over. */
   async #take(): Promise<Connection> {
     const end = performance.now() + this.#waits.connectTimeoutMs;
     for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
-      if (this.#closed) throw closed(this.#place);
       try {
-        return new Connection(await this.#connect(end - performance.now()), this.#waits);
+        return new Connection(await this.#connect(Math.max(1, end - performance.now())), this.#waits);
       } catch (error) {
         const failed = new Failed(error);
         if (isPermanent(failed)) throw failed;
@@ -194,7 +192,7 @@ export class Connections {
     const connecting = this.#pool.connect();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), Math.max(1, timeoutMs));
+      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
     });
     try {
       return await Promise.race([connecting, late]);

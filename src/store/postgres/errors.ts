@@ -199,6 +199,14 @@ export function corrupt(what: string, where: Readonly<Record<string, unknown>> =
   );
 }
 
+/** An append under the write lock that a fence was raised for: none can be raised while the lock is held. */
+export function fencedOff(place: string): StoreUnavailable {
+  return new StoreUnavailable(
+    `The log in ${place} has turned an append away that was sent too late. Nothing was stored: send it again.`,
+    { place },
+  );
+}
+
 export function closed(place: string): Closed {
   return new Closed(`The session on the log in ${place} was closed. Open the log again to use it.`, { place });
 }

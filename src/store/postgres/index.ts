@@ -1,13 +1,13 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
 import { InvalidDefinition, TidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
-import type { PostgresPool } from './connection.ts';
+import type { PostgresPool } from './pool.ts';
 import { openSession } from './open.ts';
 import { connectionsOf, invalid, settingsOf } from './options.ts';
 import type { PostgresOptions } from './options.ts';
 
 export { grants } from './grants.ts';
-export type { PostgresClient, PostgresPool } from './connection.ts';
+export type { PostgresClient, PostgresPool } from './pool.ts';
 export type { PostgresOptions } from './options.ts';
 export type { SynchronousCommit } from './synchronous-commit.ts';
 
@@ -36,12 +36,13 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
     const { connection = {} } = options;
     const max = connectionsOf(options);
     const makePool = async (): Promise<PostgresPool> => {
-      const { Pool } = await driver();
+      const { Pool, Client } = await driver();
       return new Pool({
         application_name: 'tidemark',
         keepAlive: true,
         ...connection,
         connectionString: given,
+        Client: withPassword(Client, connection['password']),
         connectionTimeoutMillis: settings.connectTimeoutMs,
         max,
       });
@@ -78,8 +79,21 @@ function whereOf(url: string): string {
   return `${searchParams.get('host') ?? (host === '' ? 'localhost' : host)}${pathname}`;
 }
 
+type ClientClass = new (config?: object) => { password?: unknown };
+
+/** A URL without a password is one with none for the driver, whatever is said beside it. */
+function withPassword(Client: ClientClass, password: unknown): ClientClass {
+  if (password === undefined) return Client;
+  return class extends Client {
+    constructor(config?: object) {
+      super(config);
+      this.password = password;
+    }
+  };
+}
+
 // Only when it is needed, so that its absence is told in words.
-async function driver(): Promise<{ Pool: new (config: object) => PostgresPool }> {
+async function driver(): Promise<{ Pool: new (config: object) => PostgresPool; Client: ClientClass }> {
   try {
     return (await import('pg')).default;
   } catch (cause) {

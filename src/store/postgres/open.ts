@@ -2,10 +2,11 @@
 import { NotALog, NotWritable } from '../../errors.ts';
 import type { Session } from '../store.ts';
 import { Connections } from './connection.ts';
-import type { Connection, PostgresPool, Query } from './connection.ts';
+import type { Connection, Query } from './connection.ts';
 import { translatedAtOpen } from './errors.ts';
 import { lookAt, migrate } from './migrate.ts';
 import type { Settings } from './options.ts';
+import type { PostgresPool } from './pool.ts';
 import { FORMAT } from './schema.ts';
 import { PostgresSession } from './session.ts';
 

@@ -33,6 +33,7 @@ import { documentsTable } from './documents.ts';
 import {
   closed,
   Failed,
+  fencedOff,
   isLost,
   isNotSent,
   over,
@@ -195,7 +196,7 @@ export class PostgresSession implements Session {
       append: async (batch) => {
         assertBatch(batch);
         const answer = await append(query, batch, this.#sender(this.#fence.current));
-        if (answer.status === FENCED.status) throw closed(this.#settings.place);
+        if (answer.status === FENCED.status) throw fencedOff(this.#settings.place);
         return answer;
       },
     };
