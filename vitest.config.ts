@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: { conditions: ['@tidemark/source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@tidemark/source', 'node', 'import', 'default'] } },
+  // Without 'import', which the workers would apply to what a package requires as well: pg would get modules for classes.
+  ssr: { resolve: { conditions: ['@tidemark/source', 'node', 'default'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
     reporters: ['default', './scripts/summary-reporter.ts'],
+    globalSetup: './test/support/postgres-server.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores: tests that start server processes of their own would otherwise starve each other.

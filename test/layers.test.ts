@@ -67,6 +67,11 @@ test('the model and the contract do no I/O, and no engine of storage knows anoth
 test('the core has no dependency but the types of Standard Schema', () => {
   const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !to.startsWith('node:'));
   expect(packages.filter(({ to, typeOnly }) => to !== '@standard-schema/spec' || !typeOnly)).toEqual([]);
+  // A driver is loaded by its own engine of storage, when a log is opened.
+  const loaded = files.flatMap((path) =>
+    [...readFileSync(join(src, path), 'utf8').matchAll(/import\('([^'.][^']*)'\)/g)].map(([, to]) => `${path}: ${to}`),
+  );
+  expect(loaded.filter((load) => !/: (node:.+|vitest)$/.test(load))).toEqual(['store/postgres/index.ts: pg']);
 });
 
 test('each engine of storage has the same files', () => {
@@ -83,7 +88,7 @@ test('each engine of storage has the same files', () => {
     'session.ts',
     'append.ts',
   ];
-  for (const engine of ['memory', 'sqlite']) {
+  for (const engine of ['memory', 'sqlite', 'postgres']) {
     const has = files
       .filter((path) => path.startsWith(`store/${engine}/`))
       .map((path) => path.slice(`store/${engine}/`.length));

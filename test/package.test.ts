@@ -18,6 +18,7 @@ const run = (command: string, args: readonly string[], cwd = project): string =>
 const PROGRAM = `
 import { all, domain, event, failure, open, type, InvalidInput, type EventOf, type Outcome } from 'tidemark';
 import { memory } from 'tidemark/memory';
+import { grants, postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { chainHash, GENESIS_HASH, type Batch, type Session, type Store } from 'tidemark/store';
 import { at, conformanceCases, given, storeConformance } from 'tidemark/testing';
@@ -79,6 +80,12 @@ const adapter = (inner: Store): Store => ({
 });
 await using adapted = await open({ store: adapter(memory()), collections: [services], commands: [create] });
 await adapted.execute(create, { service_id: 's1', quantity: 1 });
+// The driver isn't installed here: that is told in words, and only when it is needed.
+await postgres('postgres://localhost/shop').open().then(
+  () => { throw new Error('opened'); },
+  (error: unknown) => { if (!String(error).includes('npm install pg')) throw error; },
+);
+if (!grants('tidemark', 'shop').includes('GRANT')) throw new Error('no grants');
 if (chainHash(GENESIS_HASH, 1, 0, GENESIS_HASH).length !== 64) throw new Error('no hash');
 console.log('ran', typeof storeConformance, conformanceCases.length > 50);
 `;

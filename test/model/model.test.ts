@@ -10,9 +10,9 @@ import { onEveryStore } from '../support/stores.ts';
 import { DEFECTS_FOUND, mutantNamed } from './mutants.ts';
 import { checkStore } from './property.ts';
 
-/** Plans for each store: those that write to a disk get fewer. */
+/** Plans for each store: those that write to a disk get fewer, and those that are reached by a network fewer still. */
 const RUNS = setting('TIDEMARK_RUNS', 2_500);
-const DISK_SHARE = 10;
+const SHARE: Readonly<Record<string, number>> = { memory: 1, sqlite: 10, postgres: 25 };
 /** A defect must show within so many plans. */
 const DEFECT_RUNS = 2_000;
 
@@ -23,7 +23,7 @@ onEveryStore('the model', (makeStore) => {
     async () => {
       // Derived, so that a seed given for one store is the same for all, and printed with the failure.
       const seed = Chance.fromEnvironment().seed | 0;
-      const runs = makeStore().name === 'memory' ? RUNS : Math.ceil(RUNS / DISK_SHARE);
+      const runs = Math.ceil(RUNS / SHARE[makeStore().name]!);
       const { failure } = await checkStore(makeStore, { seed, runs });
       if (failure !== undefined) throw new Error(`${failure}\nAgain: TIDEMARK_SEED=${seed}`);
     },

@@ -6,6 +6,7 @@ import type { Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
 import { afterAll, describe } from 'vitest';
+import { testDatabase } from './postgres.ts';
 
 /** A folder that is removed when the test file is done. */
 export function temporaryFolder(): string {
@@ -23,6 +24,10 @@ export function onEveryStore(name: string, tests: (makeStore: () => Store) => vo
     const folder = temporaryFolder();
     let files = 0;
     tests(() => sqlite(join(folder, `${(files += 1)}.db`)));
+  });
+  describe(`${name} (postgres)`, () => {
+    const database = testDatabase();
+    tests(() => database.store());
   });
 }
 

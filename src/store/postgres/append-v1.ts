@@ -1,0 +1,220 @@
+/**
+ * `append_v1`: a whole batch in one call, which is one transaction and one round trip. The hot statement of the store.
+ *
+ * The order matters. The advisory lock comes first, then the end of the log: under READ COMMITTED each statement in here
+ * sees what was committed before it began, so everything is read after the lock was given. (Under REPEATABLE READ the
+ * snapshot would be older than the lock: two conflicting appends were both seen to succeed. So that is refused.)
+ *
+ * The caller has interned the batch: `names` and `documents` hold each name and document once, and all the other arrays
+ * point into them, counted from 1. The documents that events are attached to come first, `attached` of them; after them
+ * those that are only read. An attachment's `step` is its place among the batch's attachments of its document.
+ *
+ * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
+ */
+import { lockSql } from './lock.ts';
+import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
+
+export const appendV1 = (schema: string): string => `
+CREATE FUNCTION ${schema}.append_v1(
+  session uuid, fence bigint, lock_timeout text, durability text,
+  seen_position bigint, seen_hash bytea, generation bigint, latest bigint,
+  names text[], document_collections int[], document_names text[], attached int,
+  read_documents int[], read_versions bigint[], handled_collections text[], handled_types text[],
+  command_ids text[], command_names int[], fingerprints bytea[], actors text[], correlations text[], causations text[],
+  outcomes smallint[], finals boolean[], reasons text[], details text[], times bigint[], event_counts int[],
+  digests bytea[],
+  event_commits int[], event_types int[], schema_versions bigint[], jsons text[], first_attachments int[],
+  attachment_events int[], attachment_documents int[], attachment_steps bigint[],
+  OUT status text, OUT end_position bigint, OUT end_hash bytea, OUT end_recorded_at bigint,
+  OUT heads bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $function$
+#variable_conflict use_variable
+DECLARE
+  name_ids int[];
+  document_ids bigint[];
+  handled_ids int[];
+  point record;
+  position bigint;
+  recorded bigint;
+  hash bytea;
+  recorded_ats bigint[] := '{}';
+  positions bigint[] := '{}';
+  chain bytea[] := '{}';
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'append_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
+  END IF;
+  IF durability IS NOT NULL THEN
+    PERFORM set_config('synchronous_commit', durability, true);
+  ELSIF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  PERFORM set_config('lock_timeout', lock_timeout, true);
+  PERFORM ${lockSql(schema)};
+
+  SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
+    FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;
+  IF NOT FOUND THEN
+    end_position := 0;
+    end_hash := decode(repeat('00', 32), 'hex');
+    end_recorded_at := 0;
+  END IF;
+
+  IF EXISTS (SELECT FROM ${schema}.fences f WHERE f.session = append_v1.session AND f.fence > append_v1.fence) THEN
+    status := 'fenced';
+    RETURN;
+  END IF;
+
+  IF seen_position = end_position THEN
+    IF seen_hash <> end_hash THEN
+      status := 'diverged';
+      RETURN;
+    END IF;
+  ELSIF seen_position = 0 THEN
+    IF seen_hash <> decode(repeat('00', 32), 'hex') THEN
+      status := 'diverged';
+      RETURN;
+    END IF;
+  ELSE
+    SELECT c.position + c.event_count - 1 AS position, c.hash INTO point
+      FROM ${schema}.commits c WHERE c.position <= seen_position ORDER BY c.position DESC LIMIT 1;
+    IF NOT FOUND OR point.position <> seen_position OR point.hash <> seen_hash THEN
+      status := 'diverged';
+      RETURN;
+    END IF;
+  END IF;
+
+  IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
+    status := 'behind';
+    RETURN;
+  END IF;
+
+  name_ids := ARRAY(SELECT (SELECT n.id FROM ${schema}.names n WHERE n.name = given.name) FROM unnest(names) AS given (name));
+  document_ids := ARRAY(
+    SELECT (SELECT d.id FROM ${schema}.documents d
+            WHERE d.collection = name_ids[given.collection] AND d.name = given.name)
+    FROM unnest(document_collections, document_names) AS given (collection, name));
+  heads := ARRAY(
+    SELECT coalesce((SELECT a.version FROM ${schema}.attachments a
+                     WHERE a.document = given.id ORDER BY a.version DESC LIMIT 1), 0)
+    FROM unnest(document_ids) AS given (id));
+
+  SELECT bool_or(read.version > heads[read.document]) AS ahead, bool_or(read.version < heads[read.document]) AS moved
+    INTO point FROM unnest(read_documents, read_versions) AS read (document, version);
+  IF point.ahead THEN
+    status := 'diverged';
+    RETURN;
+  END IF;
+  IF point.moved THEN
+    handled_ids := ARRAY(
+      SELECT (SELECT n.id FROM ${schema}.names n WHERE n.name = given.type) FROM unnest(handled_types) AS given (type));
+    SELECT array_agg(read.ordinal ORDER BY read.ordinal) INTO stale
+      FROM unnest(read_documents, read_versions) WITH ORDINALITY AS read (document, version, ordinal)
+      WHERE read.version < heads[read.document] AND (
+        SELECT true FROM ${schema}.attachments a
+        WHERE a.document = document_ids[read.document] AND a.version > read.version AND a.type = ANY (ARRAY(
+          SELECT handled.id FROM unnest(handled_collections, handled_ids) AS handled (collection, id)
+          WHERE handled.collection = names[document_collections[read.document]])) LIMIT 1);
+  END IF;
+  SELECT array_agg(given.id) INTO duplicates FROM unnest(command_ids) AS given (id)
+    WHERE (SELECT true FROM ${schema}.commits c WHERE c.command_id = given.id AND c.attempt = 0 LIMIT 1);
+  IF stale IS NOT NULL OR duplicates IS NOT NULL THEN
+    status := 'refused';
+    SELECT json_agg(json_build_array(missed.ordinal, missed.version, missed.position, missed.type,
+        missed.schema_version, missed.time, missed.json) ORDER BY missed.ordinal, missed.version)
+      INTO stale_events
+      FROM (
+        SELECT read.ordinal, a.version, a.position, n.name AS type, e.schema_version, e.time, e.json,
+          sum(octet_length(e.json)) OVER above AS bytes, row_number() OVER above AS row
+        FROM unnest(stale) AS read (ordinal)
+        CROSS JOIN LATERAL (
+          SELECT * FROM ${schema}.attachments a
+          WHERE a.document = document_ids[read_documents[read.ordinal]] AND a.version > read_versions[read.ordinal]
+          ORDER BY a.version LIMIT ${STALE_EVENTS_MAX}
+        ) a
+        LEFT JOIN ${schema}.events e ON e.position = a.position
+        LEFT JOIN ${schema}.names n ON n.id = e.type
+        WINDOW above AS (ORDER BY read.ordinal, a.version ROWS UNBOUNDED PRECEDING)
+      ) missed
+      WHERE missed.bytes <= ${PAGE_BYTES_MAX} OR missed.row = 1;
+    RETURN;
+  END IF;
+
+  IF latest IS NULL OR EXISTS (SELECT FROM unnest(times) AS given (time)
+      WHERE given.time > least(greatest(latest, end_recorded_at), 8640000000000000)) THEN
+    status := 'ahead';
+    RETURN;
+  END IF;
+
+  IF array_position(name_ids, NULL) IS NOT NULL THEN
+    INSERT INTO ${schema}.names (id, name)
+      SELECT coalesce((SELECT n.id FROM ${schema}.names n ORDER BY n.id DESC LIMIT 1), 0)
+          + row_number() OVER (ORDER BY given.ordinal), given.name
+        FROM unnest(names, name_ids) WITH ORDINALITY AS given (name, id, ordinal) WHERE given.id IS NULL;
+    name_ids := ARRAY(
+      SELECT (SELECT n.id FROM ${schema}.names n WHERE n.name = given.name) FROM unnest(names) AS given (name));
+  END IF;
+  IF array_position(document_ids[:attached], NULL) IS NOT NULL THEN
+    position := coalesce((SELECT d.id FROM ${schema}.documents d ORDER BY d.id DESC LIMIT 1), 0);
+    FOR i IN 1 .. attached LOOP
+      IF document_ids[i] IS NULL THEN
+        position := position + 1;
+        document_ids[i] := position;
+      END IF;
+    END LOOP;
+    INSERT INTO ${schema}.documents (id, collection, name)
+      SELECT given.id, name_ids[given.collection], given.name
+        FROM unnest(document_ids[:attached], heads[:attached], document_collections[:attached], document_names[:attached])
+          AS given (id, head, collection, name)
+        WHERE given.head = 0;
+  END IF;
+
+  position := end_position;
+  recorded := end_recorded_at;
+  hash := end_hash;
+  FOR i IN 1 .. cardinality(command_ids) LOOP
+    IF times[i] > recorded THEN
+      recorded := times[i];
+    END IF;
+    hash := sha256(hash || int8send(position + 1) || int8send(recorded) || digests[i]);
+    positions[i] := position + 1;
+    recorded_ats[i] := recorded;
+    chain[i] := hash;
+    position := position + event_counts[i];
+  END LOOP;
+
+  INSERT INTO ${schema}.commits (position, event_count, command_id, attempt, name, fingerprint, actor, correlation,
+      causation, outcome, reason, details, time, recorded_at, hash)
+    SELECT given.position, given.event_count, given.command_id,
+        CASE WHEN given.final THEN 0 ELSE given.position END, name_ids[given.name], given.fingerprint,
+        given.actor, given.correlation, given.causation, given.outcome, given.reason, given.details, given.time,
+        given.recorded_at, given.hash
+      FROM unnest(positions, event_counts, command_ids, finals, command_names, fingerprints, actors, correlations,
+          causations, outcomes, reasons, details, times, recorded_ats, chain)
+        AS given (position, event_count, command_id, final, name, fingerprint, actor, correlation, causation, outcome,
+          reason, details, time, recorded_at, hash);
+  INSERT INTO ${schema}.events (position, type, schema_version, time, attachments, json)
+    SELECT end_position + given.ordinal, name_ids[given.type], given.schema_version, times[given.commit], coalesce((
+        SELECT string_agg(document_ids[item.document] || ',' || (heads[item.document] + item.step), ',')
+        FROM unnest(attachment_documents[given.first : given.next - 1], attachment_steps[given.first : given.next - 1])
+          AS item (document, step)), ''), given.json
+      FROM unnest(event_commits, event_types, schema_versions, jsons, first_attachments[:cardinality(jsons)], first_attachments[2:])
+        WITH ORDINALITY AS given (commit, type, schema_version, json, first, next, ordinal);
+  INSERT INTO ${schema}.attachments (document, version, position, type)
+    SELECT document_ids[given.document], heads[given.document] + given.step, end_position + given.event,
+        name_ids[event_types[given.event]]
+      FROM unnest(attachment_documents, attachment_steps, attachment_events) AS given (document, step, event);
+  status := 'stored';
+  SELECT string_agg(given.hash, '') INTO hashes FROM unnest(chain) AS given (hash);
+END
+$function$;
+`;

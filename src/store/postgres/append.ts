@@ -1,0 +1,146 @@
+/** Append: the batch goes to `append_v1` in one call, and its answer is read. */
+import { LogCorrupt } from '../../errors.ts';
+import { refuseTimesAhead } from '../batch.ts';
+import type { Clock } from '../batch.ts';
+import type { Appended, Batch, DocumentEvent, LogEnd, Refused, Stored } from '../store.ts';
+import type { Parameter, Query, Row } from './connection.ts';
+import { encoded } from './encode.ts';
+import type { Encoded } from './encode.ts';
+import { GENESIS_HASH } from '../chain.ts';
+import { documentEvent } from './load.ts';
+import { corrupt } from './errors.ts';
+import type { SynchronousCommit } from './synchronous-commit.ts';
+import { hash, numbers, whole } from './values.ts';
+
+/** Who appends, and how. */
+export interface Sender {
+  /** Of the session: 128 random bits, as a UUID. */
+  readonly session: string;
+  readonly fence: number;
+  readonly lockTimeoutMs: number;
+  readonly synchronousCommit: SynchronousCommit | undefined;
+  readonly clock: Clock;
+}
+
+/** Nothing was stored, because the session has raised its fence since: to be sent again. */
+export const FENCED = { status: 'fenced' } as const;
+
+export type Append = (query: Query, batch: Batch, sender: Sender) => Promise<Appended | typeof FENCED>;
+
+const PARAMETERS = 37;
+const HASH_DIGITS = 64;
+
+export function appender(schema: string): Append {
+  const places = Array.from({ length: PARAMETERS }, (_, index) => `$${index + 1}`).join(', ');
+  const append = `
+    SELECT status, end_position, end_recorded_at, end_hash, heads, hashes, stale, stale_events, to_json(duplicates)
+    FROM ${schema}.append_v1(${places})`;
+
+  return async (query, batch, sender) => {
+    // Asked once: what the database decided by is also what the error tells of.
+    const { aheadMs } = sender.clock;
+    const now = sender.clock.now();
+    const sent = encoded(batch, latest(now, aheadMs));
+    const parameters: readonly Parameter[] = [
+      sender.session,
+      String(sender.fence),
+      String(sender.lockTimeoutMs),
+      sender.synchronousCommit ?? null,
+      ...sent.parameters,
+    ];
+    const [row] = await query(append, parameters);
+    const [status, ...answer] = row!;
+    switch (status) {
+      case 'stored':
+        return stored(batch, sent, answer);
+      case 'refused':
+        return refused(batch, sent, answer);
+      case 'fenced':
+        return FENCED;
+      case 'diverged':
+      case 'behind':
+        return { status };
+      case 'ahead':
+        refuseTimesAhead(batch.commits, endBefore(answer).recordedAt, { now: () => now, aheadMs });
+        break;
+      default:
+    }
+    throw new LogCorrupt(`The function append_v1 answers ${status}, which it never does. Restore it as it was made.`, {
+      status,
+    });
+  };
+}
+
+/** The latest time that the clock lets a decision have; undefined if it gives none. */
+function latest(now: number, aheadMs: number): number | undefined {
+  if (!Number.isFinite(now)) return undefined;
+  return Math.min(Math.max(Math.floor(now + aheadMs), 0), Number.MAX_SAFE_INTEGER);
+}
+
+function endBefore([position, recordedAt, bytes]: Row): LogEnd {
+  if (position === '0') return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  return {
+    position: whole(position, 'the end of the log'),
+    hash: hash(bytes, { position }),
+    recordedAt: whole(recordedAt, 'a time', { position }),
+  };
+}
+
+/** Positions, times and versions follow from where the log ended, by the same rules that the database stored them by. */
+function stored(batch: Batch, sent: Encoded, answer: Row): Stored {
+  const before = endBefore(answer);
+  const heads = numbers(answer[3]);
+  const hashes = answer[4] ?? '';
+  if (hashes.length !== 2 + batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
+  let end = before;
+  const commits = batch.commits.map(({ time, events }, index) => {
+    const position = end.position + 1;
+    const recordedAt = Math.max(end.recordedAt, time);
+    const hash = hashes.slice(2 + index * HASH_DIGITS, 2 + (index + 1) * HASH_DIGITS);
+    end = { position: end.position + events.length, hash, recordedAt };
+    return { position, recordedAt, hash };
+  });
+  return {
+    status: 'stored',
+    end,
+    commits,
+    versions: sent.attachmentDocuments.map((place, index) => heads[place - 1]! + sent.attachmentSteps[index]!),
+    heads: sent.readDocuments.map((place) => heads[place - 1]!),
+  };
+}
+
+type Missed = readonly [
+  ordinal: number,
+  version: number,
+  position: number,
+  type: string,
+  schemaVersion: number,
+  time: number,
+  json: string,
+];
+
+function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
+  const heads = numbers(answer[3]);
+  const missed = Map.groupBy(JSON.parse(answer[6] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
+  const stale = numbers(answer[5]).map((ordinal) => {
+    const { collection, id, version } = batch.reads[ordinal - 1]!;
+    const events = missed.get(ordinal) ?? [];
+    return {
+      collection,
+      id,
+      head: heads[sent.readDocuments[ordinal - 1]! - 1]!,
+      events: events.map(([, ...event], index): DocumentEvent => {
+        return documentEvent(
+          event.map((value) => (value === null ? null : String(value))),
+          version + index + 1,
+        );
+      }),
+    };
+  });
+  return {
+    status: 'refused',
+    end: endBefore(answer),
+    stale,
+    duplicates: JSON.parse(answer[7] ?? '[]') as readonly string[],
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * Arrays in the binary form that PostgreSQL sends and receives them in. `pg` hands a Buffer on as a binary parameter; as
+ * text every element would be escaped here and parsed again there.
+ *
+ *     int32 dimensions (0 or 1), int32 whether there are nulls, int32 oid of the elements' type,
+ *     int32 length and int32 lower bound (if there is a dimension), then for each element int32 bytes (-1: null), bytes.
+ */
+const OIDS = { boolean: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25 } as const;
+const HEADER = 20;
+
+function header(bytes: Buffer, type: keyof typeof OIDS, length: number, nulls: boolean): Buffer {
+  bytes.writeInt32BE(length === 0 ? 0 : 1, 0);
+  bytes.writeInt32BE(nulls ? 1 : 0, 4);
+  bytes.writeInt32BE(OIDS[type], 8);
+  if (length === 0) return bytes.subarray(0, 12);
+  bytes.writeInt32BE(length, 12);
+  bytes.writeInt32BE(1, 16);
+  return bytes;
+}
+
+function fixed<T>(
+  type: keyof typeof OIDS,
+  size: number,
+  values: readonly T[],
+  write: (bytes: Buffer, value: T, at: number) => void,
+): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER + values.length * (4 + size));
+  let at = HEADER;
+  for (const value of values) {
+    bytes.writeInt32BE(size, at);
+    write(bytes, value, at + 4);
+    at += 4 + size;
+  }
+  return header(bytes, type, values.length, false);
+}
+
+export function int2s(values: readonly number[]): Buffer {
+  return fixed('int2', 2, values, (bytes, value, at) => bytes.writeInt16BE(value, at));
+}
+
+export function int4s(values: readonly number[]): Buffer {
+  return fixed('int4', 4, values, (bytes, value, at) => bytes.writeInt32BE(value, at));
+}
+
+/** Whole numbers from 0 to 2^53. */
+export function int8s(values: readonly number[]): Buffer {
+  return fixed('int8', 8, values, (bytes, value, at) => {
+    bytes.writeUInt32BE(Math.floor(value / 2 ** 32), at);
+    bytes.writeUInt32BE(value % 2 ** 32, at + 4);
+  });
+}
+
+export function booleans(values: readonly boolean[]): Buffer {
+  return fixed('boolean', 1, values, (bytes, value, at) => bytes.writeUInt8(value ? 1 : 0, at));
+}
+
+/** Hashes, given as 64 hexadecimal digits. */
+export function hashes(values: readonly string[]): Buffer {
+  return fixed('bytea', 32, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
+}
+
+export function texts(values: readonly (string | undefined)[]): Buffer {
+  let size = HEADER;
+  let nulls = false;
+  // UTF-8 needs at most three bytes for each UTF-16 code unit: no text is counted before it is written.
+  for (const value of values) size += 4 + (value === undefined ? 0 : value.length * 3);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = HEADER;
+  for (const value of values) {
+    if (value === undefined) nulls = true;
+    const written = value === undefined ? -1 : bytes.write(value, at + 4, 'utf8');
+    bytes.writeInt32BE(written, at);
+    at += 4 + Math.max(0, written);
+  }
+  return header(bytes, 'text', values.length, nulls).subarray(0, values.length === 0 ? 12 : at);
+}

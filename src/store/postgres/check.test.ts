@@ -1,0 +1,51 @@
+/** What check() finds, each broken by the hand of a superuser. */
+import { describe, expect, it } from 'vitest';
+import { testDatabase } from '../../../test/support/postgres.ts';
+import { commit, event, range, service, user } from '../../testing/conformance/batches.ts';
+import { TestLog } from '../../testing/conformance/log.ts';
+import { postgres } from './index.ts';
+
+const database = testDatabase();
+let schemas = 0;
+
+/** What is done to `$`, and what is said of it. */
+const DAMAGE = [
+  ['DELETE FROM $.events WHERE position = 2', 'Events are missing from position 2 up to 3.'],
+  ['DELETE FROM $.commits WHERE position = 2', 'A commit begins at position 3, where 2 was expected.'],
+  ['UPDATE $.commits SET event_count = 0 WHERE position = 3', 'The commit at position 3 says that it has 0 events.'],
+  ['DELETE FROM $.events WHERE position = 3', 'The events end at position 2, the commits at 3.'],
+  [
+    "UPDATE $.events SET attachments = '1,x' WHERE position = 1",
+    'The event at position 1 has no list of its documents.',
+  ],
+  ['UPDATE $.attachments SET position = 3 WHERE version = 2', 'the index doesn’t'],
+  ['DELETE FROM $.attachments WHERE document = 1 AND version = 2', 'Document 1 has 2 events and head 3.'],
+  ["UPDATE $.names SET id = 99 WHERE name = 'NOTED'", 'which has no name'],
+  ["UPDATE $.names SET id = 99 WHERE name = 'DO_IT'", 'which has no name'],
+  ['DELETE FROM $.documents WHERE id = 1', 'Document 1 has events but no id.'],
+  ["INSERT INTO $.documents VALUES (77, 1, 'ghost')", 'Document 77 has no collection or no events.'],
+  ["UPDATE $.commits SET hash = 'x' WHERE position = 1", 'a hash, fingerprint, outcome or time that is none'],
+  ['UPDATE $.commits SET recorded_at = 5 WHERE position = 3', 'was recorded before the one before it'],
+  ['UPDATE $.events SET time = 5 WHERE position = 3', 'has another time than its commit'],
+  ["DELETE FROM $.meta WHERE name = 'generation'", 'The generation of the registry is missing.'],
+  ["UPDATE $.meta SET value = 9 WHERE name = 'generation'", 'The registry is of generation 9'],
+  ['ALTER TABLE $.commits DROP CONSTRAINT commits_command_id_attempt_key', 'no unique key (command_id,attempt)'],
+  [
+    `CREATE FUNCTION $.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+     CREATE TRIGGER lost BEFORE INSERT ON $.events FOR EACH ROW EXECUTE FUNCTION $.nothing()`,
+    'The trigger lost changes what is written to the table events.',
+  ],
+  ['DROP TABLE $.names', 'PostgreSQL could not go on'],
+] as const;
+
+describe('check', () => {
+  it.each(DAMAGE)('%s', async (sql, finding) => {
+    const schema = `check_${(schemas += 1)}`;
+    const log = await TestLog.on(postgres(database.url, { schema }));
+    await log.append(range(1, 3).map((n) => commit(`c${n}`, event('NOTED', user('u1'), service(`s${n}`)))));
+    expect(await log.session.check()).toEqual([]);
+    await database.run(sql.replaceAll('$.', `${schema}.`));
+    expect((await log.session.check()).join(' ').replaceAll("doesn't", 'doesn’t')).toContain(finding);
+    await log.close();
+  });
+});

@@ -1,0 +1,121 @@
+/** The chain and the ledger: both are the table `commits`. */
+import { pageRows } from '../bounds.ts';
+import { GENESIS_HASH } from '../chain.ts';
+import type { CommitRange, LogEnd, StoredCommit } from '../store.ts';
+import { texts } from './arrays.ts';
+import { above, upTo } from './bound.ts';
+import type { Query, Row, Value } from './connection.ts';
+import { corrupt } from './errors.ts';
+import { count, hash, text, whole } from './values.ts';
+
+/** The end of the log, as a table expression: no row if there is none. */
+export const endSql = (schema: string): string =>
+  `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, c.hash
+    FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1)`;
+
+/** Reads the three columns of {@link endSql} from the start of a row. */
+export function endOf([position, recordedAt, bytes]: Row): LogEnd {
+  if (position === null) return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  return {
+    position: count(position, 'the end of the log'),
+    hash: hash(bytes, { position }),
+    recordedAt: whole(recordedAt, 'a time', { position }),
+  };
+}
+
+/** The columns of a commit `c`, its name as `n.name`; {@link storedCommit} reads them in this order. */
+export const COMMIT_COLUMNS = [
+  'c.position',
+  'c.event_count',
+  'c.command_id',
+  'c.attempt',
+  'n.name',
+  'c.fingerprint',
+  'c.actor',
+  'c.correlation',
+  'c.causation',
+  'c.outcome',
+  'c.reason',
+  'c.details',
+  'c.time',
+  'c.recorded_at',
+  'c.hash',
+] as const;
+
+export function storedCommit(row: readonly Value[]): StoredCommit {
+  const [at, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
+  const [outcome, reason, details, time, recordedAt, chained] = rest;
+  const position = count(at, 'a position');
+  const where = { position };
+  if (outcome !== '0' && outcome !== '1') throw corrupt('an outcome that doesn’t exist', where);
+  const final = attempt === '0';
+  // A success is final: otherwise the same id could be executed once more.
+  if (!final && (attempt !== at || outcome === '0')) throw corrupt('an attempt that is none', where);
+  return {
+    command: {
+      id: text(id, 'a command id', where),
+      name: text(name, 'the name of a command', where),
+      fingerprint: hash(fingerprint, where),
+      ...(typeof actor === 'string' && { actor }),
+      ...(typeof correlation === 'string' && { correlation }),
+      ...(typeof causation === 'string' && { causation }),
+    },
+    outcome: outcome === '0' ? 'succeeded' : 'failed',
+    final,
+    ...(typeof reason === 'string' && { reason }),
+    ...(typeof details === 'string' && { details }),
+    time: whole(time, 'a time', where),
+    position,
+    eventCount: count(eventCount, 'a number of events', where),
+    recordedAt: whole(recordedAt, 'a time', where),
+    hash: hash(chained, where),
+  };
+}
+
+export interface Chain {
+  commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]>;
+  ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]>;
+}
+
+export function chain(schema: string): Chain {
+  const columns = COMMIT_COLUMNS.join(', ');
+  const page = (order: 'ASC' | 'DESC', last: string): string =>
+    `SELECT ${columns} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.id = c.name
+     WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
+  // The last commit recorded by a time is found by halving: `recorded_at` never runs backwards.
+  const lastRecordedBy = `least($2, (
+    WITH RECURSIVE halving (low, high) AS (
+      SELECT 0::bigint, coalesce((SELECT c.position FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1), 0)
+      UNION ALL
+      SELECT CASE WHEN coalesce(at.recorded_at <= $4, true) THEN half.position ELSE h.low END,
+          CASE WHEN coalesce(at.recorded_at <= $4, true) THEN h.high ELSE at.position - 1 END
+        FROM halving h
+        CROSS JOIN LATERAL (SELECT (h.low + h.high + 1) / 2 AS position) half
+        LEFT JOIN LATERAL (
+          SELECT c.position, c.recorded_at FROM ${schema}.commits c
+          WHERE c.position <= half.position ORDER BY c.position DESC LIMIT 1
+        ) at ON true
+        WHERE h.low < h.high)
+    SELECT low FROM halving WHERE low >= high))`;
+  const ledger = `
+    SELECT ${columns} FROM unnest($1::text[]) AS given (id)
+    CROSS JOIN LATERAL (
+      SELECT c.* FROM ${schema}.commits c WHERE c.command_id = given.id
+      ORDER BY c.attempt = 0 DESC, c.attempt DESC LIMIT 1
+    ) c LEFT JOIN ${schema}.names n ON n.id = c.name`;
+
+  return {
+    async commits(query, { after, upTo: last, recordedBy, reverse = false, limit }) {
+      const order = reverse ? 'DESC' : 'ASC';
+      const parameters = [above(after), upTo(last), String(pageRows(limit))];
+      if (recordedBy === undefined) return (await query(page(order, '$2'), parameters)).map(storedCommit);
+      // Before all that is recorded, if it is no time.
+      const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
+      return (await query(page(order, lastRecordedBy), [...parameters, by])).map(storedCommit);
+    },
+    async ledger(query, ids) {
+      if (ids.length === 0) return [];
+      return (await query(ledger, [texts([...new Set(ids)])])).map(storedCommit);
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * A batch as the parameters of `append_v1`: interned, so that each name and each document goes over the wire and is
+ * looked up once, however often the batch speaks of it.
+ */
+import type { Batch } from '../store.ts';
+import { booleans, hashes, int2s, int4s, int8s, texts } from './arrays.ts';
+
+/** What the answer is read by. */
+export interface Encoded {
+  readonly parameters: readonly (Buffer | string | null)[];
+  /** For each attachment the place of its document, from 0, and its step. */
+  readonly attachmentDocuments: readonly number[];
+  readonly attachmentSteps: readonly number[];
+  /** For each row of `reads` the place of its document, from 0. */
+  readonly readDocuments: readonly number[];
+}
+
+/** Strings or documents in the order of their first use, with their places from 1. */
+class Places {
+  readonly #places = new Map<string, number>();
+  readonly names: string[] = [];
+
+  of(name: string): number {
+    const place = this.#places.get(name);
+    if (place !== undefined) return place;
+    this.names.push(name);
+    this.#places.set(name, this.names.length);
+    return this.names.length;
+  }
+}
+
+/** The documents of a batch, with their places from 1. */
+class Documents {
+  readonly #collections = new Map<string, Map<string, number>>();
+  readonly #names: Places;
+  readonly collections: number[] = [];
+  readonly ids: string[] = [];
+
+  constructor(names: Places) {
+    this.#names = names;
+  }
+
+  of(collection: string, id: string): number {
+    let places = this.#collections.get(collection);
+    if (places === undefined) this.#collections.set(collection, (places = new Map()));
+    const place = places.get(id);
+    if (place !== undefined) return place;
+    this.collections.push(this.#names.of(collection));
+    this.ids.push(id);
+    places.set(id, this.ids.length);
+    return this.ids.length;
+  }
+}
+
+export function encoded({ seen, generation, handled, reads, commits }: Batch, latest: number | undefined): Encoded {
+  const names = new Places();
+  const documents = new Documents(names);
+  const eventCommits: number[] = [];
+  const eventTypes: number[] = [];
+  const schemaVersions: number[] = [];
+  const jsons: string[] = [];
+  const firstAttachments: number[] = [];
+  const attachmentEvents: number[] = [];
+  const attachmentDocuments: number[] = [];
+  const attachmentSteps: number[] = [];
+  const steps: number[] = [];
+  for (const [index, commit] of commits.entries()) {
+    for (const { type, schemaVersion, json, attachments } of commit.events) {
+      eventCommits.push(index + 1);
+      eventTypes.push(names.of(type));
+      schemaVersions.push(schemaVersion);
+      jsons.push(json);
+      firstAttachments.push(attachmentEvents.length + 1);
+      for (const { collection, id } of attachments) {
+        const place = documents.of(collection, id);
+        const step = (steps[place - 1] ?? 0) + 1;
+        steps[place - 1] = step;
+        attachmentEvents.push(jsons.length);
+        attachmentDocuments.push(place);
+        attachmentSteps.push(step);
+      }
+    }
+  }
+  firstAttachments.push(attachmentEvents.length + 1);
+  const attached = documents.ids.length;
+  const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
+  const commandNames = commits.map(({ command }) => names.of(command.name));
+  const { collections, types } = handledLists(handled);
+  return {
+    attachmentDocuments,
+    attachmentSteps,
+    readDocuments,
+    parameters: [
+      String(bounded(seen.position)),
+      Buffer.from(seen.hash, 'hex'),
+      String(bounded(generation)),
+      latest === undefined ? null : String(latest),
+      texts(names.names),
+      int4s(documents.collections),
+      texts(documents.ids),
+      String(attached),
+      int4s(readDocuments),
+      int8s(reads.map(({ version }) => bounded(version))),
+      collections,
+      types,
+      texts(commits.map(({ command }) => command.id)),
+      int4s(commandNames),
+      hashes(commits.map(({ command }) => command.fingerprint)),
+      texts(commits.map(({ command }) => command.actor)),
+      texts(commits.map(({ command }) => command.correlation)),
+      texts(commits.map(({ command }) => command.causation)),
+      int2s(commits.map(({ outcome }) => (outcome === 'succeeded' ? 0 : 1))),
+      booleans(commits.map(({ final }) => final)),
+      texts(commits.map(({ reason }) => reason)),
+      texts(commits.map(({ details }) => details)),
+      int8s(commits.map(({ time }) => bounded(time))),
+      int4s(commits.map(({ events }) => events.length)),
+      hashes(commits.map(({ digest }) => digest)),
+      int4s(eventCommits),
+      int4s(eventTypes),
+      int8s(schemaVersions),
+      texts(jsons),
+      int4s(firstAttachments),
+      int4s(attachmentEvents),
+      int4s(attachmentDocuments),
+      int8s(attachmentSteps),
+    ],
+  };
+}
+
+/** Beyond it nothing is stored: what a bigint can't hold stands for the largest that JavaScript can. */
+function bounded(value: number): number {
+  return Math.min(value, Number.MAX_SAFE_INTEGER);
+}
+
+// `handled` is the same object from batch to batch, so its lists are made once.
+const lists = new WeakMap<Batch['handled'], { readonly collections: Buffer; readonly types: Buffer }>();
+
+function handledLists(handled: Batch['handled']): { readonly collections: Buffer; readonly types: Buffer } {
+  let made = lists.get(handled);
+  if (made === undefined) {
+    const pairs = [...handled].flatMap(([collection, types]) =>
+      Array.from(types, (type) => [collection, type] as const),
+    );
+    made = { collections: texts(pairs.map(([collection]) => collection)), types: texts(pairs.map(([, type]) => type)) };
+    lists.set(handled, made);
+  }
+  return made;
+}

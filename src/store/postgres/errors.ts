@@ -1,0 +1,217 @@
+/**
+ * What PostgreSQL, its driver and the network say, told as errors of ours: the one place where it is decided, so that
+ * nothing else reaches a caller. No message holds a password: none of PostgreSQL's does, and what the driver says of a
+ * connection string that it can't read is left out.
+ *
+ * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
+ */
+import { Closed, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
+
+/** What our own functions raise when the isolation level would let them read what was before the lock. */
+export const WRONG_ISOLATION = 'TM001';
+
+const LOCK_TIMEOUT = '55P03';
+
+/** What the driver threw, kept apart from errors in code of ours or of the caller's. */
+export class Failed extends Error {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    super('the driver failed');
+    this.error = error;
+  }
+}
+
+/** No answer came in time: the connection was given up. */
+export class NoAnswer extends Error {
+  constructor(waitedMs: number) {
+    super(`no answer within ${Math.round(waitedMs)} ms`);
+  }
+}
+
+/** PostgreSQL's code of an error, or undefined for what the driver or the network says. */
+export function sqlState(failed: Failed): string | undefined {
+  const { error } = failed;
+  const code = codeOf(error);
+  // The driver's own errors have codes of Node's, or none; only a report of the server's has a severity.
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return undefined;
+  return typeof error === 'object' && error !== null && 'severity' in error ? code : undefined;
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function text(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(text).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether the server is gone, or ends the connection: whatever was read can be read again on another one. */
+export function isLost(error: unknown): error is Failed {
+  if (!(error instanceof Failed)) return false;
+  const state = sqlState(error);
+  return state === undefined || /^08|^57P0|^25P0[34]/.test(state);
+}
+
+/** Whether the driver refused a statement before it was sent. */
+export function isNotSent(error: unknown): boolean {
+  return error instanceof Failed && text(error.error).endsWith('not queryable');
+}
+
+/** Whether connecting again in a moment would fail the same way. */
+export function isPermanent(failed: Failed): boolean {
+  const state = sqlState(failed);
+  if (state !== undefined) return !/^08|^53|^57P0|^55/.test(state);
+  return isBadTls(failed.error) || isBadPassword(failed.error) || codeOf(failed.error) === 'ERR_INVALID_URL';
+}
+
+function isBadTls(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return (
+    /^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code) || /does not support SSL/.test(text(error))
+  );
+}
+
+// No password, or a function for one that gives none: the driver's own check.
+function isBadPassword(error: unknown): boolean {
+  return /password must be a/.test(text(error));
+}
+
+function details(failed: Failed, place: string): Readonly<Record<string, unknown>> {
+  const state = sqlState(failed);
+  return { place, ...(state !== undefined && { sqlState: state }), cause: text(failed.error) };
+}
+
+/** A failure met while the log was in use, as an error of ours. Others pass through as they are. */
+export function translated(failed: unknown, place: string): unknown {
+  if (!(failed instanceof Failed)) return failed;
+  const { error } = failed;
+  const state = sqlState(failed);
+  if (state === undefined || isLost(failed)) {
+    return new StoreUnavailable(
+      `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,
+      details(failed, place),
+      error,
+    );
+  }
+  if (state === LOCK_TIMEOUT) {
+    return new StoreUnavailable(
+      `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
+        'find what holds it (pg_locks, locktype advisory).',
+      details(failed, place),
+      error,
+    );
+  }
+  if (state === '42501' || state === '25006') {
+    return new StoreUnavailable(
+      `The log in ${place} can't be used by this role any more (${text(error)}). Restore its privileges (see grants), or connect ` +
+        'to a server that takes writes.',
+      details(failed, place),
+      error,
+    );
+  }
+  if (state === '54000' || state === '22021' || state === '22P05') {
+    return new InvalidInput(
+      `PostgreSQL can't hold a text of the batch (${text(error)}). Nothing was stored: send shorter, well-formed text.`,
+      details(failed, place),
+      error,
+    );
+  }
+  if (/^42|^3F|^22|^23|^XX00[12]/.test(state)) {
+    return new LogCorrupt(
+      `The log in ${place} is damaged, or a part of it was removed or made by a newer version (${text(error)}). Stop ` +
+        'writing, keep the database, and restore a copy beside it; or upgrade the package.',
+      details(failed, place),
+      error,
+    );
+  }
+  return new StoreUnavailable(
+    `PostgreSQL could not do what the log in ${place} asked for (${text(error)}). Nothing was stored: see its log, then try again.`,
+    details(failed, place),
+    error,
+  );
+}
+
+/** The same while opening: there, what may not be read or made is a matter of permissions. */
+export function translatedAtOpen(failed: unknown, place: string): unknown {
+  if (!(failed instanceof Failed)) return failed;
+  const { error } = failed;
+  const state = sqlState(failed);
+  if (state === '3D000') {
+    return new NotWritable(
+      `The database of ${place} doesn't exist. Create it first, or choose another one.`,
+      details(failed, place),
+    );
+  }
+  if (state?.startsWith('28') || isBadPassword(error)) {
+    return new NotWritable(
+      `PostgreSQL lets nobody in with this role and password at ${place} (${text(error)}). Correct them, or pg_hba.conf.`,
+      details(failed, place),
+    );
+  }
+  if (state === '42501' || state === '25006') return notWritable(place, error);
+  if (isBadTls(error)) {
+    return new StoreUnavailable(
+      `No encrypted connection could be made to ${place} (${text(error)}). Correct the options of TLS, or the certificate.`,
+      details(failed, place),
+      error,
+    );
+  }
+  if (codeOf(error) === 'ERR_INVALID_URL') {
+    return new NotWritable(
+      'The driver can’t read the connection string. Correct it: postgres://role@host:5432/database.',
+      {},
+    );
+  }
+  return translated(failed, place);
+}
+
+export function notWritable(place: string, cause: unknown): NotWritable {
+  return new NotWritable(
+    `This role may not use the log in ${place}, or make one there (${text(cause)}). Open it once with a role that owns the schema ` +
+      '(or may create it), and let that role run what grants() gives for this one.',
+    { place, cause: text(cause) },
+    cause,
+  );
+}
+
+/** A write that was sent and got no answer: it may be stored, or be stored yet. */
+export function unknownCommit(failed: Failed, place: string): StoreUnavailable {
+  const { error } = failed;
+  return new StoreUnavailable(
+    `It isn't known whether the commit to the log in ${place} was stored (${text(error)}). Send the same commands again with ` +
+      'the same ids: they are stored once.',
+    { ...details(failed, place), unknown: true },
+    error,
+  );
+}
+
+/** The log holds what no log can hold. `where` says at which position or document. */
+export function corrupt(what: string, where: Readonly<Record<string, unknown>> = {}): LogCorrupt {
+  const at = Object.entries(where)
+    .map(([name, value]) => ` ${name} ${String(value)}`)
+    .join(',');
+  return new LogCorrupt(
+    `The log is damaged${at && ` at${at}`}: ${what}. Stop writing, keep the database, and restore a copy beside it.`,
+    where,
+  );
+}
+
+/** An append under the write lock that a fence was raised for: none can be raised while the lock is held. */
+export function fencedOff(place: string): StoreUnavailable {
+  return new StoreUnavailable(
+    `The log in ${place} has turned an append away that was sent too late. Nothing was stored: send it again.`,
+    { place },
+  );
+}
+
+export function closed(place: string): Closed {
+  return new Closed(`The session on the log in ${place} was closed. Open the log again to use it.`, { place });
+}
+
+/** What an exclusive section says to those who come late. */
+export function over(place: string): Closed {
+  return new Closed('The exclusive section is over. Await everything in it before it returns.', { place });
+}

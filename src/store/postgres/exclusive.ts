@@ -1,0 +1,68 @@
+/** Work under the write lock: one transaction on one connection, committed when the work is done. */
+import type { Locked } from '../store.ts';
+import type { Connection, Query } from './connection.ts';
+import { lockSql } from './lock.ts';
+
+/** What a section offers to its work, each on the query of its transaction. */
+export type Offers = (query: Query) => Locked;
+
+export interface SectionOptions {
+  /** Quoted. */
+  readonly schema: string;
+  readonly lockTimeoutMs: number;
+  /** How long the work may pause between two statements, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  readonly answerTimeoutMs: number;
+  readonly offers: Offers;
+  readonly translate: (error: unknown) => unknown;
+  /** What those are told who come late. */
+  readonly over: () => Error;
+}
+
+/** What the work answered with, or what it, or a statement of it, threw. */
+export type Worked<T> = { readonly result: T } | { readonly thrown: unknown };
+
+/** Begins the transaction, takes the lock and runs the work. The caller commits, or rolls back. */
+export async function runLocked<T>(
+  connection: Connection,
+  work: (locked: Locked) => Promise<T>,
+  options: SectionOptions,
+): Promise<Worked<T>> {
+  const { schema, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
+  // Stated, whatever the default is: each statement must see what was committed before the lock was given.
+  await connection.begin('READ COMMITTED');
+  // A server that vanished without a word (no reset ever comes) mustn't keep the lock.
+  await connection.query(
+    "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)",
+    [String(lockTimeoutMs), String(idleTimeoutMs)],
+  );
+  await connection.query(`SELECT ${lockSql(schema)}`, [], lockTimeoutMs + answerTimeoutMs);
+
+  let ended = false;
+  let broken: { readonly thrown: unknown } | undefined;
+  const step = async <R>(run: () => Promise<R>): Promise<R> => {
+    if (ended) throw over();
+    try {
+      return await run();
+    } catch (error) {
+      // The transaction is lost, or half of a batch may be in it: whatever the work makes of it, nothing is committed.
+      broken ??= { thrown: translate(error) };
+      throw translate(error);
+    }
+  };
+  const offered = offers((text, parameters) => connection.query(text, parameters));
+  const locked: Locked = {
+    registry: () => step(() => offered.registry()),
+    load: (requests, loading) => step(() => offered.load(requests, loading)),
+    ledger: (ids) => step(() => offered.ledger(ids)),
+    append: (batch) => step(() => offered.append(batch)),
+  };
+  try {
+    const result = await work(locked);
+    return broken ?? { result };
+  } catch (thrown) {
+    return { thrown };
+  } finally {
+    ended = true;
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * `fence_v1`: lets no append of a session be stored that was sent before, under a lower fence (fence.ts says why). The
+ * write lock waits for those that are under way; those that arrive later find the row.
+ */
+import { lockSql } from './lock.ts';
+
+/** After so long no statement is still on its way. */
+const KEPT = '1 day';
+
+export const fenceV1 = (schema: string): string => `
+CREATE FUNCTION ${schema}.fence_v1(session uuid, fence bigint, lock_timeout text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+BEGIN
+  PERFORM set_config('lock_timeout', lock_timeout, true);
+  PERFORM ${lockSql(schema)};
+  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';
+  INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
+    ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();
+END
+$function$;
+`;

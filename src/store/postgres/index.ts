@@ -1,0 +1,102 @@
+/** A log in a PostgreSQL database, by way of the driver `pg`. */
+import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import type { Store } from '../store.ts';
+import type { PostgresPool } from './pool.ts';
+import { openSession } from './open.ts';
+import { connectionsOf, invalid, settingsOf } from './options.ts';
+import type { PostgresOptions } from './options.ts';
+
+export { grants } from './grants.ts';
+export type { PostgresClient, PostgresPool } from './pool.ts';
+export type { PostgresOptions } from './options.ts';
+export type { SynchronousCommit } from './synchronous-commit.ts';
+
+/**
+ * A log in a schema of a PostgreSQL database (version 15 or later), which is made if it doesn't exist. Any number of
+ * servers may have it open at once; a pooler such as PgBouncer, in transaction mode, may stand between. Needs the package
+ * `pg`.
+ *
+ * @param urlOrPool - `postgres://role:password@host:5432/database`, or a pool of `pg`'s that you share with it: one with
+ * room for two connections at least, which you end yourself.
+ * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
+ * `NotWritable`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
+ */
+export function postgres(urlOrPool: string | PostgresPool, options: PostgresOptions = {}): Store {
+  try {
+    return storeAt(urlOrPool, options);
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause;
+    throw new InvalidDefinition('postgres() is given options that can’t be used.', {}, cause);
+  }
+}
+
+function storeAt(given: string | PostgresPool, options: PostgresOptions): Store {
+  if (typeof given === 'string') {
+    const settings = settingsOf(options, whereOf(given));
+    const { connection = {} } = options;
+    const max = connectionsOf(options);
+    const makePool = async (): Promise<PostgresPool> => {
+      const { Pool, Client } = await driver();
+      return new Pool({
+        application_name: 'tidemark',
+        keepAlive: true,
+        ...connection,
+        connectionString: given,
+        Client: withPassword(Client, connection['password']),
+        connectionTimeoutMillis: settings.connectTimeoutMs,
+        max,
+      });
+    };
+    return Object.freeze({ name: 'postgres', open: () => openSession(makePool, true, settings) });
+  }
+  if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
+    throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg’s.');
+  }
+  for (const option of ['connection', 'connections'] as const) {
+    if (options[option] !== undefined) throw invalid(option, `A pool has its own ${option}: set them there.`);
+  }
+  if ((given.options?.max ?? 2) < 2) {
+    throw new InvalidDefinition(
+      'The pool has room for one connection. Two are needed: one that writes, and one that reads.',
+    );
+  }
+  const settings = settingsOf(options, 'the given pool');
+  return Object.freeze({ name: 'postgres', open: () => openSession(() => Promise.resolve(given), false, settings) });
+}
+
+/** Server and database of a connection string, without user and password. */
+function whereOf(url: string): string {
+  // A socket's directory stands in the query, and the host may be empty.
+  const complete = url.replace(/^(\w+:\/\/[^/?#]*@)(?=[/?#]|$)/, '$1localhost');
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(complete)) {
+    // It may hold a password, so it isn't repeated.
+    throw new InvalidDefinition(
+      'The connection string is none: give postgres://role:password@host:5432/database. Special characters in a password ' +
+        'are written as in any URL (%40 for @).',
+    );
+  }
+  const { host, pathname, searchParams } = new URL(complete);
+  return `${searchParams.get('host') ?? (host === '' ? 'localhost' : host)}${pathname}`;
+}
+
+type ClientClass = new (config?: object) => { password?: unknown };
+
+/** A URL without a password is one with none for the driver, whatever is said beside it. */
+function withPassword(Client: ClientClass, password: unknown): ClientClass {
+  if (password === undefined) return Client;
+  return class extends Client {
+    constructor(config?: object) {
+      super(config);
+      this.password = password;
+    }
+  };
+}
+
+// Only when it is needed, so that its absence is told in words.
+async function driver(): Promise<{ Pool: new (config: object) => PostgresPool; Client: ClientClass }> {
+  try {
+    return (await import('pg')).default;
+  } catch (cause) {
+    throw new InvalidDefinition('tidemark/postgres needs the package pg: npm install pg', { package: 'pg' }, cause);
+  }
+}

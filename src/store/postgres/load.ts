@@ -1,0 +1,131 @@
+/** Heads and events of documents, all as of one point of the log: one statement. */
+import type { DocumentEvent, Loaded, LoadOptions, LoadRequest } from '../store.ts';
+import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX } from '../store.ts';
+import { lowerBound, upperBound } from '../bounds.ts';
+import { int8s, texts } from './arrays.ts';
+import { upTo } from './bound.ts';
+import { endOf, endSql } from './commits.ts';
+import type { Query, Value } from './connection.ts';
+import { corrupt } from './errors.ts';
+import { count, numbers, schemaVersion, text, whole } from './values.ts';
+
+export type Load = (query: Query, requests: readonly LoadRequest[], options?: LoadOptions) => Promise<Loaded>;
+
+/** The document that a collection's name and an id stand for. One seek each: LIMIT keeps the planner from a join. */
+export const documentSql = (schema: string, collection: string, id: string): string =>
+  `(SELECT d.id FROM ${schema}.documents d
+    WHERE d.collection = (SELECT n.id FROM ${schema}.names n WHERE n.name = ${collection}) AND d.name = ${id} LIMIT 1)`;
+
+/** The head of a document: its last row. */
+export const headSql = (schema: string, document: string): string =>
+  `coalesce((SELECT a.version FROM ${schema}.attachments a WHERE a.document = ${document}
+    ORDER BY a.version DESC LIMIT 1), 0)`;
+
+/** The head as it was at a position, found by halving: positions rise with versions. Null if versions have a gap. */
+const headAsOfSql = (schema: string, document: string, position: string): string => `(
+  WITH RECURSIVE halving (low, high) AS (
+    SELECT 0::bigint, ${headSql(schema, document)}
+    UNION ALL
+    SELECT CASE WHEN at.position <= ${position} THEN at.version ELSE h.low END,
+        CASE WHEN at.position <= ${position} THEN h.high ELSE at.version - 1 END
+      FROM halving h
+      CROSS JOIN LATERAL (
+        SELECT a.version, a.position FROM ${schema}.attachments a
+        WHERE a.document = ${document} AND a.version = (h.low + h.high + 1) / 2 LIMIT 1
+      ) at
+      WHERE h.low < h.high)
+  SELECT low FROM halving WHERE low = high)`;
+
+/**
+ * Versions have no gaps, so the heads alone say how many events each request has, and where there is no more room for
+ * them: no row is read that isn't part of the answer, but for those that are too long.
+ */
+const loadSql = (schema: string, head: string): string => `
+  WITH log AS MATERIALIZED ${endSql(schema)},
+  request AS MATERIALIZED (
+    SELECT given.ordinal, given.after, known.id AS document, at.head,
+      greatest(0, least(at.head, given.up_to) - given.after) AS wanted
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+      WITH ORDINALITY AS given (collection, id, after, up_to, ordinal)
+    CROSS JOIN LATERAL (SELECT ${documentSql(schema, 'given.collection', 'given.id')} AS id OFFSET 0) known
+    CROSS JOIN LATERAL (SELECT ${head} AS head OFFSET 0) at),
+  room AS (
+    SELECT request.*, ${LOAD_EVENTS_MAX} - (sum(wanted) OVER (ORDER BY ordinal) - wanted) AS rows FROM request),
+  event AS (
+    SELECT room.ordinal, a.version, a.position, e.type, e.schema_version, e.time, e.json,
+      row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes
+    FROM room
+    CROSS JOIN LATERAL (
+      SELECT a.version, a.position FROM ${schema}.attachments a
+      WHERE a.document = room.document AND a.version > room.after
+        AND a.version <= room.after + least(room.wanted, room.rows)
+      ORDER BY a.version LIMIT ${LOAD_EVENTS_MAX}
+    ) a
+    LEFT JOIN LATERAL (SELECT * FROM ${schema}.events e WHERE e.position = a.position LIMIT 1) e ON true
+    WHERE room.wanted > 0 AND room.rows > 0
+    WINDOW answer AS (ORDER BY room.ordinal, a.version ROWS UNBOUNDED PRECEDING))
+  SELECT log.position, log.recorded_at, log.hash,
+    CASE WHEN coalesce(event.row, 1) = 1 THEN (SELECT array_agg(head ORDER BY ordinal) FROM request) END,
+    event.ordinal, event.version, event.position, n.name, event.schema_version, event.time, event.json
+  FROM (VALUES (true)) AS answer
+  LEFT JOIN log ON true
+  LEFT JOIN event ON event.bytes <= ${PAGE_BYTES_MAX} OR event.row = 1
+  LEFT JOIN ${schema}.names n ON n.id = event.type
+  ORDER BY event.row`;
+
+/** Reads version, position, type, schema version, time and text of an event. */
+export function documentEvent(row: readonly (Value | undefined)[], expected: number): DocumentEvent {
+  const [version, at, type, schema, time, json] = row;
+  if (Number(version) !== expected) throw corrupt('versions of a document have a gap', { version: expected });
+  const position = count(at, 'a position', { version: expected });
+  const where = { position };
+  return {
+    type: text(type, 'an event, or the name of its type,', where),
+    schemaVersion: schemaVersion(schema, where),
+    json: text(json, 'an event', where),
+    version: expected,
+    position,
+    time: whole(time, 'a time', where),
+  };
+}
+
+export function loader(schema: string): Load {
+  const endOnly = `SELECT log.position, log.recorded_at, log.hash
+    FROM (VALUES (true)) AS answer LEFT JOIN ${endSql(schema)} log ON true`;
+  const now = loadSql(schema, headSql(schema, 'known.id'));
+  const asOfThen = loadSql(schema, headAsOfSql(schema, 'known.id', '$5::bigint'));
+
+  return async (query, requests, { asOf } = {}) => {
+    if (requests.length === 0) {
+      const [row] = await query(endOnly, []);
+      return { end: endOf(row!), documents: [] };
+    }
+    const most = Number.MAX_SAFE_INTEGER;
+    const parameters = [
+      texts(requests.map(({ collection }) => collection)),
+      texts(requests.map(({ id }) => id)),
+      int8s(requests.map(({ after }) => Math.min(lowerBound(after), most))),
+      int8s(requests.map((request) => Math.min(upperBound(request.upTo), most))),
+    ];
+    const rows = asOf === undefined ? await query(now, parameters) : await query(asOfThen, [...parameters, upTo(asOf)]);
+    const heads = wholeHeads(rows[0]![3], requests);
+    const events = requests.map((): DocumentEvent[] => []);
+    for (const [, , , , ordinal, ...event] of rows) {
+      if (ordinal === null || ordinal === undefined) continue;
+      const index = Number(ordinal) - 1;
+      events[index]!.push(documentEvent(event, lowerBound(requests[index]!.after) + events[index]!.length + 1));
+    }
+    return {
+      end: endOf(rows[0]!),
+      documents: heads.map((head, index) => ({ head, events: events[index]! })),
+    };
+  };
+}
+
+function wholeHeads(value: Value | undefined, requests: readonly LoadRequest[]): readonly number[] {
+  const heads = numbers(value);
+  const gap = heads.findIndex((head) => !Number.isSafeInteger(head) || head < 0);
+  if (gap < 0 && heads.length === requests.length) return heads;
+  const { collection, id } = requests[Math.max(0, gap)]!;
+  throw corrupt('versions of a document have a gap', { collection, id });
+}

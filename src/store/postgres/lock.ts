@@ -1,0 +1,36 @@
+/**
+ * The write lock: an advisory lock of PostgreSQL's, held by a transaction and gone with it, so that a server that dies
+ * leaves nothing locked. PostgreSQL gives it first come, first served: no writer starves.
+ *
+ * Within a session the writers queue up here, so that at most one of its connections waits for the lock and the others
+ * are free for reads: also for those of the work that holds the lock.
+ */
+
+/** The class of our advisory locks: 'Tide' in ASCII. The other half of a lock's key is the oid of the table `commits`. */
+export const LOCK_CLASS = 0x54_69_64_65;
+/** The class of the locks under which a log is made; the other half of the key is a hash of the schema's name. */
+export const MAKING_CLASS = LOCK_CLASS + 1;
+
+/** Takes the write lock for the transaction that it runs in, or waits for it. `schema` is quoted. */
+export function lockSql(schema: string): string {
+  return `pg_advisory_xact_lock(${LOCK_CLASS}, '${schema}.commits'::regclass::oid::int4)`;
+}
+
+/** One thing at a time, in the order asked for. */
+export class Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
+  }
+
+  /** Resolves when all that has been asked for is done. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+}

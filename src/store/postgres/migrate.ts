@@ -1,0 +1,89 @@
+/**
+ * Makes the log, or brings an older format up to date. Servers that start at once race for an advisory lock: the first
+ * one does it, the others find it done. An older server goes on beside a newer format unless that is a breaking one.
+ */
+import { FormatTooNew, NotALog } from '../../errors.ts';
+import type { Connection, Query } from './connection.ts';
+import { notWritable } from './errors.ts';
+import { lockSql, MAKING_CLASS } from './lock.ts';
+import { FORMAT, MIGRATIONS, quoted } from './schema.ts';
+import type { Migration } from './schema.ts';
+
+/** What there is in the place of the log. */
+export interface Found {
+  /** 0 where there is none yet. */
+  readonly format: number;
+  /** Whether the schema itself is missing. */
+  readonly missing: boolean;
+}
+
+const LOOK = `
+  SELECT ns.oid IS NOT NULL, has_schema_privilege(ns.oid, 'USAGE'),
+    (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+     WHERE c.relnamespace = ns.oid AND c.relname = 'migrations' AND a.attnum > 0 AND NOT a.attisdropped),
+    (SELECT c.relname FROM pg_class c WHERE c.relnamespace = ns.oid LIMIT 1),
+    (SELECT p.proname FROM pg_proc p WHERE p.pronamespace = ns.oid LIMIT 1),
+    (SELECT t.typname FROM pg_type t WHERE t.typnamespace = ns.oid LIMIT 1)
+  FROM (SELECT to_regnamespace($1)::oid AS oid) ns`;
+
+/** Our mark: the columns of the table `migrations`. */
+const COLUMNS = 'format,breaking,applied_at';
+
+/** Throws `NotALog`, `NotWritable` or `FormatTooNew` unless there is a log in the schema, or can be. */
+export async function lookAt(query: Query, name: string, place: string): Promise<Found> {
+  const schema = quoted(name);
+  const [row] = await query(LOOK, [schema]);
+  const [exists, usable, columns, ...objects] = row!;
+  if (exists !== 't') return { format: 0, missing: true };
+  if (usable !== 't') throw notWritable(place, `permission denied for schema ${name}`);
+  if (columns !== COLUMNS) {
+    const object = objects.find((one) => one !== null);
+    if (object === undefined) return { format: 0, missing: false };
+    throw new NotALog(
+      `The ${place} holds something else than a log (${object}). It was left as it is: choose another schema.`,
+      { place, object },
+    );
+  }
+  const rows = await query(`SELECT format, breaking FROM ${schema}.migrations ORDER BY format`, []);
+  const newest = Number(rows.at(-1)?.[0] ?? 0);
+  const newer = rows.find(([format, breaking]) => Number(format) > FORMAT && breaking === 't');
+  if (newer !== undefined) {
+    throw new FormatTooNew(
+      `The log in ${place} is of format ${newest}, and this version reads formats up to ${FORMAT}. Upgrade the package.`,
+      { place, format: newest, supported: FORMAT },
+    );
+  }
+  return { format: newest, missing: false };
+}
+
+/** `migrations`: all there are; for tests others than those of this version. */
+export async function migrate(
+  connection: Connection,
+  name: string,
+  place: string,
+  timeoutMs: number,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
+  const schema = quoted(name);
+  const query: Query = (text, parameters) => connection.query(text, parameters, timeoutMs * 2);
+  // Stated, whatever the default is: what comes after the lock must see what its last holder has made.
+  await connection.begin('READ COMMITTED');
+  await query("SELECT set_config('lock_timeout', $1, true)", [String(timeoutMs)]);
+  await query(`SELECT pg_advisory_xact_lock(${MAKING_CLASS}, hashtext($1))`, [name]);
+  const found = await lookAt(query, name, place);
+  if (found.missing) await query(`CREATE SCHEMA ${schema}`);
+  if (found.format === 0) {
+    await query(
+      `CREATE TABLE ${schema}.migrations (format integer PRIMARY KEY, breaking boolean NOT NULL, applied_at timestamptz NOT NULL)`,
+    );
+  } else {
+    // Nobody appends while the log changes its form.
+    await query(`SELECT ${lockSql(schema)}`);
+  }
+  for (const [index, { breaking, sql }] of migrations.entries()) {
+    if (index < found.format) continue;
+    await query(sql(schema));
+    await query(`INSERT INTO ${schema}.migrations VALUES ($1, $2, now())`, [String(index + 1), String(breaking)]);
+  }
+  await connection.commit();
+}

@@ -1,0 +1,72 @@
+/**
+ * The format of the log: one schema of a database, which holds nothing else. All text is UTF-8, compared byte by byte
+ * (collation "C"). Positions, versions and times are below 2^53.
+ *
+ *     migrations   one row a format: whether it is `breaking`, and when it was made.
+ *     meta         one row a setting: `generation` (of the registry of collections).
+ *     names        event types, collection and command names, as integers.
+ *     registry     the registered collections: definition, and the key as declared (JSON).
+ *     documents    document ids as integers: one row a document that has at least one event.
+ *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
+ *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
+ *                              command id have one final outcome (law 1) and any number before it.
+ *                    outcome   0 succeeded, 1 failed.
+ *                    hash      the chain's hash after the commit (docs/hash-chain.md), 32 bytes.
+ *     events       the log, one row an event.
+ *                    time         of the decision, as in the commit: a fold needs no other row.
+ *                    attachments  document,version,document,version,… in the order appended.
+ *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
+ *                  document is its head, so that appending needs inserts only.
+ *     fences       sessions whose earlier appends must not be stored any more (fence.ts). Rows are removed after a day.
+ *
+ *     append_v1    stores a batch (append-v1.ts).       register_v1, fence_v1   the other writes.
+ *
+ * Rules that hold after every transaction (check.ts looks for each):
+ *
+ * 1. Positions in `events` are 1, 2, 3, … without gaps. They are the primary key, and come from no sequence: two appends
+ *    that both thought they held the lock could not both be stored.
+ * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
+ * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
+ * 4. Every interned integer has its row in `names` or `documents`.
+ *
+ * Writing is done by functions that run with the rights of their owner (SECURITY DEFINER), with a search path of
+ * pg_catalog alone and every other name qualified. So the role of a server needs no right to insert, and none to change
+ * or delete what is stored: an application that is broken into can add to the log, but not rewrite it (grants.ts).
+ *
+ * Why a crash is safe: a batch is one statement and one transaction, and PostgreSQL answers after its commit record is on
+ * stable storage.
+ *
+ * A later format adds an entry to {@link MIGRATIONS}; entries are never changed. One that older code can live with isn't
+ * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay.
+ */
+import { appendV1 } from './append-v1.ts';
+import { fenceV1 } from './fence-v1.ts';
+import { registerV1 } from './register-v1.ts';
+import { tables } from './tables.ts';
+
+export interface Migration {
+  /** Whether code that doesn't know this format must not touch the log any more. */
+  readonly breaking: boolean;
+  /** Statements for a schema, whose name is quoted. */
+  readonly sql: (schema: string) => string;
+}
+
+/** The functions that a server calls, which nobody else may. */
+const closedFunctions = (schema: string): string => `REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM PUBLIC;`;
+
+/** `MIGRATIONS[n]` makes format n + 1 out of format n. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    breaking: true,
+    sql: (schema) =>
+      [tables, appendV1, registerV1, fenceV1, closedFunctions].map((statements) => statements(schema)).join('\n'),
+  },
+];
+
+/** The format that this code reads and writes. */
+export const FORMAT = MIGRATIONS.length;
+
+/** A name as it stands in SQL. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

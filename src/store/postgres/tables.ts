@@ -1,0 +1,69 @@
+/** Format 1: the tables. What each holds is told in schema.ts. `schema` is quoted already. */
+export const tables = (schema: string): string => `
+  CREATE TABLE ${schema}.meta (
+    name text COLLATE "C" PRIMARY KEY,
+    value bigint NOT NULL
+  );
+
+  CREATE TABLE ${schema}.names (
+    id integer PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE
+  );
+
+  CREATE TABLE ${schema}.registry (
+    name text COLLATE "C" PRIMARY KEY,
+    definition bigint NOT NULL,
+    key text NOT NULL
+  );
+
+  CREATE TABLE ${schema}.documents (
+    id bigint PRIMARY KEY,
+    collection integer NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    UNIQUE (collection, name)
+  );
+
+  CREATE TABLE ${schema}.commits (
+    position bigint PRIMARY KEY,
+    event_count integer NOT NULL,
+    command_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    name integer NOT NULL,
+    fingerprint bytea NOT NULL,
+    actor text,
+    correlation text,
+    causation text,
+    outcome smallint NOT NULL,
+    reason text,
+    details text,
+    time bigint NOT NULL,
+    recorded_at bigint NOT NULL,
+    hash bytea NOT NULL,
+    UNIQUE (command_id, attempt)
+  );
+
+  CREATE TABLE ${schema}.events (
+    position bigint PRIMARY KEY,
+    type integer NOT NULL,
+    schema_version bigint NOT NULL,
+    time bigint NOT NULL,
+    attachments text NOT NULL,
+    json text NOT NULL
+  );
+
+  CREATE TABLE ${schema}.attachments (
+    document bigint NOT NULL,
+    version bigint NOT NULL,
+    position bigint NOT NULL,
+    type integer NOT NULL,
+    PRIMARY KEY (document, version)
+  );
+
+  CREATE TABLE ${schema}.fences (
+    session uuid PRIMARY KEY,
+    fence bigint NOT NULL,
+    raised_at timestamptz NOT NULL
+  );
+
+  INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
+`;
