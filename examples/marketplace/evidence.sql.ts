@@ -3,6 +3,7 @@
  *
  *     position, type, json, command_id, server (the correlation that the servers send along)
  */
+import { SCHEMA } from './store.ts';
 
 /** Over the tables of a log in SQLite (src/store/sqlite/schema.ts): read, never written. */
 export const LOG_OF_FILE = `
@@ -13,7 +14,18 @@ export const LOG_OF_FILE = `
   JOIN main.names ON names.id = events.type
 `;
 
-/** For events that were read through the application. */
+/** Over the tables of a log in PostgreSQL (src/store/postgres/tables.ts), a page after the position `$1`. */
+export const LOG_OF_DATABASE = `
+  SELECT events.position, names.name, events.json, commits.command_id, commits.correlation
+  FROM ${SCHEMA}.events
+  JOIN ${SCHEMA}.names ON names.id = events.type
+  CROSS JOIN LATERAL (
+    SELECT * FROM ${SCHEMA}.commits WHERE commits.position <= events.position ORDER BY commits.position DESC LIMIT 1
+  ) AS commits
+  WHERE events.position > $1 ORDER BY events.position LIMIT 5000
+`;
+
+/** For events that were read otherwise. */
 export const LOG_TABLE = `
   CREATE TEMP TABLE log (position INTEGER, type TEXT, json TEXT, command_id TEXT, server TEXT)
 `;

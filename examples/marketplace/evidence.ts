@@ -1,8 +1,22 @@
 /** What the log itself says, asked by plain SQL that knows nothing of the engine. */
 import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
 import type { App } from 'tidemark';
-import { COMMANDS, LOG_INDEXES, LOG_INSERT, LOG_OF_FILE, LOG_TABLE, REFUSALS, WINS } from './evidence.sql.ts';
+import {
+  COMMANDS,
+  LOG_INDEXES,
+  LOG_INSERT,
+  LOG_OF_DATABASE,
+  LOG_OF_FILE,
+  LOG_TABLE,
+  REFUSALS,
+  WINS,
+} from './evidence.sql.ts';
 import { OVERSOLD, UNEVEN } from './oversold.sql.ts';
+import { fileOf } from './store.ts';
+
+/** A row of the table `log`; PostgreSQL gives large numbers as text. */
+type LogRow = [position: string, type: string, json: string, commandId: string, server: string | null];
 
 /** What a command left in the log. */
 export interface Left {
@@ -29,19 +43,21 @@ export interface Evidence {
 }
 
 /**
- * @param file the log, if it is a file; otherwise its events are read through the application
+ * @param address of the log; if it has none, its events are read through the application
  * @param expected how many of each service of the run must have been sold
  */
 export async function gather(
-  file: string | undefined,
+  address: string | undefined,
   app: Pick<App, 'events'>,
   prefix: string,
   expected: number,
 ): Promise<Evidence> {
+  const file = address === undefined ? undefined : fileOf(address);
   const database = new DatabaseSync(file ?? ':memory:', { readOnly: file !== undefined });
   try {
-    if (file === undefined) await copyLog(app, database);
-    else database.exec(LOG_OF_FILE);
+    if (file !== undefined) database.exec(LOG_OF_FILE);
+    else if (address === undefined) await copyLog(app, database);
+    else await copyDatabase(address, database);
     database.exec(LOG_INDEXES);
     return query(database, prefix, expected);
   } finally {
@@ -55,6 +71,24 @@ async function copyLog(app: Pick<App, 'events'>, database: DatabaseSync): Promis
   for await (const { position, event, command } of app.events()) {
     const { type, ...fields } = event;
     insert.run(position, type, JSON.stringify(fields), command.id, command.correlation ?? null);
+  }
+}
+
+/** Page by page: the log may be longer than memory. */
+async function copyDatabase(url: string, database: DatabaseSync): Promise<void> {
+  database.exec(LOG_TABLE);
+  const insert = database.prepare(LOG_INSERT);
+  const client = new Client(url);
+  await client.connect();
+  try {
+    for (let after = '0'; ;) {
+      const { rows } = await client.query<LogRow>({ text: LOG_OF_DATABASE, values: [after], rowMode: 'array' });
+      for (const row of rows) insert.run(...row);
+      if (rows.length === 0) return;
+      after = rows.at(-1)![0];
+    }
+  } finally {
+    await client.end();
   }
 }
 

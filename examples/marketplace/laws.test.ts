@@ -161,7 +161,7 @@ describe('each law', () => {
     await Promise.all([...servers, desk].map((server) => server.close()));
   }
 
-  const proof = (): Promise<Proof> => prove({ store, file: undefined }, plan, 1, new AbortController().signal);
+  const proof = (): Promise<Proof> => prove({ store, address: undefined }, plan, 1, new AbortController().signal);
 
   it('holds after a race', async () => {
     expect(broken(judge(asked, result, await proof()))).toEqual([]);

@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { testDatabase } from '../../test/support/postgres.ts';
 import { children, figures, isAlive, marketplace, start } from './start.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'marketplace-test-'));
@@ -39,6 +41,41 @@ async function running() {
 async function allGone(servers: readonly number[]): Promise<void> {
   await vi.waitFor(() => expect(servers.filter(isAlive)).toEqual([]), { timeout: 10_000, interval: 50 });
 }
+
+describe('a run on PostgreSQL', () => {
+  const database = testDatabase();
+
+  it('races on a database, says so without its password, and is continued by the next', async () => {
+    const url = new URL(database.url);
+    url.password = 'secret';
+    const args = ['--rounds', '20', '--servers', '3', '--seed', '11', '--json', '--store', url.href];
+    const [first, second] = [await marketplace(args), await marketplace(args)];
+    for (const ended of [first, second]) {
+      expect(ended).toMatchObject({ code: 0 });
+      expect(figures(ended)).toMatchObject({ ok: true, servers: 3, sold: 20, oversold: 0, rebuilt: true, chain: true });
+      expect(ended.stdout + ended.stderr).not.toContain('secret');
+    }
+    expect(second.stderr).toMatch(/continued after position \d+/);
+    expect((await database.run('SELECT 1 FROM marketplace.events')).length).toBeGreaterThan(40 * 20);
+  });
+
+  it('starts a server of its own, which is gone afterwards', async () => {
+    const ended = await marketplace(['--rounds', '10', '--json', '--store', 'postgres:']);
+    expect(ended).toMatchObject({ code: 0 });
+    const { ok, store } = figures(ended);
+    expect(ok).toBe(true);
+    await expect(new Client(store).connect()).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('says what is wrong with a database that it can’t use', async () => {
+    const elsewhere = new URL(database.url);
+    elsewhere.pathname = '/nowhere';
+    const ended = await marketplace(['--rounds', '1', '--store', elsewhere.href]);
+    expect(ended.code).not.toBe(0);
+    expect(ended.stderr).toMatch(/nowhere/);
+    expect(ended.stderr).not.toMatch(/ at .*\.ts:/);
+  });
+});
 
 describe('a run', () => {
   it('lets two processes race for places on one file, and ends with one line of JSON', async () => {

@@ -38,21 +38,27 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return EXIT.sound;
   }
-  const place = placeOf(options.store);
+  let place: Place;
+  try {
+    place = await placeOf(options.store);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return EXIT.misused;
+  }
   const interruption = new AbortController();
   const interrupted = onInterruption(interruption, place);
   try {
     return await sold(options, place, interruption.signal);
   } catch (error) {
     if (interruption.signal.aborted) {
-      place.remove();
+      await place.end(false);
       return interrupted();
     }
     if (!(error instanceof Error)) throw error;
     const misplaced = error instanceof TidemarkError && MISPLACED.has(error.code);
-    if (misplaced) place.remove();
     process.stderr.write(`${error.message}\n`);
-    if (place.temporary && !misplaced) process.stderr.write(`The log is kept: ${place.file}\n`);
+    if (place.left && !misplaced) process.stderr.write(`${place.left}\n`);
+    await place.end(!misplaced);
     return misplaced ? EXIT.misused : EXIT.broken;
   }
 }
@@ -60,8 +66,8 @@ async function main(): Promise<number> {
 async function sold(options: Options, place: Place, signal: AbortSignal): Promise<number> {
   const screen = new Screen(options.json ? process.stderr : process.stdout);
   const figures = await run(options, place, screen, signal);
-  if (figures.ok) place.remove();
-  else if (place.temporary) screen.line(`The log is kept: ${place.file}`);
+  if (!figures.ok && place.left) screen.line(place.left);
+  await place.end(!figures.ok);
   if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
   return figures.ok ? EXIT.sound : EXIT.broken;
 }
@@ -70,7 +76,7 @@ async function sold(options: Options, place: Place, signal: AbortSignal): Promis
 function onInterruption(controller: AbortController, place: Place): () => number {
   let code: number | undefined;
   const enforce = (): never => {
-    place.remove();
+    void place.end(false);
     process.stderr.write('Ended without waiting for the servers.\n');
     process.exit(code);
   };

@@ -18,6 +18,9 @@ describe('the options', () => {
       help: false,
     });
     expect(read('--store', 'memory:').servers).toBe(1);
+    expect(read('--store', 'postgres:')).toMatchObject({ store: { kind: 'own postgres' }, servers: 2 });
+    const url = 'postgresql://role:secret@db.example:5433/shop?sslmode=require';
+    expect(read('--store', url).store).toEqual({ kind: 'postgres', url });
   });
 
   it.each<[string[], RegExp]>([
@@ -35,7 +38,11 @@ describe('the options', () => {
     [['--seed', '4294967296'], /--seed/],
     [['--json=yes'], /--json/],
     [['surplus'], /surplus/],
-    [['--store', 'redis:there'], /--store must be sqlite:FILE or memory:, not "redis:there"/],
+    [
+      ['--store', 'redis:there'],
+      /--store must be sqlite:FILE, postgres:\/\/…, postgres: or memory:, not "redis:there"/,
+    ],
+    [['--store', 'postgres://role:secret word@:x:/'], /--store: The connection string is none/],
     [['--store', 'sqlite:'], /--store/],
     [['--store', 'sqlite::memory:'], /--store sqlite:FILE needs the path of a file, not ":memory:"/],
     [['--store', 'sqlite:file:x.db'], /--store sqlite:FILE needs the path of a file, not "file:x.db"/],

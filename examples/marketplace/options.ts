@@ -32,6 +32,8 @@ export const HELP = `Two servers race for a thousand places, and each place is s
   --places N           places for sale in a round, 1 to ${PLACES_MAX} (1)
   --servers N          server processes on the one log, 1 to ${SERVER_NAMES.length} (2; 1 for memory:)
   --store sqlite:FILE  the log's file; one that exists is continued (a temporary file)
+  --store postgres://… a log in a PostgreSQL database, in its schema marketplace
+  --store postgres:    the same, in a server that is started for the run
   --store memory:      a log in this process, for one server; nothing is kept
   --seed N             makes names, titles, prices and who asks for what, 0 to ${SEED_MAX} (random, and
                        printed); not who gets through first, nor the run's own name in front of its ids

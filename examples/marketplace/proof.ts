@@ -1,9 +1,10 @@
 /** After the race: is it true? The log is asked, and every document is folded again by an application that knows nothing. */
-import { open, type Store, type Verification } from 'tidemark';
+import { open, type Verification } from 'tidemark';
 import { digestsOf, pages } from './digest.ts';
 import { marketplace } from './domain.ts';
 import { gather, type Evidence } from './evidence.ts';
 import type { Plan } from './plan.ts';
+import type { Place } from './store.ts';
 
 export interface Proof {
   readonly evidence: Evidence;
@@ -13,13 +14,13 @@ export interface Proof {
 }
 
 export async function prove(
-  place: { readonly store: Store; readonly file: string | undefined },
+  place: Pick<Place, 'store' | 'address'>,
   plan: Plan,
   expectedSales: number,
   signal: AbortSignal,
 ): Promise<Proof> {
   await using app = await open({ store: place.store, ...marketplace });
-  const evidence = await gather(place.file, app, plan.prefix, expectedSales);
+  const evidence = await gather(place.address, app, plan.prefix, expectedSales);
   const folded: string[] = [];
   for (const page of pages(plan.documents)) {
     signal.throwIfAborted();

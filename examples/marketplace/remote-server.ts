@@ -23,9 +23,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Starts a server process on the log in `file`. Resolves when it has opened the log. */
-export async function forkServer(name: string, file: string): Promise<Server> {
-  const child = fork(fileURLToPath(new URL('./server-process.ts', import.meta.url)), [name, file], {
+/** Starts a server process on the log at an address. Resolves when it has opened the log. */
+export async function forkServer(name: string, address: string): Promise<Server> {
+  const child = fork(fileURLToPath(new URL('./server-process.ts', import.meta.url)), [name, address], {
     // stdout belongs to the parent's report.
     stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
   });

@@ -26,7 +26,7 @@ export async function run(options: Options, place: Place, screen: Screen, signal
   const name = `${seed.toString(36)}-${randomInt(RUNS).toString(36).padStart(6, '0')}`;
   const plan = new Plan({ rounds, buyers, places, servers: count, seed, run: name });
   const names = SERVER_NAMES.slice(0, count);
-  const store = place.file === undefined ? 'memory:' : `sqlite:${place.file}`;
+  const store = place.shown;
   for (const sentence of introduction(options, names, store, start, name)) screen.prose(sentence);
 
   const result = await raceOf(names, place, plan, screen, signal, rounds);
@@ -62,8 +62,8 @@ async function raceOf(
   try {
     for (const name of names) {
       signal.throwIfAborted();
-      const { file } = place;
-      servers.push(file === undefined ? await openServer(name, place.store) : await forkServer(name, file));
+      const { address } = place;
+      servers.push(address === undefined ? await openServer(name, place.store) : await forkServer(name, address));
     }
     desk = await openServer('desk', place.store);
     return await race(servers, desk, plan, signal, progress.show);

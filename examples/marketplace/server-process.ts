@@ -2,11 +2,11 @@
  * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}.
  * It ends when the parent disconnects, or is gone; Ctrl-C, which reaches every process of a terminal, is the parent's.
  */
-import { sqlite } from 'tidemark/sqlite';
 import type { Call, Reply } from './remote-server.ts';
 import { openServer } from './server.ts';
+import { storeAt } from './store.ts';
 
-const [name = '', file = ''] = process.argv.slice(2);
+const [name = '', address = ''] = process.argv.slice(2);
 
 process.on('SIGINT', () => undefined);
 
@@ -17,7 +17,7 @@ function reply(message: Reply): void {
 
 /** Numbered 0: whether the log could be opened. */
 async function start(): Promise<void> {
-  const server = await openServer(name, sqlite(file));
+  const server = await openServer(name, storeAt(address));
   process.on('disconnect', () => {
     void server.close().finally(() => process.exit(0));
   });

@@ -1,18 +1,29 @@
-/** Which store the servers share: `sqlite:FILE`, or `memory:` within one process. */
+/** Which store the servers share: `sqlite:FILE`, `postgres://…`, or `memory:` within one process. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InvalidInput, type Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
+import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
+import { start } from '../../scripts/postgres-server.ts';
 
 export type StoreSpec =
-  { readonly kind: 'memory' } | { readonly kind: 'sqlite'; readonly file: string } | { readonly kind: 'temporary' };
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'temporary' }
+  | { readonly kind: 'postgres'; readonly url: string }
+  /** A server that is started for the run. */
+  | { readonly kind: 'own postgres' };
+
+/** The schema that holds the log in a PostgreSQL database. */
+export const SCHEMA = 'marketplace';
 
 /** @throws InvalidInput if it is no store that this program knows */
 export function storeSpec(text: string | undefined): StoreSpec {
   if (text === undefined) return { kind: 'temporary' };
   if (text === 'memory:') return { kind: 'memory' };
+  if (text === 'postgres:') return { kind: 'own postgres' };
   const file = text.startsWith('sqlite:') ? text.slice('sqlite:'.length) : '';
   if (file !== '') {
     try {
@@ -27,26 +38,73 @@ export function storeSpec(text: string | undefined): StoreSpec {
     }
     return { kind: 'sqlite', file: resolve(file) };
   }
-  throw new InvalidInput(`--store must be sqlite:FILE or memory:, not ${JSON.stringify(text)}.`, { path: 'store' });
+  if (/^postgres(ql)?:\/\//.test(text)) {
+    try {
+      postgres(text);
+    } catch (error) {
+      throw new InvalidInput(`--store: ${(error as Error).message}`, { path: 'store' }, error);
+    }
+    return { kind: 'postgres', url: text };
+  }
+  throw new InvalidInput(
+    `--store must be sqlite:FILE, postgres://…, postgres: or memory:, not ${JSON.stringify(text)}.`,
+    { path: 'store' },
+  );
 }
 
 /** A place where the log is, for as long as the program runs. */
 export interface Place {
   readonly store: Store;
-  /** Undefined for a log in memory. */
-  readonly file: string | undefined;
-  /** Whether it was made for this run. */
-  readonly temporary: boolean;
-  /** Removes it, if it was made for this run. */
-  remove(): void;
+  /** What another process opens the same log by: `sqlite:FILE` or a URL. Undefined for a log in memory. */
+  readonly address: string | undefined;
+  /** The same for messages, without a password. */
+  readonly shown: string;
+  /** What is said of the log after a run that failed, if it was made for this run. */
+  readonly left: string | undefined;
+  /** Removes what was made for this run; a file is kept if the run failed. */
+  end(failed: boolean): Promise<void>;
 }
 
-export function placeOf(spec: StoreSpec): Place {
-  if (spec.kind === 'memory') return { store: memory(), file: undefined, temporary: false, remove: () => undefined };
-  if (spec.kind === 'sqlite') {
-    return { store: sqlite(spec.file), file: spec.file, temporary: false, remove: () => undefined };
+const nothing = (): Promise<void> => Promise.resolve();
+
+export async function placeOf(spec: StoreSpec): Promise<Place> {
+  switch (spec.kind) {
+    case 'memory':
+      return { store: memory(), address: undefined, shown: 'memory:', left: undefined, end: nothing };
+    case 'sqlite':
+      return placeAt(`sqlite:${spec.file}`);
+    case 'postgres':
+      return placeAt(spec.url);
+    case 'own postgres': {
+      const { url, end } = await start();
+      const left = 'The log is gone with the server that was started for it: to keep one, use --store postgres://…';
+      return { ...placeAt(url), left, end };
+    }
+    case 'temporary': {
+      const file = join(mkdtempSync(join(tmpdir(), 'tidemark-marketplace-')), 'market.db');
+      const end = async (failed: boolean): Promise<void> => {
+        if (!failed) rmSync(dirname(file), { recursive: true, force: true });
+      };
+      return { ...placeAt(`sqlite:${file}`), left: `The log is kept: ${file}`, end };
+    }
   }
-  const file = join(mkdtempSync(join(tmpdir(), 'tidemark-marketplace-')), 'market.db');
-  const remove = (): void => rmSync(dirname(file), { recursive: true, force: true });
-  return { store: sqlite(file), file, temporary: true, remove };
+}
+
+function placeAt(address: string): Place {
+  return { store: storeAt(address), address, shown: withoutPassword(address), left: undefined, end: nothing };
+}
+
+/** The log at an address, as a server process is given it. */
+export function storeAt(address: string): Store {
+  const file = fileOf(address);
+  return file === undefined ? postgres(address, { schema: SCHEMA }) : sqlite(file);
+}
+
+/** The file of an address; undefined if it is a database's. */
+export function fileOf(address: string): string | undefined {
+  return address.startsWith('sqlite:') ? address.slice('sqlite:'.length) : undefined;
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/^(postgres(?:ql)?:\/\/[^/?#]*?):[^/?#]*@/, '$1@').replace(/([?&]password=)[^&#]*/g, '$1…');
 }

