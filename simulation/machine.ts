@@ -3,7 +3,7 @@
  * done after their sender has given them up. It survives all servers; it may go back in time.
  */
 import { append, undo } from '../src/store/memory/append.ts';
-import { emptyLog, endOf, type Log } from '../src/store/memory/schema.ts';
+import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
 import type { Appended, Batch, Registry } from '../src/store/store.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import type { Logged } from './laws/records.ts';
@@ -67,7 +67,12 @@ export class Machine implements Owner {
 
   /** What was appended under the lock is there for everybody. */
   publish(): void {
-    this.log.visible = endOf(this.log);
+    publish(this.log);
+  }
+
+  /** Those who wait look whether the store is still there. */
+  stirs(): void {
+    for (const waiters of this.log.waiters) waiters.wake();
   }
 
   undo(): void {

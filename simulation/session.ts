@@ -11,7 +11,8 @@ import { read } from '../src/store/memory/read.ts';
 import { scan } from '../src/store/memory/scan.ts';
 import { register } from '../src/store/memory/registry.ts';
 import { endOf } from '../src/store/memory/schema.ts';
-import type { Appended, Batch, Locked, Session, Store } from '../src/store/store.ts';
+import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
+import { Waiters } from '../src/store/waiters.ts';
 import type { Machine } from './machine.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Weather } from './weather.ts';
@@ -43,7 +44,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
   let closed = false;
 
   const travel = async (label: string): Promise<void> => {
-    if (closed) throw new Closed('The session was closed.');
+    if (closed) throw closedError();
     await scheduler.wait(owner, label);
   };
   const ask = async <T>(label: string, run: () => T): Promise<T> => {
@@ -71,6 +72,17 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
     }
   };
 
+  const waiters: Waiters = new Waiters({
+    // The dead hear of nothing.
+    look: () => (owner.dead ? new Promise<LogEnd>(() => undefined) : Promise.resolve().then(endNow)),
+    begin: () => void log.waiters.add(waiters),
+    rest: () => void log.waiters.delete(waiters),
+  });
+  const endNow = (): LogEnd => {
+    if (weather.refuses()) throw unavailable();
+    return log.visible;
+  };
+
   return {
     capabilities: { exclusive },
     registry: () => ask('registry', () => log.registry),
@@ -86,6 +98,12 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
     commits: (range) => ask('commits', () => commits(log, log.visible, range)),
     ledger: (ids) => ask('ledger', () => ledger(log, log.visible, ids)),
     documents: (range) => ask('documents', () => documents(log, log.visible, range)),
+    async moved(from, signal) {
+      await travel('moved →');
+      const end = await waiters.wait(from, signal);
+      await travel('← moved');
+      return end;
+    },
     check: () => ask('check', () => check(log, log.visible)),
 
     async append(batch) {
@@ -139,6 +157,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
 
     async close() {
       closed = true;
+      waiters.fail(closedError());
     },
   };
 
@@ -165,6 +184,10 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
         }),
     };
   }
+}
+
+function closedError(): Closed {
+  return new Closed('The session was closed.');
 }
 
 const nothing = (): undefined => undefined;

@@ -34,6 +34,7 @@ export class Troubles implements Owner {
         return;
       case 'away':
         weather.away = true;
+        machine.stirs();
         void scheduler.wait(this, 'ends', chance.below(200)).then(() => (weather.away = false));
         return;
       case 'clock':

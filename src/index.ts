@@ -11,7 +11,7 @@ export { open, type OpenOptions } from './engine/open.ts';
 export type { App, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
 export type { Document } from './engine/document.ts';
 export type { At } from './engine/get.ts';
-export type { EventsOptions, HistoryOptions } from './engine/history.ts';
+export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/history.ts';
 export type { Logger } from './engine/logger.ts';
 export type { Failed, Outcome, Succeeded } from './engine/outcome.ts';
 export type { RecordedCommand, RecordedEvent } from './engine/recorded.ts';

@@ -67,10 +67,39 @@ export interface App<
     collections: Cs,
   ): Promise<{ readonly [K in keyof Cs]: ReadonlyMap<string, Document<StateOf<Cs[K]>>> }>;
 
-  /** The events attached to a document, in the order of its versions. */
+  /** The events attached to a document, in the order of its versions. Follows like {@link App.events}. */
   history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
 
-  /** The events of the log, in its order or the last first. */
+  /**
+   * The events of the log, in its order or the last first. With `follow` it goes on after the end: each event once, in
+   * order, as they are committed by whatever process. Remember the position of the last event that you are done with,
+   * and follow after it the next time.
+   *
+   * @throws InvalidInput if an option isn't what it must be, or `follow` is given with `before` or `reverse`; and while
+   * iterating the reason of the signal, `Closed`, `HistoryDiverged`, and `StoreUnavailable` unless it follows
+   *
+   * @example
+   * ```ts
+   * import { domain, open, type } from 'tidemark';
+   * import { memory } from 'tidemark/memory';
+   *
+   * const blog = domain({ events: { POSTED: type<{ post_id: string; title: string }>() } });
+   * const posts = blog.collection('posts', { key: 'post_id', initial: {}, reduce: { POSTED: (post) => post } });
+   * const publish = blog.command('PUBLISH', {
+   *   input: type<{ post_id: string; title: string }>(),
+   *   decide: (_, input) => ({ type: 'POSTED', ...input }),
+   * });
+   * await using app = await open({ store: memory(), collections: [posts], commands: [publish] });
+   *
+   * const announcing = (async () => {
+   *   for await (const { event, position } of app.events({ follow: true, types: ['POSTED'], limit: 1 })) {
+   *     console.log(event.type === 'POSTED' && position); // 1
+   *   }
+   * })();
+   * await app.execute(publish, { post_id: 'p1', title: 'Following' });
+   * await announcing;
+   * ```
+   */
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent>;
 
   /** What a command left behind, by its id; undefined if it was never recorded. */
@@ -155,12 +184,12 @@ export class Application implements App {
 
   history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readHistory(this.#core, collection, id, options);
+    return readHistory(this.#core, collection, id, options, this.#closing.signal);
   }
 
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readEvents(this.#core, options);
+    return readEvents(this.#core, options, this.#closing.signal);
   }
 
   async outcome(commandId: string): Promise<Outcome | undefined> {

@@ -1,5 +1,6 @@
 /** Time, timers and randomness: passed in, so that a whole engine can be run deterministically. */
 import { randomFillSync } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { InvalidDefinition } from '../errors.ts';
 
 export interface Runtime {
@@ -7,8 +8,8 @@ export interface Runtime {
   now(): number;
   /** Resolves once everything that is ready has run: whoever was just answered can ask again first. */
   turn(): Promise<void>;
-  /** Resolves after some milliseconds. */
-  sleep(ms: number): Promise<void>;
+  /** Resolves after some milliseconds, or when the signal aborts: whoever passed it knows which. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** From 0 up to 1. */
   random(): number;
   /** 16 random bytes, overwritten by the next call. */
@@ -34,7 +35,7 @@ export function machineRuntime(clock: () => number = Date.now): Runtime {
       );
     },
     turn: () => new Promise((resolve) => void setImmediate(resolve)),
-    sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+    sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
     random: Math.random,
     randomBytes() {
       if (used === pool.length) {

@@ -1,8 +1,13 @@
-/** What the author of a storage engine needs: the contract and its bounds, and the chain's hash (docs/hash-chain.md). */
+/**
+ * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/hash-chain.md), and
+ * the waiting that engines share.
+ */
 export { chainHash, GENESIS_HASH } from './chain.ts';
+export { Waiters, type Watch } from './waiters.ts';
 export {
   CLOCK_AHEAD_MAX_MS,
   LOAD_EVENTS_MAX,
+  MOVED_MS,
   PAGE_BYTES_MAX,
   PAGE_POSITIONS_MAX,
   PAGE_ROWS_MAX,

@@ -93,6 +93,22 @@ export interface Session {
   /** Documents with at least one event, ordered by collection then id (UTF-8 bytes), with their heads. */
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]>;
 
+  /**
+   * Waits until the log ends elsewhere than at `from`, and says where it ends then. At once, if it does already;
+   * otherwise when somebody has committed: at once if that was this process, within {@link MOVED_MS} on an idle machine
+   * if it was another. Several commits may be told as one. An end is told only when everybody can read up to it, so
+   * never one that an `exclusive` hasn't committed.
+   *
+   * Elsewhere, not further on: a store that went back in time has moved too, and whoever waits at an end that is gone
+   * must hear of it now, not when the new history has outgrown the old. Ends are compared by position and hash.
+   *
+   * Being woken says when to look and nothing else: what is read then is what counts. Rejects with the signal's reason
+   * once it is aborted, with `Closed` once the session is closed, with `StoreUnavailable` (or what else a read would
+   * throw) if the store is found to be away meanwhile. Whatever comes of it leaves nothing behind: no listener at the
+   * signal, and no timer once nobody waits. Any number may wait at once.
+   */
+  moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd>;
+
   /** Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. */
   check(): Promise<readonly string[]>;
 
@@ -123,6 +139,8 @@ export const PAGE_BYTES_MAX = 8 * 2 ** 20;
 export const PAGE_POSITIONS_MAX = 10_000;
 /** Most events that a refusal carries for each stale document; the engine loads the rest. */
 export const STALE_EVENTS_MAX = 100;
+/** How long it may take until whoever waits hears of another process's commit, in milliseconds, on an idle machine. */
+export const MOVED_MS = 50;
 /** How far ahead a decision's time may be, in milliseconds, unless the engine is told otherwise. */
 export const CLOCK_AHEAD_MAX_MS = 5 * 60_000;
 

@@ -20,6 +20,7 @@ export function changedStore(store: Store, change: (session: Session) => Partial
         commits: (range) => session.commits(range),
         ledger: (ids) => session.ledger(ids),
         documents: (range) => session.documents(range),
+        moved: (from, signal) => session.moved(from, signal),
         check: () => session.check(),
         close: () => session.close(),
       };

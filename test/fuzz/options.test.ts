@@ -108,6 +108,20 @@ function oneOf(right: Readonly<Record<string, unknown>>, ...more: readonly strin
 // eslint-disable-next-line typescript/no-explicit-any -- passed on purpose as what it is not
 type Any = any;
 
+/** What is there to be read by now: who follows would wait for ever. */
+async function beginning<T>(items: AsyncIterableIterator<T>): Promise<void> {
+  const reading = collect(items);
+  let turns = 0;
+  const over = reading.then(
+    () => (turns = Infinity),
+    () => (turns = Infinity),
+  );
+  while ((turns += 1) < 10) await new Promise((resolve) => void setImmediate(resolve));
+  await items.return?.();
+  await over;
+  await reading;
+}
+
 const collectionOptions = { key: 'service_id', initial: {}, reduce: {} };
 const commandOptions = { input: type(), decide: () => failure('NO') };
 const lab = (): Any => domain({ events: { A: type<{ service_id: string }>(), 'B b': type() } } as Any);
@@ -133,8 +147,18 @@ const calls: Readonly<Record<string, readonly [Given, (given: Any) => unknown]>>
   'fold: collections': [anything, (given) => app.fold([services, given])],
   'history: collection': [anything, (given) => collect(app.history(given, 's1'))],
   'history: id': [anything, (given) => collect(app.history(services, given))],
-  'history: options': [options('after', 'limit'), (given) => collect(app.history(services, 's1', given))],
-  events: [options('after', 'before', 'types', 'limit', 'reverse'), (given) => collect(app.events(given))],
+  'history: options': [
+    options('after', 'limit', 'follow', 'signal'),
+    (given) => beginning(app.history(services, 's1', given)),
+  ],
+  events: [
+    options('after', 'before', 'types', 'limit', 'reverse', 'follow', 'signal'),
+    (given) => beginning(app.events(given)),
+  ],
+  'events: following': [
+    oneOf({ follow: true, limit: 1 }, 'after', 'before', 'types', 'reverse', 'signal'),
+    (given) => beginning(app.events(given)),
+  ],
   outcome: [anything, (given) => app.outcome(given)],
   verify: [options('expect'), (given) => app.verify(given)],
   'verify: expect': [oneOf({ position: 1, hash: 'a'.repeat(64) }), (given) => app.verify({ expect: given })],

@@ -31,6 +31,7 @@ export function delayed(session: Session, turns: () => number): Session {
     commits: after(session.commits),
     ledger: after(session.ledger),
     documents: after(session.documents),
+    moved: after(session.moved),
     check: after(session.check),
     close: () => session.close(),
   };

@@ -9,6 +9,7 @@ import { GENESIS_HASH } from '../chain.ts';
 import type { DocumentEvent, EventFacts, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
 import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
+import type { Waiters } from '../waiters.ts';
 import { WriteLock } from './lock.ts';
 
 export interface Log {
@@ -27,8 +28,10 @@ export interface Log {
   readonly listed: { rows: DocumentRow[]; sorted: boolean };
   /** Command id → its commits: any number that aren't final, then at most one that is. */
   readonly ledger: Map<string, StoredCommit[]>;
-  /** The end of the log for everybody but the holder of the write lock. */
+  /** The end of the log for everybody but the holder of the write lock. Moved by {@link publish}. */
   visible: LogEnd;
+  /** Of sessions in which somebody waits for it to move. */
+  readonly waiters: Set<Waiters>;
 }
 
 export interface DocumentRow {
@@ -53,6 +56,7 @@ export function emptyLog(): Log {
     listed: { rows: [], sorted: true },
     ledger: new Map(),
     visible: GENESIS,
+    waiters: new Set(),
   };
 }
 
@@ -61,6 +65,12 @@ export function endOf(log: Log): LogEnd {
   const last = log.commits.at(-1);
   if (last === undefined) return GENESIS;
   return Object.freeze({ position: log.events.length, hash: last.hash, recordedAt: last.recordedAt });
+}
+
+/** Lets everybody see all that is stored, and wakes those who wait for that. */
+export function publish(log: Log): void {
+  log.visible = endOf(log);
+  for (const waiters of log.waiters) waiters.wake();
 }
 
 export function findDocument(log: Log, collection: string, id: string): DocumentRow | undefined {

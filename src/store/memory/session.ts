@@ -17,6 +17,8 @@ import type {
   LoadOptions,
   LoadRequest,
   Locked,
+  LogEnd,
+  LogPoint,
   LogRange,
   Registry,
   ScanPage,
@@ -25,6 +27,7 @@ import type {
   StoredCommit,
 } from '../store.ts';
 import type { Clock } from '../batch.ts';
+import { Waiters } from '../waiters.ts';
 import { append, undo } from './append.ts';
 import { check } from './check.ts';
 import { commits, ledger } from './commits.ts';
@@ -33,7 +36,7 @@ import { load } from './load.ts';
 import { read } from './read.ts';
 import { register } from './registry.ts';
 import { scan } from './scan.ts';
-import { endOf } from './schema.ts';
+import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
 
 /** One piece of work under the write lock. */
@@ -47,11 +50,20 @@ export class MemorySession implements Session {
   readonly capabilities: Capabilities = Object.freeze({ exclusive: true });
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #waiters: Waiters;
   #closed = false;
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
+    this.#waiters = new Waiters({
+      look: async () => {
+        await this.#turn();
+        return log.visible;
+      },
+      begin: () => void log.waiters.add(this.#waiters),
+      rest: () => void log.waiters.delete(this.#waiters),
+    });
   }
 
   async registry(): Promise<Registry> {
@@ -68,7 +80,7 @@ export class MemorySession implements Session {
     await this.#turn();
     return this.#log.lock.hold(() => {
       const answer = append(this.#log, batch, this.#clock);
-      this.#log.visible = endOf(this.#log);
+      publish(this.#log);
       return answer;
     });
   }
@@ -81,7 +93,7 @@ export class MemorySession implements Session {
         const result = await work(this.#locked(section));
         // Whatever the work made of it: a real engine may have stored half of that batch.
         if (section.broken !== undefined) throw section.broken.error;
-        this.#log.visible = endOf(this.#log);
+        publish(this.#log);
         return result;
       } catch (error) {
         undo(this.#log, this.#log.visible.position);
@@ -122,6 +134,10 @@ export class MemorySession implements Session {
     return documents(this.#log, this.#log.visible, range);
   }
 
+  moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+    return this.#waiters.wait(from, signal);
+  }
+
   async check(): Promise<readonly string[]> {
     await this.#turn();
     return check(this.#log, this.#log.visible);
@@ -129,6 +145,7 @@ export class MemorySession implements Session {
 
   close(): Promise<void> {
     this.#closed = true;
+    this.#waiters.fail(closed());
     return Promise.resolve();
   }
 
@@ -169,8 +186,10 @@ export class MemorySession implements Session {
 
   async #turn(): Promise<void> {
     await this.#log.turns.take();
-    if (this.#closed) {
-      throw new Closed('This session of the log was closed. Open the store again for another one.');
-    }
+    if (this.#closed) throw closed();
   }
+}
+
+function closed(): Closed {
+  return new Closed('This session of the log was closed. Open the store again for another one.');
 }

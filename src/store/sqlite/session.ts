@@ -17,6 +17,8 @@ import type {
   LoadOptions,
   LoadRequest,
   Locked,
+  LogEnd,
+  LogPoint,
   LogRange,
   Registry,
   ScanPage,
@@ -39,6 +41,7 @@ import { Queue, whenFree } from './lock.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
+import { tellWaiters, waitersOn } from './waiting.ts';
 
 /** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
  * costs as much as the smallest of them. */
@@ -78,6 +81,7 @@ export class SqliteSession implements Session {
   readonly #options: SessionOptions;
   readonly #queue = new Queue();
   readonly #turns = new Turns();
+  readonly #waiters;
   readonly #writing;
   readonly #reading;
   #closed = false;
@@ -99,6 +103,7 @@ export class SqliteSession implements Session {
       documents: documentsTable(readonly),
       scan: scanner(readonly, reading.interned, reading.chain),
     };
+    this.#waiters = waitersOn(readonly, options, async () => (await this.load([])).end);
   }
 
   registry(): Promise<Registry> {
@@ -127,6 +132,11 @@ export class SqliteSession implements Session {
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
     return this.#read(() => this.#reading.documents.documents(range));
+  }
+
+  async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+    if (this.#closed) throw closed(this.#options.file);
+    return this.#waiters.wait(from, signal);
   }
 
   check(): Promise<readonly string[]> {
@@ -195,6 +205,7 @@ export class SqliteSession implements Session {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#waiters.fail(closed(this.#options.file));
     await this.#queue.idle();
     this.#reading.database.close();
     this.#writing.database.close();
@@ -284,6 +295,7 @@ export class SqliteSession implements Session {
       heads.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
     }
+    tellWaiters(file);
   }
 }
 

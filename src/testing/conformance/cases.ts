@@ -13,6 +13,7 @@ import { exclusiveCases } from './cases/exclusive.ts';
 import { ledgerCases } from './cases/ledger.ts';
 import { loadCases } from './cases/load.ts';
 import { modelCases } from './cases/model.ts';
+import { movedCases } from './cases/moved.ts';
 import { pagesCases } from './cases/pages.ts';
 import { refusalCases } from './cases/refusal.ts';
 import { registryCases } from './cases/registry.ts';
@@ -37,6 +38,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...scanCases,
   ...commitsCases,
   ...documentsCases,
+  ...movedCases,
   ...stringsCases,
   ...exclusiveCases,
   ...concurrencyCases,

@@ -2,17 +2,19 @@
  * Positive controls: for each way in which an engine may be wrong, a case of the suite that fails.
  */
 import assert from 'node:assert/strict';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TidemarkError } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
+import { PATIENCE } from './cases/moved.ts';
 import { deciding } from './controls/deciding.ts';
 import { withDefect } from './controls/mutant.ts';
 import { reading } from './controls/reading.ts';
 import { seeing } from './controls/seeing.ts';
 import { sessions } from './controls/sessions.ts';
 import { storing } from './controls/storing.ts';
+import { waiting } from './controls/waiting.ts';
 
-const mutants = [...deciding, ...storing, ...seeing, ...reading, ...sessions];
+const mutants = [...deciding, ...storing, ...seeing, ...reading, ...sessions, ...waiting];
 
 describe('the suite', () => {
   it('has a name of its own for each case', () => {
@@ -29,6 +31,10 @@ describe('the suite', () => {
 });
 
 describe('the suite catches a store that', () => {
+  // A mutant that leaves somebody asleep does so for ever: nothing is learnt by waiting for as long as for a slow engine.
+  const { ms } = PATIENCE;
+  beforeAll(() => void (PATIENCE.ms = 500));
+  afterAll(() => void (PATIENCE.ms = ms));
   for (const { defect, caught, makeStore } of mutants) {
     it(`${defect}`, async () => {
       const guard = conformanceCases.find(({ name }) => name.startsWith(caught));

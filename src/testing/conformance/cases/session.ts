@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Session } from '../../../store/store.ts';
-import { above, at, COLLECTIONS, commit, event, notFinal, range, service, START, user } from '../batches.ts';
+import { above, at, COLLECTIONS, commit, event, GENESIS, notFinal, range, service, START, user } from '../batches.ts';
 import { onExclusiveLog, onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import { everything } from '../log.ts';
@@ -85,6 +85,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       (closed) => closed.commits({ limit: 1 }),
       (closed) => closed.ledger(['c1']),
       (closed) => closed.documents({ limit: 1 }),
+      (closed) => closed.moved(GENESIS, new AbortController().signal),
       (closed) => closed.check(),
     ];
     for (const call of calls) await log.unchangedBy(() => throwsCode('Closed', call(session)));

@@ -37,6 +37,7 @@ export function withDefect(once: () => Defect): MakeStore {
         commits: (range) => session.commits(range),
         ledger: (ids) => session.ledger(ids),
         documents: (range) => session.documents(range),
+        moved: (from, signal) => session.moved(from, signal),
         check: () => session.check(),
         close: () => session.close(),
       };

@@ -1,0 +1,55 @@
+/**
+ * What ends a reader, whatever it waits for: the caller's signal, the closing of the application, and `return()` of its
+ * iterator. It listens only while something is waited for, so that an iterator that nobody asks any more is held by no
+ * signal.
+ */
+export class Halt {
+  readonly #sources: readonly AbortSignal[];
+  readonly #controller = new AbortController();
+  readonly #signals: readonly AbortSignal[];
+  #stopped = false;
+
+  constructor(sources: readonly (AbortSignal | undefined)[]) {
+    this.#sources = sources.filter((source) => source !== undefined);
+    this.#signals = [this.#controller.signal, ...this.#sources];
+  }
+
+  /** Whether it was ended by {@link stop}. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Ends it without an error of anybody's: nobody wants anything of it any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#controller.abort();
+  }
+
+  /** @throws the reason of the signal that has aborted */
+  assertGoing(): void {
+    for (const signal of this.#signals) signal.throwIfAborted();
+  }
+
+  /**
+   * What `work` comes to, or the reason of the signal that aborts before. The signal that `work` is given tells it to
+   * give up; if it doesn't, nobody waits for it any more all the same.
+   */
+  async orElse<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.assertGoing();
+    const { signal } = this.#controller;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const give = (): void => reject(signal.reason);
+    signal.addEventListener('abort', give);
+    const passed = this.#sources.map((source) => {
+      const pass = (): void => this.#controller.abort(source.reason);
+      source.addEventListener('abort', pass);
+      return () => source.removeEventListener('abort', pass);
+    });
+    try {
+      return await Promise.race([promise, work(signal)]);
+    } finally {
+      signal.removeEventListener('abort', give);
+      for (const remove of passed) remove();
+    }
+  }
+}

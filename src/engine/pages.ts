@@ -1,0 +1,47 @@
+/** Events page by page: where a reader stands in the log, and its way to the log's end. */
+import type { EventPage } from '../store/store.ts';
+import type { Core } from './core.ts';
+import type { Halt } from './halt.ts';
+import { recorded, type RecordedEvent } from './recorded.ts';
+
+/** Events a page asks the store for. */
+const PAGE = 500;
+
+/** Where a reader stands, in the log or in the history of a document. */
+export interface Cursor {
+  read(limit: number): Promise<EventPage>;
+  /** Goes on to behind a page: told only of pages that may be shown. */
+  pass(page: EventPage): void;
+}
+
+/**
+ * The next page, on a log that was found to hold all that this engine has seen. If that can't be found out, the page is
+ * dropped and the cursor stays where it is.
+ */
+export async function nextPage(core: Core, cursor: Cursor, limit: number): Promise<EventPage> {
+  core.watermark.assertWhole();
+  const before = core.watermark.seen;
+  const page = await cursor.read(Math.min(PAGE, limit));
+  await core.watermark.observe(before, page.end, core.session);
+  cursor.pass(page);
+  return page;
+}
+
+/** All events up to the end of the log at the time of each page. */
+export async function* paged(
+  core: Core,
+  cursor: Cursor,
+  limit: number,
+  halt: Halt,
+): AsyncGenerator<RecordedEvent, undefined> {
+  let left = limit;
+  while (left > 0) {
+    const page = await halt.orElse(() => nextPage(core, cursor, left));
+    left -= page.events.length;
+    for (const stored of page.events) {
+      halt.assertGoing();
+      yield recorded(core.events, stored);
+    }
+    if (page.next === undefined) return;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Those who wait for a log to move: the part of waiting that is the same in every engine. The engine says where the log
+ * ends, and when it may be worth a look; being told too often costs a look, too seldom makes somebody wait.
+ */
+import type { LogEnd, LogPoint } from './store.ts';
+
+/** What an engine lends to {@link Waiters}. */
+export interface Watch {
+  /** Where the log ends, for everybody to see. What it throws is what those who wait are told. */
+  look(): Promise<LogEnd>;
+  /** Somebody waits, and nobody did: from now on `wake` must be called after every commit, by whomever it was. */
+  begin(): void;
+  /** Nobody waits any more. */
+  rest(): void;
+}
+
+interface Waiter {
+  readonly from: LogPoint;
+  readonly moved: (end: LogEnd) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * All who wait in one session.
+ *
+ * @example
+ * ```ts
+ * import { GENESIS_HASH, Waiters, type LogEnd } from 'tidemark/store';
+ *
+ * let end: LogEnd = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+ * let timer: NodeJS.Timeout | undefined;
+ * const waiters = new Waiters({
+ *   look: async () => end,
+ *   begin: () => (timer = setInterval(() => waiters.wake(), 20)),
+ *   rest: () => clearInterval(timer),
+ * });
+ * const moved = waiters.wait(end, new AbortController().signal);
+ * end = { position: 1, hash: 'ab'.repeat(32), recordedAt: 5 };
+ * console.log((await moved).position); // 1
+ * ```
+ */
+export class Waiters {
+  readonly #watch: Watch;
+  readonly #waiting = new Set<Waiter>();
+  #looking = false;
+  #again = false;
+
+  constructor(watch: Watch) {
+    this.#watch = watch;
+  }
+
+  /** As `Session.moved` promises. */
+  wait(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<LogEnd>();
+    const leave = (): void => {
+      signal.removeEventListener('abort', abort);
+      if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch.rest();
+    };
+    const waiter: Waiter = {
+      from,
+      moved: (end) => {
+        leave();
+        resolve(end);
+      },
+      failed: (error) => {
+        leave();
+        reject(error);
+      },
+    };
+    const abort = (): void => waiter.failed(signal.reason);
+    signal.addEventListener('abort', abort);
+    this.#waiting.add(waiter);
+    if (this.#waiting.size === 1) this.#watch.begin();
+    // After `begin`: what is committed from here on wakes, what was committed before is seen by this look.
+    this.wake();
+    return promise;
+  }
+
+  /** The log may have moved. */
+  wake(): void {
+    if (this.#waiting.size === 0) return;
+    if (this.#looking) this.#again = true;
+    else void this.#look();
+  }
+
+  /** Whoever waits is told this error. */
+  fail(error: unknown): void {
+    for (const waiter of this.#waiting) waiter.failed(error);
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    do {
+      this.#again = false;
+      // Whoever comes during the look may know a newer end than it will find: he is for the next.
+      const asking = [...this.#waiting];
+      try {
+        const end = await this.#watch.look();
+        for (const waiter of asking) if (!endsAt(end, waiter.from)) waiter.moved(end);
+      } catch (error) {
+        for (const waiter of asking) waiter.failed(error);
+      }
+    } while (this.#again && this.#waiting.size > 0);
+    this.#looking = false;
+  }
+}
+
+function endsAt(end: LogEnd, { position, hash }: LogPoint): boolean {
+  return end.position === position && end.hash === hash;
+}

@@ -1,0 +1,219 @@
+/**
+ * Waiting for the log to move: whoever follows it is woken, by whomever it was written, and by nothing else.
+ */
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { MOVED_MS } from '../../../store/store.ts';
+import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
+import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
+import { onExclusiveLog, onLog } from '../case.ts';
+import type { TestLog } from '../log.ts';
+import { same, throwsCode } from '../plain.ts';
+
+/** After so long nobody will be woken any more: an engine that forgets somebody must fail, not hang. */
+export const PATIENCE = { ms: 10_000 };
+
+const never = (): AbortSignal => new AbortController().signal;
+
+/** What somebody who waits is told, once he is. */
+async function told<T>(waiting: Promise<T>): Promise<T> {
+  const enough = new AbortController();
+  const outOfPatience = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
+    assert.fail(`nobody was told anything for ${PATIENCE.ms} ms`),
+  );
+  outOfPatience.catch(() => undefined);
+  return Promise.race([waiting, outOfPatience]).finally(() => enough.abort());
+}
+
+/** Begins to wait, and says whether it is over. */
+function waitingAt(session: Session, from: LogPoint, signal = never()) {
+  const waiting = { over: false, end: session.moved(from, signal) };
+  const isOver = (): void => void (waiting.over = true);
+  waiting.end.then(isOver, isOver);
+  return waiting;
+}
+
+/** Long enough for whoever is woken for no reason to show it. */
+const quiet = (): Promise<void> => sleep(2 * MOVED_MS);
+
+const noted = (id: string) => commit(id, event('NOTED', user('u1')));
+
+async function endNow(log: TestLog): Promise<LogEnd> {
+  return (await log.session.load([])).end;
+}
+
+export const movedCases = [
+  onLog(3, 'whoever waits at an end that the log has left is told the new one at once', async (log) => {
+    await log.append(noted('c1'));
+    await log.append([noted('c2'), noted('c3')]);
+    const other = await log.open();
+    same(await told(log.session.moved(GENESIS, never())), await endNow(log));
+    same(await told(other.moved(GENESIS, never())), await endNow(log));
+  }),
+
+  onLog(3, 'whoever waits is woken by what another session appends, and can read it', async (log) => {
+    const [session, other] = await log.sessions(2);
+    for (const n of range(1, 10)) {
+      const waiting = [session!, other!].map((one) => one.moved(log.end, never()));
+      await setImmediate();
+      const { end } = await log.append(noted(`c${n}`), { by: n % 2 === 0 ? session! : other! });
+      for (const [index, one] of [session!, other!].entries()) {
+        same(await told(waiting[index]!), end);
+        same((await one.read({ after: n - 1, limit: 5 })).events.length, 1);
+      }
+    }
+  }),
+
+  onLog(3, 'no wake-up is lost, whenever the append comes', async (log) => {
+    const [session, other] = await log.sessions(2);
+    for (const n of range(1, 40)) {
+      const { end } = log;
+      const appending = (async () => {
+        for (let turns = n % 8; turns > 0; turns -= 1) await (n % 3 === 0 ? setImmediate() : undefined);
+        return log.append(noted(`c${n}`), { by: session! });
+      })();
+      const waiting = other!.moved(end, never());
+      const stored = await appending;
+      same(await told(waiting), stored.end);
+    }
+  }),
+
+  onLog(3, 'however many wait, at whatever end, all are told', async (log) => {
+    const [session, other] = await log.sessions(2);
+    const ends = [GENESIS, ...(await filled(log, 3))];
+    const last = ends.at(-1)!;
+    const early = range(1, 30).map((n) => [session!, other!][n % 2]!.moved(ends[n % 3]!, never()));
+    const late = range(1, 30).map((n) => [session!, other!][n % 2]!.moved(last, never()));
+    for (const waiting of early) same(await told(waiting), last);
+    const { end } = await log.append(noted('c9'));
+    for (const waiting of late) same(await told(waiting), end);
+  }),
+
+  onLog(9, 'an end that the log doesn’t have is one that it has left', async (log) => {
+    await log.append([noted('c1'), noted('c2')]);
+    const end = await endNow(log);
+    const strangers = [
+      { position: 2, hash: 'a'.repeat(64) },
+      { position: 9, hash: 'a'.repeat(64) },
+      { position: 1, hash: end.hash },
+    ];
+    for (const stranger of strangers) same(await told(log.session.moved(stranger, never())), end);
+  }),
+
+  onLog('contract', 'what isn’t stored wakes nobody', async (log) => {
+    const [session, other] = await log.sessions(2);
+    await log.append([noted('c1'), commit('c2', event('CREATED', service('s1')))]);
+    const waiting = [session!, other!].map((one) => waitingAt(one, log.end));
+    await log.refuse(noted('c1'));
+    await log.refuse(noted('c3'), { reads: [at(service('s1'), 0)], by: other! });
+    await quiet();
+    same(
+      waiting.map(({ over }) => over),
+      [false, false],
+    );
+    const { end } = await log.append(noted('c3'));
+    for (const one of waiting) same(await told(one.end), end);
+  }),
+
+  onExclusiveLog(
+    2,
+    'what an exclusive section appends wakes nobody before it is done, nor if it is undone',
+    async (log) => {
+      const [session, other] = await log.sessions(2);
+      await log.append(noted('c1'));
+      const { end } = log;
+      const waiting = [session!, other!].map((one) => waitingAt(one, end));
+      const asleep = async (): Promise<void> => {
+        await quiet();
+        assert(!waiting.some(({ over }) => over), 'woken by what is not stored');
+      };
+      const given = new Error('given up');
+      await assert.rejects(
+        session!.exclusive(async (by) => {
+          await log.append([noted('c2'), noted('c3')], { by });
+          // Also those who come while it is under way.
+          waiting.push(waitingAt(other!, end), waitingAt(session!, end));
+          await asleep();
+          throw given;
+        }),
+        given,
+      );
+      await asleep();
+      log.end = end;
+      const result = await session!.exclusive(async (by) => {
+        const stored = await log.append(noted('c2'), { by });
+        await asleep();
+        return stored;
+      });
+      for (const one of waiting) same(await told(one.end), result.end);
+    },
+  ),
+
+  onLog('contract', 'whoever is told to give up does, with the reason given, and the others wait on', async (log) => {
+    await log.append(noted('c1'));
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const rejects = (waiting: Promise<LogEnd>) => assert.rejects(told(waiting), (error) => error === reason);
+    const other = waitingAt(log.session, log.end);
+    const waiting = range(1, 3).map(() => log.session.moved(log.end, controller.signal));
+    const all = Promise.all(waiting.map(rejects));
+    await setImmediate();
+    controller.abort(reason);
+    await all;
+    await rejects(log.session.moved(log.end, controller.signal));
+    await rejects(log.session.moved(GENESIS, controller.signal));
+    assert(!other.over, 'the signal was not his');
+    const { end } = await log.append(noted('c2'));
+    same(await told(other.end), end);
+  }),
+
+  onLog('contract', 'whoever has waited leaves no listener at his signal', async (log) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const session = await log.open();
+    const listeners = (): number => getEventListeners(signal, 'abort').length;
+    await log.append(noted('c1'));
+    await told(session.moved(GENESIS, signal));
+    same(listeners(), 0);
+    const waiting = session.moved(log.end, signal);
+    await log.append(noted('c2'));
+    await told(waiting);
+    same(listeners(), 0);
+    const closing = throwsCode('Closed', told(session.moved(log.end, signal)));
+    await session.close();
+    await closing;
+    same(listeners(), 0);
+    const aborted = told(log.session.moved(log.end, signal)).catch(() => undefined);
+    await setImmediate();
+    controller.abort();
+    await aborted;
+    same(listeners(), 0);
+  }),
+
+  onLog(
+    'contract',
+    'whoever waits in a session that is closed is told so, and those in others wait on',
+    async (log) => {
+      const [session, other] = await log.sessions(2);
+      await log.append(noted('c1'));
+      const inOther = waitingAt(session!, log.end);
+      const waiting = range(1, 3).map(() => throwsCode('Closed', told(other!.moved(log.end, never()))));
+      const all = Promise.all(waiting);
+      await setImmediate();
+      await other!.close();
+      await all;
+      await throwsCode('Closed', told(other!.moved(GENESIS, never())));
+      assert(!inOther.over, 'his session is open');
+      const { end } = await log.append(noted('c2'));
+      same(await told(inOther.end), end);
+    },
+  ),
+];
+
+/** The ends of so many commits. */
+async function filled(log: TestLog, commits: number): Promise<LogPoint[]> {
+  const ends: LogPoint[] = [];
+  for (const n of range(1, commits)) ends.push((await log.append(noted(`c${n}`))).end);
+  return ends;
+}
