@@ -80,6 +80,25 @@ export class Connection {
     }
   }
 
+  /** Hears what is told on a channel, until the signal or the end of the connection, which serves for nothing else then. */
+  async listen(channel: string, heard: () => void, signal: AbortSignal): Promise<void> {
+    this.#spent = true;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const client = this.#client;
+    client.on('notification', heard);
+    for (const event of ['error', 'end'] as const) client.on(event, resolve as () => void);
+    signal.addEventListener('abort', resolve as () => void);
+    try {
+      await this.#ask(`LISTEN ${channel}`);
+      // What was told before is known by asking once more.
+      if (!signal.aborted) await over;
+    } finally {
+      client.off('notification', heard);
+      for (const event of ['error', 'end'] as const) client.off(event, resolve as () => void);
+      signal.removeEventListener('abort', resolve as () => void);
+    }
+  }
+
   /** Gives the connection back, or ends it if it is of no more use. */
   release(): void {
     this.#client.off('error', this.#onError);

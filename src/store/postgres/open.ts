@@ -10,6 +10,9 @@ import type { PostgresPool } from './pool.ts';
 import { FORMAT } from './schema.ts';
 import { PostgresSession } from './session.ts';
 
+/** What a pool of pg's has room for unless told otherwise. */
+const POOL_MAX = 10;
+
 /** What append_v1 needs, and what is still maintained. */
 const OLDEST = 15;
 
@@ -24,9 +27,14 @@ export async function openSession(
   const { place } = settings;
   let connections: Connections | undefined;
   try {
-    connections = new Connections(await makePool(), own, settings, place);
+    const pool = await makePool();
+    connections = new Connections(pool, own, settings, place);
     const stateIsolation = await connections.use((connection) => prepare(connection, settings));
-    return new PostgresSession(connections, { ...settings, stateIsolation });
+    return new PostgresSession(connections, {
+      ...settings,
+      stateIsolation,
+      connectionsMax: pool.options?.max ?? POOL_MAX,
+    });
   } catch (error) {
     await connections?.end();
     throw translatedAtOpen(error, place);

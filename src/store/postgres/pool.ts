@@ -11,7 +11,7 @@ export interface PostgresPool {
 
 export interface PostgresClient {
   query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  off(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'error' | 'end' | 'notification', listener: (what: Error) => void): unknown;
+  off(event: 'error' | 'end' | 'notification', listener: (what: Error) => void): unknown;
   release(destroy?: boolean): void;
 }

@@ -17,6 +17,8 @@ import type {
   LoadOptions,
   LoadRequest,
   Locked,
+  LogEnd,
+  LogPoint,
   LogRange,
   Registry,
   ScanPage,
@@ -51,6 +53,7 @@ import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
 import { quoted } from './schema.ts';
+import { Waiting } from './waiting.ts';
 
 /** How long the work under the write lock may pause between two statements, in milliseconds. */
 const IDLE_TIMEOUT_MS = 10_000;
@@ -60,6 +63,8 @@ const PAUSE_MS = 20;
 export interface SessionSettings extends Settings {
   /** Whether the server's default isolation level is another than READ COMMITTED. */
   readonly stateIsolation: boolean;
+  /** Connections there can be at once. */
+  readonly connectionsMax: number;
 }
 
 /** What can be asked of a log, each by a query that it is given. */
@@ -83,6 +88,7 @@ export class PostgresSession implements Session {
   readonly #tables;
   readonly #queue = new Queue();
   readonly #fence = new Fence();
+  readonly #waiting: Waiting;
   #stateIsolation: boolean;
   #closed = false;
 
@@ -93,6 +99,7 @@ export class PostgresSession implements Session {
     this.#stateIsolation = settings.stateIsolation;
     this.#schema = quoted(settings.schema);
     this.#tables = tables(this.#schema);
+    this.#waiting = new Waiting(connections, async () => (await this.load([])).end, settings);
   }
 
   registry(): Promise<Registry> {
@@ -124,6 +131,11 @@ export class PostgresSession implements Session {
     return this.#read((query) => this.#tables.documents(query, range));
   }
 
+  async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+    this.#assertOpen();
+    return this.#waiting.waiters.wait(from, signal);
+  }
+
   check(): Promise<readonly string[]> {
     return this.#retried((connection) => check(connection, this.#schema));
   }
@@ -139,7 +151,9 @@ export class PostgresSession implements Session {
     for (;;) {
       const answer = await this.#write((query, fence) => this.#tables.append(query, batch, this.#sender(fence)));
       // Overtaken by a fence that was raised for an append before it.
-      if (answer.status !== FENCED.status) return answer;
+      if (answer.status === FENCED.status) continue;
+      if (answer.status === 'stored') this.#waiting.tell();
+      return answer;
     }
   }
 
@@ -165,6 +179,7 @@ export class PostgresSession implements Session {
             throw worked.thrown;
           }
           await this.#commit(connection, this.#fence.current);
+          this.#waiting.tell();
           return worked.result;
         }),
       );
@@ -174,6 +189,7 @@ export class PostgresSession implements Session {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#waiting.close(closed(this.#settings.place));
     await this.#queue.idle();
     await this.#connections.end();
   }

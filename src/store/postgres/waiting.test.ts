@@ -1,0 +1,73 @@
+/** Hearing of what other servers commit: by notifications, and by asking where none arrive. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { testDatabase } from '../../../test/support/postgres.ts';
+import { commit, event, user } from '../../testing/conformance/batches.ts';
+import { TestLog } from '../../testing/conformance/log.ts';
+import { postgres, type PostgresOptions } from './index.ts';
+
+const database = testDatabase();
+const never = new AbortController().signal;
+
+/** Two servers on one log. Under another name of the host the second one counts as another process's. */
+async function servers(schema: string, options: PostgresOptions = {}) {
+  const elsewhere = new URL(database.url);
+  elsewhere.hostname = 'localhost';
+  const log = await TestLog.on(postgres(database.url, { schema }));
+  const other = await postgres(elsewhere.href, { schema, ...options }).open();
+  const end = async () => {
+    await other.close();
+    await log.close();
+  };
+  return { log, other, end };
+}
+
+const listening = (): Promise<{ pid: number }[]> =>
+  database.run("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'");
+
+describe.each([
+  ['by notifications', 4, 1],
+  ['by asking, where there is no connection to spare', 2, 0],
+] as const)('%s', (_how, connections, listeners) => {
+  it('hears of every commit of another server, one after the other', async () => {
+    const { log, other, end } = await servers(`heard_${connections}`, { connections });
+    let from = (await other.load([])).end;
+    for (let n = 1; n <= 5; n += 1) {
+      const moved = other.moved(from, never);
+      await vi.waitFor(async () => expect(await listening()).toHaveLength(listeners));
+      await log.append(commit(`c${n}`, event('NOTED', user('u1'))));
+      from = await moved;
+      expect(from.position).toBe(n);
+    }
+    expect(await listening()).toHaveLength(listeners);
+    await end();
+  });
+});
+
+it('hears of what was committed while its connection for that was lost', async () => {
+  const { log, other, end } = await servers('lost');
+  const first = (await other.load([])).end;
+  const moved = other.moved(first, never);
+  await vi.waitFor(async () => expect(await listening()).toHaveLength(1));
+  const [{ pid } = { pid: 0 }] = await listening();
+  await database.run(`SELECT pg_terminate_backend(${pid})`);
+  await log.append(commit('c1', event('NOTED', user('u1'))));
+  const second = await moved;
+  expect(second.position).toBe(1);
+  const again = other.moved(second, never);
+  await vi.waitFor(async () => expect((await listening()).some((one) => one.pid !== pid)).toBe(true), 5_000);
+  await log.append(commit('c2', event('NOTED', user('u1'))));
+  expect((await again).position).toBe(2);
+  await end();
+});
+
+it('closes while somebody waits, and leaves no connection', async () => {
+  const { other, end } = await servers('closed');
+  const moved = other.moved((await other.load([])).end, never);
+  await vi.waitFor(async () => expect(await listening()).toHaveLength(1));
+  const told = moved.catch((error: unknown) => error);
+  await end();
+  expect(await told).toMatchObject({ code: 'Closed' });
+  await sleep(50);
+  expect(await listening()).toHaveLength(0);
+});
