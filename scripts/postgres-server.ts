@@ -3,12 +3,12 @@
  * temporary folder, and gone even if the process that started it is killed. `TIDEMARK_POSTGRES_BIN=/usr/lib/postgresql/15/bin`
  * starts another version.
  */
-import { spawn, execFileSync } from 'node:child_process';
+import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** PostgreSQL doesn't run as root: the traditional uid of nobody. */
@@ -42,14 +42,15 @@ export interface Server {
 
 /** A server with empty databases; `password` is what everybody is asked for, nothing if it isn't given. */
 export async function start(password?: string): Promise<Server> {
-  const bin = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
-  if (!existsSync(join(bin, 'initdb')))
-    throw new Error(`There is no PostgreSQL in ${bin}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
+  const given = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
+  if (!existsSync(join(given, 'initdb')))
+    throw new Error(`There is no PostgreSQL in ${given}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-postgres-'));
   const isRoot = process.getuid?.() === 0;
   const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
   chmodSync(folder, 0o700);
+  const bin = withinReach(given, folder, identity);
   const data = join(folder, 'data');
   const secret = join(folder, 'password');
   if (password !== undefined) writeFileSync(secret, password);
@@ -85,6 +86,15 @@ export async function start(password?: string): Promise<Server> {
     await sleep(20);
   }
   return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, end };
+}
+
+/** The binaries where that user may run them: a checkout may lie where only its owner may look. */
+function withinReach(bin: string, folder: string, identity: { readonly uid?: number; readonly gid?: number }): string {
+  const tried = spawnSync(join(bin, 'postgres'), ['--version'], { ...identity, cwd: folder, stdio: 'ignore' });
+  if (tried.status === 0) return bin;
+  const copy = join(folder, 'native');
+  cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, basename(bin));
 }
 
 /** The last line of the server's own file says so. */
