@@ -6,7 +6,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closed, Failed, isLost, isPermanent, NoAnswer, sqlState, translated } from './errors.ts';
-import type { PostgresClient, PostgresPool } from './pool.ts';
+import type { Hosts } from './hosts.ts';
+import type { PostgresClient } from './pool.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -80,10 +81,15 @@ export class Connection {
     }
   }
 
+  /** Whether it was lost, or leads to a server that takes no writes any more. */
+  get spent(): boolean {
+    return this.#spent;
+  }
+
   /** Gives the connection back, or ends it if it is of no more use. */
-  release(): void {
+  release(end = false): void {
     this.#client.off('error', this.#onError);
-    this.#client.release(this.#spent || this.#inTransaction);
+    this.#client.release(end || this.#spent || this.#inTransaction);
   }
 
   async #ask(
@@ -121,26 +127,17 @@ function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }
 
-const heard = new WeakSet<PostgresPool>();
-
 export class Connections {
-  readonly #pool: PostgresPool;
-  readonly #own: boolean;
+  readonly #hosts: Hosts;
   readonly #waits: Waits;
   readonly #place: string;
   readonly #running = new Set<Promise<void>>();
   #closed = false;
 
-  /** `own`: the pool ends with the session. */
-  constructor(pool: PostgresPool, own: boolean, waits: Waits, place: string) {
-    this.#pool = pool;
-    this.#own = own;
+  constructor(hosts: Hosts, waits: Waits, place: string) {
+    this.#hosts = hosts;
     this.#waits = waits;
     this.#place = place;
-    // An idle connection that is lost is no reason for the process to end: the next call makes another. One listener
-    // serves all sessions on a pool, and stays: connections of ours may be idle in it for longer than we are.
-    if (!heard.has(pool)) pool.on('error', () => undefined);
-    heard.add(pool);
   }
 
   /** Runs work on a connection of its own. */
@@ -153,6 +150,7 @@ export class Connections {
       try {
         return await work(connection);
       } finally {
+        if (connection.spent) this.#hosts.distrust();
         connection.release();
       }
     } finally {
@@ -167,7 +165,7 @@ export class Connections {
     this.#closed = true;
     await Promise.all(this.#running);
     // A connection that is dead without knowing it would keep us waiting for as long as the network does.
-    if (this.#own) await Promise.race([this.#pool.end(), sleep(END_MS, undefined, { ref: false })]);
+    await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);
   }
 
   /** Tries again, with growing pauses, until there is a connection or the time is over. */
@@ -175,9 +173,9 @@ export class Connections {
     const end = performance.now() + this.#waits.connectTimeoutMs;
     for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
       try {
-        return new Connection(await this.#connect(Math.max(1, end - performance.now())), this.#waits);
+        return await this.#connect(Math.max(1, end - performance.now()));
       } catch (error) {
-        const failed = new Failed(error);
+        const failed = error instanceof Failed ? error : new Failed(error);
         if (isPermanent(failed)) throw failed;
         const left = end - performance.now();
         if (left <= 0) throw translated(failed, this.#place);
@@ -188,8 +186,8 @@ export class Connections {
   }
 
   /** The pool's own waiting may have no end. */
-  async #connect(timeoutMs: number): Promise<PostgresClient> {
-    const connecting = this.#pool.connect();
+  async #connect(timeoutMs: number): Promise<Connection> {
+    const connecting = this.#hosts.connect();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
@@ -199,7 +197,7 @@ export class Connections {
     } catch (error) {
       if (error instanceof NoAnswer) {
         void connecting.then(
-          (client) => client.release(),
+          (connection) => connection.release(),
           () => undefined,
         );
       }

@@ -29,6 +29,13 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The server only follows another one. */
+export class Standby extends Error {
+  constructor(host: string) {
+    super(`${host} is a standby, which takes no writes`);
+  }
+}
+
 /** PostgreSQL's code of an error, or undefined for what the driver or the network says. */
 export function sqlState(failed: Failed): string | undefined {
   const { error } = failed;

@@ -4,9 +4,9 @@ import type { Session } from '../store.ts';
 import { Connections } from './connection.ts';
 import type { Connection, Query } from './connection.ts';
 import { translatedAtOpen } from './errors.ts';
+import { Hosts, type HostPool } from './hosts.ts';
 import { lookAt, migrate } from './migrate.ts';
 import type { Settings } from './options.ts';
-import type { PostgresPool } from './pool.ts';
 import { FORMAT } from './schema.ts';
 import { PostgresSession } from './session.ts';
 
@@ -17,14 +17,14 @@ const SERVER = `SELECT current_setting('server_version_num'), current_setting('s
   current_setting('fsync'), current_setting('default_transaction_isolation')`;
 
 export async function openSession(
-  makePool: () => Promise<PostgresPool>,
+  makePools: () => Promise<readonly HostPool[]>,
   own: boolean,
   settings: Settings,
 ): Promise<Session> {
   const { place } = settings;
   let connections: Connections | undefined;
   try {
-    connections = new Connections(await makePool(), own, settings, place);
+    connections = new Connections(new Hosts(await makePools(), own, settings), settings, place);
     const stateIsolation = await connections.use((connection) => prepare(connection, settings));
     return new PostgresSession(connections, { ...settings, stateIsolation });
   } catch (error) {
