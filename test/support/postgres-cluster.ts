@@ -123,12 +123,15 @@ export async function ask({ url }: { readonly url: string }, sql: string): Promi
   }
 }
 
-/** Stops the process that receives the log from the primary; `go` lets it run again. */
-export async function holdBack(standby: Node): Promise<{ go: () => void }> {
-  const pid = Number(await ask(standby, 'SELECT pid FROM pg_stat_wal_receiver'));
-  if (!(pid > 0)) throw new Error(`${standby.name} receives nothing`);
-  process.kill(pid, 'SIGSTOP');
-  return { go: () => process.kill(pid, 'SIGCONT') };
+/** Cuts a standby off from the primary: it stays as far as it has got, whatever was on its way. */
+export async function cutOff(standby: Node): Promise<void> {
+  await ask(standby, "ALTER SYSTEM SET primary_conninfo = ''");
+  await ask(standby, 'SELECT pg_reload_conf()');
+  const late = performance.now() + JOIN_MS;
+  while ((await ask(standby, 'SELECT count(*)::int FROM pg_stat_wal_receiver')) !== 0) {
+    if (performance.now() > late) throw new Error(`${standby.name} can't be cut off`);
+    await sleep(20);
+  }
 }
 
 const POSITION = `SELECT pg_wal_lsn_diff(
