@@ -5,9 +5,9 @@
  * PgBouncer may stand between (transaction mode).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closed, Failed, isLost, isPermanent, NoAnswer, sqlState, translated } from './errors.ts';
+import { closed, Failed, isLost, isPermanent, NoAnswer, NotReplicated, sqlState, translated } from './errors.ts';
 import type { Hosts } from './hosts.ts';
-import type { PostgresClient } from './pool.ts';
+import type { PostgresClient, PostgresNotice } from './pool.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -32,13 +32,18 @@ const PAUSE_MAX_MS = 500;
 /** The longest that closing waits for connections to end, in milliseconds. */
 const END_MS = 2_000;
 
+/** Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended. */
+const SYNC_WAIT = 'SyncRepWaitForLSN';
+
 export class Connection {
   readonly #client: PostgresClient;
   readonly #waits: Waits;
   readonly #onError: () => void;
+  readonly #onNotice: (notice: PostgresNotice) => void;
   /** Of no more use: lost, without an answer, or in a transaction that nobody has ended. */
   #spent = false;
   #inTransaction = false;
+  #notReplicated = false;
 
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
@@ -46,6 +51,8 @@ export class Connection {
     // Between two statements nobody else listens: the process would end.
     this.#onError = () => (this.#spent = true);
     client.on('error', this.#onError);
+    this.#onNotice = ({ routine }) => (this.#notReplicated ||= routine === SYNC_WAIT);
+    client.on('notice', this.#onNotice);
   }
 
   /** `timeoutMs` is for statements that may take longer, or wait for a lock. Throws `Failed`. */
@@ -89,6 +96,7 @@ export class Connection {
   /** Gives the connection back, or ends it if it is of no more use. */
   release(end = false): void {
     this.#client.off('error', this.#onError);
+    this.#client.off('notice', this.#onNotice);
     this.#client.release(end || this.#spent || this.#inTransaction);
   }
 
@@ -104,7 +112,10 @@ export class Connection {
     });
     const asked = this.#client.query(query);
     try {
-      return (await Promise.race([asked, late])) as Answer;
+      const answer = (await Promise.race([asked, late])) as Answer;
+      // The warning comes before the answer, which says that all is well.
+      if (this.#notReplicated) throw new NotReplicated();
+      return answer;
     } catch (error) {
       if (error instanceof NoAnswer) void asked.catch(() => undefined);
       const failed = new Failed(error);

@@ -12,6 +12,13 @@ export interface PostgresPool {
 export interface PostgresClient {
   query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'notice', listener: (notice: PostgresNotice) => void): unknown;
   off(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'notice', listener: (notice: PostgresNotice) => void): unknown;
   release(destroy?: boolean): void;
+}
+
+export interface PostgresNotice {
+  /** The function of PostgreSQL's that says it. The text may be in any language. */
+  readonly routine?: string | undefined;
 }
