@@ -152,7 +152,7 @@ function copied(origin: Place, name: string, primaryPort: number): Place {
 /** A process and its children. The first is stopped beforehand, so that it makes no more. */
 function killAll(pid: number): void {
   process.kill(pid, 'SIGSTOP');
-  const children = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  const children = processes()
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number))
     .flatMap(([child, parent]) => (parent === pid ? [child!] : []));
@@ -163,5 +163,13 @@ function killAll(pid: number): void {
       // Ended by itself in between.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+  }
+}
+
+function processes(): string {
+  try {
+    return execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  } catch (cause) {
+    throw new Error('ps can’t be run, which names the processes of a server: apt-get install procps', { cause });
   }
 }
