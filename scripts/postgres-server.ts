@@ -37,32 +37,59 @@ const GUARD = `folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server;
 export interface Server {
   readonly url: string;
   readonly port: number;
+  /** Of the first of its processes. */
+  readonly pid: number;
   end(): Promise<void>;
+}
+
+/** Where a server's data is, and who runs it. */
+export interface Place {
+  readonly bin: string;
+  /** Removed with the server. */
+  readonly folder: string;
+  readonly data: string;
+  readonly identity: { readonly uid?: number; readonly gid?: number };
 }
 
 /** A server with empty databases; `password` is what everybody is asked for, nothing if it isn't given. */
 export async function start(password?: string): Promise<Server> {
+  return launch(initialised(password));
+}
+
+/** A folder that the server's user owns. */
+export function makePlace(): Place {
   const given = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
   if (!existsSync(join(given, 'initdb')))
     throw new Error(`There is no PostgreSQL in ${given}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-postgres-'));
   const isRoot = process.getuid?.() === 0;
-  const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
   chmodSync(folder, 0o700);
-  const bin = withinReach(given, folder, identity);
-  const data = join(folder, 'data');
+  const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  return { bin: withinReach(given, folder, identity), folder, data: join(folder, 'data'), identity };
+}
+
+/** Empty databases that no server has open yet. */
+export function initialised(password?: string): Place {
+  const place = makePlace();
+  const { bin, folder, data, identity } = place;
   const secret = join(folder, 'password');
   if (password !== undefined) writeFileSync(secret, password);
-  if (password !== undefined && isRoot) chownSync(secret, NOBODY, NOBODY);
+  if (password !== undefined && identity.uid !== undefined) chownSync(secret, NOBODY, NOBODY);
   const asks = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${secret}`];
   execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', ...asks, '-E', 'UTF8', '--locale=C', '--no-sync'], {
     ...identity,
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const port = await freePort();
-  const options = Object.entries({ ...SETTINGS, port: String(port) });
+  return place;
+}
+
+/** Runs a server on the data until it is ended; `settings` beside the usual ones. */
+export async function launch(place: Place, settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+  const { bin, folder, data, identity } = place;
+  const port = settings['port'] ?? String(await freePort());
+  const options = Object.entries({ ...SETTINGS, ...settings, port });
   const args = ['-D', data, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const server = spawn('/bin/sh', ['-c', GUARD, 'sh', folder, join(bin, 'postgres'), ...args], {
     ...identity,
@@ -85,11 +112,12 @@ export async function start(password?: string): Promise<Server> {
     }
     await sleep(20);
   }
-  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, end };
+  const pid = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port: Number(port), pid, end };
 }
 
 /** The binaries where that user may run them: a checkout may lie where only its owner may look. */
-function withinReach(bin: string, folder: string, identity: { readonly uid?: number; readonly gid?: number }): string {
+function withinReach(bin: string, folder: string, identity: Place['identity']): string {
   const tried = spawnSync(join(bin, 'postgres'), ['--version'], { ...identity, cwd: folder, stdio: 'ignore' });
   if (tried.status === 0) return bin;
   const copy = join(folder, 'native');
@@ -103,7 +131,7 @@ function isReady(data: string): boolean {
   return existsSync(file) && readFileSync(file, 'utf8').split('\n')[7]?.trim() === 'ready';
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

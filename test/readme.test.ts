@@ -1,4 +1,7 @@
-/** The code in README.md and in the examples of doc comments: type-checked as it stands, and run. */
+/**
+ * The code in README.md and in the examples of doc comments: type-checked as it stands, and run. That in docs/, which needs
+ * machines that aren't here, is type-checked.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,10 +38,14 @@ const readme = blocksOf('README.md', readFileSync(join(root, 'README.md'), 'utf8
 const comments = sources.flatMap((path) =>
   blocksOf(`src/${path}`, commentsOf(readFileSync(join(root, 'src', path), 'utf8'))),
 );
+const pages = readdirSync(join(root, 'docs'))
+  .filter((path) => path.endsWith('.md'))
+  .flatMap((path) => blocksOf(`docs/${path}`, readFileSync(join(root, 'docs', path), 'utf8')));
 
 beforeAll(() => {
   mkdirSync(folder, { recursive: true });
-  for (const { file, code } of [...readme, ...comments]) writeFileSync(join(folder, file), `${code}\nexport {};\n`);
+  for (const { file, code } of [...readme, ...comments, ...pages])
+    writeFileSync(join(folder, file), `${code}\nexport {};\n`);
   writeFileSync(
     join(folder, 'tsconfig.json'),
     JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }),
@@ -46,8 +53,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('there is code in both', () => {
+test('there is code in all of them', () => {
   expect(readme.length).toBeGreaterThan(6);
+  expect(pages.length).toBeGreaterThan(4);
   expect(comments.length).toBeGreaterThan(5);
 });
 

@@ -5,7 +5,15 @@
 import type { TestProject } from 'vitest/node';
 import { start } from '../../scripts/postgres-server.ts';
 
-export { start, type Server } from '../../scripts/postgres-server.ts';
+export {
+  freePort,
+  initialised,
+  launch,
+  makePlace,
+  start,
+  type Place,
+  type Server,
+} from '../../scripts/postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -5,8 +5,9 @@
  * PgBouncer may stand between (transaction mode).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closed, Failed, isLost, isPermanent, NoAnswer, sqlState, translated } from './errors.ts';
-import type { PostgresClient, PostgresPool } from './pool.ts';
+import { closed, Failed, isLost, isPermanent, NoAnswer, NotReplicated, sqlState, translated } from './errors.ts';
+import type { Hosts } from './hosts.ts';
+import type { PostgresClient, PostgresNotice } from './pool.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -31,13 +32,18 @@ const PAUSE_MAX_MS = 500;
 /** The longest that closing waits for connections to end, in milliseconds. */
 const END_MS = 2_000;
 
+/** Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended. */
+const SYNC_WAIT = 'SyncRepWaitForLSN';
+
 export class Connection {
   readonly #client: PostgresClient;
   readonly #waits: Waits;
   readonly #onError: () => void;
+  readonly #onNotice: (notice: PostgresNotice) => void;
   /** Of no more use: lost, without an answer, or in a transaction that nobody has ended. */
   #spent = false;
   #inTransaction = false;
+  #notReplicated = false;
 
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
@@ -45,6 +51,8 @@ export class Connection {
     // Between two statements nobody else listens: the process would end.
     this.#onError = () => (this.#spent = true);
     client.on('error', this.#onError);
+    this.#onNotice = ({ routine }) => (this.#notReplicated ||= routine === SYNC_WAIT);
+    client.on('notice', this.#onNotice);
   }
 
   /** `timeoutMs` is for statements that may take longer, or wait for a lock. Throws `Failed`. */
@@ -99,10 +107,16 @@ export class Connection {
     }
   }
 
+  /** Whether it was lost, or leads to a server that takes no writes any more. */
+  get spent(): boolean {
+    return this.#spent;
+  }
+
   /** Gives the connection back, or ends it if it is of no more use. */
-  release(): void {
+  release(end = false): void {
     this.#client.off('error', this.#onError);
-    this.#client.release(this.#spent || this.#inTransaction);
+    this.#client.off('notice', this.#onNotice);
+    this.#client.release(end || this.#spent || this.#inTransaction);
   }
 
   async #ask(
@@ -117,7 +131,10 @@ export class Connection {
     });
     const asked = this.#client.query(query);
     try {
-      return (await Promise.race([asked, late])) as Answer;
+      const answer = (await Promise.race([asked, late])) as Answer;
+      // The warning comes before the answer, which says that all is well.
+      if (this.#notReplicated) throw new NotReplicated();
+      return answer;
     } catch (error) {
       if (error instanceof NoAnswer) void asked.catch(() => undefined);
       const failed = new Failed(error);
@@ -140,26 +157,17 @@ function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }
 
-const heard = new WeakSet<PostgresPool>();
-
 export class Connections {
-  readonly #pool: PostgresPool;
-  readonly #own: boolean;
+  readonly #hosts: Hosts;
   readonly #waits: Waits;
   readonly #place: string;
   readonly #running = new Set<Promise<void>>();
   #closed = false;
 
-  /** `own`: the pool ends with the session. */
-  constructor(pool: PostgresPool, own: boolean, waits: Waits, place: string) {
-    this.#pool = pool;
-    this.#own = own;
+  constructor(hosts: Hosts, waits: Waits, place: string) {
+    this.#hosts = hosts;
     this.#waits = waits;
     this.#place = place;
-    // An idle connection that is lost is no reason for the process to end: the next call makes another. One listener
-    // serves all sessions on a pool, and stays: connections of ours may be idle in it for longer than we are.
-    if (!heard.has(pool)) pool.on('error', () => undefined);
-    heard.add(pool);
   }
 
   /** Runs work on a connection of its own. */
@@ -172,6 +180,7 @@ export class Connections {
       try {
         return await work(connection);
       } finally {
+        if (connection.spent) this.#hosts.distrust();
         connection.release();
       }
     } finally {
@@ -186,7 +195,7 @@ export class Connections {
     this.#closed = true;
     await Promise.all(this.#running);
     // A connection that is dead without knowing it would keep us waiting for as long as the network does.
-    if (this.#own) await Promise.race([this.#pool.end(), sleep(END_MS, undefined, { ref: false })]);
+    await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);
   }
 
   /** Tries again, with growing pauses, until there is a connection or the time is over. */
@@ -194,9 +203,9 @@ export class Connections {
     const end = performance.now() + this.#waits.connectTimeoutMs;
     for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
       try {
-        return new Connection(await this.#connect(Math.max(1, end - performance.now())), this.#waits);
+        return await this.#connect(Math.max(1, end - performance.now()));
       } catch (error) {
-        const failed = new Failed(error);
+        const failed = error instanceof Failed ? error : new Failed(error);
         if (isPermanent(failed)) throw failed;
         const left = end - performance.now();
         if (left <= 0) throw translated(failed, this.#place);
@@ -207,8 +216,8 @@ export class Connections {
   }
 
   /** The pool's own waiting may have no end. */
-  async #connect(timeoutMs: number): Promise<PostgresClient> {
-    const connecting = this.#pool.connect();
+  async #connect(timeoutMs: number): Promise<Connection> {
+    const connecting = this.#hosts.connect();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
@@ -218,7 +227,7 @@ export class Connections {
     } catch (error) {
       if (error instanceof NoAnswer) {
         void connecting.then(
-          (client) => client.release(),
+          (connection) => connection.release(),
           () => undefined,
         );
       }

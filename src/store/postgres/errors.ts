@@ -29,6 +29,20 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The primary has committed, and somebody ended its waiting for a standby: PostgreSQL only warns of it. */
+export class NotReplicated extends Error {
+  constructor() {
+    super('the primary has it, but its waiting for a standby was ended');
+  }
+}
+
+/** The server only follows another one. */
+export class Standby extends Error {
+  constructor(host: string) {
+    super(`${host} is a standby, which takes no writes`);
+  }
+}
+
 /** PostgreSQL's code of an error, or undefined for what the driver or the network says. */
 export function sqlState(failed: Failed): string | undefined {
   const { error } = failed;

@@ -1,6 +1,9 @@
 /**
  * `fence_v1`: lets no append of a session be stored that was sent before, under a lower fence (fence.ts says why). The
  * write lock waits for those that are under way; those that arrive later find the row.
+ *
+ * Its own commit comes after theirs, and waits for standbys as an append does unless less is asked for. So what the ledger
+ * says then has reached a standby, even if the waiting of an append was ended, or the primary crashed and is back.
  */
 import { lockSql } from './lock.ts';
 
@@ -14,6 +17,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 BEGIN
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
   PERFORM set_config('lock_timeout', lock_timeout, true);
   PERFORM ${lockSql(schema)};
   DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';

@@ -2,9 +2,11 @@
 import { InvalidDefinition, TidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import type { PostgresPool } from './pool.ts';
+import type { HostPool } from './hosts.ts';
 import { openSession } from './open.ts';
 import { connectionsOf, invalid, settingsOf } from './options.ts';
 import type { PostgresOptions } from './options.ts';
+import { addressOf } from './url.ts';
 
 export { grants } from './grants.ts';
 export type { PostgresClient, PostgresPool } from './pool.ts';
@@ -16,8 +18,10 @@ export type { SynchronousCommit } from './synchronous-commit.ts';
  * servers may have it open at once; a pooler such as PgBouncer, in transaction mode, may stand between. Needs the package
  * `pg`.
  *
- * @param urlOrPool - `postgres://role:password@host:5432/database`, or a pool of `pg`'s that you share with it: one with
- * room for two connections at least, which you end yourself.
+ * @param urlOrPool - `postgres://role:password@host:5432/database`; or with the hosts of a primary and its standbys,
+ * `postgres://role:password@one:5432,two:5432/database`: the log is used where writes are taken, and looked for there again
+ * after a failover; or a pool of `pg`'s that you share with it: one with room for two connections at least, which you end
+ * yourself.
  * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
  * `NotWritable`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
  */
@@ -32,22 +36,26 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
 
 function storeAt(given: string | PostgresPool, options: PostgresOptions): Store {
   if (typeof given === 'string') {
-    const settings = settingsOf(options, whereOf(given));
+    const { hosts, where } = addressOf(given);
+    const settings = settingsOf(options, where);
     const { connection = {} } = options;
     const max = connectionsOf(options);
-    const makePool = async (): Promise<PostgresPool> => {
+    const makePools = async (): Promise<readonly HostPool[]> => {
       const { Pool, Client } = await driver();
-      return new Pool({
-        application_name: 'tidemark',
-        keepAlive: true,
-        ...connection,
-        connectionString: given,
-        Client: withPassword(Client, connection['password']),
-        connectionTimeoutMillis: settings.connectTimeoutMs,
-        max,
-      });
+      return hosts.map(({ url, name }) => ({
+        name,
+        pool: new Pool({
+          application_name: 'tidemark',
+          keepAlive: true,
+          ...connection,
+          connectionString: url,
+          Client: withPassword(Client, connection['password']),
+          connectionTimeoutMillis: Math.ceil(settings.connectTimeoutMs / hosts.length),
+          max,
+        }),
+      }));
     };
-    return Object.freeze({ name: 'postgres', open: () => openSession(makePool, true, settings) });
+    return Object.freeze({ name: 'postgres', open: () => openSession(makePools, true, settings) });
   }
   if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
     throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg’s.');
@@ -61,22 +69,8 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
     );
   }
   const settings = settingsOf(options, 'the given pool');
-  return Object.freeze({ name: 'postgres', open: () => openSession(() => Promise.resolve(given), false, settings) });
-}
-
-/** Server and database of a connection string, without user and password. */
-function whereOf(url: string): string {
-  // A socket's directory stands in the query, and the host may be empty.
-  const complete = url.replace(/^(\w+:\/\/[^/?#]*@)(?=[/?#]|$)/, '$1localhost');
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(complete)) {
-    // It may hold a password, so it isn't repeated.
-    throw new InvalidDefinition(
-      'The connection string is none: give postgres://role:password@host:5432/database. Special characters in a password ' +
-        'are written as in any URL (%40 for @).',
-    );
-  }
-  const { host, pathname, searchParams } = new URL(complete);
-  return `${searchParams.get('host') ?? (host === '' ? 'localhost' : host)}${pathname}`;
+  const pools = [{ name: 'the server of the given pool', pool: given }];
+  return Object.freeze({ name: 'postgres', open: () => openSession(() => Promise.resolve(pools), false, settings) });
 }
 
 type ClientClass = new (config?: object) => { password?: unknown };

@@ -4,9 +4,9 @@ import type { Session } from '../store.ts';
 import { Connections } from './connection.ts';
 import type { Connection, Query } from './connection.ts';
 import { translatedAtOpen } from './errors.ts';
+import { Hosts, type HostPool } from './hosts.ts';
 import { lookAt, migrate } from './migrate.ts';
 import type { Settings } from './options.ts';
-import type { PostgresPool } from './pool.ts';
 import { FORMAT } from './schema.ts';
 import { PostgresSession } from './session.ts';
 
@@ -20,20 +20,20 @@ const SERVER = `SELECT current_setting('server_version_num'), current_setting('s
   current_setting('fsync'), current_setting('default_transaction_isolation')`;
 
 export async function openSession(
-  makePool: () => Promise<PostgresPool>,
+  makePools: () => Promise<readonly HostPool[]>,
   own: boolean,
   settings: Settings,
 ): Promise<Session> {
   const { place } = settings;
   let connections: Connections | undefined;
   try {
-    const pool = await makePool();
-    connections = new Connections(pool, own, settings, place);
+    const pools = await makePools();
+    connections = new Connections(new Hosts(pools, own, settings), settings, place);
     const stateIsolation = await connections.use((connection) => prepare(connection, settings));
     return new PostgresSession(connections, {
       ...settings,
       stateIsolation,
-      connectionsMax: pool.options?.max ?? POOL_MAX,
+      connectionsMax: pools[0]?.pool.options?.max ?? POOL_MAX,
     });
   } catch (error) {
     await connections?.end();

@@ -11,7 +11,16 @@ export interface PostgresPool {
 
 export interface PostgresClient {
   query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
-  on(event: 'error' | 'end' | 'notification', listener: (what: Error) => void): unknown;
-  off(event: 'error' | 'end' | 'notification', listener: (what: Error) => void): unknown;
+  on(event: 'error' | 'end', listener: (error: Error) => void): unknown;
+  on(event: 'notification', listener: () => void): unknown;
+  on(event: 'notice', listener: (notice: PostgresNotice) => void): unknown;
+  off(event: 'error' | 'end', listener: (error: Error) => void): unknown;
+  off(event: 'notification', listener: () => void): unknown;
+  off(event: 'notice', listener: (notice: PostgresNotice) => void): unknown;
   release(destroy?: boolean): void;
+}
+
+export interface PostgresNotice {
+  /** The function of PostgreSQL's that says it. The text may be in any language. */
+  readonly routine?: string | undefined;
 }

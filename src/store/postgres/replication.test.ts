@@ -1,0 +1,68 @@
+/** Law 7 where a commit waits for a standby, and somebody ends the waiting: on a server of the test's own, without one. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ask } from '../../../test/support/postgres-cluster.ts';
+import { start, type Server } from '../../../test/support/postgres-server.ts';
+import { commit, event, user } from '../../testing/conformance/batches.ts';
+import { TestLog } from '../../testing/conformance/log.ts';
+import { postgres } from './index.ts';
+
+/** Backends whose commit is stored here and waits for a standby. */
+const WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
+let server: Server;
+beforeEach(async () => {
+  server = await start();
+});
+afterEach(() => server.end());
+
+async function standbys(names: string): Promise<void> {
+  await ask(server, `ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
+  await ask(server, 'SELECT pg_reload_conf()');
+}
+
+async function oneWaits(): Promise<void> {
+  for (let tries = 0; (await ask(server, `SELECT count(*)::int ${WAITING}`)) !== 1; tries += 1) {
+    if (tries > 2_000) throw new Error('nobody waits for a standby');
+    await sleep(5);
+  }
+}
+
+const unknown = expect.objectContaining({
+  code: 'StoreUnavailable',
+  details: expect.objectContaining({ unknown: true }),
+});
+
+it.each(['pg_cancel_backend', 'pg_terminate_backend'])(
+  'law 7: a commit whose waiting for a standby was ended by %s is not acknowledged, nor by the ledger until a standby has it',
+  async (end) => {
+    const log = await TestLog.on(postgres(server.url));
+    await log.append(commit('c0', event('NOTED')));
+    await standbys('nobody');
+    const sent = log.send(commit('c1', event('NOTED', user('u1'))));
+    await oneWaits();
+    await Promise.all([expect(sent).rejects.toThrow(unknown), ask(server, `SELECT ${end}(pid) ${WAITING}`)]);
+    // It is stored here, and anybody sees it.
+    expect((await log.session.load([{ ...user('u1'), after: 0 }])).documents[0]?.head).toBe(1);
+    let answered = false;
+    const asked = log.session.ledger(['c1']).finally(() => (answered = true));
+    await oneWaits();
+    expect(answered).toBe(false);
+    await standbys('');
+    expect(await asked).toHaveLength(1);
+    await log.close();
+  },
+);
+
+it('law 7: an exclusive section whose waiting for a standby was ended is not acknowledged', async () => {
+  const log = await TestLog.on(postgres(server.url));
+  await standbys('nobody');
+  const section = log.session.exclusive(async (by) => void (await log.append(commit('c1', event('NOTED')), { by })));
+  void section.catch(() => undefined);
+  await oneWaits();
+  await ask(server, `SELECT pg_cancel_backend(pid) ${WAITING}`);
+  await expect(section).rejects.toThrow(unknown);
+  await standbys('');
+  expect(await log.session.ledger(['c1'])).toHaveLength(1);
+  await log.close();
+});
