@@ -6,7 +6,7 @@
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,8 +39,13 @@ const SETTINGS = {
   unix_socket_directories: '',
 };
 
-// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to.
-const GUARD = `folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
+// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to. A line
+// of its input is a signal for the server, or START.
+const GUARD = `folder=$1; shift; "$@" & server=$!
+while read -r word; do
+  case $word in START) "$@" & server=$! ;; *) kill -$word $server; wait $server ;; esac
+done
+kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['TIDEMARK_TEST_POSTGRES'];
@@ -56,6 +61,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
 export interface Server {
   readonly url: string;
   readonly port: number;
+  /**
+   * Ends it as `pg_ctl stop -m immediate` does: nothing is flushed any more, as in a crash. Its files stay. Resolves when
+   * nobody can connect.
+   */
+  crash(): Promise<void>;
+  /** Starts it again on the same files, at the same port. */
+  startAgain(): Promise<void>;
+  /** Ends it, and removes its files. */
   end(): Promise<void>;
 }
 
@@ -95,21 +108,50 @@ export async function start(password?: string): Promise<Server> {
     await exited;
     rmSync(folder, { recursive: true, force: true });
   };
-  const late = performance.now() + START_MS;
-  while (!isReady(data)) {
-    if (server.exitCode !== null || performance.now() > late) {
-      await end();
-      throw new Error(`PostgreSQL in ${bin} did not start.`);
+  const ready = async (): Promise<void> => {
+    const late = performance.now() + START_MS;
+    while (!isReady(data)) {
+      if (server.exitCode !== null || performance.now() > late) {
+        await end();
+        throw new Error(`PostgreSQL in ${bin} did not start.`);
+      }
+      await sleep(20);
     }
-    await sleep(20);
-  }
-  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, end };
+  };
+  await ready();
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
+    async crash() {
+      server.stdin.write('QUIT\n');
+      // After a crash the file of the dead server stays: it must not be taken for that of the next.
+      while (await isOpen(port)) await sleep(5);
+      rmSync(join(data, 'postmaster.pid'), { force: true });
+    },
+    async startAgain() {
+      server.stdin.write('START\n');
+      await ready();
+    },
+    end,
+  };
 }
 
 /** The last line of the server's own file says so. */
 function isReady(data: string): boolean {
   const file = join(data, 'postmaster.pid');
   return existsSync(file) && readFileSync(file, 'utf8').split('\n')[7]?.trim() === 'ready';
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function freePort(): Promise<number> {
