@@ -6,7 +6,7 @@
 import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,14 +31,27 @@ const SETTINGS = {
   unix_socket_directories: '',
 };
 
-// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to.
-const GUARD = `folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
+// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to. A line
+// of its input is a signal for the server, or START.
+const GUARD = `folder=$1; shift; "$@" & server=$!
+while read -r word; do
+  case $word in START) "$@" & server=$! ;; *) kill -$word $server; wait $server ;; esac
+done
+kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
 
 export interface Server {
   readonly url: string;
   readonly port: number;
   /** Of the first of its processes. */
   readonly pid: number;
+  /**
+   * Ends it as `pg_ctl stop -m immediate` does: nothing is flushed any more, as in a crash. Its files stay. Resolves when
+   * nobody can connect.
+   */
+  crash(): Promise<void>;
+  /** Starts it again on the same files, at the same port. */
+  startAgain(): Promise<void>;
+  /** Ends it, and removes its files. */
   end(): Promise<void>;
 }
 
@@ -104,16 +117,45 @@ export async function launch(place: Place, settings: Readonly<Record<string, str
     await exited;
     rmSync(folder, { recursive: true, force: true });
   };
-  const late = performance.now() + START_MS;
-  while (!isReady(data)) {
-    if (server.exitCode !== null || performance.now() > late) {
-      await end();
-      throw new Error(`PostgreSQL in ${bin} did not start.`);
+  const ready = async (): Promise<void> => {
+    const late = performance.now() + START_MS;
+    while (!isReady(data)) {
+      if (server.exitCode !== null || performance.now() > late) {
+        await end();
+        throw new Error(`PostgreSQL in ${bin} did not start.`);
+      }
+      await sleep(20);
     }
-    await sleep(20);
+  };
+  await ready();
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port: Number(port),
+    pid: Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]),
+    async crash() {
+      server.stdin.write('QUIT\n');
+      // After a crash the file of the dead server stays: it must not be taken for that of the next.
+      while (await isOpen(Number(port))) await sleep(5);
+      rmSync(join(data, 'postmaster.pid'), { force: true });
+    },
+    async startAgain() {
+      server.stdin.write('START\n');
+      await ready();
+    },
+    end,
+  };
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
-  const pid = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
-  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port: Number(port), pid, end };
 }
 
 /** The binaries where that user may run them: a checkout may lie where only its owner may look. */

@@ -102,6 +102,37 @@ export function staleOrders(file: string): string[] {
   );
 }
 
+/** Places that were sold twice, or to nobody, or beyond what there are: each place of a service has one winner. */
+export function soldTwice(file: string): string[] {
+  return asking(file, (database) =>
+    database
+      .prepare(
+        `SELECT json ->> 'service_id' AS service, sum(json ->> 'places') AS places, count(json ->> 'place') AS sold,
+           count(DISTINCT json ->> 'place') AS different
+         FROM events WHERE json ->> 'place' IS NOT NULL OR json ->> 'places' IS NOT NULL
+         GROUP BY service HAVING sold > places OR different <> sold`,
+      )
+      .all()
+      .map(
+        ({ service, places, sold, different }) =>
+          `${String(service)}: ${String(sold)} sold, ${String(different)} of ${String(places)} places`,
+      ),
+  );
+}
+
+/** Orders and purchases that were carried out twice, under whatever command ids. */
+export function doneTwice(file: string): string[] {
+  return asking(file, (database) =>
+    database
+      .prepare(
+        `SELECT coalesce(json ->> 'buyer_id', json ->> 'order_id') AS id, count(*) AS times FROM events
+         WHERE json ->> 'nth' IS NOT NULL OR json ->> 'place' IS NOT NULL GROUP BY id HAVING times > 1`,
+      )
+      .all()
+      .map(({ id, times }) => `${String(id)} was carried out ${String(times)} times`),
+  );
+}
+
 /** Acknowledged outcomes that the log doesn't hold once, at their position, with the same content. */
 export function lost(file: string, all: readonly Acknowledged[]): string[] {
   return asking(file, (database) => {

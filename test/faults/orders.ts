@@ -2,7 +2,8 @@
  * The domain of the tests that break machines: each commit says of itself how many events it has, and each order what
  * number of its customer's it is, so that plain SQL can tell a half commit or a decision on stale ground.
  */
-import { domain, failure, type } from 'tidemark';
+import { failure, type } from 'tidemark';
+import { shop } from './shop.ts';
 
 export interface OrderInput {
   readonly order_id: string;
@@ -12,13 +13,6 @@ export interface OrderInput {
   /** What makes a line long. */
   readonly text: string;
 }
-
-const shop = domain({
-  events: {
-    ORDERED: type<{ order_id: string; customer_id: string; nth: number; index: number; of: number }>(),
-    LINE_ADDED: type<{ order_id: string; sku: string; text: string; index: number; of: number }>(),
-  },
-});
 
 export const orders = shop.collection('orders', {
   key: 'order_id',

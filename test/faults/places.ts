@@ -1,6 +1,7 @@
 /** The domain of the race: services with few places, bought by commands that take their time. */
 import { setTimeout } from 'node:timers/promises';
-import { domain, failure, type } from 'tidemark';
+import { failure, type } from 'tidemark';
+import { shop } from './shop.ts';
 
 export interface Purchase {
   readonly service_id: string;
@@ -9,13 +10,6 @@ export interface Purchase {
   readonly wait_ms: number;
   readonly burn_ms: number;
 }
-
-const shop = domain({
-  events: {
-    OPENED: type<{ service_id: string; places: number }>(),
-    BOUGHT: type<{ service_id: string; buyer_id: string; place: number }>(),
-  },
-});
 
 export const services = shop.collection('services', {
   key: 'service_id',

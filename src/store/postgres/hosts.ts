@@ -32,7 +32,12 @@ export class Hosts {
     for (const { pool } of hosts) {
       // An idle connection that is lost is no reason for the process to end: the next call makes another. One listener
       // serves all sessions on a pool, and stays: connections of ours may be idle in it for longer than we are.
-      if (!heard.has(pool)) pool.on('error', () => undefined);
+      if (!heard.has(pool)) {
+        pool.on('error', () => undefined);
+        // Nor is one that is lost while it changes hands: the server's farewell may come in the very packet that a
+        // connection is ready with, and is then read before whoever waits for the connection has been given it.
+        pool.on('connect', (client) => client.on('error', () => undefined));
+      }
       heard.add(pool);
     }
   }

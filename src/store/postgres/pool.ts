@@ -5,6 +5,7 @@
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'connect', listener: (client: Pick<PostgresClient, 'on'>) => void): unknown;
   end(): Promise<void>;
   readonly options?: { readonly max?: number | undefined } | undefined;
 }

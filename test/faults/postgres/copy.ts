@@ -1,50 +1,50 @@
 /**
- * A log in PostgreSQL as a file that `log-by-sql.ts` can look at: the tables of both engines are the same but for how an
- * event lists its attachments. Read by SQL of the tests' own, at one point in time.
+ * A log in PostgreSQL as an SQLite file, taken over table by table by plain SQL, so that what looks at a log from outside
+ * (`log-by-sql.ts`) looks at both kinds.
  */
+import { rmSync } from 'node:fs';
 import { Client } from 'pg';
 import { asking } from '../log-by-sql.ts';
 
-/** The columns that are looked at. */
+/** What each table is asked for. The lists of attachments are JSON in the file. */
 const TABLES: Readonly<Record<string, readonly string[]>> = {
   names: ['id', 'name'],
   commits: ['position', 'event_count', 'command_id', 'attempt', 'outcome', 'reason', 'time', 'recorded_at'],
-  events: ['position', 'type', 'attachments', 'json'],
+  events: ['position', 'type', "'[' || attachments || ']' AS attachments", 'json'],
   attachments: ['document', 'version', 'position', 'type'],
 };
-const INDEXES = `
-  CREATE INDEX commits_position ON commits (position);
-  CREATE INDEX commits_command_id ON commits (command_id);
-  CREATE INDEX events_position ON events (position);
-  UPDATE events SET attachments = '[' || attachments || ']';`;
 
-/** The oid of `bigint`: what a log holds fits a number. */
-const BIGINT = 20;
+const INTEGER = 20;
 
-/** Makes the file, and gives its path back. */
+/** Copies the log at one point in time, whatever is written meanwhile. */
 export async function copyToFile(url: string, schema: string, file: string): Promise<string> {
+  for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true });
   const client = new Client(url);
-  client.setTypeParser(BIGINT, Number);
   await client.connect();
   try {
+    client.setTypeParser(INTEGER, Number);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const tables = new Map<string, (string | number | null)[][]>();
     for (const [table, columns] of Object.entries(TABLES)) {
-      const text = `SELECT ${columns.join(', ')} FROM ${schema}.${table}`;
-      tables.set(table, (await client.query<(string | number | null)[]>({ text, rowMode: 'array' })).rows);
+      const { rows } = await client.query({
+        text: `SELECT ${columns.join(', ')} FROM ${schema}.${table}`,
+        rowMode: 'array',
+      });
+      const names = columns.map((column) => column.split(' ').at(-1));
+      asking(file, (database) => {
+        database.exec(`CREATE TABLE ${table} (${names.join(', ')}); BEGIN`);
+        const insert = database.prepare(`INSERT INTO ${table} VALUES (${names.map(() => '?').join(', ')})`);
+        for (const row of rows) insert.run(...(row as (string | number | null)[]));
+        database.exec(
+          table === 'commits'
+            ? 'CREATE INDEX by_id ON commits (command_id); CREATE INDEX by_position ON commits (position); COMMIT'
+            : table === 'events'
+              ? 'CREATE INDEX of_events ON events (position); COMMIT'
+              : 'COMMIT',
+        );
+      });
     }
-    asking(file, (database) => {
-      database.exec('BEGIN');
-      for (const [table, rows] of tables) {
-        const columns = TABLES[table]!;
-        database.exec(`CREATE TABLE ${table} (${columns.join(', ')})`);
-        const insert = database.prepare(`INSERT INTO ${table} VALUES (${columns.map(() => '?').join(', ')})`);
-        for (const row of rows) insert.run(...row);
-      }
-      database.exec(`${INDEXES} COMMIT`);
-    });
-    return file;
   } finally {
     await client.end();
   }
+  return file;
 }
