@@ -1,5 +1,5 @@
 /** A caller: executes commands and reads, sends again what nobody knows the outcome of, and writes down what it is told. */
-import type { DocumentVersion, Outcome } from 'tidemark';
+import type { DocumentVersion, Outcome, RecordedEvent } from 'tidemark';
 import { drawInput } from './domain/draw.ts';
 import { COMMANDS, type CommandName, type Input } from './domain/shape.ts';
 import type { At, Call, Reading } from './laws/records.ts';
@@ -153,7 +153,7 @@ export class Client implements Owner {
     const { app } = server;
     let reading: Reading;
     try {
-      switch (chance.below(9)) {
+      switch (chance.below(10)) {
         case 0: {
           reading = { ...base, kind: 'history', collection: name, id: chance.pick(ids) };
           reading.events = await this.#all(server, app.history(collection, reading.id));
@@ -165,6 +165,15 @@ export class Client implements Owner {
           const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
           reading = { ...base, kind: 'events', from, before, types, reverse };
           reading.events = await this.#all(server, app.events({ after: from, before, types, reverse }));
+          break;
+        }
+        case 5: {
+          const from = chance.below(look.after + 3);
+          const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
+          reading = { ...base, kind: 'follow', from, types, limit: 1 + chance.below(6) };
+          await this.#follows(server, reading);
+          // Whoever gives up before anything came was answered nothing: the store may be away.
+          if (reading.aborted && reading.events?.length === 0) return;
           break;
         }
         case 4: {
@@ -216,6 +225,27 @@ export class Client implements Owner {
     witness.read(reading);
     // Outcomes of ids alone show a server no end of the log; what is read is at least as new as when it was asked for.
     if (reading.era === era) this.#seen(server, reading.after, 0);
+  }
+
+  /** Follows until its limit, or until it has had enough. */
+  async #follows(server: Server, reading: Extract<Reading, { kind: 'follow' }>): Promise<void> {
+    const { scheduler, chance } = this.#world;
+    const enough = new AbortController();
+    void scheduler.wait(this, 'has followed for long enough', chance.below(300)).then(() => enough.abort());
+    const { from, types, limit } = reading;
+    const events: RecordedEvent[] = [];
+    reading.events = events;
+    const following = server.app.events({ follow: true, after: from, types, limit, signal: enough.signal });
+    try {
+      for (;;) {
+        const next = await server.orDies(following.next());
+        if (next.done) return;
+        events.push(next.value);
+      }
+    } catch (error) {
+      if (error !== enough.signal.reason) throw error;
+      reading.aborted = true;
+    }
   }
 
   async #all<T>(server: Server, items: AsyncIterableIterator<T>): Promise<T[]> {

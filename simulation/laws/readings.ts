@@ -25,6 +25,8 @@ export function checkReading(timeline: Timeline, reading: Reading): void {
     }
     case 'events':
       return checkEvents(timeline, reading);
+    case 'follow':
+      return checkFollow(timeline, reading);
     case 'fold':
       return checkFold(timeline, reading);
     case 'status': {
@@ -65,6 +67,16 @@ function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'even
   const least = wanted.filter(({ position }) => position <= reading.after).length;
   holds(3, told.length >= least, () => `a reader of the log was given ${told.length} of ${least} events`);
   same(3, told, wanted.slice(0, told.length).map(toldEvent), () => 'what a reader of the log was given');
+}
+
+function checkFollow({ commits }: Timeline, reading: Extract<Reading, { kind: 'follow' }>): void {
+  const { events = [], types, from, limit, aborted } = reading;
+  const wanted = commits
+    .flatMap((logged) => logged.events)
+    .filter(({ type, position }) => position > from && (!types || types.includes(type)));
+  same(3, events, wanted.slice(0, events.length).map(toldEvent), () => 'what a follower was given');
+  const whole = aborted ? events.length <= limit : events.length === limit;
+  holds(3, whole, () => `a follower was given ${events.length} of ${limit} events`);
 }
 
 function checkFold(timeline: Timeline, reading: Extract<Reading, { kind: 'fold' }>): void {

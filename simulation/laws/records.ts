@@ -58,6 +58,15 @@ export type Reading = Span & { readonly server: string; readonly release: number
         events?: readonly RecordedEvent[];
       }
     | {
+        readonly kind: 'follow';
+        readonly from: number;
+        readonly types: readonly string[] | undefined;
+        readonly limit: number;
+        events?: readonly RecordedEvent[];
+        /** Whether it was given up before its limit. */
+        aborted?: boolean;
+      }
+    | {
         readonly kind: 'fold';
         readonly collection: string;
         documents?: ReadonlyMap<string, Document<unknown>>;

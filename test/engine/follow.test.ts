@@ -281,6 +281,15 @@ onEveryStore('following the log', (makeStore) => {
       await expect(collect(app.events())).rejects.toMatchObject({ code: 'StoreUnavailable' });
       store.back();
     }
+    // A reason that looks like one is the caller's own.
+    const logger = keepingLogger();
+    await using quiet = await open({ store, ...parts, logger });
+    const controller = new AbortController();
+    const following = collect(quiet.events({ follow: true, signal: controller.signal }));
+    await waiting();
+    controller.abort(store.error());
+    await expect(following).rejects.toBe(controller.signal.reason);
+    expect(logger.lines).toEqual([]);
   });
 
   test('law 9: a store that went back is noticed while following, though nothing is committed', async () => {

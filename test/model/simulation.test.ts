@@ -27,7 +27,7 @@ const TROUBLES = `
   locked append stored, locked append refused, locked append behind,
   doubt, late append stored, late append refused, late commit, went back, died, died with the lock,
   succeeded, ERROR, REFUSED, ODD, replayed,
-  get, get refused, history, events, outcome, fold, status,
+  get, get refused, history, events, follow, outcome, fold, status,
   Conflict, CommandIdReused, StoreUnavailable, HistoryDiverged, Overloaded, Closed, ClockAhead, InvalidInput, AbortError,
   no server: DomainOutdated, no server: RebuildRequired`
   .trim()

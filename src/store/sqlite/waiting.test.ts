@@ -2,9 +2,11 @@
 import { mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { commit, event, range } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
+import { MOVED_MS } from '../store.ts';
 import type { Session } from '../store.ts';
 import { sqlite } from './index.ts';
 
@@ -27,6 +29,9 @@ afterEach(async () => {
 
 const wait = (session: Session, signal = new AbortController().signal) => session.moved(log.end, signal);
 
+/** Until whoever waits has had his first look and the file was asked: later ones have to be woken. */
+const asleep = (): Promise<void> => setTimeout(MOVED_MS);
+
 /** Timers that never go off, so that only what needs none goes on. */
 function stillTimers() {
   const begun = vi.spyOn(globalThis, 'setInterval').mockReturnValue({} as NodeJS.Timeout);
@@ -38,9 +43,11 @@ it('what this process commits wakes its sessions without a timer', async () => {
   const other = await log.open();
   stillTimers();
   const waiting = [log.session, other].map((session) => wait(session));
+  await asleep();
   const { end } = await log.append(commit('c2', event('NOTED')));
   expect(await Promise.all(waiting)).toEqual([end, end]);
   const section = [log.session, other].map((session) => wait(session));
+  await asleep();
   await other.exclusive((by) => log.append(commit('c3', event('NOTED')), { by }));
   expect((await Promise.all(section)).map(({ position }) => position)).toEqual([3, 3]);
 });
@@ -51,6 +58,7 @@ it('what is committed by way of another name of the file is asked for, as of ano
   const other = await sqlite(link).open();
   for (const n of range(2, 6)) {
     const waiting = wait(log.session);
+    await asleep();
     const { end } = await log.append(commit(`c${n}`, event('NOTED')), { by: other });
     expect(await waiting).toEqual(end);
   }
@@ -66,6 +74,7 @@ it('asks by one timer for all who wait, and by none once nobody does', async () 
   expect(new Set(await Promise.all(waiting))).toEqual(new Set(['given up']));
   expect(timers.running()).toBe(0);
   const closing = wait(log.session);
+  await asleep();
   expect(timers.running()).toBe(1);
   await Promise.all([expect(closing).rejects.toMatchObject({ code: 'Closed' }), log.session.close()]);
   expect(timers.running()).toBe(0);
@@ -75,6 +84,7 @@ it.each(['', '-wal', '-shm'])(
   'notices that market.db%s was moved away, and goes on once it is back',
   async (suffix) => {
     const gone = wait(log.session);
+    await asleep();
     renameSync(file + suffix, `${file}${suffix}.moved`);
     await expect(gone).rejects.toMatchObject({ code: 'StoreUnavailable' });
     renameSync(`${file}${suffix}.moved`, file + suffix);
@@ -86,6 +96,7 @@ it.each(['', '-wal', '-shm'])(
 
 it('law 9: notices that commits were cut off', async () => {
   const waiting = wait(log.session);
+  await asleep();
   truncateSync(`${file}-wal`, 0);
   await expect(waiting).rejects.toMatchObject({ code: 'HistoryDiverged' });
 });

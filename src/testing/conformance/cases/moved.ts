@@ -34,6 +34,9 @@ function waitingAt(session: Session, from: LogPoint, signal = never()) {
   return waiting;
 }
 
+/** Until whoever has begun to wait has looked for himself, and must be woken. */
+const asleep = (): Promise<void> => sleep(MOVED_MS);
+
 /** Long enough for whoever is woken for no reason to show it. */
 const quiet = (): Promise<void> => sleep(2 * MOVED_MS);
 
@@ -56,7 +59,7 @@ export const movedCases = [
     const [session, other] = await log.sessions(2);
     for (const n of range(1, 10)) {
       const waiting = [session!, other!].map((one) => one.moved(log.end, never()));
-      await setImmediate();
+      if (n % 3 > 0) await asleep();
       const { end } = await log.append(noted(`c${n}`), { by: n % 2 === 0 ? session! : other! });
       for (const [index, one] of [session!, other!].entries()) {
         same(await told(waiting[index]!), end);
@@ -124,7 +127,7 @@ export const movedCases = [
       await log.append(noted('c1'));
       const { end } = log;
       const waiting = [session!, other!].map((one) => waitingAt(one, end));
-      const asleep = async (): Promise<void> => {
+      const stillAsleep = async (): Promise<void> => {
         await quiet();
         assert(!waiting.some(({ over }) => over), 'woken by what is not stored');
       };
@@ -134,16 +137,16 @@ export const movedCases = [
           await log.append([noted('c2'), noted('c3')], { by });
           // Also those who come while it is under way.
           waiting.push(waitingAt(other!, end), waitingAt(session!, end));
-          await asleep();
+          await stillAsleep();
           throw given;
         }),
         given,
       );
-      await asleep();
+      await stillAsleep();
       log.end = end;
       const result = await session!.exclusive(async (by) => {
         const stored = await log.append(noted('c2'), { by });
-        await asleep();
+        await stillAsleep();
         return stored;
       });
       for (const one of waiting) same(await told(one.end), result.end);
@@ -158,7 +161,7 @@ export const movedCases = [
     const other = waitingAt(log.session, log.end);
     const waiting = range(1, 3).map(() => log.session.moved(log.end, controller.signal));
     const all = Promise.all(waiting.map(rejects));
-    await setImmediate();
+    await asleep();
     controller.abort(reason);
     await all;
     await rejects(log.session.moved(log.end, controller.signal));
@@ -185,7 +188,7 @@ export const movedCases = [
     await closing;
     same(listeners(), 0);
     const aborted = told(log.session.moved(log.end, signal)).catch(() => undefined);
-    await setImmediate();
+    await asleep();
     controller.abort();
     await aborted;
     same(listeners(), 0);
@@ -200,7 +203,7 @@ export const movedCases = [
       const inOther = waitingAt(session!, log.end);
       const waiting = range(1, 3).map(() => throwsCode('Closed', told(other!.moved(log.end, never()))));
       const all = Promise.all(waiting);
-      await setImmediate();
+      await asleep();
       await other!.close();
       await all;
       await throwsCode('Closed', told(other!.moved(GENESIS, never())));
