@@ -1,0 +1,50 @@
+/** Who takes part. */
+import { join } from 'node:path';
+import type { Case, Contestant, Sizes } from './contestant.ts';
+import { pgbench } from './pgbench.ts';
+import type { Cluster } from './postgres.ts';
+import { served } from './served.ts';
+
+interface System {
+  readonly name: string;
+  readonly adapter: string;
+  readonly database: Contestant['database'];
+  readonly processes?: number;
+  readonly takes?: (asked: Case) => boolean;
+}
+
+export const TIDEMARK = 'Tidemark';
+export const BARE = 'bare append_v1';
+export const PGBENCH = 'pgbench -N';
+export const EMMETT = 'Emmett';
+
+/** In the order of their turns: what is compared with a limit stands side by side. */
+const SYSTEMS: readonly System[] = [
+  { name: TIDEMARK, adapter: 'tidemark-postgres', database: 'PostgreSQL' },
+  { name: BARE, adapter: 'bare-append', database: 'PostgreSQL', takes: ({ hot }) => !hot },
+  { name: `${TIDEMARK}, 2 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 2 },
+  { name: `${TIDEMARK}, 4 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 4 },
+  { name: EMMETT, adapter: 'emmett-postgres', database: 'PostgreSQL' },
+];
+
+/** Those that `only` names, by a part of their names or of their database's; all of them without it. */
+export async function contestants(
+  only: readonly string[],
+  sizes: Sizes,
+  cluster: Cluster,
+  folder: string,
+): Promise<Contestant[]> {
+  const wanted = (name: string, database: string): boolean =>
+    only.length === 0 || only.some((part) => `${name} ${database}`.toLowerCase().includes(part.toLowerCase()));
+  const chosen: Contestant[] = [];
+  for (const [index, system] of SYSTEMS.entries()) {
+    if (!wanted(system.name, system.database)) continue;
+    const database = `peer_${index}`;
+    const inPostgres = system.database === 'PostgreSQL';
+    const place = inPostgres ? await cluster.database(database) : join(folder, `${database}.db`);
+    const clear = (): Promise<void> => (inPostgres ? cluster.clear(database) : Promise.resolve());
+    chosen.push(served({ ...system, place, clear }, sizes));
+  }
+  if (wanted(PGBENCH, 'PostgreSQL')) chosen.splice(2, 0, pgbench(await cluster.database('peer_pgbench'), sizes));
+  return chosen;
+}
