@@ -40,11 +40,19 @@ export function judged(results: readonly Result[]): Figure[] {
     { name: '64 callers, one process: of Emmett (aim: 8)', ratio: ratio(results, [TIDEMARK, '64'], [EMMETT, '64']) },
     { name: '512 callers, one process: of the bare client', ratio: ratio(results, [TIDEMARK, '512'], [BARE, '512']) },
     {
-      name: '64 callers: two processes of one',
+      name: '64 callers in all: two processes of one',
       ratio: ratio(results, [`${TIDEMARK}, 2 processes`, '64'], [TIDEMARK, '64']),
       atLeast: LIMITS.twoProcesses,
     },
-    { name: '64 callers: four processes of one', ratio: ratio(results, [four, '64'], [TIDEMARK, '64']) },
+    {
+      name: '64 callers each: two processes of one',
+      ratio: ratio(results, [`${TIDEMARK}, 2 processes`, '128'], [TIDEMARK, '64']),
+    },
+    {
+      name: '512 callers in all: two processes of one',
+      ratio: ratio(results, [`${TIDEMARK}, 2 processes`, '512'], [TIDEMARK, '512']),
+    },
+    { name: '64 callers in all: four processes of one', ratio: ratio(results, [four, '64'], [TIDEMARK, '64']) },
     {
       name: '64 callers on one document over four processes: of the spread figure',
       ratio: ratio(results, [four, '64 hot'], [four, '64']),

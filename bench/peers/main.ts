@@ -42,6 +42,12 @@ async function main(): Promise<number> {
       .join(', ')}`,
   );
   console.log(`${JSON.stringify(sizes)}, a checkpoint before each run`);
+  const cleanUp = async (): Promise<void> => {
+    await cluster.end();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
   try {
     const only = values.only.split(',').filter((part) => part !== '');
     const chosen = await contestants(only, sizes, cluster, folder);
@@ -69,7 +75,6 @@ async function main(): Promise<number> {
     if (values.svg) writeFileSync(values.svg, chart(results, machine, cluster.settings['server_version'] ?? ''));
     return untrue.length > 0 || (only.length === 0 && missed.length > 0) ? 1 : 0;
   } finally {
-    await cluster.end();
-    rmSync(folder, { recursive: true, force: true });
+    await cleanUp();
   }
 }

@@ -11,7 +11,7 @@ export interface Served {
   readonly adapter: string;
   readonly database: Contestant['database'];
   readonly processes?: number;
-  readonly takes?: (asked: Case) => boolean;
+  readonly takes: (asked: Case) => boolean;
   /** Its database's URL, or its file. */
   readonly place: string;
   /** Ends what a killed process has left behind in the database. */
@@ -37,7 +37,7 @@ export function served(system: Served, sizes: Sizes): Contestant {
     database,
     about: () => ({ versions: servers[0]!.packages.map(versionOf).join(', '), setup: servers[0]!.setup }),
     // A caller for each process at least.
-    takes: (asked) => asked.callers >= processes && (system.takes?.(asked) ?? true),
+    takes: (asked) => asked.callers >= processes && system.takes(asked),
     prepare: async () => {
       for (const server of servers) await server.start();
       await servers[0]!.seed(services);
@@ -69,7 +69,7 @@ export function served(system: Served, sizes: Sizes): Contestant {
       return merged(all, (await servers[0]!.count()) - before);
     },
     close: async () => {
-      for (const server of servers) await server.close().catch(() => server.kill());
+      for (const server of servers) await server.close();
     },
   };
 }
@@ -98,7 +98,7 @@ function merged(all: readonly Done[], stored: number): Run {
 function versionOf(name: string): string {
   const file = join(import.meta.dirname, 'node_modules', name, 'package.json');
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-  return `${name} ${version}`;
+  return `${name.split('node_modules/').at(-1)} ${version}`;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -2,9 +2,14 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NotMeasured } from './contestant.ts';
 import type { Done, Work } from './peer.ts';
 import type { Answer, Order } from './worker.ts';
+
+/** How long a process may take over an order; seeding takes longest. */
+const ANSWER_MS = 180_000;
+const CLOSE_MS = 5_000;
 
 export class Server {
   readonly #adapter: string;
@@ -21,6 +26,8 @@ export class Server {
   async start(): Promise<void> {
     this.#child = fork(join(import.meta.dirname, 'worker.ts'), [this.#adapter, this.#place], {
       execArgv: ['--conditions=@tidemark/source', '--disable-warning=ExperimentalWarning'],
+      // Act reads this package's description of itself there.
+      cwd: import.meta.dirname,
       env: { ...process.env, NODE_ENV: 'production', LOG_LEVEL: 'error' },
       serialization: 'advanced',
       // Some systems write each conflict there.
@@ -46,8 +53,9 @@ export class Server {
     return (await this.#tell({ do: 'count' })).count!;
   }
 
+  /** Lets it close its connections, but doesn't insist. */
   async close(): Promise<void> {
-    await this.#tell({ do: 'close' });
+    await this.#tell({ do: 'close' }, CLOSE_MS).catch(() => undefined);
     await this.kill();
   }
 
@@ -60,22 +68,27 @@ export class Server {
     await exit;
   }
 
-  #tell(order: Order): Promise<Answer & { status: 'done' }> {
-    const answer = this.#answer();
-    this.#child!.send(order);
-    return answer as Promise<Answer & { status: 'done' }>;
+  async #tell(order: Order, withinMs = ANSWER_MS): Promise<Answer & { status: 'done' }> {
+    if (!this.#child?.connected) throw new NotMeasured('its process ended');
+    const answer = this.#answer(withinMs);
+    this.#child.send(order);
+    return (await answer) as Answer & { status: 'done' };
   }
 
-  async #answer(): Promise<Answer> {
+  async #answer(withinMs = ANSWER_MS): Promise<Answer> {
     const child = this.#child!;
     const turn = new AbortController();
-    const exit = once(child, 'exit', { signal: turn.signal }).then((): [Answer] => [
-      { status: 'failed', why: 'its process ended' },
-    ]);
-    const [answer] = (await Promise.race([once(child, 'message', { signal: turn.signal }), exit])) as [Answer];
-    exit.catch(() => undefined);
+    const { signal } = turn;
+    const [answer] = (await Promise.race([
+      once(child, 'message', { signal }),
+      once(child, 'exit', { signal }).then(failed('its process ended')),
+      sleep(withinMs, undefined, { signal }).then(failed(`no answer within ${withinMs / 1_000} s`)),
+    ])) as [Answer];
     turn.abort();
     if (answer.status === 'failed') throw new NotMeasured(answer.why);
     return answer;
   }
 }
+
+/** As a message would come: in a list. */
+const failed = (why: string) => (): [Answer] => [{ status: 'failed', why }];

@@ -25,7 +25,18 @@ const SYSTEMS: readonly System[] = [
   { name: `${TIDEMARK}, 2 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 2 },
   { name: `${TIDEMARK}, 4 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 4 },
   { name: EMMETT, adapter: 'emmett-postgres', database: 'PostgreSQL' },
+  { name: 'Castore', adapter: 'castore-postgres', database: 'PostgreSQL' },
+  { name: 'dcb-event-store', adapter: 'dcb-postgres', database: 'PostgreSQL' },
+  { name: 'Act', adapter: 'act-postgres', database: 'PostgreSQL' },
+  { name: TIDEMARK, adapter: 'tidemark-sqlite', database: 'SQLite' },
+  { name: EMMETT, adapter: 'emmett-sqlite', database: 'SQLite' },
+  { name: 'Act', adapter: 'act-sqlite', database: 'SQLite' },
+  { name: 'Castore', adapter: 'castore-memory', database: 'memory' },
 ];
+
+/** 128 callers are put to two processes only, as 64 for each. */
+const fits = ({ processes, takes }: System, asked: Case): boolean =>
+  (asked.callers !== 128 || processes === 2) && (takes?.(asked) ?? true);
 
 /** Those that `only` names, by a part of their names or of their database's; all of them without it. */
 export async function contestants(
@@ -43,7 +54,7 @@ export async function contestants(
     const inPostgres = system.database === 'PostgreSQL';
     const place = inPostgres ? await cluster.database(database) : join(folder, `${database}.db`);
     const clear = (): Promise<void> => (inPostgres ? cluster.clear(database) : Promise.resolve());
-    chosen.push(served({ ...system, place, clear }, sizes));
+    chosen.push(served({ ...system, takes: (asked) => fits(system, asked), place, clear }, sizes));
   }
   if (wanted(PGBENCH, 'PostgreSQL')) chosen.splice(2, 0, pgbench(await cluster.database('peer_pgbench'), sizes));
   return chosen;
