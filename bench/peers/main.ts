@@ -15,7 +15,7 @@ import { startPostgres } from './postgres.ts';
 import { contestants } from './systems.ts';
 import { limitsTable, table } from './table.ts';
 
-const FULL: Sizes = { services: 5_000, rounds: 3, warmMs: 750, ms: 2_250, drainMs: 5_000 };
+const FULL: Sizes = { services: 5_000, rounds: 3, warmMs: 500, ms: 1_500, drainMs: 3_000 };
 const QUICK: Sizes = { services: 500, rounds: 1, warmMs: 300, ms: 700, drainMs: 2_000 };
 
 const { values } = parseArgs({
