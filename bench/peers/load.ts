@@ -1,6 +1,6 @@
 /** Callers that buy until the time is over: the same loop for every system. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { buyerId, serviceId, type Done, type Shop, type Work } from './peer.ts';
+import { buyerId, serviceId, type Done, type Gathered, type Shop, type Work } from './peer.ts';
 
 /** Steps through the services as if at random: a prime, so that each has its turn. */
 const STRIDE = 7_919;
@@ -50,7 +50,7 @@ export async function load(shop: Shop, work: Work): Promise<Done> {
   const all = Promise.all(Array.from({ length: callers }, call));
   const measured = await between(shop, start, end);
   await Promise.race([all, sleep(Math.max(0, end + drainMs - performance.now()), undefined, { ref: false })]);
-  const { batches, busy } = measured;
+  const { gathered, busy } = measured;
   return {
     commands: latencies.length,
     latencies: Float64Array.from(latencies),
@@ -59,22 +59,27 @@ export async function load(shop: Shop, work: Work): Promise<Done> {
     acknowledged,
     failed,
     unanswered: waiting,
-    group: batches ? latencies.length / batches : undefined,
+    ...(gathered &&
+      gathered.batches > 0 && {
+        group: latencies.length / gathered.batches,
+        tries: 1 + gathered.refused / gathered.batches,
+      }),
     busy,
   };
 }
 
 /** What was used between the two moments. */
-async function between(shop: Shop, start: number, end: number): Promise<{ batches: number | undefined; busy: number }> {
+async function between(shop: Shop, start: number, end: number): Promise<{ gathered?: Gathered; busy: number }> {
   await sleep(Math.max(0, start - performance.now()));
   const used = process.cpuUsage();
   const began = performance.now();
-  const before = await shop.batches?.();
+  const before = await shop.gathered?.();
   await sleep(Math.max(0, end - performance.now()));
   const { user, system } = process.cpuUsage(used);
   const busy = (user + system) / 1_000 / (performance.now() - began);
-  const after = await shop.batches?.();
-  return { batches: before === undefined || after === undefined ? undefined : after - before, busy };
+  const after = await shop.gathered?.();
+  if (!before || !after) return { busy };
+  return { busy, gathered: { batches: after.batches - before.batches, refused: after.refused - before.refused } };
 }
 
 /** A code says more than a class that all errors of a driver share. */

@@ -28,11 +28,16 @@ export interface Shop {
    * when that is stored; rejects if it isn't, or if nobody knows.
    */
   buy(serviceId: string, buyerId: string): Promise<void>;
-  /** Batches written so far, of a system that gathers commands in batches. */
-  batches?(): Promise<number>;
+  /** Of a system that gathers commands in batches: those written so far, and how often one was refused and decided again. */
+  gathered?(): Promise<Gathered>;
   /** Does the work in a way of its own instead: what isn't made of single calls. */
   run?(work: Work): Promise<Done>;
   close(): Promise<void>;
+}
+
+export interface Gathered {
+  readonly batches: number;
+  readonly refused: number;
 }
 
 /** What one process is to do. */
@@ -65,6 +70,8 @@ export interface Done {
   readonly unanswered: number;
   /** Commands a batch, of a system that gathers. */
   readonly group?: number | undefined;
+  /** How often a batch was sent until it was stored. */
+  readonly tries?: number | undefined;
   /** Of one core: how busy the process was. */
   readonly busy: number;
 }

@@ -15,6 +15,7 @@ export interface Result {
   readonly errors: Readonly<Record<string, number>>;
   readonly unanswered: number;
   readonly group?: number | undefined;
+  readonly tries?: number | undefined;
   readonly busy?: number | undefined;
   /** Runs in which what was stored isn't what callers were told. */
   readonly untrue: readonly Pick<Run, 'acknowledged' | 'stored' | 'unknown'>[];
@@ -39,6 +40,7 @@ export function result(system: string, database: Contestant['database'], asked: 
     errors,
     unanswered: runs.reduce((total, run) => total + run.unanswered, 0),
     group: middle((run) => run.group),
+    tries: middle((run) => run.tries),
     busy: middle((run) => run.busy),
     untrue: runs
       .filter((run) => !kept(run))

@@ -8,9 +8,21 @@ const shown = (value: number | undefined, digits = 3): string =>
 
 export function table(results: readonly Result[]): string {
   const rows = new Table({
-    head: ['database', 'system', 'callers', 'commands/s', 'p50 ms', 'p99 ms', 'a batch', 'cores', 'errors', 'control'],
+    head: [
+      'database',
+      'system',
+      'callers',
+      'commands/s',
+      'p50 ms',
+      'p99 ms',
+      'a batch',
+      'tries',
+      'cores',
+      'errors',
+      'control',
+    ],
     style: { head: [], border: [] },
-    colAligns: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'left', 'left'],
+    colAligns: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'left', 'left'],
   });
   for (const one of results) {
     const errors = Object.entries(one.errors).map(([name, count]) => `${name}: ${count.toLocaleString('en')}`);
@@ -24,6 +36,7 @@ export function table(results: readonly Result[]): string {
       shown(one.p50),
       shown(one.p99),
       shown(one.group),
+      shown(one.tries),
       shown(one.busy, 2),
       errors.join('\n'),
       untrue.length > 0 ? untrue.join('\n') : '✓',

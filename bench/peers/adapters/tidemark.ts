@@ -16,7 +16,10 @@ export async function openShop(store: Store): Promise<Shop> {
       const outcome = await app.execute(buyService, { service_id, buyer_id });
       if (outcome.status !== 'succeeded') throw Object.assign(new Error(outcome.reason), { name: outcome.reason });
     },
-    batches: async () => (await app.status()).counters.batches,
+    gathered: async () => {
+      const { batches, conflicts: refused } = (await app.status()).counters;
+      return { batches, refused };
+    },
     close: () => app.close(),
   };
 }
