@@ -1,0 +1,95 @@
+/**
+ * The bare client: calls Tidemark's own `append_v1` with batches that were made beforehand, one after the other on one
+ * connection. The rows are those that Tidemark would write; nothing is decided, folded, hashed or kept in a cache. What is
+ * left between it and Tidemark is what the engine costs.
+ */
+import pg from 'pg';
+import { postgres } from '../../../src/store/postgres/index.ts';
+import { nameOf } from '../load.ts';
+import { countInPostgres } from '../count.ts';
+import type { Done, Peer, Shop, Work } from '../peer.ts';
+import { prepare } from './bare-batches.ts';
+import { seedShop } from './tidemark.ts';
+
+const PARAMETERS = Array.from({ length: 37 }, (_, index) => `$${index + 1}`).join(', ');
+const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, hashes, stale, stale_events, to_json(duplicates)
+  FROM tidemark.append_v1(${PARAMETERS})`;
+/** Where the end of the log as last seen stands among the parameters: the only ones that can't be known beforehand. */
+const SEEN_POSITION = 4;
+const SEEN_HASH = 5;
+const AS_TEXT = { getTypeParser: () => (value: string) => value };
+
+export const peer: Peer = {
+  packages: ['pg'],
+  setup: 'append_v1 with batches made beforehand, of the size that Tidemark has just made',
+  seed: (url, services) => seedShop(postgres(url), services),
+  open: openBare,
+  count: (url) => countInPostgres(url, 'tidemark.events'),
+};
+
+async function openBare(url: string): Promise<Shop> {
+  const client = new pg.Client({ connectionString: url, keepAlive: true });
+  await client.connect();
+  return {
+    buy: () => Promise.reject(new Error('The bare client makes batches.')),
+    run: (work) => run(client, work),
+    close: () => client.end(),
+  };
+}
+
+async function run(client: pg.Client, work: Work): Promise<Done> {
+  const { callers, warmMs, ms } = work;
+  const group = Math.max(1, Math.round(work.group ?? callers));
+  const batches = await prepare(client, work, group);
+  let seen = await end(client);
+  const latencies: number[] = [];
+  const errors: Record<string, number> = {};
+  let acknowledged = 0;
+  let counted = 0;
+  const start = performance.now() + warmMs;
+  const over = start + ms;
+  let used = process.cpuUsage();
+  let began = performance.now();
+  let last = began;
+  for (const parameters of batches) {
+    parameters[SEEN_POSITION] = seen.position;
+    parameters[SEEN_HASH] = seen.hash;
+    const asked = performance.now();
+    if (asked >= over) break;
+    if (began < start && asked >= start) [used, began] = [process.cpuUsage(), asked];
+    let row: readonly (string | null)[];
+    try {
+      const query = { text: APPEND, values: parameters, rowMode: 'array', types: AS_TEXT } as const;
+      row = (await client.query<(string | null)[]>(query)).rows[0]!;
+      if (row[0] !== 'stored') throw new Error(`append_v1 answers ${row[0]}`);
+    } catch (error) {
+      errors[nameOf(error)] = 1;
+      break;
+    }
+    seen = { position: String(Number(row[1]) + group), hash: Buffer.from(row[5]!.slice(-64), 'hex') };
+    last = performance.now();
+    acknowledged += group;
+    if (last < start || last >= over) continue;
+    counted += group;
+    latencies.push(last - asked);
+  }
+  const { user, system } = process.cpuUsage(used);
+  return {
+    commands: counted,
+    latencies: Float64Array.from(latencies),
+    seconds: (Math.min(last, over) - start) / 1_000,
+    errors,
+    acknowledged,
+    failed: Object.keys(errors).length,
+    unanswered: 0,
+    group,
+    busy: (user + system) / 1_000 / (last - began),
+  };
+}
+
+async function end(client: pg.Client): Promise<{ position: string; hash: Buffer }> {
+  const answer = await client.query<{ position: string; hash: Buffer }>(
+    'SELECT position + event_count - 1 AS position, hash FROM tidemark.commits ORDER BY commits.position DESC LIMIT 1',
+  );
+  return answer.rows[0]!;
+}

@@ -1,0 +1,87 @@
+/** The bare client's batches, as parameters of `append_v1`: made before the time is taken. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { encoded } from '../../../src/store/postgres/encode.ts';
+import { PRICE, buyerId, serviceId, type Work } from '../peer.ts';
+
+const LOCK_TIMEOUT_MS = '5000';
+const STRIDE = 7_919;
+/** More than can be written in a millisecond: so that what was made beforehand doesn't run out. */
+const COMMANDS_PER_MS = 60;
+/** And of calls. */
+const CALLS_PER_MS = 6;
+
+const HANDLED = new Map([
+  ['services', new Set(['SERVICE_CREATED', 'SERVICE_BOUGHT'])],
+  ['users', new Set(['SERVICE_BOUGHT'])],
+]);
+const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex'));
+
+export type Parameters = (Buffer | string | null)[];
+
+/** Batches with the versions that documents will have when their turn comes: nobody else writes. */
+export async function prepare(client: pg.Client, work: Work, group: number): Promise<Parameters[]> {
+  const heads = await headsOf(client);
+  const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
+  const session = randomUUID();
+  const latest = Date.now() + 60_000;
+  const length = Math.ceil((work.warmMs + work.ms) * Math.min(COMMANDS_PER_MS / group, CALLS_PER_MS));
+  let n = work.from;
+  return Array.from({ length }, () => {
+    const now = Date.now();
+    const touched: string[] = [];
+    const reads = new Map<string, number>();
+    const commits = Array.from({ length: group }, () => {
+      n += 1;
+      const service_id = serviceId(work.hot ?? (n * STRIDE) % work.services);
+      const buyer_id = buyerId(n * STRIDE);
+      touched.push(`services ${service_id}`, `users ${buyer_id}`);
+      if (!reads.has(service_id)) reads.set(service_id, heads.get(`services ${service_id}`) ?? 0);
+      return {
+        command: { id: commandId(now, n), name: 'BUY_SERVICE', fingerprint: HASHES[n % 1_024]! },
+        outcome: 'succeeded' as const,
+        final: true,
+        time: now,
+        events: [
+          {
+            type: 'SERVICE_BOUGHT',
+            schemaVersion: 1,
+            json: JSON.stringify({ service_id, buyer_id, price: PRICE }),
+            attachments: [
+              { collection: 'services', id: service_id },
+              { collection: 'users', id: buyer_id },
+            ],
+          },
+        ],
+        digest: HASHES[(n * 31) % 1_024]!,
+      };
+    });
+    for (const document of touched) heads.set(document, (heads.get(document) ?? 0) + 1);
+    const sent = encoded(
+      {
+        seen: { position: 0, hash: HASHES[0]! },
+        generation: Number(generation.rows[0]!.value),
+        handled: HANDLED,
+        reads: Array.from(reads, ([id, version]) => ({ collection: 'services', id, version })),
+        commits,
+      },
+      latest,
+    );
+    return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters];
+  });
+}
+
+async function headsOf(client: pg.Client): Promise<Map<string, number>> {
+  const answer = await client.query<{ document: string; head: string }>(`
+    SELECT n.name || ' ' || d.name AS document, max(a.version) AS head
+    FROM tidemark.attachments a JOIN tidemark.documents d ON d.id = a.document
+      JOIN tidemark.names n ON n.id = d.collection GROUP BY 1`);
+  return new Map(answer.rows.map(({ document, head }) => [document, Number(head)]));
+}
+
+/** In the order of time, as the ids that Tidemark makes are. */
+function commandId(now: number, n: number): string {
+  const time = now.toString(16).padStart(12, '0');
+  const tail = n.toString(16).padStart(16, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${tail.slice(0, 3)}-8${tail.slice(3, 6)}-${randomBytes(1).toString('hex')}${tail.slice(6)}`;
+}
