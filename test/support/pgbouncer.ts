@@ -61,7 +61,7 @@ logfile = ${join(folder, 'log')}
   };
   const run = async (): Promise<void> => {
     // Told to end when our end of its input is closed, by whatever end this process comes to.
-    const guard = '"$@" & it=$!; read -r _; kill -KILL $it';
+    const guard = '"$@" & it=$!; read -r _; kill -KILL $it; wait $it';
     child = spawn('/bin/sh', ['-c', guard, 'sh', program, '-q', file], {
       ...(isRoot && { uid: NOBODY, gid: NOBODY }),
       cwd: folder,

@@ -66,6 +66,8 @@ async function withRole(sql: string, use: (url: string, role: string) => Promise
 describe('a wrong URL', () => {
   test('control: with the right one, password and all, it opens', async () => {
     await (await opening(urlWith({}))).close();
+    // And a text that says it is found.
+    expect(inspect(new Error('no', { cause: { url: urlWith({}) } }))).toMatch(SAYS);
   });
 
   test('nobody at the port, or no such host', async () => {
