@@ -7,7 +7,8 @@
  *
  * The caller has interned the batch: `names` and `documents` hold each name and document once, and all the other arrays
  * point into them, counted from 1. The documents that events are attached to come first, `attached` of them; after them
- * those that are only read. An attachment's `step` is its place among the batch's attachments of its document.
+ * those that are only read. `event_lists` counts the events that are attached to anything, 0 for the others. An
+ * attachment's `step` is its place among the batch's attachments of its document.
  *
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
@@ -23,7 +24,7 @@ CREATE FUNCTION ${schema}.append_v1(
   command_ids text[], command_names int[], fingerprints bytea[], actors text[], correlations text[], causations text[],
   outcomes smallint[], finals boolean[], reasons text[], details text[], times bigint[], event_counts int[],
   digests bytea[],
-  event_commits int[], event_types int[], schema_versions bigint[], jsons text[], first_attachments int[],
+  event_commits int[], event_types int[], schema_versions bigint[], jsons text[], event_lists int[],
   attachment_events int[], attachment_documents int[], attachment_steps bigint[],
   OUT status text, OUT end_position bigint, OUT end_hash bytea, OUT end_recorded_at bigint,
   OUT heads bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
@@ -42,6 +43,7 @@ DECLARE
   name_ids int[];
   document_ids bigint[];
   handled_ids int[];
+  lists text[];
   point record;
   position bigint;
   recorded bigint;
@@ -202,13 +204,16 @@ BEGIN
           causations, outcomes, reasons, details, times, recorded_ats, chain)
         AS given (position, event_count, command_id, final, name, fingerprint, actor, correlation, causation, outcome,
           reason, details, time, recorded_at, hash);
+  lists := ARRAY(
+    SELECT string_agg(document_ids[given.document] || ',' || (heads[given.document] + given.step), ',' ORDER BY given.ordinal)
+      FROM unnest(attachment_documents, attachment_steps, attachment_events)
+        WITH ORDINALITY AS given (document, step, event, ordinal)
+      GROUP BY given.event ORDER BY given.event);
   INSERT INTO ${schema}.events (position, type, schema_version, time, attachments, json)
-    SELECT end_position + given.ordinal, name_ids[given.type], given.schema_version, times[given.commit], coalesce((
-        SELECT string_agg(document_ids[item.document] || ',' || (heads[item.document] + item.step), ',')
-        FROM unnest(attachment_documents[given.first : given.next - 1], attachment_steps[given.first : given.next - 1])
-          AS item (document, step)), ''), given.json
-      FROM unnest(event_commits, event_types, schema_versions, jsons, first_attachments[:cardinality(jsons)], first_attachments[2:])
-        WITH ORDINALITY AS given (commit, type, schema_version, json, first, next, ordinal);
+    SELECT end_position + given.ordinal, name_ids[given.type], given.schema_version, times[given.commit],
+        coalesce(lists[given.list], ''), given.json
+      FROM unnest(event_commits, event_types, schema_versions, event_lists, jsons)
+        WITH ORDINALITY AS given (commit, type, schema_version, list, json, ordinal);
   INSERT INTO ${schema}.attachments (document, version, position, type)
     SELECT document_ids[given.document], heads[given.document] + given.step, end_position + given.event,
         name_ids[event_types[given.event]]

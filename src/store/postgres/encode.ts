@@ -59,7 +59,8 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
   const eventTypes: number[] = [];
   const schemaVersions: number[] = [];
   const jsons: string[] = [];
-  const firstAttachments: number[] = [];
+  const eventLists: number[] = [];
+  let lists = 0;
   const attachmentEvents: number[] = [];
   const attachmentDocuments: number[] = [];
   const attachmentSteps: number[] = [];
@@ -70,7 +71,7 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       eventTypes.push(names.of(type));
       schemaVersions.push(schemaVersion);
       jsons.push(json);
-      firstAttachments.push(attachmentEvents.length + 1);
+      eventLists.push(attachments.length > 0 ? (lists += 1) : 0);
       for (const { collection, id } of attachments) {
         const place = documents.of(collection, id);
         const step = (steps[place - 1] ?? 0) + 1;
@@ -81,7 +82,6 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       }
     }
   }
-  firstAttachments.push(attachmentEvents.length + 1);
   const attached = documents.ids.length;
   const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
   const commandNames = commits.map(({ command }) => names.of(command.name));
@@ -120,7 +120,7 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       int4s(eventTypes),
       int8s(schemaVersions),
       texts(jsons),
-      int4s(firstAttachments),
+      int4s(eventLists),
       int4s(attachmentEvents),
       int4s(attachmentDocuments),
       int8s(attachmentSteps),
