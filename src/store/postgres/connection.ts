@@ -201,14 +201,17 @@ export class Connections {
   /** Tries again, with growing pauses, until there is a connection or the time is over. */
   async #take(): Promise<Connection> {
     const end = performance.now() + this.#waits.connectTimeoutMs;
+    let told: Failed | undefined;
     for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
       try {
         return await this.#connect(Math.max(1, end - performance.now()));
       } catch (error) {
-        const failed = error instanceof Failed ? error : new Failed(error);
+        const failed = error instanceof Failed ? error : new Failed(error, true);
         if (isPermanent(failed)) throw failed;
+        // The last try is cut short by the end of the time: that it got no answer says less than what was said before.
+        if (told === undefined || !(error instanceof NoAnswer)) told = failed;
         const left = end - performance.now();
-        if (left <= 0) throw translated(failed, this.#place);
+        if (left <= 0) throw translated(told, this.#place);
         // Many servers come back at once: each at a moment of its own.
         await sleep(Math.min(left, pause * (0.5 + Math.random())));
       }

@@ -15,10 +15,13 @@ const LOCK_TIMEOUT = '55P03';
 /** What the driver threw, kept apart from errors in code of ours or of the caller's. */
 export class Failed extends Error {
   readonly error: unknown;
+  /** Whether there was no connection yet: then it says nothing about the log. */
+  readonly connecting: boolean;
 
-  constructor(error: unknown) {
+  constructor(error: unknown, connecting = false) {
     super('the driver failed');
     this.error = error;
+    this.connecting = connecting;
   }
 }
 
@@ -101,7 +104,7 @@ function details(failed: Failed, place: string): Readonly<Record<string, unknown
 /** A failure met while the log was in use, as an error of ours. Others pass through as they are. */
 export function translated(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
-  const { error } = failed;
+  const { error, connecting } = failed;
   const state = sqlState(failed);
   if (state === undefined || isLost(failed)) {
     return new StoreUnavailable(
@@ -133,7 +136,7 @@ export function translated(failed: unknown, place: string): unknown {
       error,
     );
   }
-  if (/^42|^3F|^22|^23|^XX00[12]/.test(state)) {
+  if (!connecting && /^42|^3F|^22|^23|^XX00[12]/.test(state)) {
     return new LogCorrupt(
       `The log in ${place} is damaged, or a part of it was removed or made by a newer version (${text(error)}). Stop ` +
         'writing, keep the database, and restore a copy beside it; or upgrade the package.',
@@ -166,6 +169,13 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
     );
   }
   if (state === '42501' || state === '25006') return notWritable(place, error);
+  if (failed.connecting && state !== undefined && /^22|^42/.test(state)) {
+    return new NotWritable(
+      `PostgreSQL takes no connection with these settings at ${place} (${text(error)}). Correct the options in the connection ` +
+        'string, or those of the role.',
+      details(failed, place),
+    );
+  }
   if (isBadTls(error)) {
     return new StoreUnavailable(
       `No encrypted connection could be made to ${place} (${text(error)}). Correct the options of TLS, or the certificate.`,

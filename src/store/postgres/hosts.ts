@@ -58,7 +58,7 @@ export class Hosts {
         this.#current = index;
         return connection;
       } catch (error) {
-        failures.push(error instanceof Failed ? error : new Failed(error));
+        failures.push(new Failed(error instanceof Failed ? error.error : error, true));
       }
     }
     const passing = failures.filter((failure) => !isPermanent(failure));
@@ -69,6 +69,7 @@ export class Hosts {
         passing.map(({ error }) => error),
         '',
       ),
+      true,
     );
   }
 

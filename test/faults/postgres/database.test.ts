@@ -17,7 +17,7 @@ import { UnderLoad } from './under-load.ts';
 const CRASHES = setting('TIDEMARK_CRASHES', 3);
 const TIMEOUT_MS = 120_000 + CRASHES * 10_000;
 /** Shorter than the wait by itself: so the callers hear of it while the database is away. */
-const WAIT_MS = 300;
+const WAIT_MS = 500;
 const MOMENT_MS = 100;
 
 const folder = temporaryFolder();

@@ -33,11 +33,6 @@ let store = telling(postgres(url, { schema, ...waits, ...(options.asynchronous &
 });
 if (hastyMs !== undefined) store = hasty(store, hastyMs);
 if (options.careless) store = careless(store);
-const app = await open({ store, ...parts });
-say('open');
-
-let executed = 0;
-const finishing = new AbortController();
 
 /** Until there is an answer. A fault that is none of the store's being away ends it. */
 async function insisting<T>(ask: () => Promise<T>): Promise<T | undefined> {
@@ -54,6 +49,14 @@ async function insisting<T>(ask: () => Promise<T>): Promise<T | undefined> {
     }
   }
 }
+
+const opened = await insisting(() => open({ store, ...parts }));
+if (!opened) process.exit(1);
+const app = opened;
+say('open');
+
+let executed = 0;
+const finishing = new AbortController();
 
 async function caller(): Promise<void> {
   while (!finishing.signal.aborted) {
