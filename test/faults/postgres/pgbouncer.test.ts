@@ -83,7 +83,7 @@ test(
   'control: servers that acknowledge before they commit are caught',
   async () => {
     const place = { url: database.url, schema: 'pooled_hasty', through: pooler.url };
-    const load = await UnderLoad.on(place, seeded(), { servers: 2, waitMs: WAIT_MS, hastyMs: 5 });
+    const load = await UnderLoad.on(place, seeded(), { servers: 2, waitMs: WAIT_MS, hastyMs: 30 });
     for (let times = 0; times < 12; times += 1) {
       await load.more('acknowledged', 2);
       await database.run(END_BACKENDS);

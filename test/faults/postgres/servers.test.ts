@@ -48,7 +48,7 @@ describe('a server that is killed', () => {
     'control: one that acknowledges before it commits is caught',
     async () => {
       const random = seeded();
-      const load = await UnderLoad.on({ url: database.url, schema: 'hasty' }, random, { servers: 2, hastyMs: 5 });
+      const load = await UnderLoad.on({ url: database.url, schema: 'hasty' }, random, { servers: 2, hastyMs: 30 });
       for (let kills = 0; kills < 6; kills += 1) {
         await load.more('acknowledged', 3);
         await Promise.all([load.kill(), load.start()]);
@@ -85,7 +85,7 @@ describe('a server whose connections are all ended', () => {
     async () => {
       const load = await UnderLoad.on({ url: database.url, schema: 'ended_hasty' }, seeded(), {
         servers: 2,
-        hastyMs: 5,
+        hastyMs: 30,
       });
       for (let times = 0; times < 12; times += 1) {
         await load.more('acknowledged', 2);
