@@ -132,7 +132,7 @@ onEveryStore('batches', (makeStore) => {
     await app.execute(createService, { service_id: 's1', quantity: 9 });
     slow.hold = true;
     const reading = app.get(services, 's1');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await slow.held;
     slow.hold = false;
     await app.execute(buyService, { service_id: 's1', buyer_id: 'b' });
     slow.release();
@@ -320,10 +320,12 @@ test('viewing and failing need no document', async () => {
 });
 
 /** A store whose reads can be held back after they were made. */
-function delayed(store: Store): { store: Store; hold: boolean; release: () => void } {
+function delayed(store: Store): { store: Store; hold: boolean; held: Promise<void>; release: () => void } {
   const gate = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
   const control = {
     hold: false,
+    held: held.promise,
     release: () => gate.resolve(),
     store: {
       name: store.name,
@@ -336,6 +338,7 @@ function delayed(store: Store): { store: Store; hold: boolean; release: () => vo
               return async (...args: Parameters<typeof target.load>) => {
                 const { hold } = control;
                 const loaded = await target.load(...args);
+                if (hold) held.resolve();
                 if (hold) await gate.promise;
                 return loaded;
               };

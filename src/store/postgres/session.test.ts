@@ -275,7 +275,7 @@ async function levelAtCommit(options: PostgresOptions): Promise<string | undefin
   return rows[0]?.level;
 }
 
-describe('law 7: an acknowledged commit is on stable storage', () => {
+describe('law 7, lesson 19: an acknowledged commit is on stable storage', () => {
   it.each([
     ['off', undefined, 'on'],
     ['off', 'local', 'local'],
