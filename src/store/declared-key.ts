@@ -16,3 +16,15 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 function areTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '');
 }
+
+/** A key out of its JSON text; throws what `wrong` makes of what is wrong with it. */
+export function declaredKeyOf(json: string, wrong: (what: string) => Error): DeclaredKey {
+  let declared: unknown;
+  try {
+    declared = JSON.parse(json);
+  } catch {
+    throw wrong('the declared key is no JSON');
+  }
+  if (isDeclaredKey(declared)) return declared;
+  throw wrong('the declared key is none');
+}

@@ -1,10 +1,9 @@
 /** The registered collections, and the generation that every change of them raises. */
-import { RebuildRequired } from '../../errors.ts';
-import type { DeclaredKey } from '../../model/key.ts';
-import { isDeclaredKey } from '../declared-key.ts';
+import { declaredKeyOf } from '../declared-key.ts';
+import { hasChanged, isNew, isSameEntry } from '../registered.ts';
 import type { CollectionEntry, Registry } from '../store.ts';
 import { int8s, texts } from './arrays.ts';
-import type { Query, Value } from './connection.ts';
+import type { Query } from './connection.ts';
 import { corrupt } from './errors.ts';
 import { count, text, whole } from './values.ts';
 
@@ -30,7 +29,7 @@ export function registryTable(schema: string): RegistryTable {
         return {
           name: text(name, 'a name', where),
           definition: count(definition, 'a definition', where),
-          key: parsed(key, where),
+          key: declaredKeyOf(text(key, 'a declared key', where), (what) => corrupt(what, where)),
         };
       }),
     };
@@ -42,7 +41,7 @@ export function registryTable(schema: string): RegistryTable {
       const entries = new Map<string, CollectionEntry>();
       for (const entry of collections) {
         const known = entries.get(entry.name);
-        if (known !== undefined && !same(known, entry)) throw changed(entry.name);
+        if (known !== undefined && !isSameEntry(known, entry)) throw hasChanged(entry.name);
         entries.set(entry.name, entry);
       }
       const all = [...entries.values()];
@@ -53,40 +52,9 @@ export function registryTable(schema: string): RegistryTable {
         texts(all.map(({ key }) => JSON.stringify(key))),
       ]);
       const [status, collection] = row!;
-      if (status === 'changed') throw changed(String(collection));
+      if (status === 'changed') throw hasChanged(String(collection));
       if (status === 'new') throw isNew(String(collection));
       return registry(query);
     },
   };
-}
-
-function same(one: CollectionEntry, other: CollectionEntry): boolean {
-  return one.definition === other.definition && JSON.stringify(one.key) === JSON.stringify(other.key);
-}
-
-function parsed(key: Value | undefined, where: Readonly<Record<string, unknown>>): DeclaredKey {
-  let declared: unknown;
-  try {
-    declared = JSON.parse(text(key, 'a declared key', where));
-  } catch {
-    throw corrupt('the declared key is no JSON', where);
-  }
-  if (isDeclaredKey(declared)) return declared;
-  throw corrupt('the declared key is none', where);
-}
-
-function changed(collection: string): RebuildRequired {
-  return new RebuildRequired(
-    `The collection ${collection} is registered with another definition or key. Its documents would have to be made ` +
-      'again, which this version cannot do: go back to the registered one, or start a new log.',
-    { collection },
-  );
-}
-
-function isNew(collection: string): RebuildRequired {
-  return new RebuildRequired(
-    `The collection ${collection} is new, and the log holds events already. Its documents would have to be made, which ` +
-      'this version cannot do: leave it out, or start a new log.',
-    { collection },
-  );
 }

@@ -21,7 +21,8 @@ import { isCount, isSchemaVersion } from './values.ts';
 
 const COLUMNS = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 
-type Row = readonly [
+/** A row of the log. */
+export type EventRow = readonly [
   position: number,
   type: number,
   schemaVersion: number,
@@ -50,7 +51,7 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
      WHERE a.document = ? AND a.version > ? ORDER BY a.version LIMIT ?`,
   );
 
-  function stored(rows: readonly Row[]): readonly StoredEvent[] {
+  function stored(rows: readonly EventRow[]): readonly StoredEvent[] {
     let commit: StoredCommit | undefined;
     return rows.map(([position, type, schemaVersion, time, attachments, json]) => {
       if (!isCount(position) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
@@ -84,9 +85,9 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
     const step = reverse ? -1 : 1;
     const first = reverse ? high : low;
     const room = new Room(most);
-    const rows: Row[] = [];
+    const rows: EventRow[] = [];
     let full = most === 0;
-    const take = (row: Row): boolean => {
+    const take = (row: EventRow): boolean => {
       // Without a filter every position must be there.
       const expected = first + step * rows.length;
       if (ids === undefined && row[0] !== expected) throw corrupt('an event is missing', { position: expected });
@@ -94,8 +95,8 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
       else rows.push(row);
       return !full;
     };
-    if (ids === undefined) each<Row>(reverse ? backward : forward, [low, high, most], take);
-    else each<Row>(reverse ? backwardOfTypes : forwardOfTypes, [low, high, JSON.stringify(ids), most], take);
+    if (ids === undefined) each<EventRow>(reverse ? backward : forward, [low, high, most], take);
+    else each<EventRow>(reverse ? backwardOfTypes : forwardOfTypes, [low, high, JSON.stringify(ids), most], take);
     full ||= rows.length === most;
     if (ids === undefined && !full && rows.length < high - low + 1) {
       throw corrupt('an event is missing', { position: first + step * rows.length });
@@ -119,9 +120,9 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
     const last = Math.min(head, after + pageRows(range.limit));
     const gap = (version: number) => corrupt('versions of a document have a gap', { collection, id, version });
     const room = new Room(last - after);
-    const rows: Row[] = [];
+    const rows: EventRow[] = [];
     let full = false;
-    each<[number, number, ...Row]>(ofDocument, [integer, after, Math.max(0, last - after)], (found) => {
+    each<[number, number, ...EventRow]>(ofDocument, [integer, after, Math.max(0, last - after)], (found) => {
       const [version, position, ...row] = found;
       if (version !== after + 1 + rows.length) throw gap(version);
       if (row[0] === null) throw corrupt('an event is missing', { position });

@@ -1,8 +1,7 @@
 /** The registered collections, and the generation that every change of them raises. */
 import type { DatabaseSync } from 'node:sqlite';
-import { RebuildRequired } from '../../errors.ts';
-import type { DeclaredKey } from '../../model/key.ts';
-import { isDeclaredKey } from '../declared-key.ts';
+import { declaredKeyOf } from '../declared-key.ts';
+import { hasChanged, isNew, isSameEntry } from '../registered.ts';
 import type { CollectionEntry, Registry } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { all, one } from './connection.ts';
@@ -37,7 +36,7 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
         if (typeof name !== 'string' || !isCount(definition)) {
           throw corrupt('a registered collection has a name or definition that is none', { collection: name });
         }
-        return { name, definition, key: parsed(key, name) };
+        return { name, definition, key: declaredKeyOf(key, (what) => corrupt(what, { collection: name })) };
       }),
     };
   }
@@ -51,7 +50,7 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
       for (const entry of collections) {
         const known = registered.get(entry.name) ?? added.get(entry.name);
         if (known === undefined) added.set(entry.name, entry);
-        else if (!same(known, entry)) throw changed(entry.name);
+        else if (!isSameEntry(known, entry)) throw hasChanged(entry.name);
       }
       if (added.size === 0) return registry();
       const [first] = added.keys();
@@ -61,35 +60,4 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
       return registry();
     },
   };
-}
-
-function same(one: CollectionEntry, other: CollectionEntry): boolean {
-  return one.definition === other.definition && JSON.stringify(one.key) === JSON.stringify(other.key);
-}
-
-function parsed(key: string, collection: string): DeclaredKey {
-  let declared: unknown;
-  try {
-    declared = JSON.parse(key);
-  } catch {
-    throw corrupt('the declared key is no JSON', { collection });
-  }
-  if (isDeclaredKey(declared)) return declared;
-  throw corrupt('the declared key is none', { collection });
-}
-
-function changed(collection: string): RebuildRequired {
-  return new RebuildRequired(
-    `The collection ${collection} is registered with another definition or key. Its documents would have to be made ` +
-      'again, which this version cannot do: go back to the registered one, or start a new log.',
-    { collection },
-  );
-}
-
-function isNew(collection: string): RebuildRequired {
-  return new RebuildRequired(
-    `The collection ${collection} is new, and the log holds events already. Its documents would have to be made, which ` +
-      'this version cannot do: leave it out, or start a new log.',
-    { collection },
-  );
 }

@@ -7,7 +7,7 @@ import type { Chain } from './commits.ts';
 import { all } from './connection.ts';
 import { corrupt } from './errors.ts';
 import type { Interned } from './intern.ts';
-import { inlineList } from './read.ts';
+import { inlineList, type EventRow } from './read.ts';
 import { isSchemaVersion, isWhole } from './values.ts';
 
 /**
@@ -17,22 +17,13 @@ import { isSchemaVersion, isWhole } from './values.ts';
 const ROWS = 32;
 const SHORT_TEXTS = 64 * 1024;
 
-type Row = readonly [
-  position: number,
-  type: number,
-  schemaVersion: number,
-  time: number,
-  attachments: string,
-  json: string,
-];
-
 export function scanner(database: DatabaseSync, interned: Interned, chain: Chain): (range: ScanRange) => ScanPage {
   const rowsAfter = database.prepare(
     `SELECT position, type, schema_version, time, attachments, json FROM events
      WHERE position > ? ORDER BY position LIMIT ?`,
   );
 
-  function scanned(row: Row, expected: number): ScannedEvent {
+  function scanned(row: EventRow, expected: number): ScannedEvent {
     const [position, type, schemaVersion, time, attachments, json] = row;
     if (position !== expected) throw corrupt('an event is missing', { position: expected });
     if (!isWhole(time) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
@@ -64,7 +55,7 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
     let reached = lowerBound(after);
     let ask = ROWS;
     while (reached < end.position && room.rows > 0) {
-      const rows = all<Row>(rowsAfter, reached, Math.min(ask, room.rows, end.position - reached));
+      const rows = all<EventRow>(rowsAfter, reached, Math.min(ask, room.rows, end.position - reached));
       if (rows.length === 0) throw corrupt('an event is missing', { position: reached + 1 });
       let length = 0;
       for (const row of rows) {

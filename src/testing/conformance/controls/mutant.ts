@@ -18,29 +18,33 @@ export interface Mutant {
   readonly makeStore: MakeStore;
 }
 
+/** A session as a plain object: one keeps its state to itself, so its methods can't be lent to another by name alone. */
+export function whole(session: Session): Session {
+  return {
+    capabilities: session.capabilities,
+    registry: () => session.registry(),
+    register: (collections) => session.register(collections),
+    append: (batch) => session.append(batch),
+    exclusive: (work) => session.exclusive(work),
+    load: (requests, options) => session.load(requests, options),
+    read: (range) => session.read(range),
+    scan: (range) => session.scan(range),
+    commits: (range) => session.commits(range),
+    ledger: (ids) => session.ledger(ids),
+    documents: (range) => session.documents(range),
+    moved: (from, signal) => session.moved(from, signal),
+    check: () => session.check(),
+    close: () => session.close(),
+  };
+}
+
 /** A memory store whose sessions do something else than they should. `once` is called for each store. */
 export function withDefect(once: () => Defect): MakeStore {
   return () => {
     const store = memory();
     const defect = once();
     const open = async (): Promise<Session> => {
-      const session = await store.open();
-      const sound: Session = {
-        capabilities: session.capabilities,
-        registry: () => session.registry(),
-        register: (collections) => session.register(collections),
-        append: (batch) => session.append(batch),
-        exclusive: (work) => session.exclusive(work),
-        load: (requests, options) => session.load(requests, options),
-        read: (range) => session.read(range),
-        scan: (range) => session.scan(range),
-        commits: (range) => session.commits(range),
-        ledger: (ids) => session.ledger(ids),
-        documents: (range) => session.documents(range),
-        moved: (from, signal) => session.moved(from, signal),
-        check: () => session.check(),
-        close: () => session.close(),
-      };
+      const sound = whole(await store.open());
       return { ...sound, ...defect(sound) };
     };
     return { name: 'mutant', open };
