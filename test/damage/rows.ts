@@ -4,34 +4,7 @@
  */
 /* eslint-disable unicorn/consistent-function-scoping -- beside its use */
 import { DatabaseSync } from 'node:sqlite';
-
-const TABLES: Readonly<Record<string, { readonly key: readonly string[]; readonly columns: readonly string[] }>> = {
-  meta: { key: ['name'], columns: ['value'] },
-  names: { key: ['id'], columns: ['name'] },
-  registry: { key: ['name'], columns: ['definition', 'key'] },
-  documents: { key: ['id'], columns: ['collection', 'name'] },
-  commits: {
-    key: ['position'],
-    columns: [
-      'event_count',
-      'command_id',
-      'attempt',
-      'name',
-      'fingerprint',
-      'actor',
-      'correlation',
-      'causation',
-      'outcome',
-      'reason',
-      'details',
-      'time',
-      'recorded_at',
-      'hash',
-    ],
-  },
-  events: { key: ['position'], columns: ['type', 'schema_version', 'time', 'attachments', 'json'] },
-  attachments: { key: ['document', 'version'], columns: ['position', 'type'] },
-};
+import { TABLES } from '../support/tables.ts';
 
 /** What SQLite keeps besides the tables, and looks rows up by. */
 const INDEXES: Readonly<Record<string, { readonly table: string; readonly columns: readonly string[] }>> = {

@@ -3,42 +3,7 @@
 /* eslint-disable unicorn/no-useless-spread -- grouped by line */
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-
-export const TABLES: Readonly<Record<string, readonly string[]>> = {
-  meta: ['name', 'value'],
-  names: ['id', 'name'],
-  registry: ['name', 'definition', 'key'],
-  documents: ['id', 'collection', 'name'],
-  commits: [
-    'position',
-    'event_count',
-    'command_id',
-    'attempt',
-    'name',
-    'fingerprint',
-    'actor',
-    'correlation',
-    'causation',
-    'outcome',
-    'reason',
-    'details',
-    'time',
-    'recorded_at',
-    'hash',
-  ],
-  events: ['position', 'type', 'schema_version', 'time', 'attachments', 'json'],
-  attachments: ['document', 'version', 'position', 'type'],
-};
-
-const KEYS: Readonly<Record<string, string>> = {
-  meta: 'name',
-  names: 'id',
-  registry: 'name',
-  documents: 'id',
-  commits: 'position',
-  events: 'position',
-  attachments: 'document, version',
-};
+import { TABLES } from '../support/tables.ts';
 
 /** Values as SQL writes them: of every type of SQLite's, at the ends of their ranges, and of no well-formed text. */
 const VALUES = [
@@ -63,7 +28,9 @@ export interface Damage {
   readonly made: 'as it is' | 'loose' | 'bare';
 }
 
-const columns = Object.entries(TABLES).flatMap(([table, names]) => names.map((column) => ({ table, column })));
+const columns = Object.entries(TABLES).flatMap(([table, { key, columns: others }]) =>
+  [...key, ...others].map((column) => ({ table, column })),
+);
 
 export const damages: fc.Arbitrary<Damage> = fc
   .record({
@@ -81,7 +48,7 @@ export const REMADE: readonly string[] = [
     `ALTER TABLE ${table} RENAME TO gone`,
     `ALTER TABLE ${table} ADD COLUMN more TEXT`,
     `ALTER TABLE ${table} ADD COLUMN more INTEGER NOT NULL DEFAULT 7`,
-    `ALTER TABLE ${table} RENAME COLUMN ${TABLES[table]!.at(-1)} TO other`,
+    `ALTER TABLE ${table} RENAME COLUMN ${TABLES[table]!.columns.at(-1)} TO other`,
     `ALTER TABLE ${table} RENAME TO kept; CREATE VIEW ${table} AS SELECT * FROM kept`,
     `${remake(table, 'loose')}`,
     `${remake(table, 'bare')}`,
@@ -98,8 +65,9 @@ export const REMADE: readonly string[] = [
 ];
 
 function remake(table: string, made: 'loose' | 'bare'): string {
-  const names = TABLES[table]!.join(', ');
-  const key = made === 'loose' ? `, PRIMARY KEY (${KEYS[table]!})` : '';
+  const { key: keys, columns: others } = TABLES[table]!;
+  const names = [...keys, ...others].join(', ');
+  const key = made === 'loose' ? `, PRIMARY KEY (${keys.join(', ')})` : '';
   return `ALTER TABLE ${table} RENAME TO kept; CREATE TABLE ${table} (${names}${key});
     INSERT INTO ${table} SELECT ${names} FROM kept; DROP TABLE kept`;
 }
@@ -110,7 +78,7 @@ export function damage(file: string, { table, column, value, row, made }: Damage
   try {
     if (made !== 'as it is') database.exec(remake(table, made));
     const rows = (database.prepare(`SELECT count(*) FROM ${table}`).get() as unknown as [number])[0];
-    const key = KEYS[table]!;
+    const key = TABLES[table]!.key.join(', ');
     const where =
       row === undefined
         ? ''
