@@ -1,5 +1,7 @@
 /** Hearing of what other servers commit: by notifications, and by asking where none arrive. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { testDatabase } from '../../../test/support/postgres.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
@@ -24,6 +26,15 @@ async function servers(schema: string, options: PostgresOptions = {}) {
 
 const listening = (): Promise<{ pid: number }[]> =>
   database.run("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'");
+
+/** The channel that sessions listen to while they wait. */
+async function channel(): Promise<string> {
+  await vi.waitFor(async () => expect(await listening()).toHaveLength(1));
+  const [row] = await database.run<{ query: string }>(
+    "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'",
+  );
+  return row!.query.replace('LISTEN ', '');
+}
 
 describe.each([
   ['by notifications', 4, 1],
@@ -59,6 +70,35 @@ it('hears of what was committed while its connection for that was lost', async (
   await log.append(commit('c2', event('NOTED', user('u1'))));
   expect((await again).position).toBe(2);
   await end();
+});
+
+describe('notifications', () => {
+  it('are sent after a commit', async () => {
+    const { log, other, end } = await servers('sent');
+    const moved = other.moved((await other.load([])).end, never);
+    const client = new Client(database.url);
+    await client.connect();
+    await client.query(`LISTEN ${await channel()}`);
+    const heard = once(client, 'notification');
+    await log.append(commit('c1', event('NOTED', user('u1'))));
+    await heard;
+    await moved;
+    await client.end();
+    await end();
+  });
+
+  it('are heard: where they arrive the log is asked seldom', async () => {
+    const { other, end } = await servers('heard');
+    const looks = vi.spyOn(other, 'load');
+    const moved = other.moved((await other.load([])).end, never).catch(() => undefined);
+    await database.run(`NOTIFY ${await channel()}`);
+    await sleep(200);
+    looks.mockClear();
+    await sleep(500);
+    expect(looks.mock.calls.length).toBeLessThan(4);
+    await end();
+    await moved;
+  });
 });
 
 it('closes while somebody waits, and leaves no connection', async () => {
