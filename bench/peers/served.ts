@@ -23,7 +23,7 @@ const APART = 1_000_003;
 /** Primes: another document in each turn, and other buyers. */
 const HOT_STRIDE = 37;
 const TURN_STRIDE = 104_729;
-const WARM_UP_MS = 1_000;
+const WARM_UP = { callers: 64, from: 0, warmMs: 0, ms: 2_000 };
 
 export function served(system: Served, sizes: Sizes): Contestant {
   const { name, adapter, database, place, processes = 1 } = system;
@@ -44,8 +44,7 @@ export function served(system: Served, sizes: Sizes): Contestant {
       await servers[0]!.seed(services);
       await open();
       // Code that has never run is slow, and so is a disk that is still busy with seeding.
-      for (const server of servers)
-        await server.work({ callers: 1, services, from: 0, warmMs: 0, ms: WARM_UP_MS, drainMs });
+      for (const server of servers) await server.work({ ...WARM_UP, services, drainMs });
     },
     measure: async ({ callers, hot, turn, group }: Asked): Promise<Run> => {
       const before = await servers[0]!.count();

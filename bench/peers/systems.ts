@@ -15,6 +15,7 @@ interface System {
 
 export const TIDEMARK = 'Tidemark';
 export const BARE = 'bare append_v1';
+export const BARE_TOLD = 'bare append_v1, told';
 export const PGBENCH = 'pgbench -N';
 export const EMMETT = 'Emmett';
 
@@ -22,6 +23,7 @@ export const EMMETT = 'Emmett';
 const SYSTEMS: readonly System[] = [
   { name: TIDEMARK, adapter: 'tidemark-postgres', database: 'PostgreSQL' },
   { name: BARE, adapter: 'bare-append', database: 'PostgreSQL', takes: ({ hot }) => !hot },
+  { name: BARE_TOLD, adapter: 'bare-told', database: 'PostgreSQL', takes: ({ hot }) => !hot },
   { name: `${TIDEMARK}, 2 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 2 },
   { name: `${TIDEMARK}, 4 processes`, adapter: 'tidemark-postgres', database: 'PostgreSQL', processes: 4 },
   { name: EMMETT, adapter: 'emmett-postgres', database: 'PostgreSQL' },
@@ -56,6 +58,6 @@ export async function contestants(
     const clear = (): Promise<void> => (inPostgres ? cluster.clear(database) : Promise.resolve());
     chosen.push(served({ ...system, takes: (asked) => fits(system, asked), place, clear }, sizes));
   }
-  if (wanted(PGBENCH, 'PostgreSQL')) chosen.splice(2, 0, pgbench(await cluster.database('peer_pgbench'), sizes));
+  if (wanted(PGBENCH, 'PostgreSQL')) chosen.splice(3, 0, pgbench(await cluster.database('peer_pgbench'), sizes));
   return chosen;
 }

@@ -8,7 +8,7 @@ import type { MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentRef, DocumentVersion, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { DocumentMap } from './document-map.ts';
+import { DocumentMap } from '../store/document-map.ts';
 import { loadDocuments } from './document-reader.ts';
 
 export interface Working {

@@ -1,7 +1,6 @@
 /**
  * The bare client: calls Tidemark's own `append_v1` with batches that were made beforehand, one after the other on one
- * connection. The rows are those that Tidemark would write; nothing is decided, folded, hashed or kept in a cache. What is
- * left between it and Tidemark is what the engine costs.
+ * connection. The rows are those that Tidemark would write; nothing is decided, folded, hashed or kept in a cache.
  */
 import pg from 'pg';
 import { postgres } from '../../../src/store/postgres/index.ts';
@@ -11,36 +10,46 @@ import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
-const PARAMETERS = Array.from({ length: 37 }, (_, index) => `$${index + 1}`).join(', ');
-const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, hashes, stale, stale_events, to_json(duplicates)
+const PARAMETERS = Array.from({ length: 41 }, (_, index) => `$${index + 1}`).join(', ');
+const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, to_json(duplicates)
   FROM tidemark.append_v1(${PARAMETERS})`;
-/** Where the end of the log as last seen stands among the parameters: the only ones that can't be known beforehand. */
+/** Where the end of the log as last seen stands among the parameters: all that can't be known beforehand. */
 const SEEN_POSITION = 4;
 const SEEN_HASH = 5;
+const KNOWN_POSITION = 11;
+const KNOWN_HASH = 12;
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
-export const peer: Peer = {
-  packages: ['pg'],
-  setup: 'append_v1 with batches made beforehand, of the size that Tidemark has just made',
-  seed: (url, services) => seedShop(postgres(url), services),
-  open: openBare,
-  count: (url) => countInPostgres(url, 'tidemark.events'),
-};
+export const peer = bare(
+  false,
+  'append_v1 with batches made beforehand, of the size that Tidemark has just made; the database looks for each document',
+);
 
-async function openBare(url: string): Promise<Shop> {
+/** Tells ids and heads of documents if `told`, as Tidemark does of those that it has met. */
+export function bare(told: boolean, setup: string): Peer {
+  return {
+    packages: ['pg'],
+    setup,
+    seed: (url, services) => seedShop(postgres(url), services),
+    open: (url) => openBare(url, told),
+    count: (url) => countInPostgres(url, 'tidemark.events'),
+  };
+}
+
+async function openBare(url: string, told: boolean): Promise<Shop> {
   const client = new pg.Client({ connectionString: url, keepAlive: true });
   await client.connect();
   return {
     buy: () => Promise.reject(new Error('The bare client makes batches.')),
-    run: (work) => run(client, work),
+    run: (work) => run(client, work, told),
     close: () => client.end(),
   };
 }
 
-async function run(client: pg.Client, work: Work): Promise<Done> {
+async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> {
   const { callers, warmMs, ms } = work;
   const group = Math.max(1, Math.round(work.group ?? callers));
-  const batches = await prepare(client, work, group);
+  const batches = await prepare(client, work, group, told);
   let seen = await end(client);
   const latencies: number[] = [];
   const errors: Record<string, number> = {};
@@ -54,6 +63,8 @@ async function run(client: pg.Client, work: Work): Promise<Done> {
   for (const parameters of batches) {
     parameters[SEEN_POSITION] = seen.position;
     parameters[SEEN_HASH] = seen.hash;
+    if (parameters[KNOWN_POSITION] !== null)
+      [parameters[KNOWN_POSITION], parameters[KNOWN_HASH]] = [seen.position, seen.hash];
     const asked = performance.now();
     if (asked >= over) break;
     if (began < start && asked >= start) [used, began] = [process.cpuUsage(), asked];
@@ -66,7 +77,7 @@ async function run(client: pg.Client, work: Work): Promise<Done> {
       errors[nameOf(error)] = 1;
       break;
     }
-    seen = { position: String(Number(row[1]) + group), hash: Buffer.from(row[5]!.slice(-64), 'hex') };
+    seen = { position: String(Number(row[1]) + group), hash: Buffer.from(row[6]!.slice(-64), 'hex') };
     last = performance.now();
     acknowledged += group;
     if (last < start || last >= over) continue;

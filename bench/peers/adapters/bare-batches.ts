@@ -17,11 +17,17 @@ const HANDLED = new Map([
 ]);
 const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex'));
 
+/** Stands for an end of the log until its turn comes. */
+const BEFORE = { position: 0, hash: HASHES[0]! };
+
 export type Parameters = (Buffer | string | null)[];
 
-/** Batches with the versions that documents will have when their turn comes: nobody else writes. */
-export async function prepare(client: pg.Client, work: Work, group: number): Promise<Parameters[]> {
-  const heads = await headsOf(client);
+/**
+ * Batches with the versions that documents will have when their turn comes: nobody else writes. If `told` they say of the
+ * documents that exist already what Tidemark's would: their ids and heads.
+ */
+export async function prepare(client: pg.Client, work: Work, group: number, told: boolean): Promise<Parameters[]> {
+  const { heads, ids } = await documentsOf(client);
   const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
   const session = randomUUID();
   const latest = Date.now() + 60_000;
@@ -56,27 +62,38 @@ export async function prepare(client: pg.Client, work: Work, group: number): Pro
         digest: HASHES[(n * 31) % 1_024]!,
       };
     });
+    const before = new Map(touched.map((document) => [document, heads.get(document) ?? 0]));
     for (const document of touched) heads.set(document, (heads.get(document) ?? 0) + 1);
+    const tell = ({ collection, id }: { collection: string; id: string }) => {
+      const document = `${collection} ${id}`;
+      const known = ids.get(document);
+      return known === undefined ? undefined : { document: known, head: before.get(document)! };
+    };
     const sent = encoded(
       {
-        seen: { position: 0, hash: HASHES[0]! },
+        seen: BEFORE,
         generation: Number(generation.rows[0]!.value),
         handled: HANDLED,
         reads: Array.from(reads, ([id, version]) => ({ collection: 'services', id, version })),
         commits,
       },
       latest,
+      { end: BEFORE, tell: told ? tell : () => undefined },
     );
     return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters];
   });
 }
 
-async function headsOf(client: pg.Client): Promise<Map<string, number>> {
-  const answer = await client.query<{ document: string; head: string }>(`
-    SELECT n.name || ' ' || d.name AS document, max(a.version) AS head
+/** The documents that exist already. */
+async function documentsOf(client: pg.Client): Promise<{ heads: Map<string, number>; ids: Map<string, number> }> {
+  const { rows } = await client.query<{ document: string; id: string; head: string }>(`
+    SELECT n.name || ' ' || d.name AS document, d.id, max(a.version) AS head
     FROM tidemark.attachments a JOIN tidemark.documents d ON d.id = a.document
-      JOIN tidemark.names n ON n.id = d.collection GROUP BY 1`);
-  return new Map(answer.rows.map(({ document, head }) => [document, Number(head)]));
+      JOIN tidemark.names n ON n.id = d.collection GROUP BY 1, 2`);
+  return {
+    heads: new Map(rows.map(({ document, head }) => [document, Number(head)])),
+    ids: new Map(rows.map(({ document, id }) => [document, Number(id)])),
+  };
 }
 
 /** In the order of time, as the ids that Tidemark makes are. */

@@ -10,6 +10,10 @@
  * those that are only read. `event_lists` counts the events that are attached to anything, 0 for the others. An
  * attachment's `step` is its place among the batch's attachments of its document.
  *
+ * `known_documents` are the ids of documents as the caller learned them from earlier answers, up to the commit that ends
+ * at `known_position` with `known_hash` (null: look it up). An id never changes, so they hold if the log holds that
+ * commit. `known_heads` are their heads there: they hold if the log still ends there.
+ *
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
 import { lockSql } from './lock.ts';
@@ -19,7 +23,8 @@ export const appendV1 = (schema: string): string => `
 CREATE FUNCTION ${schema}.append_v1(
   session uuid, fence bigint, lock_timeout text, durability text,
   seen_position bigint, seen_hash bytea, generation bigint, latest bigint,
-  names text[], document_collections int[], document_names text[], attached int,
+  names text[], document_collections int[], document_names text[],
+  known_position bigint, known_hash bytea, known_documents bigint[], known_heads bigint[], attached int,
   read_documents int[], read_versions bigint[], handled_collections text[], handled_types text[],
   command_ids text[], command_names int[], fingerprints bytea[], actors text[], correlations text[], causations text[],
   outcomes smallint[], finals boolean[], reasons text[], details text[], times bigint[], event_counts int[],
@@ -27,7 +32,7 @@ CREATE FUNCTION ${schema}.append_v1(
   event_commits int[], event_types int[], schema_versions bigint[], jsons text[], event_lists int[],
   attachment_events int[], attachment_documents int[], attachment_steps bigint[],
   OUT status text, OUT end_position bigint, OUT end_hash bytea, OUT end_recorded_at bigint,
-  OUT heads bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
+  OUT heads bigint[], OUT document_ids bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -41,7 +46,6 @@ AS $function$
 #variable_conflict use_variable
 DECLARE
   name_ids int[];
-  document_ids bigint[];
   handled_ids int[];
   lists text[];
   point record;
@@ -100,15 +104,25 @@ BEGIN
     RETURN;
   END IF;
 
+  IF known_position <> end_position OR known_hash <> end_hash THEN
+    known_heads := NULL;
+    SELECT c.position + c.event_count - 1 AS position, c.hash INTO point
+      FROM ${schema}.commits c WHERE c.position <= known_position ORDER BY c.position DESC LIMIT 1;
+    IF NOT FOUND OR point.position <> known_position OR point.hash <> known_hash THEN
+      status := 'replaced';
+      RETURN;
+    END IF;
+  END IF;
+
   name_ids := ARRAY(SELECT (SELECT n.id FROM ${schema}.names n WHERE n.name = given.name) FROM unnest(names) AS given (name));
   document_ids := ARRAY(
-    SELECT (SELECT d.id FROM ${schema}.documents d
-            WHERE d.collection = name_ids[given.collection] AND d.name = given.name)
-    FROM unnest(document_collections, document_names) AS given (collection, name));
+    SELECT coalesce(given.id, (SELECT d.id FROM ${schema}.documents d
+                               WHERE d.collection = name_ids[given.collection] AND d.name = given.name))
+    FROM unnest(document_collections, document_names, known_documents) AS given (collection, name, id));
   heads := ARRAY(
-    SELECT coalesce((SELECT a.version FROM ${schema}.attachments a
-                     WHERE a.document = given.id ORDER BY a.version DESC LIMIT 1), 0)
-    FROM unnest(document_ids) AS given (id));
+    SELECT coalesce(given.head, (SELECT a.version FROM ${schema}.attachments a
+                                 WHERE a.document = given.id ORDER BY a.version DESC LIMIT 1), 0)
+    FROM unnest(document_ids, known_heads) AS given (id, head));
 
   SELECT bool_or(read.version > heads[read.document]) AS ahead, bool_or(read.version < heads[read.document]) AS moved
     INTO point FROM unnest(read_documents, read_versions) AS read (document, version);

@@ -3,10 +3,11 @@ import { LogCorrupt } from '../../errors.ts';
 import { refuseTimesAhead } from '../batch.ts';
 import type { Clock } from '../batch.ts';
 import type { Appended, Batch, DocumentEvent, LogEnd, Refused, Stored } from '../store.ts';
-import type { Parameter, Query, Row } from './connection.ts';
+import type { Parameter, Query, Row, Value } from './connection.ts';
 import { encoded } from './encode.ts';
 import type { Encoded } from './encode.ts';
 import { GENESIS_HASH } from '../chain.ts';
+import type { KnownDocuments, Learned } from './known.ts';
 import { documentEvent } from './load.ts';
 import { corrupt } from './errors.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
@@ -22,25 +23,34 @@ export interface Sender {
   readonly clock: Clock;
 }
 
-/** Nothing was stored, because the session has raised its fence since: to be sent again. */
-export const FENCED = { status: 'fenced' } as const;
+/**
+ * Nothing was stored, because the session has raised its fence since, or because the log isn't the one that it knows
+ * documents of: to be sent again.
+ */
+export const AGAIN = { status: 'again' } as const;
 
-export type Append = (query: Query, batch: Batch, sender: Sender) => Promise<Appended | typeof FENCED>;
+export type Append = (query: Query, batch: Batch, sender: Sender, known: KnownDocuments) => Promise<Answered>;
 
-const PARAMETERS = 37;
+export interface Answered {
+  readonly appended: Appended | typeof AGAIN;
+  /** To be called once what was stored is committed: `known` learns from it. */
+  readonly learn?: () => void;
+}
+
+const PARAMETERS = 41;
 const HASH_DIGITS = 64;
 
 export function appender(schema: string): Append {
   const places = Array.from({ length: PARAMETERS }, (_, index) => `$${index + 1}`).join(', ');
   const append = `
-    SELECT status, end_position, end_recorded_at, end_hash, heads, hashes, stale, stale_events, to_json(duplicates)
+    SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, to_json(duplicates)
     FROM ${schema}.append_v1(${places})`;
 
-  return async (query, batch, sender) => {
+  return async (query, batch, sender, known) => {
     // Asked once: what the database decided by is also what the error tells of.
     const { aheadMs } = sender.clock;
     const now = sender.clock.now();
-    const sent = encoded(batch, latest(now, aheadMs));
+    const sent = encoded(batch, latest(now, aheadMs), known);
     const parameters: readonly Parameter[] = [
       sender.session,
       String(sender.fence),
@@ -52,14 +62,17 @@ export function appender(schema: string): Append {
     const [status, ...answer] = row!;
     switch (status) {
       case 'stored':
-        return stored(batch, sent, answer);
+        return stored(batch, sent, answer, known);
       case 'refused':
-        return refused(batch, sent, answer);
+        return { appended: refused(batch, sent, answer) };
+      case 'replaced':
+        known.forget();
+        return { appended: AGAIN };
       case 'fenced':
-        return FENCED;
+        return { appended: AGAIN };
       case 'diverged':
       case 'behind':
-        return { status };
+        return { appended: { status } };
       case 'ahead':
         refuseTimesAhead(batch.commits, endBefore(answer).recordedAt, { now: () => now, aheadMs });
         break;
@@ -87,10 +100,10 @@ function endBefore([position, recordedAt, bytes]: Row): LogEnd {
 }
 
 /** Positions, times and versions follow from where the log ended, by the same rules that the database stored them by. */
-function stored(batch: Batch, sent: Encoded, answer: Row): Stored {
+function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments): Answered {
   const before = endBefore(answer);
   const heads = numbers(answer[3]);
-  const hashes = answer[4] ?? '';
+  const hashes = answer[5] ?? '';
   if (hashes.length !== 2 + batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
   let end = before;
   const commits = batch.commits.map(({ time, events }, index) => {
@@ -100,13 +113,25 @@ function stored(batch: Batch, sent: Encoded, answer: Row): Stored {
     end = { position: end.position + events.length, hash, recordedAt };
     return { position, recordedAt, hash };
   });
-  return {
+  const appended: Stored = {
     status: 'stored',
     end,
     commits,
     versions: sent.attachmentDocuments.map((place, index) => heads[place - 1]! + sent.attachmentSteps[index]!),
     heads: sent.readDocuments.map((place) => heads[place - 1]!),
   };
+  return { appended, learn: () => known.learn(before, end, learned(sent, heads, answer[4])) };
+}
+
+/** The documents of a batch that was stored, with their heads after it. */
+function learned({ documents, told, steps }: Encoded, heads: readonly number[], ids: Value | undefined): Learned[] {
+  // Nearly always all of them were known.
+  const answered = told.includes(undefined) ? numbers(ids) : [];
+  return documents.flatMap(({ collection, id }, index) => {
+    const document = told[index]?.document ?? answered[index]!;
+    // One that was only read may not exist yet.
+    return document > 0 ? [{ collection, id, document, head: heads[index]! + (steps[index] ?? 0) }] : [];
+  });
 }
 
 type Missed = readonly [
@@ -121,8 +146,8 @@ type Missed = readonly [
 
 function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
   const heads = numbers(answer[3]);
-  const missed = Map.groupBy(JSON.parse(answer[6] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
-  const stale = numbers(answer[5]).map((ordinal) => {
+  const missed = Map.groupBy(JSON.parse(answer[7] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
+  const stale = numbers(answer[6]).map((ordinal) => {
     const { collection, id, version } = batch.reads[ordinal - 1]!;
     const events = missed.get(ordinal) ?? [];
     return {
@@ -141,6 +166,6 @@ function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
     status: 'refused',
     end: endBefore(answer),
     stale,
-    duplicates: JSON.parse(answer[7] ?? '[]') as readonly string[],
+    duplicates: JSON.parse(answer[8] ?? '[]') as readonly string[],
   };
 }

@@ -21,17 +21,24 @@ function header(bytes: Buffer, type: keyof typeof OIDS, length: number, nulls: b
 function fixed<T>(
   type: keyof typeof OIDS,
   size: number,
-  values: readonly T[],
+  values: readonly (T | undefined)[],
   write: (bytes: Buffer, value: T, at: number) => void,
 ): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER + values.length * (4 + size));
+  let nulls = false;
   let at = HEADER;
   for (const value of values) {
+    if (value === undefined) {
+      nulls = true;
+      bytes.writeInt32BE(-1, at);
+      at += 4;
+      continue;
+    }
     bytes.writeInt32BE(size, at);
     write(bytes, value, at + 4);
     at += 4 + size;
   }
-  return header(bytes, type, values.length, false);
+  return header(bytes, type, values.length, nulls).subarray(0, values.length === 0 ? 12 : at);
 }
 
 export function int2s(values: readonly number[]): Buffer {
@@ -42,8 +49,8 @@ export function int4s(values: readonly number[]): Buffer {
   return fixed('int4', 4, values, (bytes, value, at) => bytes.writeInt32BE(value, at));
 }
 
-/** Whole numbers from 0 to 2^53. */
-export function int8s(values: readonly number[]): Buffer {
+/** Whole numbers from 0 to 2^53, or nulls. */
+export function int8s(values: readonly (number | undefined)[]): Buffer {
   return fixed('int8', 8, values, (bytes, value, at) => {
     bytes.writeUInt32BE(Math.floor(value / 2 ** 32), at);
     bytes.writeUInt32BE(value % 2 ** 32, at + 4);
@@ -57,6 +64,14 @@ export function booleans(values: readonly boolean[]): Buffer {
 /** Hashes, given as 64 hexadecimal digits. */
 export function hashes(values: readonly string[]): Buffer {
   return fixed('bytea', 32, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
+}
+
+/** Null instead of an array in which there is nothing else: what unnest() makes of it is the same. */
+export function orNull<T>(
+  values: readonly (T | undefined)[],
+  array: (values: readonly (T | undefined)[]) => Buffer,
+): Buffer | null {
+  return values.some((value) => value !== undefined) ? array(values) : null;
 }
 
 export function texts(values: readonly (string | undefined)[]): Buffer {

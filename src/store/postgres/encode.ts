@@ -2,16 +2,22 @@
  * A batch as the parameters of `append_v1`: interned, so that each name and each document goes over the wire and is
  * looked up once, however often the batch speaks of it.
  */
-import type { Batch } from '../store.ts';
-import { booleans, hashes, int2s, int4s, int8s, texts } from './arrays.ts';
+import type { Batch, DocumentRef } from '../store.ts';
+import { booleans, hashes, int2s, int4s, int8s, orNull, texts } from './arrays.ts';
+import type { KnownDocuments, Told } from './known.ts';
 
 /** What the answer is read by. */
 export interface Encoded {
   readonly parameters: readonly (Buffer | string | null)[];
-  /** For each attachment the place of its document, from 0, and its step. */
+  /** The documents by their places, and what the batch says of each. */
+  readonly documents: readonly DocumentRef[];
+  readonly told: readonly (Told | undefined)[];
+  /** How many events are attached to each document, by its place; the others are only read. */
+  readonly steps: readonly number[];
+  /** For each attachment the place of its document, from 1, and its step. */
   readonly attachmentDocuments: readonly number[];
   readonly attachmentSteps: readonly number[];
-  /** For each row of `reads` the place of its document, from 0. */
+  /** For each row of `reads` the place of its document, from 1. */
   readonly readDocuments: readonly number[];
 }
 
@@ -34,7 +40,7 @@ class Documents {
   readonly #collections = new Map<string, Map<string, number>>();
   readonly #names: Places;
   readonly collections: number[] = [];
-  readonly ids: string[] = [];
+  readonly refs: DocumentRef[] = [];
 
   constructor(names: Places) {
     this.#names = names;
@@ -46,13 +52,17 @@ class Documents {
     const place = places.get(id);
     if (place !== undefined) return place;
     this.collections.push(this.#names.of(collection));
-    this.ids.push(id);
-    places.set(id, this.ids.length);
-    return this.ids.length;
+    this.refs.push({ collection, id });
+    places.set(id, this.refs.length);
+    return this.refs.length;
   }
 }
 
-export function encoded({ seen, generation, handled, reads, commits }: Batch, latest: number | undefined): Encoded {
+export function encoded(
+  { seen, generation, handled, reads, commits }: Batch,
+  latest: number | undefined,
+  known: Pick<KnownDocuments, 'end' | 'tell'>,
+): Encoded {
   const names = new Places();
   const documents = new Documents(names);
   const eventCommits: number[] = [];
@@ -82,11 +92,16 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       }
     }
   }
-  const attached = documents.ids.length;
+  const attached = documents.refs.length;
   const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
   const commandNames = commits.map(({ command }) => names.of(command.name));
   const { collections, types } = handledLists(handled);
+  const told = documents.refs.map((document) => known.tell(document));
+  const tellsAny = told.some((one) => one !== undefined);
   return {
+    documents: documents.refs,
+    told,
+    steps,
     attachmentDocuments,
     attachmentSteps,
     readDocuments,
@@ -97,7 +112,20 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       latest === undefined ? null : String(latest),
       texts(names.names),
       int4s(documents.collections),
-      texts(documents.ids),
+      orNull(
+        documents.refs.map(({ id }, index) => (told[index] ? undefined : id)),
+        texts,
+      ),
+      tellsAny ? String(known.end.position) : null,
+      tellsAny ? Buffer.from(known.end.hash, 'hex') : null,
+      orNull(
+        told.map((one) => one?.document),
+        int8s,
+      ),
+      orNull(
+        told.map((one) => one?.head),
+        int8s,
+      ),
       String(attached),
       int4s(readDocuments),
       int8s(reads.map(({ version }) => bounded(version))),
@@ -106,13 +134,28 @@ export function encoded({ seen, generation, handled, reads, commits }: Batch, la
       texts(commits.map(({ command }) => command.id)),
       int4s(commandNames),
       hashes(commits.map(({ command }) => command.fingerprint)),
-      texts(commits.map(({ command }) => command.actor)),
-      texts(commits.map(({ command }) => command.correlation)),
-      texts(commits.map(({ command }) => command.causation)),
+      orNull(
+        commits.map(({ command }) => command.actor),
+        texts,
+      ),
+      orNull(
+        commits.map(({ command }) => command.correlation),
+        texts,
+      ),
+      orNull(
+        commits.map(({ command }) => command.causation),
+        texts,
+      ),
       int2s(commits.map(({ outcome }) => (outcome === 'succeeded' ? 0 : 1))),
       booleans(commits.map(({ final }) => final)),
-      texts(commits.map(({ reason }) => reason)),
-      texts(commits.map(({ details }) => details)),
+      orNull(
+        commits.map(({ reason }) => reason),
+        texts,
+      ),
+      orNull(
+        commits.map(({ details }) => details),
+        texts,
+      ),
       int8s(commits.map(({ time }) => bounded(time))),
       int4s(commits.map(({ events }) => events.length)),
       hashes(commits.map(({ digest }) => digest)),

@@ -26,7 +26,7 @@ import type {
   Session,
   StoredCommit,
 } from '../store.ts';
-import { appender, FENCED } from './append.ts';
+import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
@@ -46,6 +46,7 @@ import {
 } from './errors.ts';
 import { runLocked } from './exclusive.ts';
 import { Fence } from './fence.ts';
+import { KnownDocuments } from './known.ts';
 import { loader } from './load.ts';
 import { Queue } from './lock.ts';
 import type { Settings } from './options.ts';
@@ -88,6 +89,7 @@ export class PostgresSession implements Session {
   readonly #tables;
   readonly #queue = new Queue();
   readonly #fence = new Fence();
+  readonly #known = new KnownDocuments();
   readonly #waiting: Waiting;
   #stateIsolation: boolean;
   #closed = false;
@@ -149,11 +151,14 @@ export class PostgresSession implements Session {
     this.#assertOpen();
     assertBatch(batch);
     for (;;) {
-      const answer = await this.#write((query, fence) => this.#tables.append(query, batch, this.#sender(fence)));
-      // Overtaken by a fence that was raised for an append before it.
-      if (answer.status === FENCED.status) continue;
-      if (answer.status === 'stored') this.#waiting.tell();
-      return answer;
+      const { appended, learn } = await this.#write((query, fence) => {
+        return this.#tables.append(query, batch, this.#sender(fence), this.#known);
+      });
+      // Overtaken by a fence that was raised for an append before it, or too sure of a log that was replaced.
+      if (appended.status === AGAIN.status) continue;
+      learn?.();
+      if (appended.status === 'stored') this.#waiting.tell();
+      return appended;
     }
   }
 
@@ -211,9 +216,10 @@ export class PostgresSession implements Session {
       ledger: (ids) => chain.ledger(query, ids),
       append: async (batch) => {
         assertBatch(batch);
-        const answer = await append(query, batch, this.#sender(this.#fence.current));
-        if (answer.status === FENCED.status) throw fencedOff(this.#settings.place);
-        return answer;
+        // It may still be rolled back: nothing is learned from it, and nothing told.
+        const { appended } = await append(query, batch, this.#sender(this.#fence.current), new KnownDocuments());
+        if (appended.status === AGAIN.status) throw fencedOff(this.#settings.place);
+        return appended;
       },
     };
   }
