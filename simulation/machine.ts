@@ -6,6 +6,7 @@ import { append, undo } from '../src/store/memory/append.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
 import type { Appended, Batch, Registry } from '../src/store/store.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
+import { Journal } from './journal.ts';
 import type { Logged } from './laws/records.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 
@@ -25,6 +26,7 @@ export class Machine implements Owner {
   readonly log: Log = emptyLog();
   /** Tokens of calls that were sent to be written and got no answer. */
   readonly doubts = new Set<string>();
+  readonly journal: Journal;
   readonly #scheduler: Scheduler;
   readonly #chance: Chance;
   #holder: Holder | undefined;
@@ -34,6 +36,7 @@ export class Machine implements Owner {
   constructor(scheduler: Scheduler, chance: Chance) {
     this.#scheduler = scheduler;
     this.#chance = chance;
+    this.journal = new Journal(() => scheduler.now);
   }
 
   get free(): boolean {
@@ -67,6 +70,7 @@ export class Machine implements Owner {
 
   /** What was appended under the lock is there for everybody. */
   publish(): void {
+    this.journal.ends('commits');
     publish(this.log);
   }
 
@@ -76,6 +80,7 @@ export class Machine implements Owner {
   }
 
   undo(): void {
+    this.journal.ends('is undone');
     undo(this.log, this.log.visible.position);
   }
 
@@ -98,12 +103,14 @@ export class Machine implements Owner {
   /** Loses what came after a position, the end of a commit. Only while nobody holds the lock. */
   goBack(position: number): void {
     this.#era += 1;
+    this.journal.stops('the store goes back');
     undo(this.log, position);
     this.publish();
   }
 
   /** A collection that finds nothing in any event: the generation rises, and nothing else changes. */
   grow(): void {
+    this.journal.stops('the registry grows by itself');
     const { generation, collections } = this.log.registry;
     const name = `z${String(generation).padStart(4, '0')}`;
     const registry: Registry = {

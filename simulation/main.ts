@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { DEFECTS } from './defects.ts';
+import { enginesOf, type Engines } from './engines.ts';
 import { runSeed, type Run } from './run.ts';
 
 const HELP = `Runs the engine in a simulated world, one seed after the other, and checks the laws.
@@ -12,6 +13,7 @@ const HELP = `Runs the engine in a simulated world, one seed after the other, an
   --runs N       how many seeds (default: 1000, or no bound with --hours)
   --hours H      for how long
   --trace        print the whole trace of each run
+  --store ENGINE each run is replayed on sqlite:, postgres: (started for it) or postgres://…, and the answers compared
   --defect NAME  plant a defect: ${Object.keys(DEFECTS).join('; ')}
 `;
 
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     runs: { type: 'string' },
     hours: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    store: { type: 'string' },
     defect: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -38,10 +41,11 @@ function print(lines: string): void {
   process.stdout.write(`${lines}\n`);
 }
 
-function tellFailure({ seed, broken, tail, steps }: Run): void {
+function tellFailure({ seed, tail, steps }: Run, error: unknown): void {
   print(tail.join('\n'));
-  print(`\n${broken!.stack ?? broken!.message}\n`);
-  const defect = values.defect === undefined ? '' : ` --defect '${values.defect}'`;
+  print(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const store = values.store === undefined ? '' : ` --store ${values.store}`;
+  const defect = (values.defect === undefined ? '' : ` --defect '${values.defect}'`) + store;
   print(
     `Seed ${seed} broke it after ${steps} steps. Again: npm run simulate -- --seed ${seed} --runs 1 --trace${defect}`,
   );
@@ -52,6 +56,15 @@ async function main(): Promise<number> {
     print(HELP);
     return values.help ? 0 : 2;
   }
+  const engines = values.store === undefined ? undefined : await enginesOf(values.store);
+  try {
+    return await simulate(engines);
+  } finally {
+    await engines?.end();
+  }
+}
+
+async function simulate(engines: Engines | undefined): Promise<number> {
   const plant = values.defect === undefined ? undefined : DEFECTS[values.defect];
   const start = Date.now();
   const first = number('seed') ?? start % 1_000_000_000;
@@ -59,18 +72,27 @@ async function main(): Promise<number> {
   const until = hours === undefined ? Infinity : start + hours * 3_600_000;
   const runs = number('runs') ?? (hours === undefined ? 1_000 : Infinity);
   print(`Simulating from seed ${first}.`);
-  const sum = { seeds: 0, steps: 0, commits: 0 };
+  const sum = { seeds: 0, steps: 0, commits: 0, answers: 0 };
   const met = new Map<string, number>();
   let told = start;
   const tell = (): void => {
     const seconds = (Date.now() - start) / 1_000;
     const rate = (sum.seeds / seconds).toFixed(0);
-    print(`${sum.seeds} seeds, ${sum.commits} commits, ${sum.steps} steps, ${seconds.toFixed(0)} s, ${rate} seeds/s`);
+    const compared = engines ? `${sum.answers} answers compared, ` : '';
+    print(
+      `${sum.seeds} seeds, ${sum.commits} commits, ${sum.steps} steps, ${compared}${seconds.toFixed(0)} s, ${rate} seeds/s`,
+    );
   };
   while (sum.seeds < runs && Date.now() < until) {
-    const run = await runSeed(first + sum.seeds, { plant, trace: values.trace });
+    const run = await runSeed(first + sum.seeds, { plant, trace: values.trace, notes: engines !== undefined });
     if (run.broken) {
-      tellFailure(run);
+      tellFailure(run, run.broken);
+      return 1;
+    }
+    try {
+      sum.answers += (await engines?.replay(run))?.answers ?? 0;
+    } catch (error) {
+      tellFailure(run, error);
       return 1;
     }
     if (values.trace) print(run.tail.join('\n'));

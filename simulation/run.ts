@@ -1,6 +1,7 @@
 /** Runs one seed: draws a world, lets it go, and says which law it broke, if any. */
 import { Chance } from '../src/testing/conformance/random.ts';
 import { Client, type Memory } from './client.ts';
+import type { Noted } from './journal.ts';
 import { LawBroken } from './laws/broken.ts';
 import { drawPlan } from './plan.ts';
 import { poisoned } from './poison.ts';
@@ -17,18 +18,26 @@ export interface Run {
   readonly broken: LawBroken | undefined;
   readonly tail: readonly string[];
   readonly met: ReadonlyMap<string, number>;
+  /** What the store was asked, and answered, if that was noted. */
+  readonly notes: readonly Noted[];
 }
 
 export interface RunOptions {
   readonly plant?: Plant | undefined;
   /** Whether the whole trace is kept, not only its end. */
   readonly trace?: boolean;
+  /** Whether it is noted what the store was asked. */
+  readonly notes?: boolean;
 }
 
-export async function runSeed(seed: number, { plant, trace: whole = false }: RunOptions = {}): Promise<Run> {
+export async function runSeed(
+  seed: number,
+  { plant, trace: whole = false, notes = false }: RunOptions = {},
+): Promise<Run> {
   const chance = new Chance(seed);
   const trace = new Trace(whole);
   const world = new World(drawPlan(chance), chance, trace, plant);
+  world.machine.journal.keeps = notes;
   trace.note(JSON.stringify(world.plan));
   let broken: LawBroken | undefined;
   try {
@@ -46,6 +55,7 @@ export async function runSeed(seed: number, { plant, trace: whole = false }: Run
     broken,
     tail: trace.tail(),
     met: trace.met,
+    notes: world.machine.journal.notes,
   };
 }
 

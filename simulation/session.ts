@@ -13,6 +13,7 @@ import { register } from '../src/store/memory/registry.ts';
 import { endOf } from '../src/store/memory/schema.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
+import type { Call } from './journal.ts';
 import type { Machine } from './machine.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Weather } from './weather.ts';
@@ -40,18 +41,19 @@ export function storeFor(owner: Owner, place: Place): Store {
 }
 
 function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meets }: Place): Session {
-  const { log } = machine;
+  const { log, journal } = machine;
+  const { name } = owner;
   let closed = false;
 
   const travel = async (label: string): Promise<void> => {
     if (closed) throw closedError();
     await scheduler.wait(owner, label);
   };
-  const ask = async <T>(label: string, run: () => T): Promise<T> => {
-    await travel(`${label} →`);
+  const ask = async <T>(call: Exclude<Call, 'append'>, given: readonly unknown[], run: () => T): Promise<T> => {
+    await travel(`${call} →`);
     if (weather.refuses()) throw unavailable();
-    const answer = run();
-    await travel(`← ${label}`);
+    const answer = journal.calls(name, call, given, run);
+    await travel(`← ${call}`);
     if (weather.refuses()) throw unavailable();
     return answer;
   };
@@ -63,7 +65,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
   const underLock = async (batch: Batch, when: string): Promise<Appended> => {
     await machine.acquire(machine);
     try {
-      const answer = machine.append(batch);
+      const answer = journal.calls(name, 'append', [batch], () => machine.append(batch));
       meets(`${when} ${answer.status}`);
       return answer;
     } finally {
@@ -85,26 +87,31 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
 
   return {
     capabilities: { exclusive },
-    registry: () => ask('registry', () => log.registry),
+    registry: () => ask('registry', [], () => log.registry),
     register: (collections) =>
-      ask('register', () => {
+      ask('register', [collections], () => {
         // While somebody holds the lock the registry can't be touched: he would attach by an old one.
         if (!machine.free) throw unavailable();
         return register(log, collections);
       }),
-    load: (requests, options) => ask('load', () => load(log, log.visible, requests, options)),
-    read: (range) => ask('read', () => read(log, log.visible, range)),
-    scan: (range) => ask('scan', () => scan(log, log.visible, range)),
-    commits: (range) => ask('commits', () => commits(log, log.visible, range)),
-    ledger: (ids) => ask('ledger', () => ledger(log, log.visible, ids)),
-    documents: (range) => ask('documents', () => documents(log, log.visible, range)),
+    load: (requests, options) => ask('load', [requests, options], () => load(log, log.visible, requests, options)),
+    read: (range) => ask('read', [range], () => read(log, log.visible, range)),
+    async scan(range) {
+      // Asked for with all names, as it can be asked again.
+      const all = { ...range, known: nobody };
+      const page = await ask('scan', [all], () => scan(log, log.visible, all));
+      return { ...page, named: page.named.filter(({ document }) => !range.known(document)) };
+    },
+    commits: (range) => ask('commits', [range], () => commits(log, log.visible, range)),
+    ledger: (ids) => ask('ledger', [ids], () => ledger(log, log.visible, ids)),
+    documents: (range) => ask('documents', [range], () => documents(log, log.visible, range)),
     async moved(from, signal) {
       await travel('moved →');
       const end = await waiters.wait(from, signal);
       await travel('← moved');
       return end;
     },
-    check: () => ask('check', () => check(log, log.visible)),
+    check: () => ask('check', [], () => check(log, log.visible)),
 
     async append(batch) {
       await travel(`append of ${batch.commits.length} →`);
@@ -126,6 +133,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
       await travel('begin →');
       if (weather.refuses()) throw unavailable();
       const holder = await machine.acquire(owner);
+      journal.begins(name);
       const sent: Batch[] = [];
       let result: Awaited<ReturnType<typeof work>>;
       try {
@@ -163,17 +171,17 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
 
   function lockedFor(sent: Batch[]): Locked {
     let broken = false;
-    const step = async <T>(label: string, run: () => T): Promise<T> => {
-      await travel(`locked ${label}`);
+    const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
+      await travel(`locked ${call}`);
       if (broken || weather.refuses()) throw unavailable();
-      return run();
+      return journal.calls(name, call, given, run, true);
     };
     return {
-      registry: () => step('registry', () => log.registry),
-      load: (requests, options) => step('load', () => load(log, endOf(log), requests, options)),
-      ledger: (ids) => step('ledger', () => ledger(log, endOf(log), ids)),
+      registry: () => step('registry', [], () => log.registry),
+      load: (requests, options) => step('load', [requests, options], () => load(log, endOf(log), requests, options)),
+      ledger: (ids) => step('ledger', [ids], () => ledger(log, endOf(log), ids)),
       append: (batch) =>
-        step(`append of ${batch.commits.length}`, () => {
+        step('append', [batch], () => {
           sent.push(batch);
           const answer = machine.append(batch);
           meets(`locked append ${answer.status}`);
@@ -191,6 +199,7 @@ function closedError(): Closed {
 }
 
 const nothing = (): undefined => undefined;
+const nobody = (): boolean => false;
 
 function unavailable(): StoreUnavailable {
   return new StoreUnavailable('The store can’t be reached.');

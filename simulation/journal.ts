@@ -1,0 +1,74 @@
+/**
+ * What the simulated store was asked, in the order in which it was done, and what it answered: so that the same can be
+ * asked of an engine (replay.ts).
+ */
+import { TidemarkError } from '../src/errors.ts';
+import type { Session } from '../src/store/store.ts';
+import { plain } from '../src/testing/conformance/plain.ts';
+
+export type Call = keyof Pick<
+  Session,
+  'registry' | 'register' | 'load' | 'read' | 'scan' | 'commits' | 'ledger' | 'documents' | 'check' | 'append'
+>;
+
+export interface Called {
+  readonly by: string;
+  readonly call: Call;
+  readonly given: readonly unknown[];
+  /** The simulated time. */
+  readonly now: number;
+  /** As plain values; the code of what was thrown instead. */
+  readonly answer: { readonly value: unknown } | { readonly code: string };
+  /** Whether it was asked with the write lock held. */
+  readonly locked: boolean;
+}
+
+export type Noted =
+  | Called
+  | { readonly by: string; readonly section: 'begins' | 'commits' | 'is undone' }
+  /** What no engine can be asked to do: what comes after it is of another log. */
+  | { readonly ends: string };
+
+export class Journal {
+  readonly notes: Noted[] = [];
+  /** Off unless somebody will read it. */
+  keeps = false;
+  readonly #now: () => number;
+  #holder: string | undefined;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Runs a call that the store does by itself at once. */
+  calls<T>(by: string, call: Call, given: readonly unknown[], run: () => T, locked = false): T {
+    if (!this.keeps) return run();
+    const now = this.#now();
+    const note = (answer: Called['answer']): void => void this.notes.push({ by, call, given, now, answer, locked });
+    try {
+      const value = run();
+      // What is asked later must not change it.
+      note({ value: plain(value) });
+      return value;
+    } catch (error) {
+      // The weather's doing, which engines know nothing of.
+      if (error instanceof TidemarkError && error.code !== 'StoreUnavailable') note({ code: error.code });
+      throw error;
+    }
+  }
+
+  begins(by: string): void {
+    this.#holder = by;
+    this.notes.push({ by, section: 'begins' });
+  }
+
+  /** If somebody held the lock for more than an append. */
+  ends(section: 'commits' | 'is undone'): void {
+    if (this.#holder !== undefined) this.notes.push({ by: this.#holder, section });
+    this.#holder = undefined;
+  }
+
+  stops(ends: string): void {
+    this.notes.push({ ends });
+  }
+}
