@@ -255,6 +255,23 @@ describe('isolation levels', () => {
   });
 });
 
+it('a database that shows bytes in another form does no harm', async () => {
+  const name = new URL(database.url).pathname.slice(1);
+  await database.run(`ALTER DATABASE ${name} SET bytea_output = 'escape'`);
+  try {
+    const { log, direct } = await logs();
+    const { end } = await log.append(commit('c1', event('BOUGHT', user('u1'))));
+    await log.append(commit('c2', event('NOTED')), { seen: end });
+    await log.refuse(commit('c1', event('NOTED')));
+    const { commits, events } = await everything(log.session);
+    expect(commits[0]).toMatchObject({ hash: end.hash, command: { fingerprint: 'ab'.repeat(32) } });
+    expect(events).toHaveLength(2);
+    await Promise.all([log.close(), direct.close()]);
+  } finally {
+    await database.run(`ALTER DATABASE ${name} RESET bytea_output`);
+  }
+});
+
 /**
  * What a commit waits for, as it is when the commit is made: that of a function is another, and is undone before
  * (lesson 19).
