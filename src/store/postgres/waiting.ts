@@ -37,7 +37,7 @@ export class Waiting {
   readonly #connections: Connections;
   readonly #place: string;
   readonly #channel: string;
-  readonly #mayListen: boolean;
+  #mayListen: boolean;
   /** Ends the listening. */
   #listening: AbortController | undefined;
   #hearing = false;
@@ -126,16 +126,18 @@ export class Waiting {
       this.waiters.wake();
     };
     while (!signal.aborted) {
-      await this.#connections
+      const may = await this.#connections
         .use((connection) => connection.listen(this.#channel, heard, signal))
-        .catch(() => undefined);
+        .catch(() => true);
       this.#hearing = false;
+      this.#mayListen &&= may;
+      if (!may) break;
       // What was told meanwhile was told to nobody.
       this.waiters.wake();
       await sleep(AGAIN_MS, undefined, { ref: false, signal }).catch(() => undefined);
     }
     this.#listening = undefined;
     // Somebody may have come while it ended.
-    if (this.#awaited && !this.#closed) void this.#listen();
+    if (this.#mayListen && this.#awaited && !this.#closed) void this.#listen();
   }
 }
