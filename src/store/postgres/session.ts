@@ -234,7 +234,10 @@ export class PostgresSession implements Session {
     return this.#fence.settle((fence) =>
       this.#retried(async (connection) => {
         const parameters = [this.#fence.session, String(fence), String(lockTimeoutMs)];
+        // At another level two that remove the same old fences would collide.
+        if (this.#stateIsolation) await connection.begin('READ COMMITTED');
         await connection.query(raise, parameters, lockTimeoutMs + answerTimeoutMs);
+        if (this.#stateIsolation) await connection.commit();
       }),
     );
   }
