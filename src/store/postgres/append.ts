@@ -43,7 +43,8 @@ const HASH_DIGITS = 64;
 export function appender(schema: string): Append {
   const places = Array.from({ length: PARAMETERS }, (_, index) => `$${index + 1}`).join(', ');
   const append = `
-    SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, to_json(duplicates)
+    SELECT status, end_position, end_recorded_at, encode(end_hash, 'hex'), heads, document_ids, encode(hashes, 'hex'), stale,
+      stale_events, to_json(duplicates)
     FROM ${schema}.append_v1(${places})`;
 
   return async (query, batch, sender, known) => {
@@ -104,12 +105,12 @@ function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments)
   const before = endBefore(answer);
   const heads = numbers(answer[3]);
   const hashes = answer[5] ?? '';
-  if (hashes.length !== 2 + batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
+  if (hashes.length !== batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
   let end = before;
   const commits = batch.commits.map(({ time, events }, index) => {
     const position = end.position + 1;
     const recordedAt = Math.max(end.recordedAt, time);
-    const hash = hashes.slice(2 + index * HASH_DIGITS, 2 + (index + 1) * HASH_DIGITS);
+    const hash = hashes.slice(index * HASH_DIGITS, (index + 1) * HASH_DIGITS);
     end = { position: end.position + events.length, hash, recordedAt };
     return { position, recordedAt, hash };
   });

@@ -10,7 +10,7 @@ import { count, hash, text, whole } from './values.ts';
 
 /** The end of the log, as a table expression: no row if there is none. */
 export const endSql = (schema: string): string =>
-  `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, c.hash
+  `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, encode(c.hash, 'hex') AS hash
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1)`;
 
 /** Reads the three columns of {@link endSql} from the start of a row. */
@@ -30,7 +30,7 @@ export const COMMIT_COLUMNS = [
   'c.command_id',
   'c.attempt',
   'n.name',
-  'c.fingerprint',
+  "encode(c.fingerprint, 'hex')",
   'c.actor',
   'c.correlation',
   'c.causation',
@@ -39,7 +39,7 @@ export const COMMIT_COLUMNS = [
   'c.details',
   'c.time',
   'c.recorded_at',
-  'c.hash',
+  "encode(c.hash, 'hex')",
 ] as const;
 
 export function storedCommit(row: readonly Value[]): StoredCommit {

@@ -88,8 +88,14 @@ export class Connection {
     }
   }
 
-  /** Hears what is told on a channel, until the signal or the end of the connection, which serves for nothing else then. */
-  async listen(channel: string, heard: () => void, signal: AbortSignal): Promise<void> {
+  /**
+   * Hears what is told on a channel, until the signal or the end of the connection, which serves for nothing else then.
+   * False at once where a pooler stands between: it would leave the listening to a backend that others are given, and
+   * pass nothing on. A pooler makes up the process that it says a connection leads to.
+   */
+  async listen(channel: string, heard: () => void, signal: AbortSignal): Promise<boolean> {
+    const [row] = await this.query('SELECT pg_backend_pid()');
+    if (Number(row?.[0]) !== this.#client.processID) return false;
     this.#spent = true;
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const client = this.#client;
@@ -100,6 +106,7 @@ export class Connection {
       await this.#ask(`LISTEN ${channel}`);
       // What was told before is known by asking once more.
       if (!signal.aborted) await over;
+      return true;
     } finally {
       client.off('notification', heard);
       for (const event of ['error', 'end'] as const) client.off(event, resolve as () => void);

@@ -97,7 +97,8 @@ export function encoded(
   const commandNames = commits.map(({ command }) => names.of(command.name));
   const { collections, types } = handledLists(handled);
   const told = documents.refs.map((document) => known.tell(document));
-  const tellsAny = told.some((one) => one !== undefined);
+  // Also if nothing is told of these documents: what is known of others is kept only if the log holds its commit.
+  const knows = known.end.position > 0;
   return {
     documents: documents.refs,
     told,
@@ -116,8 +117,8 @@ export function encoded(
         documents.refs.map(({ id }, index) => (told[index] ? undefined : id)),
         texts,
       ),
-      tellsAny ? String(known.end.position) : null,
-      tellsAny ? Buffer.from(known.end.hash, 'hex') : null,
+      knows ? String(known.end.position) : null,
+      knows ? Buffer.from(known.end.hash, 'hex') : null,
       orNull(
         told.map((one) => one?.document),
         int8s,

@@ -124,4 +124,24 @@ describe('laws 3 and 4: a batch that tells of documents', () => {
     expect(await log.session.check()).toEqual([]);
     await log.close();
   });
+
+  it('knows nothing of such a log either once it has stored a batch there that told of no document', async () => {
+    const log = await open('replaced_untold');
+    await log.append(commit('c1', event('BOUGHT', user('a'))));
+    await database.run(
+      'TRUNCATE replaced_untold.commits, replaced_untold.events, replaced_untold.attachments, replaced_untold.documents',
+    );
+    log.end = GENESIS;
+    const other = await log.open();
+    await log.append(commit('c2', event('BOUGHT', user('b'))), { by: other });
+    await log.append(commit('c3', event('BOUGHT', user('c'))));
+    expect((await log.append(commit('c4', event('BOUGHT', user('a'))))).versions).toEqual([1]);
+    const { documents } = await everything(log.session);
+    expect(documents.map(({ id, head }) => [id, head])).toEqual([
+      ['a', 1],
+      ['b', 1],
+      ['c', 1],
+    ]);
+    await log.close();
+  });
 });

@@ -33,7 +33,8 @@ export async function openSession(
     return new PostgresSession(connections, {
       ...settings,
       stateIsolation,
-      connectionsMax: pools[0]?.pool.options?.max ?? POOL_MAX,
+      pool: pools[0]!.pool,
+      connectionsMax: pools[0]!.pool.options?.max ?? POOL_MAX,
     });
   } catch (error) {
     await connections?.end();

@@ -11,6 +11,8 @@ export interface PostgresPool {
 }
 
 export interface PostgresClient {
+  /** The process of the server's that the connection was said to lead to. */
+  readonly processID?: number | undefined;
   query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
   on(event: 'error' | 'end', listener: (error: Error) => void): unknown;
   on(event: 'notification', listener: () => void): unknown;

@@ -255,6 +255,55 @@ describe('isolation levels', () => {
   });
 });
 
+it('law 1: fences that are raised at once don’t collide at another level', async () => {
+  const name = new URL(database.url).pathname.slice(1);
+  await database.run(`ALTER DATABASE ${name} SET default_transaction_isolation = 'repeatable read'`);
+  try {
+    const { log, direct } = await logs();
+    const sessions = [log.session, await log.open()];
+    await database.run(
+      `INSERT INTO session_${schemas}.fences VALUES (gen_random_uuid(), 1, now() - interval '2 days')`,
+    );
+    for (const [n, by] of sessions.entries()) {
+      proxy.hold = isCommit;
+      const sent = log.send(commit(`c${n}`, event('NOTED')), { by, seen: GENESIS });
+      await until(() => proxy.holding);
+      proxy.hold = () => false;
+      proxy.cut();
+      await expect(sent).rejects.toThrow(unavailable(true));
+      proxy.release();
+    }
+    let asked: Promise<number>[] = [];
+    await direct.session.exclusive(async () => {
+      asked = sessions.map(async (session) => (await session.ledger(['c0', 'c1'])).length);
+      const waits = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+      await until(async () => (await database.run(waits)).length === 2);
+    });
+    expect(await Promise.all(asked)).toEqual([2, 2]);
+    await Promise.all([log.close(), direct.close()]);
+  } finally {
+    await database.run(`ALTER DATABASE ${name} RESET default_transaction_isolation`);
+  }
+});
+
+it('a database that shows bytes in another form does no harm', async () => {
+  const name = new URL(database.url).pathname.slice(1);
+  await database.run(`ALTER DATABASE ${name} SET bytea_output = 'escape'`);
+  try {
+    const { log, direct } = await logs();
+    const { end } = await log.append(commit('c1', event('BOUGHT', user('u1'))));
+    await log.append(commit('c2', event('NOTED')), { seen: end });
+    await log.refuse(commit('c1', event('NOTED')));
+    const { commits, events } = await everything(log.session);
+    expect(commits[0]).toMatchObject({ hash: end.hash, command: { fingerprint: 'ab'.repeat(32) } });
+    expect(events).toHaveLength(2);
+    await Promise.all([log.close(), direct.close()]);
+  } finally {
+    await database.run(`ALTER DATABASE ${name} RESET bytea_output`);
+  }
+});
+
 /**
  * What a commit waits for, as it is when the commit is made: that of a function is another, and is undone before
  * (lesson 19).

@@ -50,6 +50,7 @@ import { KnownDocuments } from './known.ts';
 import { loader } from './load.ts';
 import { Queue } from './lock.ts';
 import type { Settings } from './options.ts';
+import type { PostgresPool } from './pool.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
@@ -64,6 +65,8 @@ const PAUSE_MS = 20;
 export interface SessionSettings extends Settings {
   /** Whether the server's default isolation level is another than READ COMMITTED. */
   readonly stateIsolation: boolean;
+  /** Where its connections come from: of several the first. */
+  readonly pool: PostgresPool;
   /** Connections there can be at once. */
   readonly connectionsMax: number;
 }
@@ -231,7 +234,10 @@ export class PostgresSession implements Session {
     return this.#fence.settle((fence) =>
       this.#retried(async (connection) => {
         const parameters = [this.#fence.session, String(fence), String(lockTimeoutMs)];
+        // At another level two that remove the same old fences would collide.
+        if (this.#stateIsolation) await connection.begin('READ COMMITTED');
         await connection.query(raise, parameters, lockTimeoutMs + answerTimeoutMs);
+        if (this.#stateIsolation) await connection.commit();
       }),
     );
   }

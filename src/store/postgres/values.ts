@@ -35,10 +35,10 @@ export function text(value: Value | undefined, what: string, where: Where): stri
   return value;
 }
 
-/** 32 bytes, as 64 hexadecimal digits. */
+/** 32 bytes, as the 64 hexadecimal digits that `encode` gives: how PostgreSQL shows a `bytea` by itself is a setting. */
 export function hash(value: Value | undefined, where: Where): string {
-  if (typeof value !== 'string' || !/^\\x[0-9a-f]{64}$/.test(value)) throw corrupt('a hash that is none', where);
-  return value.slice(2);
+  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw corrupt('a hash that is none', where);
+  return value;
 }
 
 /** `{1,2,3}`. An array that is missing is empty. */

@@ -1,7 +1,7 @@
 /** Hearing of what other servers commit: by notifications, and by asking where none arrive. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { testDatabase } from '../../../test/support/postgres.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
@@ -99,6 +99,20 @@ describe('notifications', () => {
     await end();
     await moved;
   });
+});
+
+it('leaves connections of a pool that many logs share', async () => {
+  const pool = new Pool({ connectionString: database.url, max: 3 });
+  const schemas = ['shared_1', 'shared_2', 'shared_3'];
+  const logs = await Promise.all(
+    schemas.map((schema) => TestLog.on(postgres(pool, { schema, connectTimeoutMs: 500 }))),
+  );
+  const moved = logs.map((log) => log.session.moved(log.end, never));
+  await vi.waitFor(async () => expect(await listening()).toHaveLength(1));
+  for (const log of logs) await log.append(commit('c1', event('NOTED', user('u1'))));
+  expect((await Promise.all(moved)).map(({ position }) => position)).toEqual([1, 1, 1]);
+  await Promise.all(logs.map((log) => log.close()));
+  await pool.end();
 });
 
 it('closes while somebody waits, and leaves no connection', async () => {

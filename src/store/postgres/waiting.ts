@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogEnd } from '../store.ts';
 import { Waiters } from '../waiters.ts';
 import type { Connections } from './connection.ts';
+import type { PostgresPool } from './pool.ts';
 
 /** How often the log is asked where nothing was heard yet, and where notifications arrive, in milliseconds. */
 const ASK_MS = 30;
@@ -21,6 +22,9 @@ const AGAIN_MS = 500;
 /** Connections that must be left for the others: one that writes, one that reads. */
 const OTHERS = 2;
 
+/** Pools that a session listens on a connection of: one each, however many sessions share it, or they would take all. */
+const listened = new WeakSet<PostgresPool>();
+
 /** Place → sessions of this process on the log there. */
 const sessions = new Map<string, Set<Waiting>>();
 
@@ -28,6 +32,8 @@ export interface WaitingOptions {
   /** Where the log is: the same for all sessions on it in this process. */
   readonly place: string;
   readonly schema: string;
+  /** Where its connections come from. */
+  readonly pool: PostgresPool;
   /** Connections there can be at once. */
   readonly connectionsMax: number;
 }
@@ -37,7 +43,8 @@ export class Waiting {
   readonly #connections: Connections;
   readonly #place: string;
   readonly #channel: string;
-  readonly #mayListen: boolean;
+  readonly #pool: PostgresPool;
+  #mayListen: boolean;
   /** Ends the listening. */
   #listening: AbortController | undefined;
   #hearing = false;
@@ -49,9 +56,10 @@ export class Waiting {
   #closed = false;
 
   constructor(connections: Connections, look: () => Promise<LogEnd>, options: WaitingOptions) {
-    const { place, schema, connectionsMax } = options;
+    const { place, schema, pool, connectionsMax } = options;
     this.#connections = connections;
     this.#place = place;
+    this.#pool = pool;
     // A channel's name is at most 63 bytes long, as a schema's may be by itself.
     this.#channel = `tidemark_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`;
     this.#mayListen = connectionsMax > OTHERS;
@@ -93,7 +101,7 @@ export class Waiting {
     this.#awaited = true;
     this.#ask();
     clearTimeout(this.#leaving);
-    if (this.#listening === undefined && this.#mayListen) void this.#listen();
+    if (this.#mayListen && !listened.has(this.#pool)) void this.#listen();
   }
 
   #rest(): void {
@@ -119,6 +127,7 @@ export class Waiting {
   async #listen(): Promise<void> {
     const listening = new AbortController();
     this.#listening = listening;
+    listened.add(this.#pool);
     const { signal } = listening;
     const heard = (): void => {
       // Only now it is known that notifications arrive here.
@@ -126,16 +135,19 @@ export class Waiting {
       this.waiters.wake();
     };
     while (!signal.aborted) {
-      await this.#connections
+      const may = await this.#connections
         .use((connection) => connection.listen(this.#channel, heard, signal))
-        .catch(() => undefined);
+        .catch(() => true);
       this.#hearing = false;
+      this.#mayListen &&= may;
+      if (!may) break;
       // What was told meanwhile was told to nobody.
       this.waiters.wake();
       await sleep(AGAIN_MS, undefined, { ref: false, signal }).catch(() => undefined);
     }
     this.#listening = undefined;
+    listened.delete(this.#pool);
     // Somebody may have come while it ended.
-    if (this.#awaited && !this.#closed) void this.#listen();
+    if (this.#mayListen && this.#awaited && !this.#closed) void this.#listen();
   }
 }

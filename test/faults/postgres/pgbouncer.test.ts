@@ -6,7 +6,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { postgres } from 'tidemark/postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { commit, event } from '../../../src/testing/conformance/batches.ts';
+import { TestLog } from '../../../src/testing/conformance/log.ts';
 import { startPgBouncer, type PgBouncer } from '../../support/pgbouncer.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { temporaryFolder } from '../../support/stores.ts';
@@ -49,6 +52,33 @@ test('control: it is in transaction mode: what a connection leaves behind, other
   await Promise.all(clients.map((client) => client.end()));
   // What was left behind there goes with the backends.
   await database.run(END_BACKENDS);
+});
+
+test('nobody is left listening behind it, and followers hear of commits all the same', async () => {
+  const log = await TestLog.on(postgres(database.url, { schema: 'unheard' }));
+  const follower = await postgres(pooler.url, { schema: 'unheard' }).open();
+  const stop = new AbortController();
+  for (const id of ['c1', 'c2', 'c3']) {
+    const moved = follower.moved(log.end, stop.signal);
+    await log.append(commit(id, event('NOTED')));
+    expect((await moved).position).toBe(log.end.position);
+  }
+  const clients = await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      const client = new Client(pooler.url);
+      await client.connect();
+      // Each keeps a backend to itself.
+      await client.query('BEGIN');
+      return client;
+    }),
+  );
+  for (const client of clients) {
+    expect((await client.query('SELECT pg_listening_channels()')).rows).toEqual([]);
+    await client.query('COMMIT');
+    await client.end();
+  }
+  await follower.close();
+  await log.close();
 });
 
 test(
