@@ -7,6 +7,7 @@ import { testDatabase } from '../../../test/support/postgres.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
 import { postgres, type PostgresOptions } from './index.ts';
+import { Waiting } from './waiting.ts';
 
 const database = testDatabase();
 const never = new AbortController().signal;
@@ -99,6 +100,24 @@ describe('notifications', () => {
     await end();
     await moved;
   });
+});
+
+it('is not relied on any more once something was committed that nobody told of', async () => {
+  const { log, other, end } = await servers('untold');
+  const looks = vi.spyOn(other, 'load');
+  const first = (await other.load([])).end;
+  const moved = other.moved(first, never);
+  await database.run(`NOTIFY ${await channel()}`);
+  await sleep(200);
+  const tell = vi.spyOn(Waiting.prototype, 'tell').mockReturnValue();
+  await log.append(commit('c1', event('NOTED', user('u1'))));
+  const again = other.moved(await moved, never).catch(() => undefined);
+  tell.mockRestore();
+  looks.mockClear();
+  await sleep(500);
+  expect(looks.mock.calls.length).toBeGreaterThan(6);
+  await end();
+  await again;
 });
 
 it('leaves connections of a pool that many logs share', async () => {

@@ -48,6 +48,9 @@ export class Waiting {
   /** Ends the listening. */
   #listening: AbortController | undefined;
   #hearing = false;
+  /** Whether the next look is one that nobody's word gave reason for, and the hash at the end that the last one found. */
+  #asks = false;
+  #found: string | undefined;
   #awaited = false;
   #asking: NodeJS.Timeout | undefined;
   #leaving: NodeJS.Timeout | undefined;
@@ -63,7 +66,7 @@ export class Waiting {
     // A channel's name is at most 63 bytes long, as a schema's may be by itself.
     this.#channel = `tidemark_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`;
     this.#mayListen = connectionsMax > OTHERS;
-    this.waiters = new Waiters({ look, begin: () => this.#begin(), rest: () => this.#rest() });
+    this.waiters = new Waiters({ look: () => this.#look(look), begin: () => this.#begin(), rest: () => this.#rest() });
     sessions.set(place, (sessions.get(place) ?? new Set()).add(this));
   }
 
@@ -112,10 +115,21 @@ export class Waiting {
     this.#leaving.unref();
   }
 
+  async #look(look: () => Promise<LogEnd>): Promise<LogEnd> {
+    const asks = this.#asks;
+    this.#asks = false;
+    const end = await look();
+    // Nobody has told of it: what is told may not arrive any more, or whoever wrote had no time to.
+    if (asks && this.#found !== undefined && this.#found !== end.hash) this.#hearing = false;
+    this.#found = end.hash;
+    return end;
+  }
+
   #ask(): void {
     clearTimeout(this.#asking);
     this.#asking = setTimeout(
       () => {
+        this.#asks = true;
         this.waiters.wake();
         this.#ask();
       },
@@ -132,6 +146,7 @@ export class Waiting {
     const heard = (): void => {
       // Only now it is known that notifications arrive here.
       this.#hearing = true;
+      this.#asks = false;
       this.waiters.wake();
     };
     while (!signal.aborted) {
