@@ -39,6 +39,7 @@ describe('postgres()', () => {
     { clockAheadMs: -1 },
     { clock: 5 },
     { lockTimeout: 5 },
+    { connection: { binary: true } },
   ])('refuses the options %j', (options) => {
     expect(() => postgres('postgres://localhost/db', options as PostgresOptions)).toThrow(invalid);
   });
@@ -66,7 +67,9 @@ describe('postgres()', () => {
     expect(postgres(pool).name).toBe('postgres');
     expect(() => postgres(single)).toThrow(invalid);
     expect(() => postgres(pool, { connections: 5 })).toThrow(invalid);
-    await Promise.all([pool.end(), single.end()]);
+    const binary = new Pool(Object.assign({ max: 2 }, { binary: true }));
+    expect(() => postgres(binary)).toThrow(invalid);
+    await Promise.all([pool.end(), single.end(), binary.end()]);
   });
 });
 

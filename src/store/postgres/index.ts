@@ -35,6 +35,9 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
 }
 
 function storeAt(given: string | PostgresPool, options: PostgresOptions): Store {
+  if (options.connection?.['binary'] || (typeof given === 'object' && given?.options?.binary)) {
+    throw invalid('binary', 'The store reads values as text: leave binary out of what pg is to connect by.');
+  }
   if (typeof given === 'string') {
     const { hosts, where } = addressOf(given);
     const settings = settingsOf(options, where);

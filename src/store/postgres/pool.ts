@@ -7,7 +7,7 @@ export interface PostgresPool {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'connect', listener: (client: Pick<PostgresClient, 'on'>) => void): unknown;
   end(): Promise<void>;
-  readonly options?: { readonly max?: number | undefined } | undefined;
+  readonly options?: { readonly max?: number | undefined; readonly binary?: boolean | undefined } | undefined;
 }
 
 export interface PostgresClient {
