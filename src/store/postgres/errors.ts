@@ -11,6 +11,8 @@ import { Closed, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from 
 export const WRONG_ISOLATION = 'TM001';
 
 const LOCK_TIMEOUT = '55P03';
+/** The role lacks a privilege. */
+const FORBIDDEN = '42501';
 
 /** What the driver threw, kept apart from errors in code of ours or of the caller's. */
 export class Failed extends Error {
@@ -121,7 +123,7 @@ export function translated(failed: unknown, place: string): unknown {
       error,
     );
   }
-  if (state === '42501' || state === '25006') {
+  if (state === FORBIDDEN || state === '25006') {
     return new StoreUnavailable(
       `The log in ${place} can't be used by this role any more (${text(error)}). Restore its privileges (see grants), or connect ` +
         'to a server that takes writes.',
@@ -168,7 +170,7 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
       details(failed, place),
     );
   }
-  if (state === '42501' || state === '25006') return notWritable(place, error);
+  if (state === FORBIDDEN || state === '25006') return notWritable(place, error);
   if (failed.connecting && state !== undefined && /^22|^42/.test(state)) {
     return new NotWritable(
       `PostgreSQL takes no connection with these settings at ${place} (${text(error)}). Correct the options in the connection ` +
@@ -190,6 +192,11 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
     );
   }
   return translated(failed, place);
+}
+
+/** Whether an error, as it was {@link translated}, says that the role lacks a privilege. */
+export function isForbidden(error: unknown): error is StoreUnavailable {
+  return error instanceof StoreUnavailable && error.details['sqlState'] === FORBIDDEN;
 }
 
 export function notWritable(place: string, cause: unknown): NotWritable {

@@ -3,14 +3,14 @@
  * until somebody else writes. A batch says what it knows of its documents, so that the database needn't look for them:
  * in a large log each look is a page that is in no cache of the processor's.
  *
- * It rests on the history alone. Each batch says at which end of the log its knowledge was complete, and a log that
+ * It rests on the history alone, and on attachments that follow from it (the chain covers the facts only). Each batch says at which end of the log its knowledge was complete, and a log that
  * doesn't hold that commit takes nothing from it.
  */
 import { GENESIS_HASH } from '../chain.ts';
 import { RecentDocuments } from '../recent.ts';
 import type { DocumentRef, LogPoint } from '../store.ts';
 
-/** Some 10 MB. */
+/** 10 to 20 MB. */
 const DOCUMENTS_MAX = 2 ** 16;
 const NOTHING: LogPoint = { position: 0, hash: GENESIS_HASH };
 

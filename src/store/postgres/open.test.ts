@@ -137,6 +137,7 @@ describe('privileges', () => {
     await withRole(looking, async (url) => {
       const session = await postgres(url, { schema }).open();
       expect((await session.read({ limit: 1 })).events).toHaveLength(1);
+      await expect(session.register([])).rejects.toThrow(code('NotWritable'));
       await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(
         expect.objectContaining({ code: 'StoreUnavailable', details: expect.not.objectContaining({ unknown: true }) }),
       );

@@ -17,6 +17,10 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
   END IF;
+  -- A server attaches by what it has registered: a crash mustn't take that back.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
   PERFORM set_config('lock_timeout', lock_timeout, true);
   PERFORM ${lockSql(schema)};
   SELECT given.name INTO collection

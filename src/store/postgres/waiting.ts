@@ -25,6 +25,9 @@ const OTHERS = 2;
 /** Pools that a session listens on a connection of: one each, however many sessions share it, or they would take all. */
 const listened = new WeakSet<PostgresPool>();
 
+/** What is told promises nothing: its commit needn't be flushed, beside appends that must be. */
+const TELL = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
+
 /** Place → sessions of this process on the log there. */
 const sessions = new Map<string, Set<Waiting>>();
 
@@ -92,9 +95,7 @@ export class Waiting {
     do {
       this.#tellAgain = false;
       // Who isn't told finds out by asking.
-      await this.#connections
-        .use((connection) => connection.query('SELECT pg_notify($1, $2)', [this.#channel, '']))
-        .catch(() => undefined);
+      await this.#connections.use((connection) => connection.query(TELL, [this.#channel])).catch(() => undefined);
       await sleep(TELL_MS, undefined, { ref: false });
     } while (this.#tellAgain && !this.#closed);
     this.#telling = false;
