@@ -1,5 +1,6 @@
 /** Law 7 where a commit waits for a standby, and somebody ends the waiting: on a server of the test's own, without one. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../../../test/support/postgres-cluster.ts';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
@@ -19,6 +20,26 @@ afterEach(() => server.end());
 async function standbys(names: string): Promise<void> {
   await ask(server, `ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
   await ask(server, 'SELECT pg_reload_conf()');
+  if (names === '') return;
+  while (!(await probeWaits())) await sleep(5);
+}
+
+/** Whether a commit waits by now: another process of the server's takes the new setting in, when it comes to it. */
+async function probeWaits(): Promise<boolean> {
+  const client = new Client(server.url);
+  client.on('error', () => undefined);
+  await client.connect();
+  const probed = { over: false };
+  const probe = client
+    .query("SELECT pg_logical_emit_message(true, 'probe', '')")
+    .catch(() => undefined)
+    .finally(() => (probed.over = true));
+  let waits = false;
+  while (!probed.over && !waits) waits = (await ask(server, `SELECT count(*)::int ${WAITING}`)) === 1;
+  if (waits) await ask(server, `SELECT pg_terminate_backend(pid) ${WAITING}`);
+  await probe;
+  await client.end().catch(() => undefined);
+  return waits;
 }
 
 async function oneWaits(): Promise<void> {

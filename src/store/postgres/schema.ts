@@ -20,6 +20,7 @@
  *     fences       sessions whose earlier appends must not be stored any more (fence.ts). Rows are removed after a day.
  *
  *     append_v1    stores a batch (append-v1.ts).       register_v1, fence_v1   the other writes.
+ *     load_v1      loads documents (load.ts).
  *
  * Rules that hold after every transaction (check.ts looks for each):
  *
@@ -41,6 +42,7 @@
  */
 import { appendV1 } from './append-v1.ts';
 import { fenceV1 } from './fence-v1.ts';
+import { loadV1 } from './load.ts';
 import { registerV1 } from './register-v1.ts';
 import { tables } from './tables.ts';
 
@@ -59,7 +61,9 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     breaking: true,
     sql: (schema) =>
-      [tables, appendV1, registerV1, fenceV1, closedFunctions].map((statements) => statements(schema)).join('\n'),
+      [tables, appendV1, registerV1, fenceV1, loadV1, closedFunctions]
+        .map((statements) => statements(schema))
+        .join('\n'),
   },
 ];
 
