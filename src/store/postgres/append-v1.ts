@@ -17,7 +17,13 @@
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
 import { lockSql } from './lock.ts';
+import { SEEKING } from './plan.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
+
+/** Whether the log has no commit that ends at a position with a hash. */
+const lacksSql = (schema: string, position: string, hash: string): string => `(
+    SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
+    FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS NOT TRUE`;
 
 export const appendV1 = (schema: string): string => `
 CREATE FUNCTION ${schema}.append_v1(
@@ -36,12 +42,7 @@ CREATE FUNCTION ${schema}.append_v1(
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
+${SEEKING}
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -90,13 +91,9 @@ BEGIN
       status := 'diverged';
       RETURN;
     END IF;
-  ELSE
-    SELECT c.position + c.event_count - 1 AS position, c.hash INTO point
-      FROM ${schema}.commits c WHERE c.position <= seen_position ORDER BY c.position DESC LIMIT 1;
-    IF NOT FOUND OR point.position <> seen_position OR point.hash <> seen_hash THEN
-      status := 'diverged';
-      RETURN;
-    END IF;
+  ELSIF ${lacksSql(schema, 'seen_position', 'seen_hash')} THEN
+    status := 'diverged';
+    RETURN;
   END IF;
 
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
@@ -106,9 +103,7 @@ BEGIN
 
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
-    SELECT c.position + c.event_count - 1 AS position, c.hash INTO point
-      FROM ${schema}.commits c WHERE c.position <= known_position ORDER BY c.position DESC LIMIT 1;
-    IF NOT FOUND OR point.position <> known_position OR point.hash <> known_hash THEN
+    IF ${lacksSql(schema, 'known_position', 'known_hash')} THEN
       status := 'replaced';
       RETURN;
     END IF;

@@ -5,7 +5,7 @@
  * Its own commit comes after theirs, and waits for standbys as an append does unless less is asked for. So what the ledger
  * says then has reached a standby, even if the waiting of an append was ended, or the primary crashed and is back.
  */
-import { lockSql } from './lock.ts';
+import { durablyLockedSql } from './lock.ts';
 
 /** After so long no statement is still on its way. */
 const KEPT = '1 day';
@@ -17,11 +17,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 BEGIN
-  IF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
+${durablyLockedSql(schema)}
   DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';
   INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
     ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();

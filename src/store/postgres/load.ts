@@ -10,6 +10,7 @@ import { upTo } from './bound.ts';
 import { endOf, endSql } from './commits.ts';
 import type { Query, Value } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { SEEKING } from './plan.ts';
 import { count, numbers, schemaVersion, text, whole } from './values.ts';
 
 export type Load = (query: Query, requests: readonly LoadRequest[], options?: LoadOptions) => Promise<Loaded>;
@@ -76,7 +77,7 @@ const loadSql = (schema: string, head: string): string => `
   LEFT JOIN ${schema}.names n ON n.id = event.type
   ORDER BY event.row`;
 
-/** The plan is made once, when the tables may be empty yet: so it is told to seek. */
+/** The function that keeps the plan of what is loaded as it is now. */
 export const loadV1 = (schema: string): string => `
 CREATE FUNCTION ${schema}.load_v1(collections text[], ids text[], afters bigint[], up_tos bigint[])
 RETURNS TABLE (
@@ -85,12 +86,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
+${SEEKING}
 AS $function$
 #variable_conflict use_column
 BEGIN

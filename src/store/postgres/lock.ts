@@ -16,6 +16,18 @@ export function lockSql(schema: string): string {
   return `pg_advisory_xact_lock(${LOCK_CLASS}, '${schema}.commits'::regclass::oid::int4)`;
 }
 
+/**
+ * How a function begins that writes beside the log: under the lock, and on stable storage whatever the default is. (An
+ * append may be asked for less.) `lock_timeout` is a parameter of the function.
+ */
+export function durablyLockedSql(schema: string): string {
+  return `  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  PERFORM set_config('lock_timeout', lock_timeout, true);
+  PERFORM ${lockSql(schema)};`;
+}
+
 /** One thing at a time, in the order asked for. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();

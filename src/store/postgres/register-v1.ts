@@ -2,7 +2,7 @@
  * `register_v1`: adds the collections that aren't registered yet, all or none, under the write lock. It answers with
  * what stands in the way: `changed` or `new`, and the collection's name; or `done`.
  */
-import { lockSql } from './lock.ts';
+import { durablyLockedSql } from './lock.ts';
 
 export const registerV1 = (schema: string): string => `
 CREATE FUNCTION ${schema}.register_v1(
@@ -18,11 +18,7 @@ BEGIN
     RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
   END IF;
   -- A server attaches by what it has registered: a crash mustn't take that back.
-  IF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
+${durablyLockedSql(schema)}
   SELECT given.name INTO collection
     FROM unnest(names, definitions, keys) WITH ORDINALITY AS given (name, definition, key, ordinal)
     JOIN ${schema}.registry r ON r.name = given.name

@@ -304,6 +304,16 @@ it('a database that shows bytes in another form does no harm', async () => {
   }
 });
 
+/** From now on the level is noted that a transaction has when it commits a row of a table. */
+async function notesLevel(schema: string, table: string): Promise<void> {
+  await database.run(`
+    CREATE TABLE public.${schema} (level text);
+    CREATE FUNCTION public.${schema}() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN INSERT INTO public.${schema} VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON ${schema}.${table} DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION public.${schema}()`);
+}
+
 /**
  * What a commit waits for, as it is when the commit is made: that of a function is another, and is undone before
  * (lesson 19).
@@ -311,18 +321,29 @@ it('a database that shows bytes in another form does no harm', async () => {
 async function levelAtCommit(options: PostgresOptions): Promise<string | undefined> {
   const schema = `level_${(schemas += 1)}`;
   const log = await TestLog.on(postgres(database.url, { schema, ...options }));
-  await database.run(`
-    CREATE TABLE public.${schema} (level text);
-    CREATE FUNCTION public.${schema}() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN INSERT INTO public.${schema} VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
-    CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON ${schema}.commits DEFERRABLE INITIALLY DEFERRED
-      FOR EACH ROW EXECUTE FUNCTION public.${schema}()`);
+  await notesLevel(schema, 'commits');
   await log.append(commit('c1', event('NOTED', user('u1'))));
   await log.close();
   const rows = await database.run<{ level: string }>(`SELECT level FROM public.${schema}`);
   expect(rows).toHaveLength(1);
   return rows[0]?.level;
 }
+
+/** What a server attaches by mustn't go in a crash that comes before its first append. */
+it('law 7: what is registered is on stable storage, whatever the default is', async () => {
+  const name = new URL(database.url).pathname.slice(1);
+  const schema = `level_${(schemas += 1)}`;
+  await database.run(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+  try {
+    const session = await postgres(database.url, { schema }).open();
+    await notesLevel(schema, 'registry');
+    await session.register([{ name: 'users', definition: 1, key: { fields: ['user_id'] } }]);
+    await session.close();
+    expect(await database.run(`SELECT level FROM public.${schema}`)).toEqual([{ level: 'on' }]);
+  } finally {
+    await database.run(`ALTER DATABASE ${name} RESET synchronous_commit`);
+  }
+});
 
 describe('law 7, lesson 19: an acknowledged commit is on stable storage', () => {
   it.each([

@@ -92,7 +92,7 @@ export class Transactions {
         // At another level two that remove the same old fences would collide.
         if (this.#stateIsolation) await connection.begin('READ COMMITTED');
         await connection.query(raise, parameters, lockTimeoutMs + answerTimeoutMs);
-        if (this.#stateIsolation) await connection.commit();
+        if (this.#stateIsolation && !(await connection.commit())) throw rolledBack();
       }),
     );
   }
@@ -105,7 +105,7 @@ export class Transactions {
     } catch (error) {
       throw await this.#doubted(connection, fence, error);
     }
-    if (!committed) throw new Failed(new Error('the transaction was rolled back'));
+    if (!committed) throw rolledBack();
   }
 
   /**
@@ -151,4 +151,8 @@ export class Transactions {
       throw translated(error, this.#settings.place);
     }
   }
+}
+
+function rolledBack(): Failed {
+  return new Failed(new Error('the transaction was rolled back'));
 }
