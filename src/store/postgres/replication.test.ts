@@ -1,9 +1,9 @@
 /** Law 7 where a commit waits for a standby, and somebody ends the waiting: on a server of the test's own, without one. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../../../test/support/postgres-cluster.ts';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
+import { until } from '../../../test/support/until.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
 import { postgres } from './index.ts';
@@ -21,7 +21,7 @@ async function standbys(names: string): Promise<void> {
   await ask(server, `ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
   await ask(server, 'SELECT pg_reload_conf()');
   if (names === '') return;
-  while (!(await probeWaits())) await sleep(5);
+  await until(probeWaits);
 }
 
 /** Whether a commit waits by now: another process of the server's takes the new setting in, when it comes to it. */
@@ -35,19 +35,14 @@ async function probeWaits(): Promise<boolean> {
     .catch(() => undefined)
     .finally(() => (probed.over = true));
   let waits = false;
-  while (!probed.over && !waits) waits = (await ask(server, `SELECT count(*)::int ${WAITING}`)) === 1;
+  while (!probed.over && !waits) waits = await isWaiting();
   if (waits) await ask(server, `SELECT pg_terminate_backend(pid) ${WAITING}`);
   await probe;
   await client.end().catch(() => undefined);
   return waits;
 }
 
-async function oneWaits(): Promise<void> {
-  for (let tries = 0; (await ask(server, `SELECT count(*)::int ${WAITING}`)) !== 1; tries += 1) {
-    if (tries > 2_000) throw new Error('nobody waits for a standby');
-    await sleep(5);
-  }
-}
+const isWaiting = async (): Promise<boolean> => (await ask(server, `SELECT count(*)::int ${WAITING}`)) === 1;
 
 const unknown = expect.objectContaining({
   code: 'StoreUnavailable',
@@ -61,13 +56,13 @@ it.each(['pg_cancel_backend', 'pg_terminate_backend'])(
     await log.append(commit('c0', event('NOTED')));
     await standbys('nobody');
     const sent = log.send(commit('c1', event('NOTED', user('u1'))));
-    await oneWaits();
+    await until(isWaiting);
     await Promise.all([expect(sent).rejects.toThrow(unknown), ask(server, `SELECT ${end}(pid) ${WAITING}`)]);
     // It is stored here, and anybody sees it.
     expect((await log.session.load([{ ...user('u1'), after: 0 }])).documents[0]?.head).toBe(1);
     let answered = false;
     const asked = log.session.ledger(['c1']).finally(() => (answered = true));
-    await oneWaits();
+    await until(isWaiting);
     expect(answered).toBe(false);
     await standbys('');
     expect(await asked).toHaveLength(1);
@@ -80,7 +75,7 @@ it('law 7: an exclusive section whose waiting for a standby was ended is not ack
   await standbys('nobody');
   const section = log.session.exclusive(async (by) => void (await log.append(commit('c1', event('NOTED')), { by })));
   void section.catch(() => undefined);
-  await oneWaits();
+  await until(isWaiting);
   await ask(server, `SELECT pg_cancel_backend(pid) ${WAITING}`);
   await expect(section).rejects.toThrow(unknown);
   await standbys('');

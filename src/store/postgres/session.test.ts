@@ -1,9 +1,9 @@
 /** What a session on a real server owes beyond the conformance suite. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testDatabase } from '../../../test/support/postgres.ts';
 import { Proxy } from '../../../test/support/proxy.ts';
+import { until } from '../../../test/support/until.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { postgres } from './index.ts';
@@ -15,13 +15,6 @@ const unavailable = (unknown: boolean) =>
     code: 'StoreUnavailable',
     details: unknown ? expect.objectContaining({ unknown: true }) : expect.not.objectContaining({ unknown: true }),
   });
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await what()); tries += 1) {
-    if (tries > 2_000) throw new Error('it never came to that');
-    await sleep(5);
-  }
-}
 
 let proxy: Proxy;
 let schemas = 0;

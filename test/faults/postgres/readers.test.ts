@@ -13,6 +13,7 @@ import { order, orderOf } from '../orders.ts';
 import { seeded } from '../seed.ts';
 import { followed, misread, type Followed } from './follow.ts';
 import { parts } from './load.ts';
+import { until } from '../../support/until.ts';
 
 const ROUNDS = 8;
 /** Pages that are read while a writer is held. */
@@ -22,10 +23,6 @@ const database = testDatabase();
 let proxy: Proxy;
 beforeEach(async () => void (proxy = await Proxy.to(Number(new URL(database.url).port))));
 afterEach(() => proxy.close());
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await what())) await sleep(5);
-}
 
 /** Pages on from where it was, without a pause, until it is told to stop. */
 class Reader {

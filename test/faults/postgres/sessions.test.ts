@@ -17,6 +17,7 @@ import { same } from '../../../src/testing/conformance/plain.ts';
 import { Chance } from '../../../src/testing/conformance/random.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 import { setting } from '../seed.ts';
 
 const RUNS = setting('TIDEMARK_RUNS', 3);
@@ -49,13 +50,6 @@ const database = testDatabase();
 const met: Record<string, number> = {};
 const meet = (what: string): number => (met[what] = (met[what] ?? 0) + 1);
 afterAll(() => void process.stdout.write(`sessions: ${JSON.stringify(met)}\n`));
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await what()); tries += 1) {
-    if (tries > 2_000) throw new Error('it never came to that');
-    await sleep(3);
-  }
-}
 
 /** Neither stale documents nor duplicates are answered in an order that the contract gives. */
 function inOrder(answer: Appended): Appended {

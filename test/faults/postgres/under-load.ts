@@ -2,6 +2,7 @@
  * Servers on one log in PostgreSQL under load, while a test does its worst to what is between them and their disk; and
  * what must be true afterwards.
  */
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { open, TidemarkError } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
@@ -99,6 +100,14 @@ export class UnderLoad {
     const said = (server: Server): Promise<unknown> =>
       Promise.race([server.heard(say, of(server.lines, say).length + count), server.heard('error')]);
     await Promise.all(this.#living.map(said));
+  }
+
+  /** Ends it, prints what it met under the name of what was done to it, and says that; nothing may be wrong. */
+  async endsSound(folder: string, done: string): Promise<Met> {
+    const { faults, met } = await this.ended(folder);
+    process.stdout.write(`${done}: ${JSON.stringify(met)}\n`);
+    assert.deepEqual(faults, []);
+    return met;
   }
 
   /** Lets the callers come to their ends and the readers to that of the log, and says what is wrong. */
