@@ -67,11 +67,13 @@ export function hashes(values: readonly string[]): Buffer {
 }
 
 /** Null instead of an array in which there is nothing else: what unnest() makes of it is the same. */
-export function orNull<T>(
-  values: readonly (T | undefined)[],
-  array: (values: readonly (T | undefined)[]) => Buffer,
-): Buffer | null {
-  return values.some((value) => value !== undefined) ? array(values) : null;
+export function int8sOrNull(values: readonly (number | undefined)[]): Buffer | null {
+  return values.some((value) => value !== undefined) ? int8s(values) : null;
+}
+
+/** The same. */
+export function textsOrNull(values: readonly (string | undefined)[]): Buffer | null {
+  return values.some((value) => value !== undefined) ? texts(values) : null;
 }
 
 export function texts(values: readonly (string | undefined)[]): Buffer {

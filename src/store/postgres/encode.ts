@@ -2,8 +2,9 @@
  * A batch as the parameters of `append_v1`: interned, so that each name and each document goes over the wire and is
  * looked up once, however often the batch speaks of it.
  */
+import { DocumentMap } from '../document-map.ts';
 import type { Batch, DocumentRef } from '../store.ts';
-import { booleans, hashes, int2s, int4s, int8s, orNull, texts } from './arrays.ts';
+import { booleans, hashes, int2s, int4s, int8s, int8sOrNull, texts, textsOrNull } from './arrays.ts';
 import type { KnownDocuments, Told } from './known.ts';
 
 /** What the answer is read by. */
@@ -37,7 +38,7 @@ class Places {
 
 /** The documents of a batch, with their places from 1. */
 class Documents {
-  readonly #collections = new Map<string, Map<string, number>>();
+  readonly #places = new DocumentMap<number>();
   readonly #names: Places;
   readonly collections: number[] = [];
   readonly refs: DocumentRef[] = [];
@@ -47,13 +48,11 @@ class Documents {
   }
 
   of(collection: string, id: string): number {
-    let places = this.#collections.get(collection);
-    if (places === undefined) this.#collections.set(collection, (places = new Map()));
-    const place = places.get(id);
+    const place = this.#places.get(collection, id);
     if (place !== undefined) return place;
     this.collections.push(this.#names.of(collection));
     this.refs.push({ collection, id });
-    places.set(id, this.refs.length);
+    this.#places.set(collection, id, this.refs.length);
     return this.refs.length;
   }
 }
@@ -113,20 +112,11 @@ export function encoded(
       latest === undefined ? null : String(latest),
       texts(names.names),
       int4s(documents.collections),
-      orNull(
-        documents.refs.map(({ id }, index) => (told[index] ? undefined : id)),
-        texts,
-      ),
+      textsOrNull(documents.refs.map(({ id }, index) => (told[index] ? undefined : id))),
       knows ? String(known.end.position) : null,
       knows ? Buffer.from(known.end.hash, 'hex') : null,
-      orNull(
-        told.map((one) => one?.document),
-        int8s,
-      ),
-      orNull(
-        told.map((one) => one?.head),
-        int8s,
-      ),
+      int8sOrNull(told.map((one) => one?.document)),
+      int8sOrNull(told.map((one) => one?.head)),
       String(attached),
       int4s(readDocuments),
       int8s(reads.map(({ version }) => bounded(version))),
@@ -135,28 +125,13 @@ export function encoded(
       texts(commits.map(({ command }) => command.id)),
       int4s(commandNames),
       hashes(commits.map(({ command }) => command.fingerprint)),
-      orNull(
-        commits.map(({ command }) => command.actor),
-        texts,
-      ),
-      orNull(
-        commits.map(({ command }) => command.correlation),
-        texts,
-      ),
-      orNull(
-        commits.map(({ command }) => command.causation),
-        texts,
-      ),
+      textsOrNull(commits.map(({ command }) => command.actor)),
+      textsOrNull(commits.map(({ command }) => command.correlation)),
+      textsOrNull(commits.map(({ command }) => command.causation)),
       int2s(commits.map(({ outcome }) => (outcome === 'succeeded' ? 0 : 1))),
       booleans(commits.map(({ final }) => final)),
-      orNull(
-        commits.map(({ reason }) => reason),
-        texts,
-      ),
-      orNull(
-        commits.map(({ details }) => details),
-        texts,
-      ),
+      textsOrNull(commits.map(({ reason }) => reason)),
+      textsOrNull(commits.map(({ details }) => details)),
       int8s(commits.map(({ time }) => bounded(time))),
       int4s(commits.map(({ events }) => events.length)),
       hashes(commits.map(({ digest }) => digest)),
