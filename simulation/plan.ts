@@ -20,7 +20,6 @@ export interface Plan {
   readonly actions: number;
   /** Documents that there are: few, so that commands meet. */
   readonly ids: readonly string[];
-  readonly exclusive: boolean;
   readonly limits: Partial<Limits>;
   /** Whether the first server knows every collection. */
   readonly fullFirst: boolean;
@@ -38,7 +37,6 @@ export function drawPlan(chance: Chance): Plan {
     clients: 1 + chance.below(5),
     actions: 4 + chance.below(10),
     ids: IDS.slice(0, 1 + chance.below(IDS.length)),
-    exclusive: !chance.once(4),
     limits: {
       triesMax: 1 + chance.below(4),
       batchCommitsMax: chance.pick([1, 2, 100]),

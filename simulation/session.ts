@@ -23,8 +23,6 @@ export interface Place {
   readonly machine: Machine;
   readonly scheduler: Scheduler;
   readonly weather: Weather;
-  /** Whether it lends its write lock. */
-  readonly exclusive: boolean;
   readonly meets: (what: string) => void;
 }
 
@@ -40,7 +38,7 @@ export function storeFor(owner: Owner, place: Place): Store {
   };
 }
 
-function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meets }: Place): Session {
+function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place): Session {
   const { log, journal } = machine;
   const { name } = owner;
   let closed = false;
@@ -86,7 +84,6 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, exclusive, meet
   };
 
   return {
-    capabilities: { exclusive },
     registry: () => ask('registry', [], () => log.registry),
     register: (collections) =>
       ask('register', [collections], () => {

@@ -40,11 +40,10 @@ export class World {
     this.machine = new Machine(this.scheduler, chance);
     this.weather = new Weather(plan.climate, chance);
     this.#plant = plant;
-    const { shape, exclusive, limits, troubles, climate } = plan;
+    const { shape, limits, troubles, climate } = plan;
     this.witness = new Witness({
       shape,
       doubts: this.machine.doubts,
-      contention: !exclusive,
       mayBe: {
         unavailable: Object.values(climate).some((once) => once > 0) || troubles.length > 0,
         overloaded: (limits.queueCommandsMax ?? 0) < 1_000,
@@ -68,8 +67,7 @@ export class World {
 
   storeFor(owner: Owner): Store {
     const { machine, scheduler, weather } = this;
-    const { exclusive } = this.plan;
-    const place: Place = { machine, scheduler, weather, exclusive, meets: (what) => this.trace.meets(what) };
+    const place: Place = { machine, scheduler, weather, meets: (what) => this.trace.meets(what) };
     const store = storeFor(owner, place);
     return this.#plant ? this.#plant(store, place) : store;
   }

@@ -28,7 +28,7 @@ export function judge(asked: Asked, result: RaceResult, { evidence, folded, veri
 
   const missing = told.filter(([id, said]) => !agrees(said, evidence.commands.get(id)));
   const extra = [...evidence.commands.keys()].filter((id) => !result.answers.told.has(id));
-  const unmade = told.filter(([, { reason }]) => reason === 'ERROR' || reason === 'CONTENTION');
+  const unmade = told.filter(([, { reason }]) => reason === 'ERROR');
   const answers = [
     ...missing.map(([id]) => `${id} was answered otherwise than the log says`),
     ...extra.map((id) => `${id} is in the log, but nobody was told`),

@@ -23,8 +23,6 @@ interface Expected {
 export interface Rules {
   readonly shape: DomainShape;
   readonly registered: ReadonlySet<string>;
-  /** Whether contention may be an outcome: only on a store that lends no write lock. */
-  readonly contention: boolean;
 }
 
 /** @throws LawBroken if the commit isn't what its call comes to at this place */
@@ -35,7 +33,6 @@ export function checkDecision(timeline: Timeline, rules: Rules, call: Call, logg
     const { changed } = timeline.at(call.release, collection, id);
     holds(5, changed <= version, () => `${where()} rests on ${collection} ${id} at ${version}, changed at ${changed}`);
   }
-  if (commit.reason === 'CONTENTION' && rules.contention) return;
   const reads = readsOf(timeline, rules.shape, call);
   const { time } = commit;
   // A document that can't be read is all that an error rests on.

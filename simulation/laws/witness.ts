@@ -13,10 +13,7 @@ import { checkReading } from './readings.ts';
 import type { Call, Logged, Reading } from './records.ts';
 import { Timeline } from './timeline.ts';
 
-export interface WitnessOptions extends Circumstances {
-  /** Whether contention may be an outcome: only on a store that lends no write lock. */
-  readonly contention: boolean;
-}
+export interface WitnessOptions extends Circumstances {}
 
 export class Witness {
   readonly #options: WitnessOptions;
@@ -58,12 +55,7 @@ export class Witness {
     same(9, commit.hash, link, () => `the hash of ${where()}`);
     this.#checkAttachments(logged, registered);
     const call = this.#checkIdentity(logged);
-    checkDecision(
-      timeline,
-      { shape: this.#options.shape, registered, contention: this.#options.contention },
-      call,
-      logged,
-    );
+    checkDecision(timeline, { shape: this.#options.shape, registered }, call, logged);
     this.#keeps(logged);
   }
 

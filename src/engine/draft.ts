@@ -9,16 +9,7 @@ import {
   UpcastFailed,
 } from '../errors.ts';
 import type { CommandDefinition } from '../model/command.ts';
-import {
-  contended,
-  decide,
-  errored,
-  foresee,
-  type Asked,
-  type Deciding,
-  type Decision,
-  type Rules,
-} from '../model/decide.ts';
+import { decide, errored, foresee, type Asked, type Deciding, type Decision, type Rules } from '../model/decide.ts';
 import { readOf, type AnyRef, type Read } from '../model/reads.ts';
 import { commitDigest } from '../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../store/store.ts';
@@ -52,8 +43,6 @@ export interface Drafted {
 export interface DraftOptions {
   /** Bring cached documents up to date first. */
   readonly fresh: boolean;
-  /** Others outran these commands this often: record that instead of deciding. */
-  readonly contendedAfter?: number | undefined;
 }
 
 interface Started {
@@ -75,7 +64,7 @@ export async function draftBatch(
   core: Core,
   io: Pick<Session, 'load'>,
   entries: readonly Entry[],
-  { fresh, contendedAfter }: DraftOptions,
+  { fresh }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher } = core.membership;
   const rules: Rules = { events: core.events, attacher, limits: core.limits };
@@ -83,16 +72,14 @@ export async function draftBatch(
   const working = new WorkingSet(core, io, fresh);
   const started: Started[] = [];
   for (const entry of entries) {
-    const one = start(entry, time, rules, contendedAfter);
+    const one = start(entry, time, rules);
     if (one) started.push(one);
   }
-  if (contendedAfter === undefined) {
-    await fetchAhead(core, working, started, rules);
-    // What came in is newer than the time to decide at: a decision is never made before what it rests on.
-    if (core.watermark.seen.recordedAt > time) {
-      const left = started.map(({ entry }) => entry);
-      return { batch: undefined, working, drafted: [], reads: [], conflicts: [], left };
-    }
+  await fetchAhead(core, working, started, rules);
+  // What came in is newer than the time to decide at: a decision is never made before what it rests on.
+  if (core.watermark.seen.recordedAt > time) {
+    const left = started.map(({ entry }) => entry);
+    return { batch: undefined, working, drafted: [], reads: [], conflicts: [], left };
   }
 
   const drafted: Drafted[] = [];
@@ -108,7 +95,7 @@ export async function draftBatch(
     const rests: Working[] = [];
     let decision: Decision;
     try {
-      const ground = contendedAfter === undefined ? groundOf(entry, working, rests) : 'unchanged';
+      const ground = groundOf(entry, working, rests);
       if (ground === 'tentative') left.push(entry);
       else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
       if (ground !== 'unchanged') continue;
@@ -154,13 +141,10 @@ export async function draftBatch(
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
-function start(entry: Entry, time: number, rules: Rules, contendedAfter: number | undefined): Started | undefined {
+function start(entry: Entry, time: number, rules: Rules): Started | undefined {
   const { command, facts, input } = entry.request;
   const asked: Asked = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
   const deciding = decide(asked, rules);
-  if (contendedAfter !== undefined) {
-    return { entry, asked, deciding, first: { done: true, value: contended(asked, contendedAfter, rules) } };
-  }
   try {
     return { entry, asked, deciding, first: deciding.next() };
   } catch (error) {

@@ -20,9 +20,8 @@ import { settle, takeIn } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
 const IN_DOUBT_TRIES_MAX = 3;
-/** Without a write lock to hold: the longest pause between two tries, in milliseconds, and how many there are. */
-const BACKOFF_MAX_MS = 100;
-const UNLOCKED_TRIES_MAX = 100;
+/** The longest pause before that, in milliseconds. */
+const PAUSE_MAX_MS = 100;
 /**
  * A refusal for so many stale documents says that others write to what is cached here: for so many batches it is then
  * brought up to date before deciding. Two busy servers on one file would be refused at nearly every batch otherwise.
@@ -110,16 +109,11 @@ export class Executor {
     let rest = entries;
     let inDoubt = 0;
     for (let tries = 1; rest.length > 0; tries += 1) {
-      const last = tries >= limits.triesMax;
       try {
-        let attempt: Attempt;
-        if (last && session.capabilities.exclusive) {
-          attempt = await this.#lastTry(rest);
-        } else {
-          if (last) await runtime.sleep(runtime.random() * Math.min(BACKOFF_MAX_MS, 2 ** (tries - limits.triesMax)));
-          const contendedAfter = last && tries > UNLOCKED_TRIES_MAX ? tries : undefined;
-          attempt = await this.#attempt(session, rest, { fresh: this.#fresh > 0, contendedAfter });
-        }
+        const attempt =
+          tries < limits.triesMax
+            ? await this.#attempt(session, rest, { fresh: this.#fresh > 0 })
+            : await this.#lastTry(rest);
         if (attempt.stored) {
           const { draft, receipt } = attempt.stored;
           await this.#confirm(draft, receipt);
@@ -131,7 +125,7 @@ export class Executor {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
         if (!isInDoubt(error)) throw error;
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
-        await runtime.sleep(runtime.random() * BACKOFF_MAX_MS);
+        await runtime.sleep(runtime.random() * PAUSE_MAX_MS);
       }
     }
   }

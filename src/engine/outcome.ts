@@ -6,14 +6,12 @@ import type { CommitFacts } from '../store/store.ts';
 import type { RecordedEvent } from './recorded.ts';
 
 interface Settled<Event> {
-  /** What was recorded, at least one. Empty only if `archived`. */
+  /** What was recorded, at least one. */
   readonly events: readonly RecordedEvent<Event>[];
   /** The position of the last of them. */
   readonly position: number;
   /** Whether it was answered from the ledger: the command had been executed before. */
   readonly replayed: boolean;
-  /** Whether its events have been removed from the log since. */
-  readonly archived: boolean;
 }
 
 /** The command did what was asked. */
@@ -27,8 +25,8 @@ export interface Succeeded<Event> extends Settled<Event> {
 /** The command was refused, and that is recorded. */
 export interface Failed<Reason extends string> extends Settled<AnyEvent> {
   readonly status: 'failed';
-  /** The reason given to `failure`; `ERROR` if the command's code went wrong, `CONTENTION` if others outran it. */
-  readonly reason: Reason | 'ERROR' | 'CONTENTION';
+  /** The reason given to `failure`; `ERROR` if the command's code went wrong. */
+  readonly reason: Reason | 'ERROR';
   // eslint-disable-next-line typescript/no-explicit-any -- as given to `failure`
   readonly details: { readonly [field: string]: any };
   /** Whether the same id may be sent again: the outcome isn't final. */
@@ -64,7 +62,7 @@ export function outcomeOf(
 ): Outcome {
   Object.freeze(events);
   if (commit.outcome === 'succeeded') {
-    return Object.freeze({ status: 'succeeded', events, position, replayed, archived: false });
+    return Object.freeze({ status: 'succeeded', events, position, replayed });
   }
   return Object.freeze({
     status: 'failed',
@@ -74,6 +72,5 @@ export function outcomeOf(
     events,
     position,
     replayed,
-    archived: false,
   });
 }

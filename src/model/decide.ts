@@ -177,11 +177,6 @@ export function errored(asked: Asked, error: unknown, rules: Rules): Decision {
   return system('$ERRORED', 'ERROR', asked, describeError(error), rules, error);
 }
 
-/** What a command comes to that others outran every time. */
-export function contended(asked: Asked, tries: number, rules: Rules): Decision {
-  return system('$CONTENDED', 'CONTENTION', asked, { tries }, rules);
-}
-
 function system(type: string, reason: string, asked: Asked, details: object, rules: Rules, error?: unknown): Decision {
   const event = makeUncheckedEvent({ type, command: asked.command.name, reason, ...details }, rules);
   const decision = {

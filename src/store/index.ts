@@ -16,7 +16,6 @@ export {
 export type {
   Appended,
   Batch,
-  Capabilities,
   CollectionEntry,
   CommandFacts,
   Commit,

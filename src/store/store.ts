@@ -29,9 +29,6 @@ export interface Store {
 
 /** An open log. Its methods may be called at any time; what they promise holds whatever other sessions do. */
 export interface Session {
-  /** What this engine can do beyond the duties of all. */
-  readonly capabilities: Capabilities;
-
   /** The registered collections, ordered by name, and the registry's generation (0 for a new log). */
   registry(): Promise<Registry>;
 
@@ -63,7 +60,6 @@ export interface Session {
    * Runs `work` with the write lock of the log held: what it loads can't move until it has appended. What it appended
    * is on stable storage when the returned promise resolves, not before; if `work` throws, nothing is stored, nor if an
    * `append` in it threw, whatever `work` made of that. Readers don't wait for it. `work` must use `locked` alone: an `append` of the session itself would wait for `work` to end.
-   * Only where `capabilities.exclusive`.
    */
   exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T>;
 
@@ -118,11 +114,6 @@ export interface Session {
 
 /** What runs under the write lock. */
 export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger'>;
-
-export interface Capabilities {
-  /** Whether {@link Session.exclusive} works. Without it the engine retries with jitter and may end in `CONTENTION`. */
-  readonly exclusive: boolean;
-}
 
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 

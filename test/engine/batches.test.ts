@@ -2,7 +2,7 @@
 import { domain, failure, open, type, type Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { expect, test, vi } from 'vitest';
-import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
+import { buyService, createService, parts, services, viewService } from '../support/market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 
 const counter = domain({
@@ -270,48 +270,6 @@ onEveryStore('batches', (makeStore) => {
     expect(await collect(again.events())).toHaveLength(1);
   });
 });
-
-test('a store without a write lock to hold: contention that outlasts everything is recorded, and may be tried again', async () => {
-  // Every append but that of what came of it meets a document that has just moved.
-  const base = memory();
-  const rival = await open({ store: base, ...parts });
-  await rival.execute(createService, { service_id: 's1', quantity: 1_000 });
-  let rivals = true;
-  const store: Store = {
-    name: 'without lock',
-    open: async () => {
-      const session = await base.open();
-      return new Proxy(session, {
-        get: (target, name) => {
-          if (name === 'capabilities') return { exclusive: false };
-          if (name === 'append') {
-            return async (batch: Parameters<typeof target.append>[0]) => {
-              if (rivals && batch.reads.length > 0)
-                await rival.execute(buyService, { service_id: 's1', buyer_id: 'rival' });
-              return target.append(batch);
-            };
-          }
-          const value: unknown = Reflect.get(target, name, target);
-          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        },
-      });
-    },
-  };
-  await using app = await open({ store, ...parts, limits: { triesMax: 2 } });
-  const seen = await app.get(users, 'nobody');
-  const input = { service_id: 's1', buyer_id: 'me' };
-  const outcome = await app.execute(buyService, input, { id: 'c1', unchanged: [seen] });
-  expect(outcome).toMatchObject({
-    status: 'failed',
-    reason: 'CONTENTION',
-    retryable: true,
-    events: [{ event: { type: '$CONTENDED', command: 'BUY_SERVICE' }, attachments: [] }],
-  });
-  rivals = false;
-  expect(await app.execute(buyService, input, { id: 'c1' })).toMatchObject({ status: 'succeeded', replayed: false });
-  expect((await app.verify()).problems).toEqual([]);
-  await rival.close();
-}, 30_000);
 
 test('viewing and failing need no document', async () => {
   await using app = await open({ store: memory(), ...parts });

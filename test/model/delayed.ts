@@ -12,7 +12,6 @@ export function delayed(session: Session, turns: () => number): Session {
     };
   };
   return {
-    capabilities: session.capabilities,
     registry: after(session.registry),
     register: after(session.register),
     append: after(session.append),

@@ -18,7 +18,6 @@ function scripted(first: Store, script: (sound: () => Session, to: (store: Store
       const calls = script(() => sound, to);
       return new Proxy({} as Session, {
         get: (_, name: keyof Session) => {
-          if (name === 'capabilities') return sound.capabilities;
           // A promise asks whether it has a `then`.
           return calls[name] ?? (sound[name] as (() => unknown) | undefined)?.bind(sound);
         },

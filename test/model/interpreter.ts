@@ -68,7 +68,6 @@ class Interpreter {
     this.#witness = new Witness({
       shape: plan.shape,
       doubts: new Set(),
-      contention: !peek.capabilities.exclusive,
       mayBe: {
         unavailable: false,
         overloaded: plan.servers.some(({ limits }) => (limits.queueCommandsMax ?? 0) < 100),

@@ -26,7 +26,7 @@ paid.lines[0]!.qty = 2;
 const app = await open({ store: memory(), collections: [users, services], commands: [buyService, reprice] });
 const outcome = await app.execute(buyService, { service_id: 's1', buyer_id: 'b1' }, { id: 'c1' });
 if (outcome.status === 'failed') {
-  same<typeof outcome.reason, 'UNKNOWN_SERVICE' | 'SOLD_OUT' | 'ERROR' | 'CONTENTION'>(true);
+  same<typeof outcome.reason, 'UNKNOWN_SERVICE' | 'SOLD_OUT' | 'ERROR'>(true);
   same<typeof outcome.retryable, boolean>(true);
   same<(typeof outcome.events)[number]['event'], AnyEvent>(true);
 } else {

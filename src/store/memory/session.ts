@@ -6,7 +6,6 @@ import { Closed } from '../../errors.ts';
 import type {
   Appended,
   Batch,
-  Capabilities,
   CollectionEntry,
   CommitRange,
   DocumentHead,
@@ -47,7 +46,6 @@ interface Section {
 }
 
 export class MemorySession implements Session {
-  readonly capabilities: Capabilities = Object.freeze({ exclusive: true });
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #waiters: Waiters;

@@ -70,7 +70,6 @@ function tables(schema: string) {
 }
 
 export class PostgresSession implements Session {
-  readonly capabilities = Object.freeze({ exclusive: true });
   readonly #transactions: Transactions;
   readonly #settings: SessionSettings;
   readonly #schema: string;

@@ -77,7 +77,6 @@ function tables(database: DatabaseSync, bounds: CacheBounds) {
 type Tables = ReturnType<typeof tables>;
 
 export class SqliteSession implements Session {
-  readonly capabilities = { exclusive: true };
   readonly #options: SessionOptions;
   readonly #queue = new Queue();
   readonly #turns = new Turns();

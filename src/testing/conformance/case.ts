@@ -38,10 +38,3 @@ export function onLog(law: Law, name: string, use: (log: TestLog) => Promise<voi
     },
   };
 }
-
-/** A case for engines that can run work under the write lock; others pass it without doing anything. */
-export function onExclusiveLog(law: Law, name: string, use: (log: TestLog) => Promise<void>): ConformanceCase {
-  return onLog(law, name, async (log) => {
-    if (log.session.capabilities.exclusive) await use(log);
-  });
-}

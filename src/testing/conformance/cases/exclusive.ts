@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
 import type { Locked } from '../../../store/store.ts';
 import { above, at, COLLECTIONS, commit, event, notFinal, range, service, user } from '../batches.ts';
-import { onExclusiveLog } from '../case.ts';
+import { onLog } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
 import { same, throwsCode } from '../plain.ts';
@@ -29,23 +29,19 @@ async function givenUp(log: TestLog, work: (locked: Locked) => Promise<void>): P
 }
 
 export const exclusiveCases = [
-  onExclusiveLog(
-    7,
-    'what was appended is stored when the promise resolves, and the work’s result comes back',
-    async (log) => {
-      const other = await log.open();
-      const result = await log.session.exclusive(async (by) => {
-        const { versions } = await log.append(commit('c1', event('BOUGHT', user('u1'), user('u2'))), { by });
-        return { versions };
-      });
-      same(result, { versions: [1, 1] });
-      same([await log.head(user('u2'), other), (await other.ledger(['c1'])).length], [1, 1]);
-      same(await log.session.exclusive(() => Promise.resolve(undefined)), undefined);
-      same((await log.append(commit('c2', event('NOTED', user('u1'))), { by: other })).versions, [2]);
-    },
-  ),
+  onLog(7, 'what was appended is stored when the promise resolves, and the work’s result comes back', async (log) => {
+    const other = await log.open();
+    const result = await log.session.exclusive(async (by) => {
+      const { versions } = await log.append(commit('c1', event('BOUGHT', user('u1'), user('u2'))), { by });
+      return { versions };
+    });
+    same(result, { versions: [1, 1] });
+    same([await log.head(user('u2'), other), (await other.ledger(['c1'])).length], [1, 1]);
+    same(await log.session.exclusive(() => Promise.resolve(undefined)), undefined);
+    same((await log.append(commit('c2', event('NOTED', user('u1'))), { by: other })).versions, [2]);
+  }),
 
-  onExclusiveLog(2, 'nothing is stored if the work throws, and the error comes through', async (log) => {
+  onLog(2, 'nothing is stored if the work throws, and the error comes through', async (log) => {
     await log.append([commit('c1', event('BOUGHT', user('u1'))), notFinal('c2')]);
     await givenUp(log, async () => {});
     await givenUp(log, async (by) => {
@@ -66,7 +62,7 @@ export const exclusiveCases = [
     same(await log.session.check(), []);
   }),
 
-  onExclusiveLog(2, 'nobody sees what was appended before the work is done', async (log) => {
+  onLog(2, 'nobody sees what was appended before the work is done', async (log) => {
     const [session, other] = await log.sessions(2);
     await log.append([commit('c1', event('BOUGHT', user('u1'))), notFinal('c2')]);
     const before = await everything(session!);
@@ -93,7 +89,7 @@ export const exclusiveCases = [
     }
   }),
 
-  onExclusiveLog(5, 'other writers wait until the work is done', async (log) => {
+  onLog(5, 'other writers wait until the work is done', async (log) => {
     const [session, other] = await log.sessions(2);
     await log.append(commit('c0', event('CREATED', service('s1'))));
     const reads = [at(service('s1'), 1)];
@@ -121,7 +117,7 @@ export const exclusiveCases = [
     same(answered.sort(), ['exclusive', 'refused', 'refused']);
   }),
 
-  onExclusiveLog(5, 'read, decide and append under the lock is never refused, however many race', async (log) => {
+  onLog(5, 'read, decide and append under the lock is never refused, however many race', async (log) => {
     const sessions = await log.sessions(4);
     await Promise.all(
       range(1, 24).map((n) =>
@@ -137,30 +133,26 @@ export const exclusiveCases = [
     same([await log.head(service('s1')), (await log.session.commits({ limit: 100 })).length], [24, 24]);
   }),
 
-  onExclusiveLog(
-    1,
-    'the same answers are given under the lock, and a refused batch may be decided again there',
-    async (log) => {
-      await log.append([commit('c1', event('CREATED', service('s1'))), commit('c2', event('BOUGHT', service('s1')))]);
-      await log.session.exclusive(async (by) => {
-        same(await by.registry(), { generation: log.generation, collections: COLLECTIONS });
-        const batch = [commit('c2', event('NOTED')), commit('c3', event('BOUGHT', service('s1')))];
-        const { stale, duplicates } = await log.refuse(batch, { by, reads: [at(service('s1'), 1)] });
-        same([stale.map(({ id, head }) => [id, head]), duplicates], [[['s1', 2]], ['c2']]);
-        same(
-          (await by.ledger(['c2', 'c3'])).map(({ command }) => command.id),
-          ['c2'],
-        );
-        same((await log.send(batch, { by, seen: { position: 9, hash: 'a'.repeat(64) } })).status, 'diverged');
-        same((await log.send(batch, { by, generation: 99 })).status, 'behind');
-        const { versions, heads } = await log.append(batch[1]!, { by, reads: [at(service('s1'), 2)] });
-        same([versions, heads], [[3], [2]]);
-      });
-      same(await log.head(service('s1')), 3);
-    },
-  ),
+  onLog(1, 'the same answers are given under the lock, and a refused batch may be decided again there', async (log) => {
+    await log.append([commit('c1', event('CREATED', service('s1'))), commit('c2', event('BOUGHT', service('s1')))]);
+    await log.session.exclusive(async (by) => {
+      same(await by.registry(), { generation: log.generation, collections: COLLECTIONS });
+      const batch = [commit('c2', event('NOTED')), commit('c3', event('BOUGHT', service('s1')))];
+      const { stale, duplicates } = await log.refuse(batch, { by, reads: [at(service('s1'), 1)] });
+      same([stale.map(({ id, head }) => [id, head]), duplicates], [[['s1', 2]], ['c2']]);
+      same(
+        (await by.ledger(['c2', 'c3'])).map(({ command }) => command.id),
+        ['c2'],
+      );
+      same((await log.send(batch, { by, seen: { position: 9, hash: 'a'.repeat(64) } })).status, 'diverged');
+      same((await log.send(batch, { by, generation: 99 })).status, 'behind');
+      const { versions, heads } = await log.append(batch[1]!, { by, reads: [at(service('s1'), 2)] });
+      same([versions, heads], [[3], [2]]);
+    });
+    same(await log.head(service('s1')), 3);
+  }),
 
-  onExclusiveLog(
+  onLog(
     'contract',
     'a clock that is ahead is an error under the lock too, and the lock is free after it',
     async (log) => {
@@ -175,7 +167,7 @@ export const exclusiveCases = [
     },
   ),
 
-  onExclusiveLog('contract', 'the lock is free after each piece of work, whether it succeeded or not', async (log) => {
+  onLog('contract', 'the lock is free after each piece of work, whether it succeeded or not', async (log) => {
     const [session, other] = await log.sessions(2);
     for (const n of range(1, 5)) {
       const by = n % 2 === 0 ? session! : other!;
@@ -192,7 +184,7 @@ export const exclusiveCases = [
     same(await log.head(user('u1')), 4);
   }),
 
-  onExclusiveLog(2, 'nothing is stored after an append that threw, though the work went on', async (log) => {
+  onLog(2, 'nothing is stored after an append that threw, though the work went on', async (log) => {
     await log.append(commit('c1', event('BOUGHT', user('u1'))));
     const late = commit('c3', event('NOTED'), { time: Date.now() + CLOCK_AHEAD_MAX_MS + 60_000 });
     const { end } = log;
@@ -210,7 +202,7 @@ export const exclusiveCases = [
     same((await log.append(commit('c2', event('NOTED', user('u1'), service('new'))))).versions, [2, 1]);
   }),
 
-  onExclusiveLog(4, 'a new collection waits until the work is done', async (log) => {
+  onLog(4, 'a new collection waits until the work is done', async (log) => {
     const [session, other] = await log.sessions(2);
     const late = { name: 'late', definition: 1, key: { fields: ['id'] } };
     let registering: Promise<void> | undefined;
@@ -226,7 +218,7 @@ export const exclusiveCases = [
     same(await session!.registry(), { generation: log.generation, collections: COLLECTIONS });
   }),
 
-  onExclusiveLog('contract', 'nothing can be done under the lock once the work is over', async (log) => {
+  onLog('contract', 'nothing can be done under the lock once the work is over', async (log) => {
     const kept: Locked[] = [await log.session.exclusive(async (by) => by)];
     const failed = log.session.exclusive(async (by) => {
       kept.push(by);

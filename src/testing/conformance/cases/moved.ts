@@ -7,7 +7,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { MOVED_MS } from '../../../store/store.ts';
 import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
-import { onExclusiveLog, onLog } from '../case.ts';
+import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
 import { same, throwsCode } from '../plain.ts';
 
@@ -119,39 +119,35 @@ export const movedCases = [
     for (const one of waiting) same(await told(one.end), end);
   }),
 
-  onExclusiveLog(
-    2,
-    'what an exclusive section appends wakes nobody before it is done, nor if it is undone',
-    async (log) => {
-      const [session, other] = await log.sessions(2);
-      await log.append(noted('c1'));
-      const { end } = log;
-      const waiting = [session!, other!].map((one) => waitingAt(one, end));
-      const stillAsleep = async (): Promise<void> => {
-        await quiet();
-        assert(!waiting.some(({ over }) => over), 'woken by what is not stored');
-      };
-      const given = new Error('given up');
-      await assert.rejects(
-        session!.exclusive(async (by) => {
-          await log.append([noted('c2'), noted('c3')], { by });
-          // Also those who come while it is under way.
-          waiting.push(waitingAt(other!, end), waitingAt(session!, end));
-          await stillAsleep();
-          throw given;
-        }),
-        given,
-      );
-      await stillAsleep();
-      log.end = end;
-      const result = await session!.exclusive(async (by) => {
-        const stored = await log.append(noted('c2'), { by });
+  onLog(2, 'what an exclusive section appends wakes nobody before it is done, nor if it is undone', async (log) => {
+    const [session, other] = await log.sessions(2);
+    await log.append(noted('c1'));
+    const { end } = log;
+    const waiting = [session!, other!].map((one) => waitingAt(one, end));
+    const stillAsleep = async (): Promise<void> => {
+      await quiet();
+      assert(!waiting.some(({ over }) => over), 'woken by what is not stored');
+    };
+    const given = new Error('given up');
+    await assert.rejects(
+      session!.exclusive(async (by) => {
+        await log.append([noted('c2'), noted('c3')], { by });
+        // Also those who come while it is under way.
+        waiting.push(waitingAt(other!, end), waitingAt(session!, end));
         await stillAsleep();
-        return stored;
-      });
-      for (const one of waiting) same(await told(one.end), result.end);
-    },
-  ),
+        throw given;
+      }),
+      given,
+    );
+    await stillAsleep();
+    log.end = end;
+    const result = await session!.exclusive(async (by) => {
+      const stored = await log.append(noted('c2'), { by });
+      await stillAsleep();
+      return stored;
+    });
+    for (const one of waiting) same(await told(one.end), result.end);
+  }),
 
   onLog('contract', 'whoever is told to give up does, with the reason given, and the others wait on', async (log) => {
     await log.append(noted('c1'));

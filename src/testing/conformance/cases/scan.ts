@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { PAGE_BYTES_MAX, PAGE_ROWS_MAX } from '../../../store/store.ts';
 import type { DocumentRef, DocumentVersion, ScannedEvent, Session } from '../../../store/store.ts';
 import { commit, event, range, service, user } from '../batches.ts';
-import { onExclusiveLog, onLog } from '../case.ts';
+import { onLog } from '../case.ts';
 import { allEvents } from '../log.ts';
 import type { TestLog } from '../log.ts';
 import { same } from '../plain.ts';
@@ -100,7 +100,7 @@ export const scanCases = [
     same(pages, [[1], [2], [3], [4]]);
   }),
 
-  onExclusiveLog(2, 'a scan doesn’t see what an open exclusive section has appended', async (log) => {
+  onLog(2, 'a scan doesn’t see what an open exclusive section has appended', async (log) => {
     await twenty(log);
     const seen = await log.session.exclusive(async (locked) => {
       await locked.append(log.batch(commit('open', [event('NOTED', user('u1'))])));

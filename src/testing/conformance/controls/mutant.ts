@@ -21,7 +21,6 @@ export interface Mutant {
 /** A session as a plain object: one keeps its state to itself, so its methods can't be lent to another by name alone. */
 export function whole(session: Session): Session {
   return {
-    capabilities: session.capabilities,
     registry: () => session.registry(),
     register: (collections) => session.register(collections),
     append: (batch) => session.append(batch),
