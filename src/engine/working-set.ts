@@ -18,7 +18,7 @@ export interface Working {
   readonly stored: Folded;
   /** After the commits of the batch so far. */
   now: Folded;
-  /** Whether a commit of the batch rests on it. */
+  /** Whether a commit of the batch rests on it: it was read, or what it is made something go wrong. */
   read: boolean;
   /** What keeps it from being folded. */
   error: unknown;
@@ -90,21 +90,27 @@ export class WorkingSet {
     }
   }
 
-  /** Takes in the events of a commit. @throws ReducerFailed, and nothing has changed then, if one can't be folded */
+  /**
+   * Takes in the events of a commit. A document that can't take one in decides what comes of the command, so the batch
+   * rests on it: it may have come from the cache, for a neighbour, and have moved since.
+   *
+   * @throws ReducerFailed, and no document has changed then, if one can't be folded
+   */
   commit(events: readonly MadeEvent[], time: number): void {
     const before: { readonly working: Working; readonly now: Folded }[] = [];
-    try {
-      for (const { event, attachments } of events) {
-        for (const ref of attachments) {
-          const working = this.find(ref);
-          if (!working || working.error !== undefined) continue;
-          before.push({ working, now: working.now });
+    for (const { event, attachments } of events) {
+      for (const ref of attachments) {
+        const working = this.find(ref);
+        if (!working || working.error !== undefined) continue;
+        before.push({ working, now: working.now });
+        try {
           working.now = reduce(working.collection, working.id, working.now, event, time);
+        } catch (error) {
+          for (const { working, now } of before.reverse()) working.now = now;
+          working.read = true;
+          throw error;
         }
       }
-    } catch (error) {
-      for (const { working, now } of before.reverse()) working.now = now;
-      throw error;
     }
     for (const made of events) {
       const pending = { made, time };
@@ -132,7 +138,9 @@ export class WorkingSet {
         working.now = reduce(collection, id, working.now, made.event, time);
       }
     } catch (caught) {
+      // Whoever asked for it is told so: that rests on it as much as what is decided on it.
       working.error = caught;
+      working.read = true;
     }
     this.#pending.delete(collection.name, id);
   }
