@@ -109,18 +109,48 @@ describe('freezeJson', () => {
     expect(() => value.a.b.push({ c: 2 })).toThrow(TypeError);
   });
 
-  test('skips what is frozen already, but for what was frozen on its surface only', () => {
-    const deep = Object.freeze({ list: Object.freeze([Object.freeze({ open: 1 })]) });
+  test('skips what it has frozen itself', () => {
+    const list = [{ open: 1 }];
     let looked = 0;
-    const watched = new Proxy(deep.list, {
+    const watched = new Proxy(list, {
       get: (target, name) => ((looked += 1), Reflect.get(target, name) as unknown),
     });
-    expect(freezeJson({ deep: Object.freeze({ list: watched }) })).toBeUndefined();
+    expect(freezeJson({ list: watched })).toBeUndefined();
+    expect(looked).toBeGreaterThan(0);
+    looked = 0;
+    expect(freezeJson({ list: watched, more: 1 })).toBeUndefined();
     expect(looked).toBe(0);
-    const shallow = Object.freeze({ list: [{ open: 1 }] });
-    expect(freezeJson({ shallow })).toBeUndefined();
-    expect(Object.isFrozen(shallow.list) && Object.isFrozen(shallow.list[0])).toBe(true);
-    expect(freezeJson(Object.freeze({ at: new Date(0) }))?.path).toBe('at');
+  });
+
+  test('trusts nothing that arrives frozen: neither to be frozen further in, nor to be plain', () => {
+    const lines = Object.freeze(Array.from({ length: 100 }, (_, n) => ({ n })));
+    expect(freezeJson(Object.freeze({ lines }))).toBeUndefined();
+    expect(lines.every((line) => Object.isFrozen(line))).toBe(true);
+    const late = Object.freeze([...Array.from({ length: 50 }, (_, n) => n), NaN]);
+    expect(freezeJson(late)?.path).toBe('[50]');
+    for (const value of [
+      new Date(0),
+      new Map([[1, 1]]),
+      /x/,
+      new (class Point {
+        x = 1;
+      })(),
+    ]) {
+      expect(freezeJson(Object.freeze(value))).toBeDefined();
+      const within = Object.freeze({ deep: Object.freeze([Object.freeze({ value: Object.freeze(value) })]) });
+      expect(freezeJson(within)?.path).toBe('deep[0].value');
+      // Nor the second time, when it is frozen by this.
+      expect(freezeJson(within)?.path).toBe('deep[0].value');
+    }
+  });
+
+  test('walks what is shared once, also where something is wrong with it', () => {
+    let shared: object = { at: new Date(0) };
+    for (let level = 0; level < 60; level += 1) shared = { one: shared, other: shared };
+    expect(freezeJson(shared)?.problem).toBe('an instance of Date is not plain JSON');
+    const cycle: Record<string, unknown> = {};
+    for (let field = 0; field < 20; field += 1) cycle[`f${field}`] = cycle;
+    expect(freezeJson(cycle)?.problem).toContain('a cycle');
   });
 
   test('goes on after a fault, and does not follow a cycle for ever', () => {

@@ -153,15 +153,31 @@ export function describeFault(fault: Fault): string {
 }
 
 /**
- * Freezes a plain JSON value deeply, in place, and finds what in it isn't plain JSON (which is left as it is). What is
- * frozen already is skipped, so that freezing a state of which one field changed costs that field. Undefined fields are
- * let through, as a reducer's way of removing one.
+ * What was found to be plain and frozen here, so that freezing a state of which one field changed costs that field.
+ * Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
+ */
+const sound = new WeakSet<object>();
+
+/**
+ * Parts are remembered, since the next state often has them too. A whole state is rarely seen again: one of fewer fields,
+ * all scalars, is looked at faster than it is remembered.
+ */
+const REMEMBERED_FIELDS_MIN = 16;
+
+// Of the walk under way: what isn't plain, so that it is walked once, however often it is shared, or holds itself.
+let faulty: Map<object, Fault> | undefined;
+
+/**
+ * Freezes a plain JSON value deeply, in place, and finds what in it isn't plain JSON (which is left as it is). What was
+ * frozen here before is skipped. Undefined fields are let through, as a reducer's way of removing one.
  */
 export function freezeJson(value: unknown): Fault | undefined {
   try {
     return freezeIn(value, 0);
   } catch (cause) {
     return here(`looking at it threw ${thrown(cause)}`);
+  } finally {
+    faulty = undefined;
   }
 }
 
@@ -187,39 +203,37 @@ function freezeIn(value: unknown, depth: number): Fault | undefined {
   if (typeof value !== 'object' || value === null) {
     return value === undefined || typeof value === 'string' ? undefined : scalarFault(value);
   }
-  if (Object.isFrozen(value) && !isShallow(value)) return undefined;
+  if (sound.has(value)) return undefined;
   if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
   if (!isPlain(value)) return instanceFault(value);
+  const known = faulty?.get(value);
+  if (known) return known;
   let first: Fault | undefined;
+  let fields = 0;
+  let parts = 0;
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index += 1) {
-      const item: unknown = value[index];
+    for (; fields < value.length; fields += 1) {
+      const item: unknown = value[fields];
       const fault = item === undefined ? here('undefined in an array') : freezeIn(item, depth + 1);
-      if (fault) first ??= at(`[${index}]`, fault);
+      if (fault) first ??= at(`[${fields}]`, fault);
       // An array may have 2^32 holes, and be made in no time.
       if (item === undefined) break;
+      if (typeof item === 'object' && item !== null) parts += 1;
     }
   } else {
     for (const field in value) {
       if (!Object.hasOwn(value, field)) continue;
-      const fault = freezeIn((value as Record<string, unknown>)[field], depth + 1);
+      const item = (value as Record<string, unknown>)[field];
+      const fault = freezeIn(item, depth + 1);
       if (fault) first ??= at(field, fault);
+      fields += 1;
+      if (typeof item === 'object' && item !== null) parts += 1;
     }
   }
   Object.freeze(value);
+  if (first) (faulty ??= new Map()).set(value, first);
+  else if (depth > 0 || parts > 0 || fields >= REMEMBERED_FIELDS_MIN) sound.add(value);
   return first;
-}
-
-/** How many parts of a frozen value are looked at, to see whether it was frozen by hand and only on its surface. */
-const SHALLOW_LOOK = 32;
-
-function isShallow(value: object): boolean {
-  let looked = 0;
-  for (const field in value) {
-    if (!Object.isFrozen((value as Record<string, unknown>)[field])) return true;
-    if ((looked += 1) >= SHALLOW_LOOK) return false;
-  }
-  return false;
 }
 
 /**
