@@ -3,6 +3,7 @@ export { domain, type Domain, type EventOf } from './model/domain.ts';
 export { event, type AnyEvent, type Upcast, type VersionedSchema } from './model/event.ts';
 export { type } from './model/schema.ts';
 export { failure, type Failure } from './model/failure.ts';
+export { nothing, type Nothing, type Unchanged } from './model/nothing.ts';
 export { all, type Read, type Ref } from './model/reads.ts';
 export type { AnyCollection, Collection, Meta } from './model/collection.ts';
 export type { AnyCommand, Command, Context, PrepareContext } from './model/command.ts';

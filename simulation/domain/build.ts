@@ -1,6 +1,6 @@
 /** Makes a release of a random domain: real collections and commands, of plain data. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { all, domain, failure, type, type AnyCollection, type AnyCommand } from 'tidemark';
+import { all, domain, failure, nothing, type, type AnyCollection, type AnyCommand } from 'tidemark';
 import type { Ref } from '../../src/model/reads.ts';
 import {
   COMMANDS,
@@ -39,7 +39,9 @@ export function buildRelease(shape: DomainShape, index: number, wait: Wait): Rel
   for (const name of COMMANDS) {
     const reads = follows(name) ? walking(collections) : asking(collections);
     const prepare = name === 'PREPARE' ? wait : undefined;
-    commands.set(name, market.command(name, { input: type<Input>(), prepare, reads, decide } as never));
+    // Named, as the domain may declare it among its events.
+    const failureType = `${name}_FAILED`;
+    commands.set(name, market.command(name, { input: type<Input>(), prepare, reads, decide, failureType } as never));
   }
   return { index, collections, commands };
 }
@@ -62,6 +64,7 @@ function decide({ found }: { found: readonly View[] }, input: Input, { time }: {
     default: {
       const decided = verdict(found, input, time);
       if (decided.kind === 'failure') return failure(decided.reason, decided.details as never);
+      if (decided.kind === 'nothing') return nothing();
       if (decided.kind === 'error') throw new TypeError('no verdict');
       return decided.events.length === 1 ? decided.events[0] : decided.events;
     }

@@ -1,6 +1,7 @@
 /** Draws domains and inputs by a seed. */
 import type { Chance } from '../../src/testing/conformance/random.ts';
 import {
+  attachable,
   typeNames,
   type CollectionShape,
   type DomainShape,
@@ -30,12 +31,13 @@ export function drawDomain(chance: Chance): DomainShape {
     name: `c${n}`,
     key: drawKey(chance, types),
   }));
-  const handled = (): readonly string[] => chance.some(all);
-  const full: ReleaseShape = { handles: Object.fromEntries(collections.map(({ name }) => [name, all])) };
+  const full: ReleaseShape = {
+    handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, all)])),
+  };
   const others = Array.from({ length: chance.below(3) }, (): ReleaseShape => {
     const kept = collections.filter(() => !chance.once(4));
     const some = kept.length > 0 ? kept : collections;
-    return { handles: Object.fromEntries(some.map(({ name }) => [name, handled()])) };
+    return { handles: Object.fromEntries(some.map(({ name, key }) => [name, attachable(key, chance.some(all))])) };
   });
   return { types, declaresFailure, collections, releases: [full, ...others] };
 }
@@ -57,7 +59,18 @@ function drawKey(chance: Chance, types: readonly TypeShape[]): KeyShape {
   return { types: Object.fromEntries(parts) };
 }
 
-const TWISTS: readonly Twist[] = ['fail', 'odd', 'odd', 'throw', 'invalid', 'unknown', 'nothing', 'promise'];
+const TWISTS: readonly Twist[] = [
+  'fail',
+  'odd',
+  'odd',
+  'idle',
+  'idle',
+  'throw',
+  'invalid',
+  'unknown',
+  'nothing',
+  'promise',
+];
 
 export function drawInput(chance: Chance, { types, collections }: DomainShape, ids: readonly string[]): Input {
   const id = (): string => chance.pick(ids);

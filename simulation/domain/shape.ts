@@ -37,7 +37,7 @@ export interface DomainShape {
 }
 
 /** What a command does beside emitting its events. */
-export type Twist = 'none' | 'fail' | 'odd' | 'throw' | 'invalid' | 'unknown' | 'nothing' | 'promise';
+export type Twist = 'none' | 'fail' | 'odd' | 'idle' | 'throw' | 'invalid' | 'unknown' | 'nothing' | 'promise';
 
 /** An event that a command is asked to emit. */
 export interface Emit {
@@ -75,4 +75,9 @@ export const FAILURE_TYPE = 'ACT_FAILED';
 /** Every event type that the domain declares. */
 export function typeNames({ types, declaresFailure }: DomainShape): string[] {
   return [...types.map(({ name }) => name), ...(declaresFailure ? [FAILURE_TYPE] : [])];
+}
+
+/** Which of these types a collection of that key may handle: a reducer of a type that it never attaches is refused. */
+export function attachable(key: KeyShape, types: readonly string[]): string[] {
+  return types.filter((type) => 'fields' in key || Object.hasOwn(key.types, type));
 }

@@ -39,6 +39,7 @@ export function reduceState({ count, hash }: State, event: Fields, id: string, t
 export type Verdict =
   | { readonly kind: 'events'; readonly events: readonly Fields[] }
   | { readonly kind: 'failure'; readonly reason: string; readonly details: object }
+  | { readonly kind: 'nothing' }
   /** The command goes wrong, with an error of this name. */
   | { readonly kind: 'error'; readonly name: string };
 
@@ -58,6 +59,9 @@ export function verdict(views: readonly View[], input: Input, time: number): Ver
       return { kind: 'failure', reason: 'REFUSED', details: { saw } };
     case 'odd':
       if (sum % 2 === 1) return { kind: 'failure', reason: 'ODD', details: { saw } };
+      return { kind: 'events', events: input.emits.map((emit) => eventOf(emit, sum, saw, time)) };
+    case 'idle':
+      if (sum % 2 === 1) return { kind: 'nothing' };
       return { kind: 'events', events: input.emits.map((emit) => eventOf(emit, sum, saw, time)) };
     case 'none':
       return { kind: 'events', events: input.emits.map((emit) => eventOf(emit, sum, saw, time)) };

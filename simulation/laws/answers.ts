@@ -31,7 +31,7 @@ export function toldEvent({ type, json, position, attachments, commit }: StoredE
 
 /** An outcome as it must be told, of a commit. */
 export function toldOutcome({ commit, events }: Logged, replayed: boolean): object {
-  const settled = { events: events.map(toldEvent), position: events.at(-1)!.position, replayed };
+  const settled = { events: events.map(toldEvent), position: events.at(-1)!.position, replayed, recorded: true };
   if (commit.outcome === 'succeeded') return { status: 'succeeded', ...settled };
   const details = commit.details === undefined ? {} : (JSON.parse(commit.details) as object);
   return { status: 'failed', reason: commit.reason, details, retryable: !commit.final, ...settled };

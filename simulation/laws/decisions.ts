@@ -113,6 +113,8 @@ function expectedOf({ shape, registered }: Rules, { command, input }: Call, read
   if (reads.poisoned) return wrong('ReducerFailed');
   const decided = verdict(reads.views, input, time);
   if (decided.kind === 'error') return wrong(decided.name);
+  if (decided.kind === 'nothing')
+    return { outcome: 'succeeded', final: true, events: [{ type: '$UNCHANGED', command }] };
   if (decided.kind === 'events') {
     const events = decided.events.map((event) => {
       const { fields } = shape.types.find(({ name }) => name === event.type)!;

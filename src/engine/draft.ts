@@ -24,6 +24,8 @@ export interface Draft {
   readonly working: WorkingSet;
   /** In the order of the batch's commits and of its reads. */
   readonly drafted: readonly Drafted[];
+  /** What is decided and not to be stored: to be answered once what it rests on is known to hold. */
+  readonly unrecorded: readonly Drafted[];
   readonly reads: readonly Working[];
   /**
    * Entries that can't be decided (a document in `unchanged` has changed, or can't be read): to be refused, unless the
@@ -79,10 +81,11 @@ export async function draftBatch(
   // What came in is newer than the time to decide at: a decision is never made before what it rests on.
   if (core.watermark.seen.recordedAt > time) {
     const left = started.map(({ entry }) => entry);
-    return { batch: undefined, working, drafted: [], reads: [], conflicts: [], left };
+    return { batch: undefined, working, drafted: [], unrecorded: [], reads: [], conflicts: [], left };
   }
 
   const drafted: Drafted[] = [];
+  const unrecorded: Drafted[] = [];
   const conflicts: { entry: Entry; error: unknown }[] = [];
   const left: Entry[] = [];
   let bytes = 0;
@@ -126,7 +129,7 @@ export async function draftBatch(
     }
     for (const event of decision.events) bytes += event.bytes;
     for (const document of rests) document.read = true;
-    drafted.push({ entry, decision, time });
+    (decision.record ? drafted : unrecorded).push({ entry, decision, time });
   }
   const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {
@@ -137,7 +140,7 @@ export async function draftBatch(
     reads: reads.map(({ collection, id, stored }) => ({ collection: collection.name, id, version: stored.version })),
     commits: drafted.map(commitOf),
   };
-  return { batch: drafted.length > 0 ? batch : undefined, working, drafted, reads, conflicts, left };
+  return { batch: drafted.length > 0 ? batch : undefined, working, drafted, unrecorded, reads, conflicts, left };
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */

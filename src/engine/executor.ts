@@ -11,12 +11,12 @@ import {
   StoreUnavailable,
   TidemarkError,
 } from '../errors.ts';
-import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
+import type { Appended, Batch, Locked, LogPoint, Stored, StoredCommit } from '../store/store.ts';
 import { membershipOf, type Core } from './core.ts';
 import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { assertSame, replay } from './replay.ts';
-import { settle, takeIn } from './settle.ts';
+import { answerUnrecorded, endWhereHeld, settle, takeIn } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
 const IN_DOUBT_TRIES_MAX = 3;
@@ -117,7 +117,8 @@ export class Executor {
         if (attempt.stored) {
           const { draft, receipt } = attempt.stored;
           await this.#confirm(draft, receipt);
-          settle(this.#core, attempt.stored.draft, attempt.stored.receipt);
+          settle(this.#core, draft, receipt);
+          await this.#answerUnrecorded(session, draft, receipt.end);
           tries = 0;
         }
         rest = attempt.rest;
@@ -166,9 +167,14 @@ export class Executor {
     const waiting = entries.filter(({ settled }) => !settled);
     const draft = await draftBatch(core, io, waiting, options);
     await this.#refuse(io, draft.conflicts);
-    if (!draft.batch) return { rest: draft.left };
+    const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
+    if (!draft.batch) {
+      const end = await endWhereHeld(core, io, draft.reads);
+      if (!end) return { rest: [...sent, ...draft.left] };
+      await this.#answerUnrecorded(io, draft, end);
+      return { rest: draft.left };
+    }
     const appended = await this.#append(io, draft, draft.batch);
-    const sent = draft.drafted.map(({ entry }) => entry);
     switch (appended.status) {
       case 'stored':
         if (this.#fresh > 0) this.#fresh -= 1;
@@ -198,20 +204,37 @@ export class Executor {
   /** A command that was executed before is answered, whatever has changed since. */
   async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
     if (conflicts.length === 0) return;
-    const known = conflicts
-      .filter(({ entry }) => entry.request.named || entry.sentInDoubt)
-      .map(({ entry }) => entry.id);
     const { watermark, session } = this.#core;
     const before = watermark.seen;
-    const commits = known.length === 0 ? [] : await io.ledger(known);
+    const outcomes = await this.#finalOutcomes(io, conflicts);
     // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
     const { end } = await io.load([]);
     await watermark.observe(before, end, session);
     for (const { entry, error } of conflicts) {
-      const commit = commits.find(({ command, final }) => final && command.id === entry.id);
+      const commit = outcomes.get(entry.id);
       if (commit) await this.#answer(entry, commit);
       else entry.reject(error);
     }
+  }
+
+  /** Answers those that record nothing; one that was executed before, by what it came to then. */
+  async #answerUnrecorded(io: Locked, { unrecorded }: Draft, end: LogPoint): Promise<void> {
+    const outcomes = await this.#finalOutcomes(io, unrecorded);
+    for (const drafted of unrecorded) {
+      const commit = outcomes.get(drafted.entry.id);
+      if (commit) await this.#answer(drafted.entry, commit);
+      else answerUnrecorded(this.#core, drafted, end);
+    }
+  }
+
+  /** What the ledger holds of commands that it can know. */
+  async #finalOutcomes(
+    io: Locked,
+    asked: readonly { readonly entry: Entry }[],
+  ): Promise<ReadonlyMap<string, StoredCommit>> {
+    const ids = asked.filter(({ entry }) => entry.request.named || entry.sentInDoubt).map(({ entry }) => entry.id);
+    const commits = ids.length === 0 ? [] : await io.ledger(ids);
+    return new Map(commits.filter(({ final }) => final).map((commit) => [commit.command.id, commit]));
   }
 
   async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {

@@ -6,12 +6,14 @@ import type { CommitFacts } from '../store/store.ts';
 import type { RecordedEvent } from './recorded.ts';
 
 interface Settled<Event> {
-  /** What was recorded, at least one. */
+  /** What was recorded: at least one, unless `recorded` is false. */
   readonly events: readonly RecordedEvent<Event>[];
-  /** The position of the last of them. */
+  /** The position of the last of them; where nothing was recorded, the end of the log that was looked at. */
   readonly position: number;
   /** Whether it was answered from the ledger: the command had been executed before. */
   readonly replayed: boolean;
+  /** Whether it is in the log and its id in the ledger: not, if `nothing({ record: false })` said so. */
+  readonly recorded: boolean;
 }
 
 /** The command did what was asked. */
@@ -53,16 +55,16 @@ function detailsOf(text: string, position: number): object {
   }
 }
 
-/** Puts an outcome together from what was stored. */
+/** Puts an outcome together from what was stored, or from what was decided not to be. */
 export function outcomeOf(
   commit: Pick<CommitFacts, 'outcome' | 'final' | 'reason' | 'details'>,
   events: readonly RecordedEvent[],
   position: number,
-  replayed: boolean,
+  { replayed = false, recorded = true }: { readonly replayed?: boolean; readonly recorded?: boolean } = {},
 ): Outcome {
   Object.freeze(events);
   if (commit.outcome === 'succeeded') {
-    return Object.freeze({ status: 'succeeded', events, position, replayed });
+    return Object.freeze({ status: 'succeeded', events, position, replayed, recorded });
   }
   return Object.freeze({
     status: 'failed',
@@ -72,5 +74,6 @@ export function outcomeOf(
     events,
     position,
     replayed,
+    recorded,
   });
 }

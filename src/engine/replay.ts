@@ -24,7 +24,7 @@ export async function replay(core: Core, commit: StoredCommit): Promise<Outcome>
     if (page.end.position < last) throw core.watermark.diverge(page.end);
     after = page.next;
   }
-  return outcomeOf(commit, events, last, true);
+  return outcomeOf(commit, events, last, { replayed: true });
 }
 
 /** @throws CommandIdReused if the ledger's entry is of another command, input or actor */

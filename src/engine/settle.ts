@@ -1,7 +1,8 @@
 /** After a batch: the cache takes in what was stored or what moved, the callers get their outcomes. */
 import type { CollectionDefinition } from '../model/collection.ts';
+import type { Decision } from '../model/decide.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
-import type { DocumentVersion, Refused, Session, Stored } from '../store/store.ts';
+import type { DocumentVersion, LogPoint, Refused, Session, Stored } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { foldEvents, loadDocuments } from './document-reader.ts';
 import type { Draft, Drafted } from './draft.ts';
@@ -78,15 +79,25 @@ function answer(
       command,
     }),
   );
-  core.counters.commands += 1;
-  core.counters[decision.outcome] += 1;
+  count(core, decision);
   if (decision.error !== undefined) {
     core.logger.error(
       { err: decision.error, command: command.name, id: command.id },
       `command ${command.name} went wrong, recorded as ${decision.events[0]!.type}`,
     );
   }
-  entry.resolve(outcomeOf(decision, events, position + events.length - 1, false));
+  entry.resolve(outcomeOf(decision, events, position + events.length - 1));
+}
+
+/** Answers the caller of a command that records nothing, as of an end of the log where what it rests on had not moved. */
+export function answerUnrecorded(core: Core, { entry, decision }: Drafted, { position }: LogPoint): void {
+  count(core, decision);
+  entry.resolve(outcomeOf(decision, [], position, { recorded: false }));
+}
+
+function count(core: Core, { outcome }: Decision): void {
+  core.counters.commands += 1;
+  core.counters[outcome] += 1;
 }
 
 /** Takes in the documents that a batch was refused for. */
@@ -112,4 +123,25 @@ export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft
     const { collection, id } = behind[index]!;
     if (error === undefined) core.cache.remember(collection.name, id, folded);
   }
+}
+
+/**
+ * The end of the log at which what was decided on was still so; undefined if it has moved, and then it is taken in. For
+ * what is not appended, as nothing else checks the ground of that.
+ */
+export async function endWhereHeld(
+  core: Core,
+  io: Pick<Session, 'load'>,
+  reads: readonly Working[],
+): Promise<LogPoint | undefined> {
+  const wanted = reads.map(({ collection, id, stored }) => ({ collection, id, from: stored }));
+  const { end, found } = await loadDocuments(core, io, wanted);
+  let held = true;
+  for (const [index, { folded, error }] of found.entries()) {
+    const { collection, id, stored } = reads[index]!;
+    if (folded.changed > stored.changed || error !== undefined) held = false;
+    if (error === undefined) core.cache.remember(collection.name, id, folded);
+    else core.cache.forget(collection.name, id);
+  }
+  return held ? end : undefined;
 }

@@ -4,7 +4,7 @@ import type { AnyEvent, AsJson, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
 import { isPromise, thrown } from './foreign.ts';
 import { describeFault, freezeJson, jsonFault } from './json.ts';
-import { defineKey, type Key, type KeyDefinition } from './key.ts';
+import { attaches, defineKey, type AttachedTypes, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
 
 /** What a reducer knows besides state and event. Not position or version: those are given at append. */
@@ -31,26 +31,31 @@ export type ReducersOf<E, State> = {
 
 type KeysOfAny<T> = T extends unknown ? keyof T : never;
 
-/** Marks reducers whose result has fields that the state doesn't: TypeScript alone lets them pass. */
-export type ExactReducers<R, State> = {
-  // eslint-disable-next-line typescript/no-explicit-any
-  [T in keyof R]: R[T] extends (...args: any) => infer Result
-    ? 0 extends 1 & Result
-      ? unknown // `any`: nothing is known, so nothing can be said against it.
-      : [Exclude<KeysOfAny<Result>, KeysOfAny<State>>] extends [never]
-        ? unknown
-        : (...args: never[]) => { [K in Exclude<KeysOfAny<Result>, KeysOfAny<State>>]: 'not a field of the state' }
-    : unknown;
+/**
+ * Marks reducers of types that the key attaches no event of: they would never run. And those whose result has fields
+ * that the state doesn't: TypeScript alone lets them pass.
+ */
+export type ExactReducers<R, State, E, K> = {
+  [T in keyof R]: T extends AttachedTypes<E, K>
+    ? // eslint-disable-next-line typescript/no-explicit-any
+      R[T] extends (...args: any) => infer Result
+      ? 0 extends 1 & Result
+        ? unknown // `any`: nothing is known, so nothing can be said against it.
+        : [Exclude<KeysOfAny<Result>, KeysOfAny<State>>] extends [never]
+          ? unknown
+          : (...args: never[]) => { [K in Exclude<KeysOfAny<Result>, KeysOfAny<State>>]: 'not a field of the state' }
+      : unknown
+    : '~the key attaches no event of this type: the reducer would never run';
 };
 
 /** What `collection()` is given. */
-export type CollectionOptions<E, State, R> = {
+export type CollectionOptions<E, State, R, K> = {
   /** Where the ids are: a field's name, several, or a map from event type to fields, paths or a function. */
-  readonly key: Key<E>;
+  readonly key: K;
   /** The state before the first event: a plain JSON value, or a function of the id. */
   readonly initial: State | ((id: string) => State);
   /** A pure function for each event type that changes the state. */
-  readonly reduce: R & ExactReducers<R, State>;
+  readonly reduce: R & ExactReducers<R, State, E, K>;
   /** Raised when the key or the meaning of the reducers changes. 1 if not given. */
   readonly definition?: number;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });
@@ -103,11 +108,18 @@ export function defineCollection(
     if (typeof reducer !== 'function') wrong(`the reducer of ${type} must be a function`);
     reducers.set(type, reducer as Reducer);
   }
+  const key = defineKey(name, options.key, domain.types);
+  for (const type of reducers.keys()) {
+    if (!attaches(key.declared, type))
+      wrong(
+        `reduce has ${type}, but the key has nothing for it, so that reducer would never run. Add ${type} to the key: { ${type}: 'the field that holds the id' }`,
+      );
+  }
   const made: AnyCollection = Object.freeze({ name, ref: (id: string) => refTo<unknown>(name, id) });
   definitions.set(made, {
     name,
     definition,
-    key: defineKey(name, options.key, domain.types),
+    key,
     handled: new Set(reducers.keys()),
     initial: defineInitial(name, options.initial, wrong),
     reduce: reducers,

@@ -5,6 +5,7 @@ import type { EventFrom } from './event.ts';
 import type { Failure } from './failure.ts';
 import { nameFault } from './id.ts';
 import type { KeyValue } from './key.ts';
+import type { Nothing, Unchanged } from './nothing.ts';
 import type { Documents, Read, Reads } from './reads.ts';
 import { isSchema } from './schema.ts';
 
@@ -46,9 +47,32 @@ type DeclaredFailure<E, Type extends string> = Type extends keyof E
     : Failure
   : Failure;
 
-/** What `decide` may return: an event, several, or a failure (of the reasons that the domain declares, if it does). */
+/**
+ * Marks at compile time a command whose failures would be stored as an event that means something else: a declared type
+ * that nobody named, or one without a reason.
+ */
+export type NamedFailure<E, Type extends string> = Type extends keyof E
+  ? E[Type] extends { reason: string }
+    ? { readonly failureType: Type }
+    : { readonly '~the event of a failure needs a field reason, a string': Type }
+  : unknown;
+
+/**
+ * What `command()` returns: no command where `decide` may return an empty array, but what to return instead. (A mark among
+ * the options would be found one line earlier, and cost three quarters more of the whole type check.)
+ */
+export type CommandOf<D, Made> = 0 extends 1 & D
+  ? Made // `any`: nothing is known, so nothing can be said against it.
+  : [Extract<D, readonly []>] extends [never]
+    ? Made
+    : { readonly '~decide returns no event: return nothing() where there is nothing to do': D };
+
+/**
+ * What `decide` may return: an event, several, a failure (of the reasons that the domain declares, if it does), or
+ * nothing to do.
+ */
 export type DecisionOf<E, FailureType extends string> =
-  EventFrom<E> | readonly EventFrom<E>[] | DeclaredFailure<E, FailureType>;
+  EventFrom<E> | readonly EventFrom<E>[] | DeclaredFailure<E, FailureType> | Nothing;
 
 /** The reasons among the decisions. */
 export type ReasonOf<D> = D extends Failure<infer Reason> ? Reason : never;
@@ -56,7 +80,8 @@ export type ReasonOf<D> = D extends Failure<infer Reason> ? Reason : never;
 type TypesOf<D> = D extends readonly (infer One)[] ? TypesOf<One> : D extends { readonly type: infer T } ? T : never;
 
 /** The events among the decisions, as they are read back. */
-export type DecidedEvent<E, D> = EventFrom<E, TypesOf<D> & keyof E>;
+export type DecidedEvent<E, D> =
+  EventFrom<E, TypesOf<D> & keyof E> | ([Extract<D, Nothing>] extends [never] ? never : Unchanged);
 
 /** What `command()` is given, in this order: types flow from each to the next. */
 export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D, FailureType extends string> {
@@ -69,13 +94,16 @@ export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D,
   ) => Prepared | PromiseLike<Prepared>;
   /** The documents the decision rests on: refs in an object, or a generator. */
   readonly reads?: (input: StandardSchemaV1.InferOutput<Schema>, context: Context<Prepared>) => R;
-  /** Pure and synchronous: an event, several, or a failure. */
+  /** Pure and synchronous: an event, several, a failure, or `nothing()`. */
   readonly decide: (
     documents: Documents<R>,
     input: StandardSchemaV1.InferOutput<Schema>,
     context: Context<Prepared>,
   ) => D;
-  /** The type of a failure's event; `NAME_FAILED` if not given. */
+  /**
+   * The type of a failure's event. `NAME_FAILED` if not given, and then no event of the domain may have that name: a
+   * refusal must not be taken for a fact. A declared one that is named here has a field `reason`.
+   */
   readonly failureType?: FailureType;
   /** The id fields of a failure's event; by default the input's top-level fields that a collection's key names. */
   readonly about?: (input: StandardSchemaV1.InferOutput<Schema>) => { readonly [field: string]: KeyValue };
@@ -103,7 +131,11 @@ export function commandDefinition(command: unknown): CommandDefinition {
 }
 
 /** Checks a command's options and makes it. */
-export function defineCommand(name: string, options: unknown, domain: object): AnyCommand {
+export function defineCommand(
+  name: string,
+  options: unknown,
+  domain: { readonly types: ReadonlyMap<string, unknown>; readonly identity: object },
+): AnyCommand {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Command ${JSON.stringify(name)}: ${problem}.`, { command: String(name) });
   };
@@ -119,6 +151,11 @@ export function defineCommand(name: string, options: unknown, domain: object): A
   const failureType = given.failureType ?? `${name}_FAILED`;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
+  if (given.failureType === undefined && domain.types.has(failureType)) {
+    wrong(
+      `its failures would be stored as ${failureType}, which is an event of the domain. Write failureType: '${failureType}' if that event is the refusal (with a field reason), or give failures another name by failureType`,
+    );
+  }
   const made: AnyCommand = Object.freeze({ name });
   definitions.set(made, {
     name,
@@ -128,7 +165,7 @@ export function defineCommand(name: string, options: unknown, domain: object): A
     decide: given.decide!,
     failureType,
     about: given.about,
-    domain,
+    domain: domain.identity,
   });
   return made;
 }

@@ -12,6 +12,7 @@ import { describeError, isPromise } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
 import { describeFault, jsonFault } from './json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
+import { isNothing, type Nothing, type Unchanged } from './nothing.ts';
 import { readsOf, type AnyRef, type Read } from './reads.ts';
 
 /** What is being decided. */
@@ -37,6 +38,8 @@ export interface Decision {
   readonly outcome: 'succeeded' | 'failed';
   /** Whether the command's id is used up by it. */
   readonly final: boolean;
+  /** Whether it is stored. If not, it has no events. */
+  readonly record: boolean;
   readonly reason?: string;
   /** JSON text. */
   readonly details?: string;
@@ -108,6 +111,7 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
   try {
     const decided = asked.command.decide(documents, asked.input, context);
     if (isFailure(decided)) return failed(decided, asked, rules);
+    if (isNothing(decided)) return unchanged(decided, asked, rules);
     if (isPromise(decided)) {
       throw new InvalidDefinition(
         `Command ${asked.command.name}: decide returned a promise. It must be synchronous; call the outside world in prepare.`,
@@ -115,7 +119,9 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
     }
     const raw: readonly unknown[] = Array.isArray(decided) ? decided : [decided];
     if (raw.length === 0)
-      throw new InvalidDefinition(`Command ${asked.command.name}: decide returned no event. Return one, or a failure.`);
+      throw new InvalidDefinition(
+        `Command ${asked.command.name}: decide returned no event. Return nothing() where there is nothing to do.`,
+      );
     if (raw.length > rules.limits.commitEventsMax) {
       throw new LimitExceeded(
         `Command ${asked.command.name} made ${raw.length} events; at most ${rules.limits.commitEventsMax} are allowed. Make several commands of it.`,
@@ -136,7 +142,7 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
         { bytes, max: rules.limits.commitBytesMax },
       );
     }
-    return { outcome: 'succeeded', final: true, events };
+    return { outcome: 'succeeded', final: true, record: true, events };
   } catch (error) {
     return errored(asked, error, rules);
   }
@@ -147,7 +153,7 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
   const { command, input } = asked;
   const fault = nameFault(reason);
   if (fault) throw new InvalidDefinition(`Command ${command.name}: the reason of a failure ${fault}.`);
-  const base = { outcome: 'failed', final: true, reason } as const;
+  const base = { outcome: 'failed', final: true, record: true, reason } as const;
   try {
     const inDetails = jsonFault(details);
     if (inDetails)
@@ -164,12 +170,23 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
     if (isPromise(ids))
       throw new InvalidDefinition(`Command ${command.name}: about returned a promise. It must be synchronous.`);
     const raw = { ...(ids as object), type: command.failureType, reason, details };
-    const event = rules.events.has(command.failureType) ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
+    const declared = rules.events.has(command.failureType);
+    const event = declared ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
+    if (event.event['reason'] !== reason)
+      throw new InvalidDefinition(
+        `Command ${command.name}: the schema of ${command.failureType}, which its failures are stored as, doesn't keep their reason. Give it a field reason, or name another type by failureType.`,
+      );
     return { ...base, details: text, events: [event] };
   } catch (error) {
     const event = makeUncheckedEvent({ type: '$FAILED', command: command.name, reason }, rules);
     return { ...base, events: [event], error };
   }
+}
+
+/** Nothing to do: the ledger needs an event all the same, unless the command says that it doesn't. */
+function unchanged({ record }: Nothing, { command }: Asked, rules: Rules): Decision {
+  const event: Unchanged = { type: '$UNCHANGED', command: command.name };
+  return { outcome: 'succeeded', final: true, record, events: record ? [makeUncheckedEvent({ ...event }, rules)] : [] };
 }
 
 /** What a command comes to whose code went wrong: recorded, not final, so the same id may be sent again. */
@@ -182,6 +199,7 @@ function system(type: string, reason: string, asked: Asked, details: object, rul
   const decision = {
     outcome: 'failed',
     final: false,
+    record: true,
     reason,
     details: JSON.stringify(details),
     events: [event],

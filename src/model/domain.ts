@@ -5,9 +5,11 @@ import { defineCollection, type Collection, type CollectionOptions, type Reducer
 import {
   defineCommand,
   type Command,
+  type CommandOf,
   type CommandOptions,
   type DecidedEvent,
   type DecisionOf,
+  type NamedFailure,
   type ReasonOf,
 } from './command.ts';
 import {
@@ -19,6 +21,7 @@ import {
   type ShapesOf,
 } from './event.ts';
 import { reading } from './foreign.ts';
+import type { Key } from './key.ts';
 import type { Reads } from './reads.ts';
 
 /** The event types of an application. Made by {@link domain}. */
@@ -29,9 +32,9 @@ export interface Domain<E> {
    * @param name unique in the domain; stored, so keep it
    * @throws InvalidDefinition if a name, key, initial state or reducer isn't what it must be
    */
-  collection<const Name extends string, State, R extends ReducersOf<E, State>>(
+  collection<const Name extends string, const K extends Key<E>, State, R extends ReducersOf<E, State>>(
     name: Name,
-    options: CollectionOptions<E, State, R>,
+    options: CollectionOptions<E, State, R, K>,
   ): Collection<Name, State>;
 
   /**
@@ -50,8 +53,8 @@ export interface Domain<E> {
     const FailureType extends string = `${Name}_FAILED`,
   >(
     name: Name,
-    options: CommandOptions<Schema, Prepared, R, D, FailureType> & PlainInput<Schema>,
-  ): Command<Name, StandardSchemaV1.InferInput<Schema>, ReasonOf<D>, DecidedEvent<E, D>>;
+    options: CommandOptions<Schema, Prepared, R, D, FailureType> & PlainInput<Schema> & NamedFailure<E, FailureType>,
+  ): CommandOf<D, Command<Name, StandardSchemaV1.InferInput<Schema>, ReasonOf<D>, DecidedEvent<E, D>>>;
 }
 
 /** Marks at compile time an input that no caller could send: it must be plain JSON before its schema sees it. */
@@ -122,7 +125,7 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
       return collection;
     },
     command: (name: string, options: unknown) => {
-      const command = reading('command()', () => defineCommand(name, options, identity));
+      const command = reading('command()', () => defineCommand(name, options, { types: events, identity }));
       claim('command', name);
       return command;
     },

@@ -49,6 +49,14 @@ export type Key<E> =
       readonly [T in keyof E]?: PathsOf<E[T], 3> | readonly PathsOf<E[T], 3>[] | ((event: EventFrom<E, T>) => KeyValue);
     };
 
+type Has<V, Field> = 0 extends 1 & V ? true : V extends unknown ? (Field extends keyof V ? true : never) : never;
+type FieldIn<K> = K extends readonly (infer Field)[] ? Field : K;
+
+/** The event types that a key may attach: of a map those that it names, of fields those that have one of them. */
+export type AttachedTypes<E, K> = K extends string | readonly string[]
+  ? { [T in keyof E]: true extends Has<E[T], FieldIn<K>> ? T : never }[keyof E]
+  : keyof K;
+
 /** A key as the registry keeps it: another program can attach by it without the user's code, unless it is a function. */
 export type DeclaredKey =
   | { readonly fields: readonly string[] }
@@ -92,6 +100,11 @@ export function defineKey(collection: string, key: unknown, types: ReadonlyMap<s
     if (declared[type] !== 'function') for (const path of declared[type]) parsePath(path, wrong);
   }
   return { declared: { types: declared }, functions };
+}
+
+/** Whether a key may find ids in events of a type; fields may be in any event. */
+export function attaches(key: DeclaredKey, type: string): boolean {
+  return 'fields' in key || Object.hasOwn(key.types, type);
 }
 
 /** The event types whose key is a function. */

@@ -22,6 +22,7 @@ import { isFailure, type Failure } from '../model/failure.ts';
 import { reading, thrown } from '../model/foreign.ts';
 import { plainInput, validInput } from '../model/input.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
+import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { readOf, type Read } from '../model/reads.ts';
 
@@ -87,15 +88,16 @@ export interface Decided extends Given {
   /** What was recorded: the events, or the failure's. */
   readonly events: readonly AnyEvent[];
   /**
-   * Asserts the events (all of them, in order), or a failure: its reason, and its details if any are given. A function
-   * gets the events for assertions of its own, where ids are new.
+   * Asserts the events (all of them, in order), a failure (its reason, and its details if any are given), or `nothing()`.
+   * A function gets the events for assertions of its own, where ids are new.
    */
-  expect(expected: ExpectedEvent | readonly ExpectedEvent[] | Failure | ((events: readonly AnyEvent[]) => void)): this;
+  expect(expected: Expected): this;
   /** Asserts that the command's own code went wrong, by the error's name. */
   expectError(name: string): this;
 }
 
 type ExpectedEvent = { readonly type: string; readonly [field: string]: unknown };
+type Expected = ExpectedEvent | readonly ExpectedEvent[] | Failure | Nothing | ((events: readonly AnyEvent[]) => void);
 
 /**
  * Starts from events that have happened.
@@ -303,7 +305,7 @@ class Then extends Scenario implements Decided {
     this.events = decision.events.map(({ event }) => event);
   }
 
-  expect(expected: ExpectedEvent | readonly ExpectedEvent[] | Failure | ((events: readonly AnyEvent[]) => void)): this {
+  expect(expected: Expected): this {
     const { error, outcome, reason, details } = this.#decision;
     if (reason === 'ERROR' && outcome === 'failed' && this.events[0]?.type === '$ERRORED') throw this.#wentWrong(error);
     if (this.events[0]?.type === '$FAILED') {
@@ -325,6 +327,12 @@ class Then extends Scenario implements Decided {
     if (outcome === 'failed') fail(`${this.#command} failed with ${reason} ${details ?? ''}, instead of making events`);
     if (typeof expected === 'function') {
       expected(this.events);
+      return this;
+    }
+    if (isNothing(expected)) {
+      const actual = this.#decision.record ? this.events : nothing({ record: false });
+      const wanted = expected.record ? [{ type: '$UNCHANGED', command: this.#command }] : expected;
+      deepStrictEqual(plain(actual), plain(wanted), difference(`what ${this.#command} made`, actual, wanted));
       return this;
     }
     const wanted = Array.isArray(expected) ? expected : [expected];

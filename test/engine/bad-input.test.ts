@@ -420,7 +420,11 @@ onEveryStore('bugs in the user’s code', (makeStore) => {
       input: type<{ a_id: string }>(),
       decide: () => failure('LARGE', { text: 'x'.repeat(20_000) }),
     });
-    const strict = failing.command('STRICT', { input: type<{ other: string }>(), decide: () => failure('KNOWN') });
+    const strict = failing.command('STRICT', {
+      input: type<{ other: string }>(),
+      decide: () => failure('KNOWN'),
+      failureType: 'STRICT_FAILED',
+    });
     const about = failing.command('ABOUT', {
       input: type<{ a_id: string }>(),
       decide: () => failure('WHY'),

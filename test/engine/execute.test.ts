@@ -16,6 +16,7 @@ onEveryStore('execute', (makeStore) => {
       status: 'succeeded',
       position: 2,
       replayed: false,
+      recorded: true,
       events: [
         {
           event: { type: 'SERVICE_BOUGHT', service_id: 's1', buyer_id: 'bob', seller_id: 'ann', price: 5 },

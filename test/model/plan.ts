@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { IDS } from '../../simulation/domain/draw.ts';
 import {
+  attachable,
   COMMANDS,
   FAILURE_TYPE,
   type CommandName,
@@ -110,11 +111,13 @@ export const shape: fc.Arbitrary<DomainShape> = fc
       .map(([ids, lines], n) => ({ name: TYPES[n]!, fields: lines ? [...ids, 'lines'] : ids }));
     const names = new Set<string>([...types.map(({ name }) => name), ...(declaresFailure ? [FAILURE_TYPE] : [])]);
     const collections = keys.map((key, n) => ({ name: COLLECTIONS[n]!, key: fitKey(key, names) }));
-    const full: ReleaseShape = { handles: Object.fromEntries(collections.map(({ name }) => [name, [...names]])) };
+    const full: ReleaseShape = {
+      handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, [...names])])),
+    };
     const others = releases.map(({ handles }): ReleaseShape => {
-      const fitted = collections.flatMap(({ name }) => {
+      const fitted = collections.flatMap(({ name, key }) => {
         const types = handles[name];
-        return types ? [[name, types.filter((type) => names.has(type))] as const] : [];
+        return types ? [[name, attachable(key, types).filter((type) => names.has(type))] as const] : [];
       });
       return fitted.length > 0 ? { handles: Object.fromEntries(fitted) } : full;
     });
@@ -142,7 +145,7 @@ const emit: fc.Arbitrary<Emit> = fc.record({
 
 const twist: fc.Arbitrary<Twist> = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Twist>('none') },
-  fc.constantFrom<Twist>('odd', 'fail', 'throw', 'invalid', 'unknown', 'nothing', 'promise'),
+  fc.constantFrom<Twist>('odd', 'idle', 'fail', 'throw', 'invalid', 'unknown', 'nothing', 'promise'),
 );
 
 const input: fc.Arbitrary<Input> = fc.record({

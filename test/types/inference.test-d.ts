@@ -2,7 +2,7 @@
 import type { AnyEvent, Document, EventOf, Outcome } from 'tidemark';
 import { open, type App } from 'tidemark';
 import { memory } from 'tidemark/memory';
-import { buyService, type market, reprice, services, users, type Service } from './market.ts';
+import { buyService, confirm, type market, reprice, services, users, type Service } from './market.ts';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 declare function same<A, B>(equal: Equal<A, B>): void;
@@ -23,7 +23,7 @@ declare const paid: EventOf<typeof market, 'BASKET_PAID'>;
 paid.lines[0]!.qty = 2;
 
 // The application.
-const app = await open({ store: memory(), collections: [users, services], commands: [buyService, reprice] });
+const app = await open({ store: memory(), collections: [users, services], commands: [buyService, reprice, confirm] });
 const outcome = await app.execute(buyService, { service_id: 's1', buyer_id: 'b1' }, { id: 'c1' });
 if (outcome.status === 'failed') {
   same<typeof outcome.reason, 'UNKNOWN_SERVICE' | 'SOLD_OUT' | 'ERROR'>(true);
@@ -31,6 +31,13 @@ if (outcome.status === 'failed') {
   same<(typeof outcome.events)[number]['event'], AnyEvent>(true);
 } else {
   same<(typeof outcome.events)[number]['event'], EventOf<typeof market, 'SERVICE_BOUGHT'>>(true);
+}
+const confirmed = await app.execute(confirm, { service_id: 's1' });
+if (confirmed.status === 'succeeded') {
+  same<
+    (typeof confirmed.events)[number]['event'],
+    EventOf<typeof market, 'SERVICE_BOUGHT'> | { readonly type: '$UNCHANGED'; readonly command: string }
+  >(true);
 }
 const recorded = await app.outcome('c1');
 same<typeof recorded, Outcome<string, AnyEvent> | undefined>(true);

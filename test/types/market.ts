@@ -1,5 +1,5 @@
 /** The domain that the type tests are about. */
-import { all, domain, event, failure, type } from 'tidemark';
+import { all, domain, event, failure, nothing, type } from 'tidemark';
 import * as z from 'zod';
 
 export const market = domain({
@@ -85,6 +85,13 @@ export const reprice = market.command('REPRICE', {
   },
   decide: ({ priced }, _, { prepared, newId }) =>
     priced.map((item) => ({ type: 'PRICE_CHANGED', sku: newId() + item.id, cents: item.state.cents * prepared.rate })),
+});
+
+export const confirm = market.command('CONFIRM', {
+  input: z.object({ service_id: z.string() }),
+  reads: ({ service_id }) => ({ service: services.ref(service_id) }),
+  decide: ({ service }, { service_id }) =>
+    service.exists ? nothing() : { type: 'SERVICE_BOUGHT', service_id, buyer_id: 'b', price: 1 },
 });
 
 /** Shapes that are only partly known are events too. */

@@ -1,6 +1,7 @@
 /** What must not compile. Each line below its mark is an error; if one compiles, the type check fails. */
-import { domain, event, failure, open, type } from 'tidemark';
+import { domain, event, failure, nothing, open, type } from 'tidemark';
 import { memory } from 'tidemark/memory';
+import { given } from 'tidemark/testing';
 import * as z from 'zod';
 import { buyService, market, reprice, services, users } from './market.ts';
 
@@ -62,6 +63,20 @@ market.collection('x14', {
   reduce: { SERVICE_BOUGHT: (_, _e, meta) => ({ n: meta.position }) },
 });
 
+// A reducer that would never run: the key attaches nothing of its type.
+market.collection('x16', {
+  key: { SERVICE_CREATED: 'service_id' },
+  initial: { n: 0 },
+  // @ts-expect-error not in the map
+  reduce: { SERVICE_CREATED: (s) => s, SERVICE_BOUGHT: (s) => s },
+});
+// @ts-expect-error no such field in its events
+market.collection('x17', { key: 'service_id', initial: { n: 0 }, reduce: { USER_REGISTERED: (s) => s } });
+// @ts-expect-error nor any of several
+market.collection('x18', { key: ['user_id', 'buyer_id'], initial: { n: 0 }, reduce: { PRICE_CHANGED: (s) => s } });
+market.collection('x19', { key: ['user_id', 'buyer_id'], initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => s } });
+market.collection('x20', { key: { STATUS: () => 's' }, initial: { n: 0 }, reduce: { STATUS: (s) => s } });
+
 // --- Commands ---------------------------------------------------------------------------------------------------------------
 const id = z.object({ service_id: z.string() });
 // @ts-expect-error no such event
@@ -82,15 +97,23 @@ market.command('C7', {
   // @ts-expect-error a decision doesn't see the version
   decide: ({ s }) => failure(`V${s.version}`),
 });
-// @ts-expect-error a reason that LOGIN_FAILED doesn't declare
-market.command('LOGIN', { input: z.object({ user_id: z.string() }), decide: () => failure('OOPS') });
+// @ts-expect-error failures would be taken for the event LOGIN_FAILED, which nobody named
 market.command('LOGIN', { input: z.object({ user_id: z.string() }), decide: () => failure('LOCKED') });
+market.command('LOGIN', {
+  input: z.object({ user_id: z.string() }),
+  decide: () => failure('LOCKED'),
+  failureType: 'LOGIN_FAILED',
+});
 market.command('C8', {
   input: z.object({ user_id: z.string() }),
-  // @ts-expect-error the same where failureType names it
+  // @ts-expect-error a reason that LOGIN_FAILED doesn't declare
   decide: () => failure('OOPS'),
   failureType: 'LOGIN_FAILED',
 });
+// @ts-expect-error an event without a reason can't be a failure's
+market.command('C11', { input: id, decide: () => failure('NO'), failureType: 'SERVICE_BOUGHT' });
+market.command('C12', { input: id, decide: () => failure('NO'), failureType: 'REFUSED' });
+market.command('C15', { input: id, decide: (_, { service_id }) => (service_id === 's' ? nothing() : failure('NO')) });
 // @ts-expect-error no clock in the context but `time`
 market.command('C9', { input: id, decide: (_, _i, context) => failure(context.now()) });
 
@@ -103,6 +126,20 @@ failure('LATE', { at: new Date() });
 // @ts-expect-error a store must be asked for by name
 await open({ collections: [users], commands: [buyService] });
 const app = await open({ store: memory(), collections: [users, services], commands: [buyService] });
+const empty = market.command('C13', { input: id, decide: () => [] });
+// @ts-expect-error nothing() says that there is nothing to do
+await open({ store: memory(), collections: [], commands: [empty] });
+const sometimes = market.command('C14', {
+  input: id,
+  decide: (_, { service_id }) => (service_id === 's' ? [] : failure('NO')),
+});
+// @ts-expect-error also in one branch
+given([services]).when(sometimes, { service_id: 's' });
+const several = market.command('C16', {
+  input: z.object({ ids: z.array(z.string()) }),
+  decide: (_, { ids }) => [...ids.map((user_id) => ({ type: 'LOGIN_FAILED', user_id, reason: 'LOCKED' }) as const)],
+});
+await open({ store: memory(), collections: [], commands: [several] });
 // @ts-expect-error not among the commands
 await app.execute(reprice, { basket_id: 'b', factor: 2 });
 // @ts-expect-error a missing field

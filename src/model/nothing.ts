@@ -1,0 +1,52 @@
+/** A command that finds nothing to do: a success like any other, without an event of the domain. */
+
+/** What `nothing` returns, to be returned from `decide`. */
+export interface Nothing {
+  readonly nothing: true;
+  /** Whether that leaves an event for the ledger. */
+  readonly record: boolean;
+}
+
+/** The event that `nothing()` leaves: attached to no document. */
+export interface Unchanged {
+  readonly type: '$UNCHANGED';
+  /** The command's name. */
+  readonly command: string;
+}
+
+const made = new WeakSet<object>();
+
+/**
+ * The command succeeds, and there is nothing to do: what was asked for is so already. It leaves the system's
+ * `$UNCHANGED` event, so that its id is answered from the ledger when it is sent again.
+ *
+ * @param options `record: false`: it leaves no event and no entry in the ledger, and the outcome says
+ *   `recorded: false`. Sent again, it is decided again. For what happens so often that the log should not grow by it.
+ *
+ * @example
+ * ```ts
+ * import { domain, nothing, type } from 'tidemark';
+ *
+ * const house = domain({ events: { SWITCHED_OFF: type<{ lamp_id: string }>() } });
+ * const lamps = house.collection('lamps', {
+ *   key: 'lamp_id',
+ *   initial: { on: true },
+ *   reduce: { SWITCHED_OFF: () => ({ on: false }) },
+ * });
+ * house.command('SWITCH_OFF', {
+ *   input: type<{ lamp_id: string }>(),
+ *   reads: ({ lamp_id }) => ({ lamp: lamps.ref(lamp_id) }),
+ *   decide: ({ lamp }, input) => (lamp.state.on ? { type: 'SWITCHED_OFF', ...input } : nothing()),
+ * });
+ * ```
+ */
+export function nothing({ record = true }: { readonly record?: boolean } = {}): Nothing {
+  const value: Nothing = Object.freeze({ nothing: true, record: record !== false });
+  made.add(value);
+  return value;
+}
+
+/** Whether `nothing` made the value: an object that merely looks like one is an event without a type. */
+export function isNothing(value: unknown): value is Nothing {
+  return typeof value === 'object' && value !== null && made.has(value);
+}
