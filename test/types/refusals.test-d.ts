@@ -137,7 +137,7 @@ const sometimes = market.command('C14', {
 given([services]).when(sometimes, { service_id: 's' });
 const several = market.command('C16', {
   input: z.object({ ids: z.array(z.string()) }),
-  decide: (_, { ids }) => [...ids.map((user_id) => ({ type: 'LOGIN_FAILED', user_id, reason: 'LOCKED' }) as const)],
+  decide: (_, { ids }) => [...ids].map((user_id) => ({ type: 'LOGIN_FAILED', user_id, reason: 'LOCKED' }) as const),
 });
 await open({ store: memory(), collections: [], commands: [several] });
 // @ts-expect-error not among the commands
