@@ -69,7 +69,7 @@ export class Conflict extends TidemarkError {
 
 // --- What the application defines ------------------------------------------------------------------------------------
 
-/** A domain, collection, command, event version, key or limit is defined wrongly. Thrown where it is defined or opened. */
+/** A domain, collection, command, event version, key, option or limit is defined wrongly. Thrown where that is done. */
 export class InvalidDefinition extends TidemarkError {
   constructor(message: string, details?: ErrorDetails, cause?: unknown) {
     super('InvalidDefinition', false, message, details, cause);
