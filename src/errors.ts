@@ -69,7 +69,7 @@ export class Conflict extends TidemarkError {
 
 // --- What the application defines ------------------------------------------------------------------------------------
 
-/** A domain, collection, command, event version, key or limit is defined wrongly. Thrown where it is defined or opened. */
+/** A domain, collection, command, event version, key, option or limit is defined wrongly. Thrown where that is done. */
 export class InvalidDefinition extends TidemarkError {
   constructor(message: string, details?: ErrorDetails, cause?: unknown) {
     super('InvalidDefinition', false, message, details, cause);
@@ -104,14 +104,14 @@ export class ReducerFailed extends TidemarkError {
   }
 }
 
-/** An upcast threw, or returned something that is not a plain object. `details` names type and version. */
+/** An upcast threw, or returned something that is not a plain object. `details` names type, version, position, documents. */
 export class UpcastFailed extends TidemarkError {
   constructor(message: string, details?: ErrorDetails, cause?: unknown) {
     super('UpcastFailed', false, message, details, cause);
   }
 }
 
-/** The log was written by newer code than this: deploy the newer domain here too. */
+/** The log was written by newer code than this: deploy the newer domain here too. `details` says where it was noticed. */
 export class DomainOutdated extends TidemarkError {
   constructor(message: string, details?: ErrorDetails) {
     super('DomainOutdated', false, message, details);

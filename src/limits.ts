@@ -1,5 +1,8 @@
-/** A limit on everything: what is counted or measured, in which unit, and how much of it is allowed. */
-import { InvalidDefinition } from './errors.ts';
+/**
+ * What may be passed in: a limit on everything (what is counted or measured, in which unit, how much of it is allowed),
+ * and the one check that the options of every public function go through.
+ */
+import { InvalidDefinition, InvalidInput, TidemarkError, type ErrorDetails } from './errors.ts';
 
 /** The limits of an application; pass those that should differ to `open({ limits })`. */
 export interface Limits {
@@ -49,18 +52,136 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
 });
 
 /** The default limits with some of them replaced. @throws InvalidDefinition for an unknown name or no whole number */
-export function limitsWith(given: Partial<Limits> | undefined): Limits {
-  for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
-      throw new InvalidDefinition(
-        `There is no limit ${JSON.stringify(name)}. There are: ${Object.keys(DEFAULT_LIMITS).join(', ')}.`,
-        { limit: name },
+export function limitsWith(given: unknown): Limits {
+  const checks = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, whole(1)]));
+  return Object.freeze({ ...DEFAULT_LIMITS, ...optionsOf<Partial<Limits>>('limits', given, checks as Checks<Limits>) });
+}
+
+// --- Options -----------------------------------------------------------------------------------------------------------
+
+/** Says what is wrong with an option, as its sentence goes on: `must be a whole number from 0`. */
+export type Refuse = (problem: string, details?: ErrorDetails) => never;
+
+/** Looks at an option that was given, and returns what is used of it: a copy, where it is data that the caller can change. */
+export type Check<Value> = (value: unknown, refuse: Refuse) => Value;
+
+/** A check for each option that there is. */
+export type Checks<Options> = { readonly [Name in keyof Options]-?: Check<Exclude<Options[Name], undefined>> };
+
+/**
+ * The options that a caller gave, each of them read once and checked. What is undefined is as if it weren't there.
+ *
+ * @param of what the options belong to, as messages begin with it
+ * @param Wrong `InvalidDefinition` where something is defined or opened, `InvalidInput` where something is asked
+ * @param needed those that can't be left out
+ * @throws Wrong if there is no such option, or one isn't what it must be
+ */
+export function optionsOf<Options extends object>(
+  of: string,
+  given: unknown,
+  checks: Checks<Options>,
+  Wrong: typeof InvalidDefinition | typeof InvalidInput = InvalidDefinition,
+  needed: readonly (keyof Options)[] = [],
+): Options {
+  const named = Wrong === InvalidInput ? 'path' : 'option';
+  const refuse = (problem: string, details?: ErrorDetails): never => {
+    throw new Wrong(`${of}: ${problem}.`, details);
+  };
+  const options: Record<string, unknown> = {};
+  if (given === undefined && needed.length === 0) return options as Options;
+  try {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) refuse('the options must be an object');
+    for (const name of Object.keys(given as object)) {
+      if (!Object.hasOwn(checks, name)) refuse(unknownOption(name, Object.keys(checks)), { [named]: name });
+    }
+    for (const name of Object.keys(checks) as (keyof Options & string)[]) {
+      const value: unknown = (given as Options)[name];
+      if (value === undefined && !needed.includes(name)) continue;
+      options[name] = checks[name](value, (problem, details) =>
+        refuse(`the option ${name} ${problem}`, { [named]: name, ...details }),
       );
     }
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
-      throw new InvalidDefinition(`The limit ${name} must be a whole number from 1.`, { limit: name });
+  } catch (cause) {
+    if (cause instanceof TidemarkError) throw cause;
+    // A getter or a proxy that throws.
+    throw new Wrong(`${of} is given options that can’t be read.`, {}, cause);
+  }
+  return options as Options;
+}
+
+/** A whole number between two, both allowed. */
+export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+  return (value, refuse) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? (value as number)
+      : refuse(`must be a whole number ${bounds}`);
+}
+
+/** Milliseconds, not always whole ones. */
+export function milliseconds(max: number): Check<number> {
+  return (value, refuse) =>
+    typeof value === 'number' && value >= 0 && value <= max
+      ? value
+      : refuse(`must be a number of milliseconds from 0${max === Infinity ? '' : ` to ${max}`}`);
+}
+
+/** One of a few. */
+export function oneOf<const Value>(values: readonly Value[]): Check<Value> {
+  return (value, refuse) =>
+    values.includes(value as Value)
+      ? (value as Value)
+      : refuse(`must be ${values.map((one) => JSON.stringify(one)).join(' or ')}`);
+}
+
+/** An array, of which a copy is made: holes are items that are undefined. */
+export function listOf<Item>(item: Check<Item>): Check<readonly Item[]> {
+  return (value, refuse) =>
+    Array.isArray(value) ? Array.from(value, (one: unknown) => item(one, refuse)) : refuse('must be an array');
+}
+
+/** A function; what it is for, in words. */
+export function callable<Value extends (...given: never[]) => unknown>(purpose = ''): Check<Value> {
+  return (value, refuse) => (typeof value === 'function' ? (value as Value) : refuse(`must be a function${purpose}`));
+}
+
+/** A clock of the user's. */
+export const clock: Check<() => number> = callable(' that returns milliseconds since the Unix epoch');
+
+/** What can't be said against it here: whoever uses it looks at it. */
+export const anything: Check<unknown> = (value) => value;
+
+/** Whatever realm it comes from. */
+export const abortSignal: Check<AbortSignal> = (value, refuse) => {
+  const signal = value as Partial<AbortSignal> | null;
+  // Asking it whether it has aborted tells a real one from what only looks like it.
+  const real = typeof signal === 'object' && typeof signal?.addEventListener === 'function' && 'aborted' in signal;
+  return real && typeof signal.aborted === 'boolean' ? (signal as AbortSignal) : refuse('must be an AbortSignal');
+};
+
+function unknownOption(name: string, known: readonly string[]): string {
+  const shown = name.slice(0, NAME_SHOWN);
+  const [nearest] = known
+    .map((one) => ({ one, edits: editsBetween(shown.toLowerCase(), one.toLowerCase()) }))
+    .filter(({ one, edits }) => edits <= Math.max(1, Math.floor(one.length / 3)))
+    .sort((a, b) => a.edits - b.edits);
+  const meant = nearest ? `did you mean ${nearest.one}?` : 'nothing is done by it.';
+  return `there is no option ${JSON.stringify(shown)}: ${meant} There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
+}
+
+/** Longest part of a name that messages show, in UTF-16 code units. */
+const NAME_SHOWN = 100;
+
+/** How many letters must be added, left out or replaced to make one name the other (Levenshtein). */
+function editsBetween(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let at = 1; at <= one.length; at += 1) {
+    const above = row;
+    row = [at];
+    for (let index = 1; index <= other.length; index += 1) {
+      const replaced = above[index - 1]! + (one[at - 1] === other[index - 1] ? 0 : 1);
+      row.push(Math.min(replaced, above[index]! + 1, row[index - 1]! + 1));
     }
   }
-  const set = Object.entries(given ?? {}).filter(([, value]) => value !== undefined);
-  return Object.freeze({ ...DEFAULT_LIMITS, ...(Object.fromEntries(set) as Partial<Limits>) });
+  return row[other.length]!;
 }

@@ -81,7 +81,7 @@ export function foldEvents(
     try {
       // What isn't handled only counts: its text needn't be read.
       const event: AnyEvent = collection.handled.has(stored.type)
-        ? eventFromStore(core.events, stored)
+        ? eventFromStore(core.events, stored, [{ collection: collection.name, id, version: stored.version }])
         : { type: stored.type };
       folded = reduce(collection, id, folded, event, stored.time);
     } catch (error) {

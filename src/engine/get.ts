@@ -1,5 +1,6 @@
 /** Reading documents: now, or as they were. */
 import { InvalidInput } from '../errors.ts';
+import { optionsOf, whole, type Checks } from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
@@ -31,23 +32,25 @@ export function knownCollection(core: Core, collection: AnyCollection): Collecti
   return definition;
 }
 
-/** @throws InvalidInput if it is no id of a document */
-export function assertId(collection: string, id: unknown): void {
+/** The id of a document. @throws InvalidInput if it is none */
+export function assertedId(collection: string, id: string): string {
   const fault = idFault(id);
   if (fault) throw new InvalidInput(`The id of a document of ${collection} ${fault}.`, { collection, path: 'id' });
+  return id;
 }
 
-/** Documents at one consistent point. */
+/** Documents at one consistent point. Nothing of the caller's is looked at once anything is waited for. */
 export async function getDocuments(
   core: Core,
   collection: AnyCollection,
-  ids: readonly string[],
-  at: At = {},
+  given: readonly string[],
+  givenAt: At | undefined,
 ): Promise<readonly Document<unknown>[]> {
   const definition = knownCollection(core, collection);
-  for (const id of ids) assertId(definition.name, id);
-  const past = reading('get', () => checkAt(at), InvalidInput);
-  if (past === 'version' && ids.length !== 1)
+  const ids = reading('get', () => Array.from(given, (id) => assertedId(definition.name, id)), InvalidInput);
+  const at = checkedAt(givenAt);
+  const { version } = at;
+  if (version !== undefined && ids.length !== 1)
     throw new InvalidInput('A version belongs to a single document: pass one id, or a position or time.', {
       path: 'version',
     });
@@ -60,20 +63,20 @@ export async function getDocuments(
     });
   }
 
-  const asOf = past === 'position' || past === 'time' ? await positionAt(core, at) : undefined;
+  const asOf = await positionAt(core, at);
   const wanted: Wanted[] = ids.map((id) => {
     const cached = asOf === undefined ? core.cache.get(definition.name, id) : undefined;
-    const usable = cached && (past !== 'version' || cached.version <= at.version!);
-    return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: at.version };
+    const usable = cached && (version === undefined || cached.version <= version);
+    return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const { found } = await loadDocuments(core, core.session, wanted, asOf);
   return found.map(({ folded, head, error }, index) => {
-    const id = ids[index]!;
+    const { id } = wanted[index]!;
     if (error !== undefined) throw error;
-    if (past === undefined) core.cache.remember(definition.name, id, folded);
-    if (past === 'version' && head < at.version!) {
+    if (asOf === undefined && version === undefined) core.cache.remember(definition.name, id, folded);
+    if (version !== undefined && head < version) {
       throw new InvalidInput(
-        `${definition.name} ${JSON.stringify(id)} has no version ${at.version} yet: it is at ${head}.`,
+        `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`,
         {
           collection: definition.name,
           id,
@@ -86,25 +89,22 @@ export async function getDocuments(
   });
 }
 
-function checkAt(at: At): keyof At | undefined {
-  if (typeof at !== 'object' || at === null)
-    throw new InvalidInput('The point to read at must be { version }, { position } or { time }.');
-  const given = (['version', 'position', 'time'] as const).filter((name) => at[name] !== undefined);
-  if (given.length > 1)
-    throw new InvalidInput(`Read at one point: ${given.join(' or ')}, not both.`, { path: given[1]! });
-  const [name] = given;
-  const value = name && at[name];
-  const whole = name === 'time' ? Number.isFinite(value) : Number.isSafeInteger(value) && value! >= 0;
-  if (name && !whole)
-    throw new InvalidInput(
-      `The ${name} to read at must be a ${name === 'time' ? 'finite' : 'whole'} number, not ${String(value)}.`,
-      { path: name },
-    );
-  return name;
+const AT: Checks<At> = {
+  version: whole(0),
+  position: whole(0),
+  time: (time, refuse) => (Number.isFinite(time) ? (time as number) : refuse('must be a finite number')),
+};
+
+function checkedAt(given: At | undefined): At {
+  const at = optionsOf<At>('get', given, AT, InvalidInput);
+  const names = Object.keys(at);
+  if (names.length <= 1) return at;
+  throw new InvalidInput(`Read at one point: ${names.join(' or ')}, not both.`, { path: names[1]! });
 }
 
-/** The last position recorded by a time, or a position that the log has reached. */
-async function positionAt(core: Core, { position, time }: At): Promise<number> {
+/** The last position recorded by a time, or a position that the log has reached; undefined if neither is asked for. */
+async function positionAt(core: Core, { position, time }: At): Promise<number | undefined> {
+  if (position === undefined && time === undefined) return undefined;
   if (position !== undefined) {
     const before = core.watermark.seen;
     const { end } = await core.session.load([]);

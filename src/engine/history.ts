@@ -1,10 +1,10 @@
 /** Reading events: the log, or what was attached to one document; up to the end, or on after it. */
 import { InvalidInput } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
-import { reading } from '../model/foreign.ts';
+import { abortSignal, listOf, oneOf, optionsOf, whole, type Checks } from '../limits.ts';
 import type { Core } from './core.ts';
 import { followed } from './follow.ts';
-import { assertId, knownCollection } from './get.ts';
+import { assertedId, knownCollection } from './get.ts';
 import { Halt } from './halt.ts';
 import { paged, type Cursor } from './pages.ts';
 import type { RecordedEvent } from './recorded.ts';
@@ -43,10 +43,10 @@ export interface HistoryOptions extends FollowOptions {
 /** The log's events, page by page. `closing` aborts when the application is closed. */
 export function readEvents(
   core: Core,
-  options: EventsOptions = {},
+  options: EventsOptions | undefined,
   closing: AbortSignal,
 ): AsyncIterableIterator<RecordedEvent> {
-  const { types, reverse, limit: most, ...range } = reading('events', () => checkedEvents(options), InvalidInput);
+  const { types, reverse, limit: most, ...range } = checkedEvents(options);
   let { after = 0, before } = range;
   const cursor: Cursor = {
     read: (limit) => core.session.read({ after, before, types, reverse, limit }),
@@ -64,12 +64,12 @@ export function readHistory(
   core: Core,
   collection: AnyCollection,
   id: string,
-  options: HistoryOptions = {},
+  options: HistoryOptions | undefined,
   closing: AbortSignal,
 ): AsyncIterableIterator<RecordedEvent> {
   const { name } = knownCollection(core, collection);
-  assertId(name, id);
-  const range = reading('history', () => checkedHistory(options), InvalidInput);
+  assertedId(name, id);
+  const range = optionsOf<HistoryOptions>('history', options, HISTORY, InvalidInput);
   let { after = 0 } = range;
   const cursor: Cursor = {
     read: (limit) => core.session.read({ document: { collection: name, id }, after, limit }),
@@ -89,51 +89,27 @@ function reader(
   return paged(core, cursor, limit, new Halt([signal]));
 }
 
-// Each option is read once: a getter may answer otherwise the next time.
-function checkedEvents(options: EventsOptions): EventsOptions {
-  const numbers = checkedNumbers(options, ['after', 'before', 'limit']);
-  const { types, reverse = false } = options;
-  const range = { ...numbers, ...checkedFollow(options), reverse };
-  if (range.follow && (reverse || numbers.before !== undefined)) {
-    const path = reverse ? 'reverse' : 'before';
+function checkedEvents(given: EventsOptions | undefined): EventsOptions {
+  const options = optionsOf<EventsOptions>('events', given, EVENTS, InvalidInput);
+  if (options.follow && (options.reverse || options.before !== undefined)) {
+    const path = options.reverse ? 'reverse' : 'before';
     throw new InvalidInput(`events: follow goes on after the end of the log, so it can’t be given with ${path}.`, {
       path,
     });
   }
-  if (types === undefined) return range;
-  const copy: unknown = Array.isArray(types) ? Array.from(types) : undefined;
-  if (Array.isArray(copy) && copy.every((type) => typeof type === 'string')) return { ...range, types: copy };
-  throw new InvalidInput('events: types must be an array of event types.', { path: 'types' });
+  return options;
 }
 
-function checkedHistory(options: HistoryOptions): HistoryOptions {
-  return { ...checkedNumbers(options, ['after', 'limit']), ...checkedFollow(options) };
-}
+const HISTORY: Checks<HistoryOptions> = {
+  after: whole(0),
+  limit: whole(0),
+  follow: oneOf([true, false]),
+  signal: abortSignal,
+};
 
-function checkedFollow({ follow = false, signal }: FollowOptions): FollowOptions {
-  if (typeof follow !== 'boolean') {
-    throw new InvalidInput('The option follow must be true or false.', { path: 'follow' });
-  }
-  // Asking it whether it has aborted tells a real one from what only looks like it.
-  if (signal !== undefined && !(signal instanceof AbortSignal && typeof signal.aborted === 'boolean')) {
-    throw new InvalidInput('The option signal must be an AbortSignal.', { path: 'signal' });
-  }
-  return { follow, signal };
-}
-
-function checkedNumbers<Options extends object, Name extends keyof Options & string>(
-  options: Options,
-  names: readonly Name[],
-): Partial<Record<Name, number>> {
-  if (typeof options !== 'object' || options === null) throw new InvalidInput('The options must be an object.');
-  const numbers: Partial<Record<Name, number>> = {};
-  for (const name of names) {
-    const value: unknown = options[name];
-    if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || (value as number) < 0) {
-      throw new InvalidInput(`The option ${name} must be a whole number from 0.`, { path: name });
-    }
-    numbers[name] = value as number;
-  }
-  return numbers;
-}
+const EVENTS: Checks<EventsOptions> = {
+  ...HISTORY,
+  before: whole(0),
+  types: listOf((type, refuse) => (typeof type === 'string' ? type : refuse('must hold the names of event types'))),
+  reverse: oneOf([true, false]),
+};

@@ -1,10 +1,17 @@
 /** Opening an application: a domain's collections and commands on a store. */
 import { InvalidDefinition } from '../errors.ts';
-import { limitsWith, type Limits } from '../limits.ts';
+import {
+  clock as userClock,
+  DEFAULT_LIMITS,
+  limitsWith,
+  listOf,
+  optionsOf,
+  type Checks,
+  type Limits,
+} from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
-import { commandDefinition, type AnyCommand } from '../model/command.ts';
+import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
 import { domainDefinition } from '../model/domain.ts';
-import { reading } from '../model/foreign.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
@@ -69,20 +76,23 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   options: OpenOptions<Collections, Commands>,
   runtime: Runtime | undefined,
 ): Promise<App<Commands[number], Collections[number]>> {
-  const { store, collections, commands, logger = consoleLogger, clock } = reading('open', () => checked(options));
-  const limits = reading('open', () => limitsWith(options.limits));
+  const {
+    store,
+    collections,
+    commands,
+    logger = consoleLogger,
+    clock,
+    limits = DEFAULT_LIMITS,
+  } = optionsOf<Opening>('open', options, OPEN, InvalidDefinition, ['store', 'collections', 'commands']);
   const definitions = new Map<string, CollectionDefinition>();
-  for (const collection of collections) {
-    const definition = collectionDefinition(collection);
+  for (const definition of collections) {
     if (definitions.has(definition.name))
       throw new InvalidDefinition(`open: the collection ${definition.name} is given twice.`, {
         collection: definition.name,
       });
     definitions.set(definition.name, definition);
   }
-  // Not `map`, which passes over the holes of a sparse array.
-  const commandDefinitions = Array.from(commands, (command) => commandDefinition(command));
-  const domains = new Set([...definitions.values(), ...commandDefinitions].map(({ domain }) => domain));
+  const domains = new Set([...collections, ...commands].map(({ domain }) => domain));
   if (domains.size !== 1) {
     throw new InvalidDefinition(
       domains.size === 0
@@ -90,6 +100,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
         : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }).',
     );
   }
+  const { name: storeName } = store;
   const session = await store.open();
   try {
     // An application that is too old for the log must not add to its registry.
@@ -99,13 +110,13 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     );
     const core: Core = {
       session,
-      storeName: store.name,
+      storeName,
       runtime: runtime ?? machineRuntime(clock),
       logger: guarded(logger),
       limits,
       events: domainDefinition([...domains][0]!).events,
       collections: definitions,
-      commands: new Set(commandDefinitions),
+      commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
       cache: new DocumentCache(limits.cacheEntriesMax),
       watermark: new Watermark(),
@@ -120,27 +131,32 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   }
 }
 
-function checked<Options extends OpenOptions<readonly AnyCollection[], readonly AnyCommand[]>>(
-  options: Options,
-): Options {
-  if (typeof options !== 'object' || options === null) return wrong('needs { store, collections, commands }');
-  const { store, collections, commands, logger, clock } = options;
-  if (typeof (store as Partial<Store> | undefined)?.open !== 'function') {
-    wrong(
-      "store is missing: pass sqlite('market.db') from tidemark/sqlite, or memory() from tidemark/memory, which keeps nothing",
-    );
-  }
-  if (!Array.isArray(collections)) wrong('collections must be an array');
-  if (!Array.isArray(commands)) wrong('commands must be an array');
-  if (clock !== undefined && typeof clock !== 'function')
-    wrong('clock must be a function that gives milliseconds since the Unix epoch');
-  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
-    if (logger !== undefined && typeof (logger as Partial<Logger> | null)?.[level] !== 'function')
-      wrong(`logger has no ${level}(details, message)`);
-  }
-  return options;
+/** What is used of the options. */
+interface Opening {
+  readonly store: Store;
+  readonly collections: readonly CollectionDefinition[];
+  readonly commands: readonly CommandDefinition[];
+  readonly logger?: Logger;
+  readonly clock?: () => number;
+  readonly limits?: Limits;
 }
 
-function wrong(problem: string): never {
-  throw new InvalidDefinition(`open: ${problem}.`);
-}
+const OPEN: Checks<Opening> = {
+  store: (store, refuse) =>
+    typeof (store as Partial<Store> | null | undefined)?.open === 'function'
+      ? (store as Store)
+      : refuse(
+          "must be where the log is: pass sqlite('market.db') from tidemark/sqlite, or memory() from tidemark/memory, which keeps nothing",
+        ),
+  collections: listOf(collectionDefinition),
+  commands: listOf(commandDefinition),
+  logger: (logger, refuse) => {
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+      if (typeof (logger as Partial<Logger> | null)?.[level] !== 'function')
+        return refuse(`has no ${level}(details, message)`);
+    }
+    return logger as Logger;
+  },
+  clock: userClock,
+  limits: limitsWith,
+};

@@ -1,13 +1,18 @@
 /** Outcomes: what a command left behind. */
-import { LogCorrupt } from '../errors.ts';
+import { LogCorrupt, type DomainOutdated, type UpcastFailed } from '../errors.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { freezeJson } from '../model/json.ts';
 import type { CommitFacts } from '../store/store.ts';
 import type { RecordedEvent } from './recorded.ts';
 
 interface Settled<Event> {
-  /** What was recorded: at least one, unless `recorded` is false. */
+  /** What was recorded: at least one, unless `recorded` is false, or it is `unreadable`. */
   readonly events: readonly RecordedEvent<Event>[];
+  /**
+   * Only where the command was sent again, or its outcome asked for: why this code can't read its events, which are left
+   * out then. They are newer than this code, or an upcast fails. What the command came to stands all the same.
+   */
+  readonly unreadable?: DomainOutdated | UpcastFailed;
   /** The position of the last of them; where nothing was recorded, the end of the log that was looked at. */
   readonly position: number;
   /** Whether it was answered from the ledger: the command had been executed before. */

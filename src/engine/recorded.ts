@@ -1,5 +1,5 @@
 /** Events as users read them. */
-import { LogCorrupt } from '../errors.ts';
+import { DomainOutdated, LogCorrupt, UpcastFailed } from '../errors.ts';
 import { readEvent, type AnyEvent, type EventDefinition } from '../model/event.ts';
 import type { DocumentVersion, EventFacts, StoredCommit, StoredEvent } from '../store/store.ts';
 
@@ -29,11 +29,20 @@ export interface RecordedCommand {
 
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
-/** An event out of the store. @throws LogCorrupt if its text is no JSON; and see `readEvent` */
-export function eventFromStore(definitions: EventDefinitions, stored: EventFacts & { position: number }): AnyEvent {
+/**
+ * An event out of the store; `documents` are those that it is wanted for.
+ *
+ * @throws LogCorrupt if its text is no JSON; UpcastFailed and DomainOutdated as `readEvent` does, with its place
+ */
+export function eventFromStore(
+  definitions: EventDefinitions,
+  stored: EventFacts & { readonly position: number },
+  documents: readonly DocumentVersion[] = [],
+): AnyEvent {
   try {
     return readEvent(definitions.get(stored.type), stored);
   } catch (cause) {
+    if (isUnreadable(cause)) throw placed(cause, stored.position, documents);
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new LogCorrupt(
       `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
@@ -43,10 +52,33 @@ export function eventFromStore(definitions: EventDefinitions, stored: EventFacts
   }
 }
 
+/** What keeps an event from being read, while nothing is wrong with the log. */
+export function isUnreadable(error: unknown): error is UpcastFailed | DomainOutdated {
+  return error instanceof UpcastFailed || error instanceof DomainOutdated;
+}
+
+/** Documents that an error names, of those that an event is attached to. */
+const NAMED_MAX = 3;
+
+/** The same error, which says where the event stands too. */
+export function placed(
+  error: UpcastFailed | DomainOutdated,
+  position: number,
+  documents: readonly DocumentVersion[],
+): UpcastFailed | DomainOutdated {
+  const named = documents.slice(0, NAMED_MAX);
+  const texts = named.map(({ collection, id }) => `${collection} ${JSON.stringify(id)}`);
+  if (documents.length > named.length) texts.push('…');
+  const message = `The event at position ${position}${texts.length > 0 ? ` of ${texts.join(', ')}` : ''}: ${error.message}`;
+  const details = { ...error.details, position, ...(named.length === 1 ? named[0] : { documents: named }) };
+  if (error instanceof DomainOutdated) return new DomainOutdated(message, details);
+  return new UpcastFailed(message, details, error.cause);
+}
+
 export function recorded(definitions: EventDefinitions, stored: StoredEvent): RecordedEvent {
   const { position, attachments, commit } = stored;
   return Object.freeze({
-    event: eventFromStore(definitions, stored),
+    event: eventFromStore(definitions, stored, attachments),
     position,
     time: commit.time,
     recordedAt: commit.recordedAt,

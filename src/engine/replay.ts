@@ -3,28 +3,35 @@ import { CommandIdReused } from '../errors.ts';
 import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
-import { recorded, type RecordedEvent } from './recorded.ts';
+import { isUnreadable, recorded, type RecordedEvent } from './recorded.ts';
 import type { Request } from './request.ts';
 
 /**
- * The outcome that a stored commit is, with its events read from the log.
+ * The outcome that a stored commit is, with its events read from the log; without them where this code can't read one.
  *
  * @throws HistoryDiverged if the log no longer holds what the ledger just showed
  */
 export async function replay(core: Core, commit: StoredCommit): Promise<Outcome> {
   const last = commit.position + commit.eventCount - 1;
   const events: RecordedEvent[] = [];
+  let unreadable: Outcome['unreadable'];
   let after: number | undefined = commit.position - 1;
   while (after !== undefined && after < last) {
     const page = await core.session.read({ after, before: last + 1, limit: last - after });
     for (const stored of page.events) {
       if (stored.commit.hash !== commit.hash) throw core.watermark.diverge(page.end);
-      events.push(recorded(core.events, stored));
+      try {
+        if (!unreadable) events.push(recorded(core.events, stored));
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        unreadable = error;
+      }
     }
     if (page.end.position < last) throw core.watermark.diverge(page.end);
     after = page.next;
   }
-  return outcomeOf(commit, events, last, { replayed: true });
+  const outcome = outcomeOf(commit, unreadable ? [] : events, last, { replayed: true });
+  return unreadable ? Object.freeze({ ...outcome, unreadable }) : outcome;
 }
 
 /** @throws CommandIdReused if the ledger's entry is of another command, input or actor */

@@ -1,9 +1,10 @@
 /** A command on its way: what the caller of `execute` passed, checked and completed. */
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
+import { abortSignal, listOf, optionsOf, type Checks } from '../limits.ts';
 import { commandDefinition, type CommandDefinition } from '../model/command.ts';
 import { reading } from '../model/foreign.ts';
-import { idFault, timedId } from '../model/id.ts';
+import { idFault, idOption, timedId } from '../model/id.ts';
 import { plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { CommandFacts } from '../store/store.ts';
@@ -43,23 +44,16 @@ export interface Request {
  *
  * @throws UnknownCommand, InvalidInput, AsyncSchema; nothing is recorded then
  */
-export function requestOf(core: Core, command: unknown, raw: unknown, options: ExecuteOptions = {}): Request {
+export function requestOf(core: Core, command: unknown, raw: unknown, options?: ExecuteOptions): Request {
   const definition = knownCommand(core, command);
   return reading('execute', () => checkedRequest(core, definition, raw, options), InvalidInput);
 }
 
-function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown, options: ExecuteOptions): Request {
-  if (typeof options !== 'object' || options === null)
-    throw new InvalidInput('The options of execute must be an object.');
-  for (const name of ['id', 'actor', 'correlation', 'causation'] as const) {
-    const fault = options[name] === undefined ? undefined : idFault(options[name]);
-    if (fault) throw new InvalidInput(`Command ${definition.name}: the option ${name} ${fault}.`, { path: name });
-  }
-  const { actor, correlation, causation, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidInput(`Command ${definition.name}: the option signal must be an AbortSignal.`, { path: 'signal' });
-  }
-  const id = options.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
+function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown, options?: ExecuteOptions): Request {
+  const given = optionsOf<ExecuteOptions>(`Command ${definition.name}`, options, EXECUTE, InvalidInput);
+  const { actor, correlation, causation, signal, unchanged = [] } = given;
+  for (const { collection } of unchanged) if (!core.collections.has(collection)) throw unknownCollection(collection);
+  const id = given.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
   const plain = plainInput(definition, raw);
   const fingerprint = fingerprintOf(core, definition, plain, actor);
   const input = validInput(definition, plain);
@@ -68,11 +62,27 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
     command: definition,
     facts: { id, name: definition.name, fingerprint, actor, correlation, causation },
     input,
-    named: options.id !== undefined,
+    named: given.id !== undefined,
     signal,
-    unchanged: checkUnchanged(core, definition, options.unchanged),
+    unchanged,
   };
 }
+
+const EXECUTE: Checks<ExecuteOptions> = {
+  id: idOption,
+  actor: idOption,
+  correlation: idOption,
+  causation: idOption,
+  signal: abortSignal,
+  unchanged: listOf((document, refuse) => {
+    const { collection, id, version } = (document ?? {}) as Partial<Document<unknown>>;
+    if (typeof collection !== 'string') return refuse('must hold documents that get returned');
+    const fault = idFault(id);
+    if (fault) refuse(`holds a document whose id ${fault}`);
+    if (!Number.isSafeInteger(version) || version! < 0) refuse('holds a document without its version');
+    return { collection, id: id!, version: version! };
+  }),
+};
 
 function knownCommand(core: Core, command: unknown): CommandDefinition {
   let definition: CommandDefinition;
@@ -104,22 +114,5 @@ function assertIds(core: Core, { name }: CommandDefinition, input: unknown): voi
   throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
     command: name,
     ...fault,
-  });
-}
-
-function checkUnchanged(core: Core, { name }: CommandDefinition, given: unknown): Request['unchanged'] {
-  if (given === undefined) return [];
-  const wrong = (problem: string): never => {
-    throw new InvalidInput(`Command ${name}: unchanged ${problem}.`, { command: name, path: 'unchanged' });
-  };
-  if (!Array.isArray(given)) return wrong('must be an array of documents that get returned');
-  return Array.from(given, (document: Partial<Document<unknown>> | null | undefined) => {
-    const { collection, id, version } = document ?? {};
-    if (typeof collection !== 'string') return wrong('holds something that is no document');
-    if (!core.collections.has(collection)) throw unknownCollection(collection);
-    const fault = idFault(id);
-    if (fault) wrong(`holds a document whose id ${fault}`);
-    if (!Number.isSafeInteger(version) || version! < 0) wrong('holds a document without its version');
-    return { collection, id: id!, version: version! };
   });
 }

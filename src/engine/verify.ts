@@ -3,9 +3,10 @@
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
 import { HistoryDiverged, InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
+import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
-import { reading, thrown } from '../model/foreign.ts';
+import { thrown } from '../model/foreign.ts';
 import { canonicalJson, jsonFault } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
 import { GENESIS_HASH, chainHash, commitDigest } from '../store/chain.ts';
@@ -22,6 +23,7 @@ import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
 import { foldEvents } from './document-reader.ts';
+import { logPoint } from './point.ts';
 import { eventFromStore } from './recorded.ts';
 
 export interface VerifyOptions {
@@ -75,8 +77,8 @@ interface Walk {
   compared: number;
 }
 
-export async function verifyLog(core: Core, options: VerifyOptions = {}): Promise<Verification> {
-  const expect = reading('verify', () => checkExpect(options), InvalidInput);
+export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Verification> {
+  const { expect } = optionsOf<VerifyOptions>('verify', options, { expect: logPoint }, InvalidInput);
   core.watermark.assertWhole();
   const before = core.watermark.seen;
   const { end } = await core.session.load([]);
@@ -109,16 +111,6 @@ export async function verifyLog(core: Core, options: VerifyOptions = {}): Promis
     compared,
     problems,
   };
-}
-
-function checkExpect({ expect }: VerifyOptions): LogPoint | undefined {
-  if (expect === undefined) return undefined;
-  const { position, hash } = expect ?? {};
-  if (Number.isSafeInteger(position) && position! >= 0 && typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))
-    return expect;
-  throw new InvalidInput('verify: expect must be { position, hash } as status() or verify() gave them.', {
-    path: 'expect',
-  });
 }
 
 function note(walk: Walk, problem: Problem): void {

@@ -1,9 +1,10 @@
 /** Collections: a kind of document, and how events become one. */
 import { InvalidDefinition, ReducerFailed } from '../errors.ts';
+import { anything, optionsOf, whole, type Checks } from '../limits.ts';
 import type { AnyEvent, AsJson, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
 import { isPromise, thrown } from './foreign.ts';
-import { describeFault, freezeJson, jsonFault } from './json.ts';
+import { describeFault, freezeJson, plainCopy } from './json.ts';
 import { attaches, defineKey, type AttachedTypes, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
 
@@ -87,7 +88,7 @@ export function collectionDefinition(collection: unknown): CollectionDefinition 
 /** Checks a collection's options and makes it. */
 export function defineCollection(
   name: string,
-  options: { key: unknown; initial: unknown; reduce: unknown; definition?: number },
+  given: unknown,
   domain: { readonly types: ReadonlyMap<string, unknown>; readonly identity: object },
 ): AnyCollection {
   const wrong = (problem: string): never => {
@@ -95,9 +96,9 @@ export function defineCollection(
   };
   const fault = nameFault(name);
   if (fault) wrong(`the name ${fault}`);
-  if (typeof options !== 'object' || options === null) wrong('needs { key, initial, reduce }');
+  if (typeof given !== 'object' || given === null) wrong('needs { key, initial, reduce }');
+  const options = optionsOf<Given>(`Collection ${JSON.stringify(name)}`, given, COLLECTION);
   const { reduce, definition = 1 } = options;
-  if (!Number.isSafeInteger(definition) || definition < 1) wrong('definition must be a whole number from 1');
   if (typeof reduce !== 'object' || reduce === null)
     wrong('reduce must be an object of reducers: { TYPE: (state, event) => state }');
   const reducers = new Map<string, Reducer>();
@@ -128,6 +129,16 @@ export function defineCollection(
   return made;
 }
 
+/** Each as it was given, to be looked at beside the domain. */
+interface Given {
+  readonly key: unknown;
+  readonly initial: unknown;
+  readonly reduce: unknown;
+  readonly definition?: number;
+}
+
+const COLLECTION: Checks<Given> = { key: anything, initial: anything, reduce: anything, definition: whole(1) };
+
 function defineInitial(
   collection: string,
   initial: unknown,
@@ -156,10 +167,10 @@ function defineInitial(
       });
     };
   }
-  const fault = jsonFault(initial);
-  if (fault) wrong(`initial must be plain JSON: ${describeFault(fault)}`);
   // A copy: freezing the caller's own object would be a surprise.
-  const state: unknown = JSON.parse(JSON.stringify(initial));
+  const copied = plainCopy(initial);
+  if ('fault' in copied) return wrong(`initial must be plain JSON: ${describeFault(copied.fault)}`);
+  const state = copied.copy;
   freezeJson(state);
   return () => state;
 }

@@ -1,6 +1,7 @@
 /** Commands: what may be asked for, on which documents the answer rests, and the pure function that gives it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
+import { callable, optionsOf, type Checks } from '../limits.ts';
 import type { EventFrom } from './event.ts';
 import type { Failure } from './failure.ts';
 import { nameFault } from './id.ts';
@@ -142,12 +143,7 @@ export function defineCommand(
   const fault = nameFault(name) ?? (name.startsWith('$') ? 'must not begin with $' : undefined);
   if (fault) wrong(`the name ${fault}`);
   if (typeof options !== 'object' || options === null) wrong('needs { input, decide }');
-  const given = options as Partial<CommandDefinition>;
-  if (!isSchema(given.input)) wrong('input must be a Standard Schema (Zod, Valibot, ArkType, …) or type<T>()');
-  if (typeof given.decide !== 'function') wrong('decide must be a function');
-  for (const part of ['prepare', 'reads', 'about'] as const) {
-    if (given[part] !== undefined && typeof given[part] !== 'function') wrong(`${part} must be a function`);
-  }
+  const given = optionsOf<Given>(`Command ${JSON.stringify(name)}`, options, COMMAND, InvalidDefinition, NEEDED);
   const failureType = given.failureType ?? `${name}_FAILED`;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
@@ -159,15 +155,29 @@ export function defineCommand(
   const made: AnyCommand = Object.freeze({ name });
   definitions.set(made, {
     name,
-    input: given.input!,
+    input: given.input,
     prepare: given.prepare,
     reads: given.reads,
-    decide: given.decide!,
+    decide: given.decide,
     failureType,
     about: given.about,
     domain: domain.identity,
   });
   return made;
 }
+
+type Given = Pick<CommandDefinition, 'input' | 'decide'> &
+  Partial<Pick<CommandDefinition, 'prepare' | 'reads' | 'about' | 'failureType'>>;
+
+const NEEDED = ['input', 'decide'] as const;
+const COMMAND: Checks<Given> = {
+  input: (schema, refuse) =>
+    isSchema(schema) ? schema : refuse('must be a Standard Schema (Zod, Valibot, ArkType, …) or type<T>()'),
+  prepare: callable(),
+  reads: callable(),
+  decide: callable(),
+  failureType: (type) => type as string,
+  about: callable(),
+};
 
 export type { Read, Reads };

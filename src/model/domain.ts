@@ -1,6 +1,7 @@
 /** A domain: the event types of one application, and what is defined over them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
+import { anything, optionsOf } from '../limits.ts';
 import { defineCollection, type Collection, type CollectionOptions, type ReducersOf } from './collection.ts';
 import {
   defineCommand,
@@ -106,7 +107,8 @@ export function domainDefinition(identity: object): DomainDefinition {
 export function domain<const Schemas extends Record<string, StandardSchemaV1>>(options: {
   readonly events: Schemas & PlainSchemas<Schemas>;
 }): Domain<ShapesOf<Schemas>> {
-  const events = reading('domain()', () => defineEvents(options?.events));
+  const given = optionsOf<{ events: unknown }>('domain()', options, { events: anything });
+  const events = reading('domain()', () => defineEvents(given.events));
   const identity = Object.freeze({});
   definitions.set(identity, { events });
   const names = { collection: new Set<string>(), command: new Set<string>() };

@@ -1,6 +1,7 @@
 /** Events: their schemas, their versions over the years, and their types. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed } from '../errors.ts';
+import { optionsOf, whole, type Checks } from '../limits.ts';
 import { nameFault } from './id.ts';
 import { isPromise, reading, thrown } from './foreign.ts';
 import { describeFault, freezePlain, jsonFault } from './json.ts';
@@ -52,20 +53,27 @@ function versioned(
   options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
 ): VersionedSchema<unknown, unknown> {
   if (!isSchema(schema)) throw new InvalidDefinition('event(): the first argument must be a Standard Schema.');
-  const { version, upcast } = options;
-  if (!Number.isSafeInteger(version) || version < 1 || version > 1_000_000) {
-    throw new InvalidDefinition('event(): version must be a whole number from 1.', { version: String(version) });
-  }
+  const { version, upcast = {} } = optionsOf<Versions>('event()', options, EVENT, InvalidDefinition, ['version']);
   for (let from = 1; from < version; from += 1) {
-    if (typeof upcast?.[from] !== 'function') {
+    if (typeof upcast[from] !== 'function') {
       throw new InvalidDefinition(
         `event(): version ${version} needs an upcast from version ${from}: add ${from}: (old) => new.`,
         { version, from },
       );
     }
   }
-  return Object.freeze({ '~standard': schema['~standard'], version, upcast: Object.freeze({ ...upcast }) }) as never;
+  return Object.freeze({ '~standard': schema['~standard'], version, upcast }) as never;
 }
+
+type Versions = Pick<VersionedSchema, 'version'> & Partial<Pick<VersionedSchema, 'upcast'>>;
+
+const EVENT: Checks<Versions> = {
+  version: whole(1, 1_000_000),
+  upcast: (steps, refuse) =>
+    typeof steps === 'object' && steps !== null
+      ? Object.freeze({ ...(steps as VersionedSchema['upcast']) })
+      : refuse('must be an object of functions: { 1: (old) => new }'),
+};
 
 /** What the model knows of one type of event. */
 export interface EventDefinition {

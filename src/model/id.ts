@@ -1,5 +1,6 @@
 /** Ids of documents and commands, and names of events, collections and commands. */
 import { createHash } from 'node:crypto';
+import type { Check } from '../limits.ts';
 import { textFault } from './json.ts';
 
 /** Longest id, in bytes of UTF-8. */
@@ -16,6 +17,12 @@ export function idFault(value: unknown): string | undefined {
 export function nameFault(value: unknown): string | undefined {
   return value === '__proto__' ? 'must not be __proto__' : boundedTextFault(value, NAME_BYTES_MAX);
 }
+
+/** An option that is an id, or is of the kind that ids are. */
+export const idOption: Check<string> = (value, refuse) => {
+  const fault = idFault(value);
+  return fault ? refuse(fault) : (value as string);
+};
 
 function boundedTextFault(value: unknown, bytesMax: number): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${value === null ? 'null' : typeof value}`;

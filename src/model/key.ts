@@ -76,13 +76,16 @@ export function defineKey(collection: string, key: unknown, types: ReadonlyMap<s
     throw new InvalidDefinition(`Collection ${collection}: key ${problem}.`, { collection });
   };
   const names = (value: unknown, what: string): string[] => {
-    const list = typeof value === 'string' ? [value] : value;
-    if (!Array.isArray(list) || list.length === 0) return wrong(`${what} must be a field name or several`);
-    for (const name of list) {
+    const list: unknown = typeof value === 'string' ? [value] : value;
+    if (!Array.isArray(list)) return wrong(`${what} must be a field name or several`);
+    const fields = new Set<string>();
+    for (const name of list as unknown[]) {
       const fault = nameFault(name) ?? (name === 'type' ? 'is the event’s type, not an id' : undefined);
       if (fault) wrong(`${what}: ${JSON.stringify(name)} ${fault}`);
+      fields.add(name as string);
     }
-    return [...new Set(list as string[])].sort();
+    if (fields.size === 0) wrong(`${what} must be a field name or several`);
+    return [...fields].sort();
   };
   if (typeof key === 'string' || Array.isArray(key)) {
     return { declared: { fields: names(key, '') }, functions: new Map() };

@@ -101,7 +101,13 @@ export function refTo<State>(collection: string, id: string): Ref<State> {
  * });
  * ```
  */
-export function* all<State>(
+export function all<State>(
+  refs: readonly Ref<State>[],
+): Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]> {
+  return asked([...refs]);
+}
+
+function* asked<State>(
   refs: readonly Ref<State>[],
 ): Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]> {
   return (refs.length === 0 ? [] : yield refs) as readonly Read<State>[];

@@ -27,7 +27,10 @@ export interface Store {
   open(): Promise<Session>;
 }
 
-/** An open log. Its methods may be called at any time; what they promise holds whatever other sessions do. */
+/**
+ * An open log. Its methods may be called at any time; what they promise holds whatever other sessions do. What they are
+ * given is the engine's own, and nobody changes it before they have answered: no engine of storage needs a copy.
+ */
 export interface Session {
   /** The registered collections, ordered by name, and the registry's generation (0 for a new log). */
   registry(): Promise<Registry>;

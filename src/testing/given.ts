@@ -4,9 +4,9 @@
  */
 import { deepStrictEqual, fail } from 'node:assert/strict';
 import { AssertionError } from 'node:assert';
-import { InvalidDefinition } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
+import { anything, DEFAULT_LIMITS, listOf, optionsOf, whole, type Checks } from '../limits.ts';
 import { attacher } from '../model/attach.ts';
 import {
   collectionDefinition,
@@ -20,7 +20,9 @@ import { domainDefinition } from '../model/domain.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
 import { reading, thrown } from '../model/foreign.ts';
+import { idOption } from '../model/id.ts';
 import { plainInput, validInput } from '../model/input.ts';
+import { plainCopy } from '../model/json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
@@ -43,6 +45,7 @@ const timed = new WeakSet<object>();
  * An event that was decided at a time, for reducers and decisions that look at it.
  *
  * @param time milliseconds since the Unix epoch
+ * @throws InvalidDefinition if the time is none
  *
  * @example
  * ```ts
@@ -60,7 +63,12 @@ const timed = new WeakSet<object>();
  * ```
  */
 export function at(time: number, event: { readonly type: string; readonly [field: string]: unknown }): TimedEvent {
-  const made = { time, event };
+  const made: TimedEvent = {
+    time: whole(0)(time, (problem) => {
+      throw new InvalidDefinition(`at: the time ${problem}, in milliseconds since the Unix epoch.`);
+    }),
+    event: ownCopy(event),
+  };
   timed.add(made);
   return made;
 }
@@ -139,9 +147,15 @@ function started(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[]):
   const world = new World(parts);
   for (const one of events) {
     if (timed.has(one)) world.record(one as TimedEvent);
-    else world.record({ time: world.time, event: one as ExpectedEvent });
+    else world.record({ time: world.time, event: ownCopy(one as ExpectedEvent) });
   }
   return new Scenario(world);
+}
+
+/** What isn't plain is found where it would be stored. */
+function ownCopy<Event>(event: Event): Event {
+  const copied = plainCopy(event);
+  return 'copy' in copied ? (copied.copy as Event) : event;
 }
 
 /** The documents of a test, folded from its events. */
@@ -155,12 +169,7 @@ class World {
   time = 0;
 
   constructor(parts: Parts) {
-    const list: readonly object[] = Array.isArray(parts)
-      ? parts
-      : [
-          ...(parts as { collections: readonly object[] }).collections,
-          ...((parts as { commands?: readonly object[] }).commands ?? []),
-        ];
+    const list: readonly object[] = Array.isArray(parts) ? parts : partsIn(parts);
     const commands: CommandDefinition[] = [];
     for (const part of list) {
       if ('ref' in part) {
@@ -240,6 +249,18 @@ class World {
   }
 }
 
+const objects = listOf((one, refuse) => (typeof one === 'object' && one !== null ? one : refuse('must hold objects')));
+const PARTS = { collections: objects, commands: objects };
+
+/** What is named as for `open`. */
+function partsIn(given: unknown): readonly object[] {
+  type Named = Partial<Record<keyof typeof PARTS, readonly object[]>>;
+  const { collections = [], commands = [] } = optionsOf<Named>('given', given, PARTS);
+  return [...collections, ...commands];
+}
+
+const WHEN: Checks<WhenOptions> = { time: whole(0), actor: idOption, prepared: anything, id: idOption };
+
 class Scenario implements Given {
   protected readonly world: World;
 
@@ -247,12 +268,15 @@ class Scenario implements Given {
     this.world = world;
   }
 
-  when<C extends AnyCommand>(command: C, input: InputOf<C>, options: WhenOptions = {}): Decided {
+  when<C extends AnyCommand>(command: C, input: InputOf<C>, options?: WhenOptions): Decided {
     const definition = commandDefinition(command);
-    const { id, actor, prepared, time } = reading('when', () => {
-      const { id = this.world.nextId(), actor, prepared, time = 0 } = options;
-      return { id, actor, prepared, time: Math.max(time, this.world.time) };
-    });
+    const {
+      id = this.world.nextId(),
+      actor,
+      prepared,
+      ...given
+    } = optionsOf<WhenOptions>('when', options, WHEN, InvalidInput);
+    const time = Math.max(given.time ?? 0, this.world.time);
     const checked = validInput(definition, plainInput(definition, input));
     const asked = { command: definition, input: checked, id, time, actor, prepared };
     const decision = this.#decide(asked);

@@ -102,7 +102,7 @@ const shopWith = (key: object | string, definition: number, name = 'orders') => 
     input: type<{ order_id: string; customer_id: string; cents: number }>(),
     decide: (_, input) => ({ type: 'ORDERED', ...input }),
   });
-  return { collections: [orders], commands: [order], order };
+  return { order, parts: { collections: [orders], commands: [order] } };
 };
 
 onEveryStore('what open refuses', (makeStore) => {
@@ -111,11 +111,11 @@ onEveryStore('what open refuses', (makeStore) => {
   test('on a log that is not empty: a changed key, a changed definition, a new collection, each by name', async () => {
     const store = makeStore();
     const first = shopWith('order_id', 1);
-    await using app = await open({ store, ...first });
+    await using app = await open({ store, ...first.parts });
     // While the log is empty nothing is lost by a collection more.
     await using more = await open({
       store,
-      collections: shopWith('customer_id', 1, 'customers').collections,
+      collections: shopWith('customer_id', 1, 'customers').parts.collections,
       commands: [],
     });
     await app.execute(first.order, input);
@@ -127,12 +127,12 @@ onEveryStore('what open refuses', (makeStore) => {
       [shopWith('order_id', 2), 'orders'],
       [shopWith('order_id', 1, 'invoices'), 'invoices'],
     ] as const) {
-      const error: unknown = await open({ store, ...changed }).catch((caught: unknown) => caught);
+      const error: unknown = await open({ store, ...changed.parts }).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(RebuildRequired);
       expect((error as Error).message).toContain(said);
     }
     // Nothing was changed by trying.
-    await using again = await open({ store, ...shopWith('order_id', 1) });
+    await using again = await open({ store, ...shopWith('order_id', 1).parts });
     expect((await again.status()).generation).toBe(2);
     expect((await more.verify()).problems).toEqual([]);
   });
@@ -140,14 +140,14 @@ onEveryStore('what open refuses', (makeStore) => {
   test('a key function that this code does not have, before and while it runs', async () => {
     const store = makeStore();
     const plain = shopWith('order_id', 1);
-    await using early = await open({ store, ...plain });
+    await using early = await open({ store, ...plain.parts });
     const withFunction = shopWith({ ORDERED: (e: { cents: number }) => `price-${e.cents}` }, 1, 'prices');
-    await using app = await open({ store, ...withFunction });
-    await expect(open({ store, ...plain })).rejects.toThrow(DomainOutdated);
+    await using app = await open({ store, ...withFunction.parts });
+    await expect(open({ store, ...plain.parts })).rejects.toThrow(DomainOutdated);
     await expect(early.execute(plain.order, input)).rejects.toThrow(DomainOutdated);
     expect((await early.status()).position).toBe(0);
     await app.execute(withFunction.order, input);
-    expect((await app.get(withFunction.collections[0]!, 'price-1')).version).toBe(1);
+    expect((await app.get(withFunction.parts.collections[0]!, 'price-1')).version).toBe(1);
     expect((await app.verify()).problems).toEqual([]);
   });
 });

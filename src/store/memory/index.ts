@@ -4,7 +4,7 @@
  *
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../limits.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
@@ -37,30 +37,13 @@ export interface MemoryOptions {
  * await using tokyo = await open({ store, collections: [shops], commands: [] });
  * ```
  */
-export function memory(options: MemoryOptions = {}): Store {
-  try {
-    return emptyStore(options);
-  } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
-    throw new InvalidDefinition('memory() is given options that can’t be used.', {}, cause);
-  }
-}
-
-function emptyStore(options: MemoryOptions): Store {
-  const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
-  if (typeof clock !== 'function') {
-    throw new InvalidDefinition('The option clock must be a function that returns milliseconds since the Unix epoch.', {
-      option: 'clock',
-    });
-  }
-  if (typeof clockAheadMs !== 'number' || !(clockAheadMs >= 0)) {
-    throw new InvalidDefinition('The option clockAheadMs must be a number of milliseconds, 0 or more.', {
-      option: 'clockAheadMs',
-    });
-  }
+export function memory(options?: MemoryOptions): Store {
+  const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, MEMORY);
   const log = emptyLog();
   return Object.freeze({
     name: 'memory',
     open: () => Promise.resolve(new MemorySession(log, { now: clock, aheadMs: clockAheadMs })),
   });
 }
+
+const MEMORY: Checks<MemoryOptions> = { clock: userClock, clockAheadMs: milliseconds(Infinity) };

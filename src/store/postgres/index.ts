@@ -4,9 +4,12 @@ import type { Store } from '../store.ts';
 import type { PostgresPool } from './pool.ts';
 import type { HostPool } from './hosts.ts';
 import { openSession } from './open.ts';
-import { connectionsOf, invalid, settingsOf } from './options.ts';
+import { checkedOptions, settingsOf } from './options.ts';
 import type { PostgresOptions } from './options.ts';
 import { addressOf } from './url.ts';
+
+/** Most connections of a session, unless told otherwise. */
+const CONNECTIONS = 4;
 
 export { grants } from './grants.ts';
 export type { PostgresClient, PostgresPool } from './pool.ts';
@@ -25,24 +28,21 @@ export type { SynchronousCommit } from './synchronous-commit.ts';
  * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
  * `NotWritable`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
  */
-export function postgres(urlOrPool: string | PostgresPool, options: PostgresOptions = {}): Store {
+export function postgres(urlOrPool: string | PostgresPool, options?: PostgresOptions): Store {
+  const checked = checkedOptions(options);
   try {
-    return storeAt(urlOrPool, options);
+    return storeAt(urlOrPool, checked);
   } catch (cause) {
     if (cause instanceof TidemarkError) throw cause;
-    throw new InvalidDefinition('postgres() is given options that can’t be used.', {}, cause);
+    throw new InvalidDefinition('postgres() is given a pool that can’t be used.', {}, cause);
   }
 }
 
 function storeAt(given: string | PostgresPool, options: PostgresOptions): Store {
-  if (options.connection?.['binary'] || (typeof given === 'object' && given?.options?.binary)) {
-    throw invalid('binary', 'The store reads values as text: leave binary out of what pg is to connect by.');
-  }
   if (typeof given === 'string') {
     const { hosts, where } = addressOf(given);
     const settings = settingsOf(options, where);
-    const { connection = {} } = options;
-    const max = connectionsOf(options);
+    const { connection = {}, connections: max = CONNECTIONS } = options;
     const makePools = async (): Promise<readonly HostPool[]> => {
       const { Pool, Client } = await driver();
       return hosts.map(({ url, name }) => ({
@@ -64,7 +64,11 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
     throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg’s.');
   }
   for (const option of ['connection', 'connections'] as const) {
-    if (options[option] !== undefined) throw invalid(option, `A pool has its own ${option}: set them there.`);
+    if (options[option] === undefined) continue;
+    throw new InvalidDefinition(`postgres(): a pool has its own ${option}: set them there.`, { option });
+  }
+  if (given.options?.binary) {
+    throw new InvalidDefinition('The store reads values as text: leave binary out of the pool’s options.');
   }
   if ((given.options?.max ?? 2) < 2) {
     throw new InvalidDefinition(

@@ -1,5 +1,5 @@
 /** The options of `postgres()`, checked. */
-import { InvalidDefinition } from '../../errors.ts';
+import { clock as userClock, milliseconds, oneOf, optionsOf, whole, type Check, type Checks } from '../../limits.ts';
 import type { Clock } from '../batch.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
@@ -42,75 +42,57 @@ export interface Settings {
   readonly clock: Clock;
 }
 
-const KNOWN = [
-  'schema',
-  'connection',
-  'connections',
-  'synchronousCommit',
-  'connectTimeoutMs',
-  'lockTimeoutMs',
-  'answerTimeoutMs',
-  'clock',
-  'clockAheadMs',
-];
-const LEVELS: ReadonlySet<unknown> = new Set(['on', 'remote_apply', 'remote_write', 'local', 'off', undefined]);
 const TIMEOUT_MAX_MS = 24 * 60 * 60_000;
 /** One for the writer, so that reads have another: those of the work that holds the lock too. */
 const CONNECTIONS_MIN = 2;
-const CONNECTIONS = 4;
 
 /** What can stand in SQL, in a URL and in a message without a second thought. PostgreSQL keeps `pg_` to itself. */
-export function checkSchema(schema: unknown): string {
-  if (typeof schema === 'string' && /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(schema) && schema !== 'information_schema') {
-    return schema;
-  }
-  throw invalid(
-    'schema',
-    'schema is a name of small letters, digits and _, at most 63, that doesn’t begin with a digit or with pg_.',
-  );
+export const schemaName: Check<string> = (schema, refuse) =>
+  typeof schema === 'string' && /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(schema) && schema !== 'information_schema'
+    ? schema
+    : refuse('is a name of small letters, digits and _, at most 63, that doesn’t begin with a digit or with pg_');
+
+// A lock_timeout of 0 or of a fraction would be none.
+const timeout = whole(1, TIMEOUT_MAX_MS);
+
+const POSTGRES: Checks<PostgresOptions> = {
+  schema: schemaName,
+  connection: (connection, refuse) => {
+    if (typeof connection !== 'object' || connection === null) return refuse('must be an object, as pg takes it');
+    const copy = ownCopy(connection) as Readonly<Record<string, unknown>>;
+    return copy['binary'] ? refuse('must leave binary out: the store reads values as text') : copy;
+  },
+  connections: whole(CONNECTIONS_MIN),
+  synchronousCommit: oneOf(['on', 'remote_apply', 'remote_write', 'local', 'off']),
+  connectTimeoutMs: timeout,
+  lockTimeoutMs: timeout,
+  answerTimeoutMs: timeout,
+  clock: userClock,
+  clockAheadMs: milliseconds(Infinity),
+};
+
+/** What the caller gave, as it was given. @throws InvalidDefinition */
+export function checkedOptions(given: PostgresOptions | undefined): PostgresOptions {
+  return optionsOf<PostgresOptions>('postgres()', given, POSTGRES);
 }
 
 /** `where` is the server and database, for messages. */
 export function settingsOf(options: PostgresOptions, where: string): Settings {
-  for (const option of Object.keys(options)) {
-    if (!KNOWN.includes(option)) {
-      throw invalid(option, `${option} is no option of postgres(): it has ${KNOWN.join(', ')}.`);
-    }
-  }
-  const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
-  const schema = checkSchema(options.schema ?? 'tidemark');
-  if (!LEVELS.has(synchronousCommit)) {
-    throw invalid('synchronousCommit', 'synchronousCommit is "on", "remote_apply", "remote_write", "local" or "off".');
-  }
-  if (typeof clock !== 'function') throw invalid('clock', 'clock is a function that returns milliseconds.');
+  const { schema = 'tidemark', clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
   return Object.freeze({
     schema,
     place: `schema ${schema} of ${where}`,
     synchronousCommit,
-    connectTimeoutMs: milliseconds('connectTimeoutMs', options.connectTimeoutMs ?? 5_000, 1),
-    lockTimeoutMs: milliseconds('lockTimeoutMs', options.lockTimeoutMs ?? 5_000, 1),
-    answerTimeoutMs: milliseconds('answerTimeoutMs', options.answerTimeoutMs ?? 15_000, 1),
-    clock: { now: clock, aheadMs: milliseconds('clockAheadMs', clockAheadMs, 0, Infinity) },
+    connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+    lockTimeoutMs: options.lockTimeoutMs ?? 5_000,
+    answerTimeoutMs: options.answerTimeoutMs ?? 15_000,
+    clock: { now: clock, aheadMs: clockAheadMs },
   });
 }
 
-/** How many connections a pool of the session's own has. */
-export function connectionsOf({ connections = CONNECTIONS }: PostgresOptions): number {
-  if (Number.isSafeInteger(connections) && connections >= CONNECTIONS_MIN) return connections;
-  throw invalid(
-    'connections',
-    `connections is a whole number from ${CONNECTIONS_MIN}: one that writes, and one that reads.`,
-  );
-}
-
-function milliseconds(option: string, value: number, min: number, max: number = TIMEOUT_MAX_MS): number {
-  // A lock_timeout of 0 or of a fraction would be none.
-  if (typeof value === 'number' && value >= min && value <= max && (max === Infinity || Number.isInteger(value))) {
-    return value;
-  }
-  throw invalid(option, `${option} is a number of milliseconds from ${min} to ${max}.`);
-}
-
-export function invalid(option: string, message: string): InvalidDefinition {
-  return new InvalidDefinition(message, { option });
+/** Of plain objects and lists, at whatever depth; what has behaviour (a certificate's bytes, a function) is what it is. */
+function ownCopy(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ownCopy);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, ownCopy(field)]));
 }

@@ -1,6 +1,7 @@
 /** A log in one file, by the SQLite that Node has built in. */
 import { resolve } from 'node:path';
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { InvalidDefinition } from '../../errors.ts';
+import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../limits.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { openSession } from './open-session.ts';
@@ -34,33 +35,14 @@ export interface SqliteOptions {
  * @throws {@link InvalidDefinition} at once, if the name or an option isn't what it must be. `open` throws `NotALog`,
  * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
  */
-export function sqlite(file: string, options: SqliteOptions = {}): Store {
-  try {
-    return storeAt(file, options);
-  } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
-    throw new InvalidDefinition('sqlite() is given options that can’t be used.', {}, cause);
-  }
-}
-
-function storeAt(file: string, options: SqliteOptions): Store {
-  const { synchronous = 'full', lockTimeoutMs = LOCK_TIMEOUT_MS, clock = Date.now } = options;
-  const { clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
+export function sqlite(file: string, options?: SqliteOptions): Store {
   checkName(file);
-  if (!['full', 'normal', 'off'].includes(synchronous)) {
-    throw new InvalidDefinition(
-      `synchronous is "full", "normal" or "off", not ${typeof synchronous === 'string' ? JSON.stringify(synchronous) : typeof synchronous}.`,
-    );
-  }
-  checkMs('lockTimeoutMs', lockTimeoutMs, LOCK_TIMEOUT_MAX_MS);
-  checkMs('clockAheadMs', clockAheadMs, Infinity);
-  if (typeof clock !== 'function') throw new InvalidDefinition('clock is a function that returns milliseconds.');
-  const known = ['synchronous', 'lockTimeoutMs', 'clock', 'clockAheadMs'];
-  for (const option of Object.keys(options)) {
-    if (!known.includes(option)) {
-      throw new InvalidDefinition(`${option} is no option of sqlite(): it has ${known.join(', ')}.`, { option });
-    }
-  }
+  const {
+    synchronous = 'full',
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+    clock = Date.now,
+    clockAheadMs = CLOCK_AHEAD_MAX_MS,
+  } = optionsOf<SqliteOptions>('sqlite()', options, SQLITE);
   // Resolved now: the working directory may be another by the time of `open`.
   const path = resolve(file);
   return Object.freeze({
@@ -68,6 +50,13 @@ function storeAt(file: string, options: SqliteOptions): Store {
     open: () => openSession(path, { synchronous, lockTimeoutMs, clock: { now: clock, aheadMs: clockAheadMs } }),
   });
 }
+
+const SQLITE: Checks<SqliteOptions> = {
+  synchronous: oneOf(['full', 'normal', 'off']),
+  lockTimeoutMs: milliseconds(LOCK_TIMEOUT_MAX_MS),
+  clock: userClock,
+  clockAheadMs: milliseconds(Infinity),
+};
 
 function checkName(file: string): void {
   if (typeof file !== 'string' || file === '' || file.includes('\0')) {
@@ -81,9 +70,4 @@ function checkName(file: string): void {
   if (/^file:/i.test(file)) {
     throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
   }
-}
-
-function checkMs(option: string, value: number, max: number): void {
-  if (typeof value === 'number' && value >= 0 && value <= max) return;
-  throw new InvalidDefinition(`${option} is a number of milliseconds from 0 to ${max}.`, { option });
 }
