@@ -30,7 +30,9 @@ const SESSIONS: ReadonlySet<string | null> = new Set([null, 'read-write', 'prima
 
 /** @throws InvalidDefinition, with nothing of the string in it but the name of a parameter */
 export function addressOf(given: string): Address {
-  const [, scheme = '', user = '', authority = '', rest = ''] = PARTS.exec(given) ?? [];
+  // What escapes nothing stands for itself, as in any URL; the driver would escape all the others once more.
+  const escaped = given.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(' ', '%20');
+  const [, scheme = '', user = '', authority = '', rest = ''] = PARTS.exec(escaped) ?? [];
   const parts = authority.split(',');
   if (scheme === '' || (parts.length > 1 && parts.includes(''))) throw unreadable();
   if (rest.includes('@')) {
@@ -70,7 +72,7 @@ export function addressOf(given: string): Address {
   return { hosts, where: `${hosts.map(({ name }) => name).join(',')}${hosts[0]!.database}` };
 }
 
-/** Whether every % in it escapes something: what the driver makes of others is a guess. */
+/** Whether what is escaped in it are bytes of UTF-8. */
 function isEscaped(text: string): boolean {
   try {
     decodeURIComponent(text);

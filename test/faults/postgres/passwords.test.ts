@@ -103,8 +103,19 @@ test('where nobody answers', async () => {
 
 describe('where the password is wrong', () => {
   let server: Server;
-  beforeAll(async () => void (server = await start('another password')));
+  const right = 'a b:%3A/%';
+  beforeAll(async () => void (server = await start(right)));
   afterAll(() => server.end());
+
+  test('control: with the right one it opens, as URL and as encodeURIComponent write it', async () => {
+    const url = new URL(server.url);
+    url.password = right.replace('%3A', '%253A');
+    expect(url.href).toMatch(/%@/);
+    for (const written of [url.href, server.url.replace('@', `:${encodeURIComponent(right)}@`)]) {
+      const session = await postgres(written).open();
+      await session.close();
+    }
+  });
 
   test('it is refused', async () => {
     const urls = within(`127.0.0.1:${server.port}`);
