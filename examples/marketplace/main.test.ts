@@ -1,4 +1,5 @@
 /** The program from outside: what it prints, and how it ends. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,8 +31,8 @@ async function asked(name: string, seed: string): Promise<unknown> {
 }
 
 /** A run too long to end by itself, once its servers are at work. */
-async function running() {
-  const { child, ended } = start(['--rounds', '100000']);
+async function running(...args: string[]) {
+  const { child, ended } = start(['--rounds', '100000', ...args]);
   await vi.waitFor(() => expect(children(child)).toHaveLength(2), { timeout: 20_000, interval: 50 });
   const servers = children(child);
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -57,6 +58,17 @@ describe('a run on PostgreSQL', () => {
     }
     expect(second.stderr).toMatch(/continued after position \d+/);
     expect((await database.run('SELECT 1 FROM marketplace.events')).length).toBeGreaterThan(40 * 20);
+  });
+
+  it('starts servers without a password in what they are started with, which others can read', async () => {
+    const url = new URL(database.url);
+    url.password = 'secret';
+    const { child, ended, servers } = await running('--store', url.href);
+    const shown = execFileSync('ps', ['eww', '-o', 'command=', '-p', servers.join(',')], { encoding: 'utf8' });
+    child.kill('SIGINT');
+    await ended;
+    expect(shown.match(/server-process/g)).toHaveLength(2);
+    expect(shown).not.toContain('secret');
   });
 
   it('starts a server of its own, which is gone afterwards', async () => {

@@ -43,6 +43,9 @@ describe('the options', () => {
       /--store must be sqlite:FILE, postgres:\/\/…, postgres: or memory:, not "redis:there"/,
     ],
     [['--store', 'postgres://role:secret word@:x:/'], /--store: The connection string is none/],
+    // What may hold a password isn't repeated.
+    [['--store', 'postgre://role:secret@x/y'], /not what was given\.$/],
+    [['postgres://role:secret@x/y'], /^Unexpected argument: what was given\. See --help\.$/],
     [['--store', 'sqlite:'], /--store/],
     [['--store', 'sqlite::memory:'], /--store sqlite:FILE needs the path of a file, not ":memory:"/],
     [['--store', 'sqlite:file:x.db'], /--store sqlite:FILE needs the path of a file, not "file:x.db"/],

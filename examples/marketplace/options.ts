@@ -1,7 +1,7 @@
 /** The program's options: what may be given, what it means, and what is refused. */
 import { parseArgs } from 'node:util';
 import { InvalidInput } from 'tidemark';
-import { storeSpec, type StoreSpec } from './store.ts';
+import { shown, storeSpec, type StoreSpec } from './store.ts';
 
 export interface Options {
   readonly rounds: number;
@@ -32,7 +32,8 @@ export const HELP = `Two servers race for a thousand places, and each place is s
   --places N           places for sale in a round, 1 to ${PLACES_MAX} (1)
   --servers N          server processes on the one log, 1 to ${SERVER_NAMES.length} (2; 1 for memory:)
   --store sqlite:FILE  the log's file; one that exists is continued (a temporary file)
-  --store postgres://… a log in a PostgreSQL database, in its schema marketplace
+  --store postgres://… a log in a PostgreSQL database, in its schema marketplace (give a password
+                       by PGPASSWORD: others can read what a program was started with)
   --store postgres:    the same, in a server that is started for the run
   --store memory:      a log in this process, for one server; nothing is kept
   --seed N             makes names, titles, prices and who asks for what, 0 to ${SEED_MAX} (random, and
@@ -87,15 +88,17 @@ function parse(args: readonly string[]) {
     }).values;
   } catch (error) {
     // parseArgs explains `--` and positionals at length; its first sentence says what is wrong.
-    const [first] = (error as Error).message.split(/\.\s|\n/);
-    throw new InvalidInput(`${first!.replace(/\.$/, '')}. See --help.`, { path: 'options' }, error);
+    const [first = ''] = (error as Error).message.split(/\.\s|\n/);
+    const [, argument] = /^Unexpected argument '(.*)'$/s.exec(first) ?? [];
+    const what = argument === undefined ? first.replace(/\.$/, '') : `Unexpected argument: ${shown(argument)}`;
+    throw new InvalidInput(`${what}. See --help.`, { path: 'options' });
   }
 }
 
 function whole(name: string, text: string, min: number, max: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
-  throw new InvalidInput(`--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}.`, {
+  throw new InvalidInput(`--${name} must be a whole number from ${min} to ${max}, not ${shown(text)}.`, {
     path: name,
   });
 }

@@ -25,11 +25,12 @@ interface Waiting {
 
 /** Starts a server process on the log at an address. Resolves when it has opened the log. */
 export async function forkServer(name: string, address: string): Promise<Server> {
-  const child = fork(fileURLToPath(new URL('./server-process.ts', import.meta.url)), [name, address], {
+  const child = fork(fileURLToPath(new URL('./server-process.ts', import.meta.url)), [name], {
     // stdout belongs to the parent's report.
     stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
   });
   const server = new RemoteServer(name, child);
+  child.send(address, () => undefined);
   try {
     await server.opened;
   } catch (error) {

@@ -1,12 +1,14 @@
 /**
- * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}.
+ * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}. The first
+ * says where the log is.
  * It ends when the parent disconnects, or is gone; Ctrl-C, which reaches every process of a terminal, is the parent's.
  */
+import { once } from 'node:events';
 import type { Call, Reply } from './remote-server.ts';
 import { openServer } from './server.ts';
 import { storeAt } from './store.ts';
 
-const [name = '', address = ''] = process.argv.slice(2);
+const [name = ''] = process.argv.slice(2);
 
 process.on('SIGINT', () => undefined);
 
@@ -17,6 +19,7 @@ function reply(message: Reply): void {
 
 /** Numbered 0: whether the log could be opened. */
 async function start(): Promise<void> {
+  const [address] = (await once(process, 'message')) as [string];
   const server = await openServer(name, storeAt(address));
   process.on('disconnect', () => {
     void server.close().finally(() => process.exit(0));

@@ -31,7 +31,7 @@ export function storeSpec(text: string | undefined): StoreSpec {
       sqlite(file);
     } catch (error) {
       throw new InvalidInput(
-        `--store sqlite:FILE needs the path of a file, not ${JSON.stringify(file)}. For a log in memory use --store memory:.`,
+        `--store sqlite:FILE needs the path of a file, not ${shown(file)}. For a log in memory use --store memory:.`,
         { path: 'store' },
         error,
       );
@@ -46,16 +46,23 @@ export function storeSpec(text: string | undefined): StoreSpec {
     }
     return { kind: 'postgres', url: text };
   }
-  throw new InvalidInput(
-    `--store must be sqlite:FILE, postgres://…, postgres: or memory:, not ${JSON.stringify(text)}.`,
-    { path: 'store' },
-  );
+  throw new InvalidInput(`--store must be sqlite:FILE, postgres://…, postgres: or memory:, not ${shown(text)}.`, {
+    path: 'store',
+  });
+}
+
+/** What was given, as a message may repeat it: not where it may hold a password. */
+export function shown(given: string): string {
+  return /@|:\/\//.test(given) ? 'what was given' : JSON.stringify(given);
 }
 
 /** A place where the log is, for as long as the program runs. */
 export interface Place {
   readonly store: Store;
-  /** What another process opens the same log by: `sqlite:FILE` or a URL. Undefined for a log in memory. */
+  /**
+   * What another process opens the same log by: `sqlite:FILE` or a URL. Undefined for a log in memory. Told by a message,
+   * as it may hold a password: everybody on the machine can read what a process was started with.
+   */
   readonly address: string | undefined;
   /** The same for messages, without a password. */
   readonly shown: string;
@@ -106,5 +113,5 @@ export function fileOf(address: string): string | undefined {
 }
 
 function withoutPassword(address: string): string {
-  return address.replace(/^(postgres(?:ql)?:\/\/[^/?#]*?):[^/?#]*@/, '$1@').replace(/([?&]password=)[^&#]*/g, '$1…');
+  return address.replace(/^(postgres(?:ql)?:\/\/[^/?#]*?):[^/?#]*@/, '$1@');
 }

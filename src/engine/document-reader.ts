@@ -3,7 +3,7 @@ import { LogCorrupt } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
-import type { DocumentEvent, LogEnd, Session } from '../store/store.ts';
+import type { DocumentEvent, DocumentVersion, LogEnd, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { eventFromStore } from './recorded.ts';
 
@@ -51,11 +51,12 @@ export async function loadDocuments(
     await core.watermark.observe(before, loaded.end, core.session);
     end ??= loaded.end;
     const incomplete: number[] = [];
+    const read = eventReader(core);
     for (const [n, { head, events }] of loaded.documents.entries()) {
       const index = open[n]!;
       const { collection, id, upTo = Infinity, from } = wanted[index]!;
       if (head < from.version) throw core.watermark.diverge(loaded.end);
-      const next = foldEvents(core, collection, id, found[index]!.folded, events);
+      const next = foldEvents(read, collection, id, found[index]!.folded, events);
       found[index] = { ...next, head };
       if (!next.error && next.folded.version < Math.min(head, upTo)) {
         if (events.length === 0 && n === 0) throw gap(collection.name, id, next.folded.version + 1);
@@ -67,9 +68,22 @@ export async function loadDocuments(
   return { end, found };
 }
 
+/** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
+export type ReadEvent = (stored: DocumentEvent, document: DocumentVersion) => AnyEvent;
+
+/** Reads the events of one answer of the store, each once, however many documents of the answer share it. */
+export function eventReader({ events }: Pick<Core, 'events'>): ReadEvent {
+  const found = new Map<number, AnyEvent>();
+  return (stored, document) => {
+    let event = found.get(stored.position);
+    if (event === undefined) found.set(stored.position, (event = eventFromStore(events, stored, [document])));
+    return event;
+  };
+}
+
 /** Folds stored events on top of a document; stops at the first that can't be folded. */
 export function foldEvents(
-  core: Core,
+  read: ReadEvent,
   collection: CollectionDefinition,
   id: string,
   from: Folded,
@@ -81,7 +95,7 @@ export function foldEvents(
     try {
       // What isn't handled only counts: its text needn't be read.
       const event: AnyEvent = collection.handled.has(stored.type)
-        ? eventFromStore(core.events, stored, [{ collection: collection.name, id, version: stored.version }])
+        ? read(stored, { collection: collection.name, id, version: stored.version })
         : { type: stored.type };
       folded = reduce(collection, id, folded, event, stored.time);
     } catch (error) {

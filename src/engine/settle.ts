@@ -4,7 +4,7 @@ import type { Decision } from '../model/decide.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentVersion, LogPoint, Refused, Session, Stored } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { foldEvents, loadDocuments } from './document-reader.ts';
+import { eventReader, foldEvents, loadDocuments } from './document-reader.ts';
 import type { Draft, Drafted } from './draft.ts';
 import { outcomeOf } from './outcome.ts';
 import { recordedCommand, type RecordedEvent } from './recorded.ts';
@@ -106,9 +106,10 @@ export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft
   if (refused.stale.length === 0) return;
   core.counters.conflicts += 1;
   const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
+  const read = eventReader(core);
   for (const { collection: name, id, head, events } of refused.stale) {
     const { collection, stored } = draft.working.find({ collection: name, id })!;
-    const { folded, error } = foldEvents(core, collection, id, stored, events);
+    const { folded, error } = foldEvents(read, collection, id, stored, events);
     if (error !== undefined) {
       // The next try loads it, fails likewise, and records that.
       core.cache.forget(name, id);

@@ -22,7 +22,7 @@ import type {
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
-import { foldEvents } from './document-reader.ts';
+import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { logPoint } from './point.ts';
 import { eventFromStore } from './recorded.ts';
 
@@ -308,6 +308,7 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
       { asOf: end.position },
     );
     const incomplete: Folding[] = [];
+    const read = eventReader(core);
     for (const [index, { head, events }] of loaded.documents.entries()) {
       const folding = open[index]!;
       const { collection, id } = folding.ref;
@@ -322,7 +323,7 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
           folding.folded = undefined;
         }
         walk.inDocuments.add(collection, id, event.version, event.position);
-        foldOne(walk, folding, event, wrong);
+        foldOne(walk, folding, read, event, wrong);
       }
       if (folding.version < head && events.length > 0) incomplete.push(folding);
       else if (folding.version < head && index === 0)
@@ -349,6 +350,7 @@ function born(walk: Walk, collection: CollectionDefinition, id: string): Folded 
 function foldOne(
   walk: Walk,
   folding: Folding,
+  read: ReadEvent,
   event: Parameters<typeof foldEvents>[4][number],
   wrong: (message: string) => void,
 ): void {
@@ -356,7 +358,7 @@ function foldOne(
   const { collection, id } = folding.ref;
   const definition = core.collections.get(collection);
   if (!definition || !folding.folded) return;
-  const { folded, error } = foldEvents(core, definition, id, folding.folded, [event]);
+  const { folded, error } = foldEvents(read, definition, id, folding.folded, [event]);
   if (error !== undefined) {
     wrong(`${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${thrown(error)}`);
     folding.folded = undefined;

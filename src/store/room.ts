@@ -4,13 +4,18 @@ import { PAGE_BYTES_MAX } from './store.ts';
 /** UTF-8 needs at most so many bytes for each UTF-16 code unit. */
 const BYTES_A_UNIT = 3;
 
-/** Counts the events of one answer, which may be spread over several documents. */
+/**
+ * Counts the events of one answer, which may be spread over several documents: the text of an event that they share is
+ * there once.
+ */
 export class Room {
   #rows: number;
   #bytes = PAGE_BYTES_MAX;
   /** Texts whose bytes aren't counted yet: nearly always all of an answer fit by far, and counting costs as much as reading. */
   #uncounted: string[] = [];
   #uncountedUnits = 0;
+  /** The texts of events that may be met again, by position. */
+  readonly #texts = new Map<number, string>();
   #empty = true;
   #full = false;
 
@@ -23,12 +28,27 @@ export class Room {
     return this.#full ? 0 : this.#rows;
   }
 
+  /** The text of the event at a position, if the answer holds it. */
+  textAt(position: number): string | undefined {
+    return this.#texts.get(position);
+  }
+
   /**
    * Whether an event with this text still fits: the first always does, so that whoever asks on comes to the end. After
-   * one that doesn't, none does: what an answer leaves out comes after all that it holds.
+   * one that doesn't, none does: what an answer leaves out comes after all that it holds. `position` is given where
+   * another document of the answer may have the same event.
    */
-  take(text: string): boolean {
+  take(text: string, position?: number): boolean {
     if (this.#full || this.#rows <= 0) return false;
+    if (position === undefined || !this.#texts.has(position)) {
+      if (!this.#hold(text)) return false;
+      if (position !== undefined) this.#texts.set(position, text);
+    }
+    this.#rows -= 1;
+    return true;
+  }
+
+  #hold(text: string): boolean {
     if ((this.#uncountedUnits + text.length) * BYTES_A_UNIT > this.#bytes) {
       this.#count();
       if (Buffer.byteLength(text) > this.#bytes && !this.#empty) {
@@ -36,7 +56,6 @@ export class Room {
         return false;
       }
     }
-    this.#rows -= 1;
     this.#uncounted.push(text);
     this.#uncountedUnits += text.length;
     this.#empty = false;

@@ -70,7 +70,7 @@ export interface Session {
    * Heads and events of documents, all as of one point of the log. At most {@link LOAD_EVENTS_MAX} events with
    * {@link PAGE_BYTES_MAX} of text are returned over all documents together, in the order of the requests, and at least
    * one if there is any: where a document's last event is below its head (or `upTo`), ask again from there with
-   * `asOf: end.position`.
+   * `asOf: end.position`. The text of an event that several of the documents share is read, and counted, once.
    */
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded>;
 
@@ -125,8 +125,8 @@ export const LOAD_EVENTS_MAX = 10_000;
 /** Most events, commits or documents that one page holds. */
 export const PAGE_ROWS_MAX = 1_000;
 /**
- * Most bytes of event text (UTF-8) that one `read`, one `load` or one refusal returns, over all its documents together.
- * The first event is returned however long it is.
+ * Most bytes of event text (UTF-8) that one `read`, one `load` or one refusal returns, over all its documents together: the
+ * text of an event that several of them share counts once. The first event is returned however long it is.
  */
 export const PAGE_BYTES_MAX = 8 * 2 ** 20;
 /** Most positions that one `read` looks at, so that a rare type doesn't keep a statement open for the whole log. */

@@ -99,7 +99,7 @@ export function countWhile<T>(rows: readonly T[], holds: (row: T) => boolean): n
 }
 
 /** The events from one index to before another, as far as there is room for them. */
-export function fitting<T extends EventFacts>(
+export function fitting<T extends EventFacts & { readonly position: number }>(
   events: readonly T[],
   from: number,
   to: number,
@@ -107,6 +107,6 @@ export function fitting<T extends EventFacts>(
 ): readonly T[] {
   const last = Math.min(to, events.length, from + room.rows);
   let end = from;
-  while (end < last && room.take(events[end]!.json)) end += 1;
+  while (end < last && room.take(events[end]!.json, events[end]!.position)) end += 1;
   return events.slice(from, end);
 }

@@ -16,6 +16,7 @@
  *
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
+import { roomSql } from './load.ts';
 import { lockSql } from './lock.ts';
 import { SEEKING } from './plan.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
@@ -144,19 +145,22 @@ BEGIN
         missed.schema_version, missed.time, missed.json) ORDER BY missed.ordinal, missed.version)
       INTO stale_events
       FROM (
-        SELECT read.ordinal, a.version, a.position, n.name AS type, e.schema_version, e.time, e.json,
-          sum(octet_length(e.json)) OVER above AS bytes, row_number() OVER above AS row
-        FROM unnest(stale) AS read (ordinal)
-        CROSS JOIN LATERAL (
-          SELECT * FROM ${schema}.attachments a
-          WHERE a.document = document_ids[read_documents[read.ordinal]] AND a.version > read_versions[read.ordinal]
-          ORDER BY a.version LIMIT ${STALE_EVENTS_MAX}
+        SELECT a.*, n.name AS type, e.schema_version, e.time, CASE WHEN a.first THEN e.json END AS json,
+          sum(${roomSql('a.first', 'e.json')}) OVER (ORDER BY a.ordinal, a.version ROWS UNBOUNDED PRECEDING) AS bytes
+        FROM (
+          SELECT read.ordinal, a.version, a.position,
+            row_number() OVER (PARTITION BY a.position ORDER BY read.ordinal) = 1 AS first
+          FROM unnest(stale) AS read (ordinal)
+          CROSS JOIN LATERAL (
+            SELECT * FROM ${schema}.attachments a
+            WHERE a.document = document_ids[read_documents[read.ordinal]] AND a.version > read_versions[read.ordinal]
+            ORDER BY a.version LIMIT ${STALE_EVENTS_MAX}
+          ) a
         ) a
         LEFT JOIN ${schema}.events e ON e.position = a.position
         LEFT JOIN ${schema}.names n ON n.id = e.type
-        WINDOW above AS (ORDER BY read.ordinal, a.version ROWS UNBOUNDED PRECEDING)
       ) missed
-      WHERE missed.bytes <= ${PAGE_BYTES_MAX} OR missed.row = 1;
+      WHERE missed.bytes <= ${PAGE_BYTES_MAX};
     RETURN;
   END IF;
 

@@ -142,12 +142,14 @@ type Missed = readonly [
   type: string,
   schemaVersion: number,
   time: number,
-  json: string,
+  /** Null if the event was told before, with another document. */
+  json: string | null,
 ];
 
 function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
   const heads = numbers(answer[3]);
   const missed = Map.groupBy(JSON.parse(answer[7] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
+  const texts = new Map<number, string>();
   const stale = numbers(answer[6]).map((ordinal) => {
     const { collection, id, version } = batch.reads[ordinal - 1]!;
     const events = missed.get(ordinal) ?? [];
@@ -159,6 +161,7 @@ function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
         return documentEvent(
           event.map((value) => (value === null ? null : String(value))),
           version + index + 1,
+          texts,
         );
       }),
     };

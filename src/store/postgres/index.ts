@@ -1,6 +1,8 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
 import { InvalidDefinition, TidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
+import { driver } from './driver.ts';
+import type { ClientClass } from './driver.ts';
 import type { PostgresPool } from './pool.ts';
 import type { HostPool } from './hosts.ts';
 import { openSession } from './open.ts';
@@ -80,8 +82,6 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
   return Object.freeze({ name: 'postgres', open: () => openSession(() => Promise.resolve(pools), false, settings) });
 }
 
-type ClientClass = new (config?: object) => { password?: unknown };
-
 /** A URL without a password is one with none for the driver, whatever is said beside it. */
 function withPassword(Client: ClientClass, password: unknown): ClientClass {
   if (password === undefined) return Client;
@@ -91,13 +91,4 @@ function withPassword(Client: ClientClass, password: unknown): ClientClass {
       this.password = password;
     }
   };
-}
-
-// Only when it is needed, so that its absence is told in words.
-async function driver(): Promise<{ Pool: new (config: object) => PostgresPool; Client: ClientClass }> {
-  try {
-    return (await import('pg')).default;
-  } catch (cause) {
-    throw new InvalidDefinition('tidemark/postgres needs the package pg: npm install pg', { package: 'pg' }, cause);
-  }
 }

@@ -41,8 +41,16 @@ const headAsOfSql = (schema: string, document: string, position: string): string
   SELECT low FROM halving WHERE low = high)`;
 
 /**
+ * How much of an answer's room an event takes: its text, the first time that it stands there. The first event of all takes
+ * no more than there is, however long it is; whatever comes after it has no room then.
+ */
+export const roomSql = (first: string, json: string): string =>
+  `CASE WHEN ${first} THEN least(greatest(octet_length(${json}), 1), ${PAGE_BYTES_MAX}) ELSE 0 END`;
+
+/**
  * Versions have no gaps, so the heads alone say how many events each request has, and where there is no more room for
- * them: no row is read that isn't part of the answer, but for those that are too long.
+ * them: no row is read that isn't part of the answer, but for those that are too long. The text of an event that several of
+ * the documents share is read and sent once, with the first of them.
  */
 const loadSql = (schema: string, head: string): string => `
   WITH log AS MATERIALIZED ${endSql(schema)},
@@ -55,9 +63,9 @@ const loadSql = (schema: string, head: string): string => `
     CROSS JOIN LATERAL (SELECT ${head} AS head OFFSET 0) at),
   room AS (
     SELECT request.*, ${LOAD_EVENTS_MAX} - (sum(wanted) OVER (ORDER BY ordinal) - wanted) AS rows FROM request),
-  event AS (
-    SELECT room.ordinal, a.version, a.position, e.type, e.schema_version, e.time, e.json,
-      row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes
+  attached AS (
+    SELECT room.ordinal, a.version, a.position,
+      row_number() OVER (PARTITION BY a.position ORDER BY room.ordinal) = 1 AS first
     FROM room
     CROSS JOIN LATERAL (
       SELECT a.version, a.position FROM ${schema}.attachments a
@@ -65,15 +73,19 @@ const loadSql = (schema: string, head: string): string => `
         AND a.version <= room.after + least(room.wanted, room.rows)
       ORDER BY a.version LIMIT ${LOAD_EVENTS_MAX}
     ) a
-    LEFT JOIN LATERAL (SELECT * FROM ${schema}.events e WHERE e.position = a.position LIMIT 1) e ON true
-    WHERE room.wanted > 0 AND room.rows > 0
-    WINDOW answer AS (ORDER BY room.ordinal, a.version ROWS UNBOUNDED PRECEDING))
+    WHERE room.wanted > 0 AND room.rows > 0),
+  event AS (
+    SELECT attached.*, e.type, e.schema_version, e.time, CASE WHEN attached.first THEN e.json END AS json,
+      row_number() OVER answer AS row, sum(${roomSql('attached.first', 'e.json')}) OVER answer AS bytes
+    FROM attached
+    LEFT JOIN LATERAL (SELECT * FROM ${schema}.events e WHERE e.position = attached.position LIMIT 1) e ON true
+    WINDOW answer AS (ORDER BY attached.ordinal, attached.version ROWS UNBOUNDED PRECEDING))
   SELECT log.position, log.recorded_at, log.hash,
     CASE WHEN coalesce(event.row, 1) = 1 THEN (SELECT array_agg(head ORDER BY ordinal) FROM request) END,
     event.ordinal, event.version, event.position, n.name, event.schema_version, event.time, event.json
   FROM (VALUES (true)) AS answer
   LEFT JOIN log ON true
-  LEFT JOIN event ON event.bytes <= ${PAGE_BYTES_MAX} OR event.row = 1
+  LEFT JOIN event ON event.bytes <= ${PAGE_BYTES_MAX}
   LEFT JOIN ${schema}.names n ON n.id = event.type
   ORDER BY event.row`;
 
@@ -95,16 +107,25 @@ END
 $function$;
 `;
 
-/** Reads version, position, type, schema version, time and text of an event. */
-export function documentEvent(row: readonly (Value | undefined)[], expected: number): DocumentEvent {
-  const [version, at, type, schema, time, json] = row;
+/**
+ * Reads version, position, type, schema version, time and text of an event. `texts` are those that the answer has told
+ * before, by position: another document's event comes without its own.
+ */
+export function documentEvent(
+  row: readonly (Value | undefined)[],
+  expected: number,
+  texts: Map<number, string>,
+): DocumentEvent {
+  const [version, at, type, schema, time, told] = row;
   if (Number(version) !== expected) throw corrupt('versions of a document have a gap', { version: expected });
   const position = count(at, 'a position', { version: expected });
   const where = { position };
+  const json = text(told ?? texts.get(position), 'an event', where);
+  texts.set(position, json);
   return {
     type: text(type, 'an event, or the name of its type,', where),
     schemaVersion: schemaVersion(schema, where),
-    json: text(json, 'an event', where),
+    json,
     version: expected,
     position,
     time: whole(time, 'a time', where),
@@ -132,10 +153,12 @@ export function loader(schema: string): Load {
     const rows = asOf === undefined ? await query(now, parameters) : await query(asOfThen, [...parameters, upTo(asOf)]);
     const heads = wholeHeads(rows[0]![3], requests);
     const events = requests.map((): DocumentEvent[] => []);
+    const told = new Map<number, string>();
     for (const [, , , , ordinal, ...event] of rows) {
       if (ordinal === null || ordinal === undefined) continue;
       const index = Number(ordinal) - 1;
-      events[index]!.push(documentEvent(event, lowerBound(requests[index]!.after) + events[index]!.length + 1));
+      const expected = lowerBound(requests[index]!.after) + events[index]!.length + 1;
+      events[index]!.push(documentEvent(event, expected, told));
     }
     return {
       end: endOf(rows[0]!),

@@ -18,6 +18,7 @@ describe('addressOf()', () => {
       ),
       'h1:1,h2,[::1]:3/db',
     ],
+    ['postgres://a b:%3A%@h1/d%20b', ['postgres://a%20b:%3A%25@h1/d%20b'], 'h1/d%20b'],
     ['postgres://a,b', ['postgres://a', 'postgres://b'], 'a,b'],
   ])('%s', (given, urls, where) => {
     const address = addressOf(given);
@@ -33,8 +34,19 @@ describe('addressOf()', () => {
     'postgres://a,b/db?target_session_attrs=any',
     'postgres://a/db?target_session_attrs=prefer-standby',
     'postgres:///db?host=a,b',
+    'postgres://ann:hunter2/x@a/db',
+    'postgres://ann:12/hunter2@a/db',
+    'postgres://ann:12?hunter2@a/db',
+    'postgres://ann:#hunter2@a,b/db',
+    'postgres://ann:p@s/hunter2@a/db',
+    'postgres://ann:hunter2%ff@a/db',
+    'postgres://ann@a/db?password=x&host=hunter2',
   ])('refuses %s, without a password in the message', (given) => {
     expect(() => addressOf(given)).toThrow(invalid);
     expect(() => addressOf(given)).not.toThrow('hunter2');
+  });
+
+  it('says what to write in place of a character that ends a password', () => {
+    expect(() => addressOf('postgres://ann:hunter/2@a/db')).toThrow(/write %2F for \//);
   });
 });

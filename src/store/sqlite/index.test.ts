@@ -11,6 +11,20 @@ describe('sqlite()', () => {
     },
   );
 
+  it('refuses a URL, and doesn’t repeat what may be a password in it', () => {
+    for (const url of [
+      'postgres://ann:hunter2@localhost/db',
+      'MYSQL://ann:hunter2@localhost',
+      'file://ann:hunter2@x',
+    ]) {
+      const refused = expect.objectContaining({
+        code: 'InvalidDefinition',
+        message: expect.not.stringMatching('hunter2'),
+      });
+      expect(() => sqlite(url)).toThrow(refused);
+    }
+  });
+
   it.each([
     { synchronous: 'extra' },
     { synchronous: 'FULL' },

@@ -67,6 +67,10 @@ function checkName(file: string): void {
   if (file === ':memory:') {
     throw new InvalidDefinition('":memory:" is no file. For a log that is kept nowhere use tidemark/memory.', { file });
   }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
+    // It may hold a password, so it isn't repeated.
+    throw new InvalidDefinition('sqlite() needs the path of a file, not a URL. For PostgreSQL use tidemark/postgres.');
+  }
   if (/^file:/i.test(file)) {
     throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
   }

@@ -17,8 +17,12 @@ type Row = readonly [
   type: number | null,
   schemaVersion: number,
   time: number,
-  json: string,
+  /** Null if it is long. */
+  json: string | null,
 ];
+
+/** In bytes. A longer text is asked for by itself, so that it is read once in an answer however many documents share it. */
+const LONG = 1024;
 
 export interface Loader {
   load(requests: readonly LoadRequest[], options?: LoadOptions): Loaded;
@@ -35,10 +39,13 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
   const last = database.prepare('SELECT version FROM attachments WHERE document = ? ORDER BY version DESC LIMIT 1');
   const positionOf = database.prepare('SELECT position FROM attachments WHERE document = ? AND version = ?');
   const select = database.prepare(
-    `SELECT a.version, a.position, e.type, e.schema_version, e.time, e.json
+    `SELECT a.version, a.position, e.type, e.schema_version, e.time,
+       CASE WHEN octet_length(e.json) > ${LONG} THEN NULL ELSE e.json END
      FROM attachments a LEFT JOIN events e ON e.position = a.position
      WHERE a.document = ? AND a.version > ? AND a.version <= ? ORDER BY a.version`,
   );
+
+  const textOf = database.prepare('SELECT json FROM events WHERE position = ?');
 
   function head(document: number): number {
     const row = one<[number]>(last, document);
@@ -71,13 +78,14 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
         version: after + found.length + 1,
       });
     let full = false;
-    each<Row>(select, [document, after, last], ([version, position, type, schemaVersion, time, json]) => {
+    each<Row>(select, [document, after, last], ([version, position, type, schemaVersion, time, short]) => {
       if (version !== after + found.length + 1) throw gap();
       if (type === null) throw corrupt('an event is missing', { position });
+      const json = room.textAt(position) ?? short ?? one<[string]>(textOf, position)?.[0];
       if (!isCount(position) || !isSchemaVersion(schemaVersion) || !isWhole(time) || typeof json !== 'string') {
         throw corrupt('an event has a value that is none', { position });
       }
-      if (!room.take(json)) {
+      if (!room.take(json, position)) {
         full = true;
         return false;
       }

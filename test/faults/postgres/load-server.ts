@@ -3,7 +3,7 @@
  * command again, with the same id, until it is answered. Beside them a reader follows the log, page after page from where
  * it was, in the same application.
  *
- * Says: `open`; `sent`, `acknowledged`; `away`, for each StoreUnavailable; `doubt`, for each write that the store doesn't
+ * Is told first what it is to do. Says: `open`; `sent`, `acknowledged`; `away`, for each StoreUnavailable; `doubt`, for each write that the store doesn't
  * know the end of, and `found`, if it was stored; `followed`, with what a page held; `error`, for what nobody should be told. Once it hears where the log ends: `finished`; then `read`, when its reader is there.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,8 @@ const FOLLOW_MS = 5;
 /** A caller's rest, at most: the processor is for the faults as well. */
 const PAUSE_MS = 30;
 
-const options = JSON.parse(process.argv[2]!) as LoadOptions;
+// Not as an argument, which every user of the machine can read: the URL may hold a password.
+const options = await hear<LoadOptions>();
 const { url, schema, name, seed, callers = 6, waitMs, hastyMs } = options;
 const random = randomOf(seed);
 const waits = waitMs && { connectTimeoutMs: waitMs, lockTimeoutMs: waitMs, answerTimeoutMs: waitMs };

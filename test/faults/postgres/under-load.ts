@@ -83,7 +83,8 @@ export class UnderLoad {
     const name = `s${(this.#named += 1)}`;
     const seed = Math.floor(this.#random() * 2 ** 32);
     const told: LoadOptions = { ...this.#kind, url: through, schema, name, seed };
-    const server = startServer(new URL('load-server.ts', import.meta.url), [JSON.stringify(told)]);
+    const server = startServer(new URL('load-server.ts', import.meta.url), []);
+    server.tell(told);
     await server.heard('open');
     this.#living.push(server);
   }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { PAGE_BYTES_MAX } from '../../../store/store.ts';
 import type { EventFacts, EventPage, LoadRequest } from '../../../store/store.ts';
-import { above, at, commit, event, range, service, user } from '../batches.ts';
+import { above, at, commit, event, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
 import { same } from '../plain.ts';
@@ -14,10 +14,15 @@ const LONG = '€'.repeat(Math.floor(PAGE_BYTES_MAX / 3.5 / 3));
 /** Does not fit into any answer but its own. */
 const HUGE = 'x'.repeat(PAGE_BYTES_MAX + 1);
 
-const bytes = (events: readonly EventFacts[]): number =>
-  events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
+type Placed = EventFacts & { readonly position: number };
 
-function bounded(events: readonly EventFacts[], what: string): void {
+/** Of the events' texts, each once. */
+function bytes(events: readonly Placed[]): number {
+  const texts = new Map(events.map(({ position, json }) => [position, json]));
+  return [...texts.values()].reduce((sum, json) => sum + Buffer.byteLength(json), 0);
+}
+
+function bounded(events: readonly Placed[], what: string): void {
   assert(events.length === 1 || bytes(events) <= PAGE_BYTES_MAX, `${what} has ${bytes(events)} bytes of text`);
 }
 
@@ -100,9 +105,35 @@ export const bytesCases = [
     },
   ),
 
+  onLog('contract', 'a text that documents share counts once: one long event comes with all of them', async (log) => {
+    const documents = range(1, 20).map((n) => service(`s${n}`));
+    const shared = { ...event('BOUGHT', ...documents), json: LONG };
+    await log.append(commit('c1', [shared, { ...shared, attachments: documents.slice(5) }]));
+    const whole = documents.map((_, index) => (index < 5 ? [1] : [1, 2]));
+    for (const options of [{}, { asOf: 2 }]) {
+      const loaded = await log.session.load(
+        documents.map((document) => above(document, 0)),
+        options,
+      );
+      const found = loaded.documents.map(({ events }) => events);
+      same(
+        found.map((events) => events.map(({ position }) => position)),
+        whole,
+      );
+      assert(found.flat().every(({ json, type, time }) => json === LONG && type === 'BOUGHT' && time === START));
+    }
+    const reads = documents.map((document) => at(document, 0));
+    const { stale } = await log.refuse(commit('c2', event('NOTED')), { reads });
+    same(
+      stale.map(({ events }) => events.map(({ position }) => position)),
+      whole,
+    );
+    assert(stale.flatMap(({ events }) => events).every(({ json }) => json === LONG));
+  }),
+
   onLog(5, 'a refusal holds at most so many bytes of text over all stale documents, and names each', async (log) => {
-    const texts = { ...event('BOUGHT', service('s1'), service('s2'), service('s3')), json: LONG };
-    await log.append([commit('c1', [texts, texts]), commit('c2', event('BOUGHT', service('s4')))]);
+    const texts = ['s1', 's2', 's3'].map((id) => ({ ...event('BOUGHT', service(id)), json: LONG }));
+    await log.append([commit('c1', [...texts, ...texts]), commit('c2', event('BOUGHT', service('s4')))]);
     const reads = range(1, 4).map((n) => at(service(`s${n}`), 0));
     const { stale } = await log.refuse(commit('c3', event('NOTED')), { reads });
     same(

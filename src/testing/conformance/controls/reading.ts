@@ -135,6 +135,27 @@ export const reading: readonly Mutant[] = [
       return { end, documents: each.flatMap(({ documents }) => documents) };
     },
   })),
+  mutant('counts a text for each document', 'a text that documents share counts once', (sound) => ({
+    load: async (requests, options) => {
+      const loaded = await sound.load(requests, options);
+      let bytes = 0;
+      const fits = ({ json }: { readonly json: string }): boolean =>
+        (bytes += Buffer.byteLength(json)) <= PAGE_BYTES_MAX || bytes === Buffer.byteLength(json);
+      const documents = loaded.documents.map(({ head, events }) => ({ head, events: events.filter(fits) }));
+      return { ...loaded, documents };
+    },
+  })),
+  mutant('counts a text for each stale document', 'a text that documents share counts once', (sound) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      if (answer.status !== 'refused') return answer;
+      let bytes = 0;
+      const fits = ({ json }: { readonly json: string }): boolean =>
+        (bytes += Buffer.byteLength(json)) <= PAGE_BYTES_MAX;
+      const stale = answer.stale.map((document) => ({ ...document, events: document.events.filter(fits) }));
+      return { ...answer, stale };
+    },
+  })),
   mutant('bounds a refusal by rows alone', 'a refusal holds at most so many bytes', (sound) => ({
     append: async (batch) => {
       const answer = await sound.append(batch);
