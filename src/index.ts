@@ -26,6 +26,7 @@ export {
   Closed,
   CommandIdReused,
   Conflict,
+  DefinitionChanged,
   DomainOutdated,
   FormatTooNew,
   HistoryDiverged,
