@@ -8,7 +8,7 @@ import { plain } from '../src/testing/conformance/plain.ts';
 
 export type Call = keyof Pick<
   Session,
-  'registry' | 'register' | 'load' | 'read' | 'scan' | 'commits' | 'ledger' | 'documents' | 'check' | 'append'
+  'registry' | 'register' | 'load' | 'read' | 'scan' | 'commits' | 'ledger' | 'types' | 'documents' | 'check' | 'append'
 >;
 
 export interface Called {

@@ -115,7 +115,7 @@ export class Machine implements Owner {
     const name = `z${String(generation).padStart(4, '0')}`;
     const registry: Registry = {
       generation: generation + 1,
-      collections: [...collections, { name, definition: 1, key: { fields: ['nowhere'] } }],
+      collections: [...collections, { name, definition: 1, key: { fields: ['nowhere'] }, handled: [] }],
     };
     this.log.registry = Object.freeze(registry);
   }

@@ -11,6 +11,7 @@ import { read } from '../src/store/memory/read.ts';
 import { scan } from '../src/store/memory/scan.ts';
 import { register } from '../src/store/memory/registry.ts';
 import { endOf } from '../src/store/memory/schema.ts';
+import { types } from '../src/store/memory/types.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import type { Call } from './journal.ts';
@@ -101,6 +102,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place)
     },
     commits: (range) => ask('commits', [range], () => commits(log, log.visible, range)),
     ledger: (ids) => ask('ledger', [ids], () => ledger(log, log.visible, ids)),
+    types: (range) => ask('types', [range], () => types(log, log.visible, range)),
     documents: (range) => ask('documents', [range], () => documents(log, log.visible, range)),
     async moved(from, signal) {
       await travel('moved →');

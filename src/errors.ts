@@ -118,7 +118,17 @@ export class DomainOutdated extends TidemarkError {
   }
 }
 
-/** A collection is new, or its key or definition changed, on a log that already holds events. */
+/**
+ * A collection has other event types or another key than were registered under its definition, or its key function finds
+ * other ids than it did: what is stored would be read, and attached, in two ways. `details` says what differs.
+ */
+export class DefinitionChanged extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('DefinitionChanged', false, message, details);
+  }
+}
+
+/** A collection is new, or of another definition than is registered: its documents would have to be made from the log. */
 export class RebuildRequired extends TidemarkError {
   constructor(message: string, details?: ErrorDetails) {
     super('RebuildRequired', false, message, details);

@@ -27,6 +27,7 @@ export {
   Closed,
   CommandIdReused,
   Conflict,
+  DefinitionChanged,
   DomainOutdated,
   FormatTooNew,
   HistoryDiverged,

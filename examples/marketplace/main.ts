@@ -21,6 +21,7 @@ const MISPLACED = new Set([
   'NotWritable',
   'FormatTooNew',
   'RebuildRequired',
+  'DefinitionChanged',
   'DomainOutdated',
   'InvalidDefinition',
 ]);

@@ -5,6 +5,7 @@ import type { CollectionDefinition } from '../model/collection.ts';
 import type { CommandDefinition } from '../model/command.ts';
 import type { Registry, Session } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
+import type { UnknownTypes } from './held-types.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
@@ -26,6 +27,8 @@ export interface Core {
   readonly counters: Counters;
   /** By which collections events are attached; replaced when the registry has grown. */
   membership: Membership;
+  /** As of the last look at them; replaced by the next. */
+  unknownTypes: UnknownTypes;
 }
 
 /** The registry as this application knows it. */

@@ -17,6 +17,8 @@ import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
 import { membershipOf, type Core } from './core.ts';
 import { consoleLogger, guarded, type Logger } from './logger.ts';
+import { unknownTypes } from './held-types.ts';
+import { registerCollections } from './registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
 import { Watermark } from './watermark.ts';
 
@@ -41,7 +43,9 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
  *
  * @throws InvalidDefinition if the options don't fit together
  * @throws NotALog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
- * @throws RebuildRequired if a collection is new, or its key or definition changed, on a log that isn't empty
+ * @throws RebuildRequired if a collection is new on a log that isn't empty, or has another definition than is registered
+ * @throws DefinitionChanged if, under its definition, a collection has another key or other event types than are registered
+ * (more of them are let in if the log has never held them, fewer with a warning), or its key function finds other ids
  * @throws DomainOutdated if the log has a collection whose key is a function that isn't among `collections`
  *
  * @example
@@ -103,25 +107,21 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   const { name: storeName } = store;
   const session = await store.open();
   try {
-    // An application that is too old for the log must not add to its registry.
-    membershipOf(await session.registry(), definitions, limits.eventAttachmentsMax);
-    const registry = await session.register(
-      [...definitions.values()].map(({ name, definition, key }) => ({ name, definition, key: key.declared })),
-    );
+    const { events } = domainDefinition([...domains][0]!);
+    const parts = { session, logger: guarded(logger), events, collections: definitions };
+    const registry = await registerCollections(parts);
     const core: Core = {
-      session,
+      ...parts,
       storeName,
       runtime: runtime ?? machineRuntime(clock),
-      logger: guarded(logger),
       limits,
-      events: domainDefinition([...domains][0]!).events,
-      collections: definitions,
       commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
       cache: new DocumentCache(limits.cacheEntriesMax),
       watermark: new Watermark(),
       counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, exclusive: 0 },
       membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
+      unknownTypes: await unknownTypes(session, events),
     };
     core.watermark.advance((await session.load([])).end);
     return new Application(core) as App<Commands[number], Collections[number]>;

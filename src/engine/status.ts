@@ -1,5 +1,6 @@
 /** How an open application is doing. */
 import type { Core, Counters } from './core.ts';
+import { unknownTypes, type UnknownTypes } from './held-types.ts';
 
 export interface Status {
   readonly state: 'open' | 'closing' | 'closed' | 'diverged';
@@ -10,8 +11,13 @@ export interface Status {
   readonly hash: string;
   /** When the last commit was recorded; milliseconds since the Unix epoch, 0 if there is none. */
   readonly recordedAt: number;
-  /** The registry's generation: raised when collections are added to the log. */
+  /** The registry's generation: raised when collections, or event types of one, are added to the log. */
   readonly generation: number;
+  /**
+   * Event types that the log holds and this code doesn't know: of a newer release, or renamed in this one. Not those of
+   * failures of commands that it doesn't have.
+   */
+  readonly unknownTypes: UnknownTypes;
   readonly queue: { readonly waiting: number; readonly max: number };
   readonly cache: { readonly documents: number; readonly max: number };
   /** Since the application was opened. */
@@ -23,6 +29,7 @@ export async function statusOf(core: Core, state: Status['state'], waiting: numb
     const before = core.watermark.seen;
     const { end } = await core.session.load([]);
     await core.watermark.observe(before, end, core.session);
+    core.unknownTypes = await unknownTypes(core.session, core.events);
   }
   const { position, hash, recordedAt } = core.watermark.seen;
   return {
@@ -32,6 +39,7 @@ export async function statusOf(core: Core, state: Status['state'], waiting: numb
     hash,
     recordedAt,
     generation: core.membership.generation,
+    unknownTypes: core.unknownTypes,
     queue: { waiting, max: core.limits.queueCommandsMax },
     cache: { documents: core.cache.size, max: core.limits.cacheEntriesMax },
     counters: { ...core.counters },

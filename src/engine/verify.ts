@@ -23,6 +23,7 @@ import { PAGE_ROWS_MAX } from '../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
 import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
+import { isUnknown } from './held-types.ts';
 import { logPoint } from './point.ts';
 import { eventFromStore } from './recorded.ts';
 
@@ -34,7 +35,7 @@ export interface VerifyOptions {
 /** What is wrong, and where. */
 export interface Problem {
   /** `HistoryDiverged` for a point that the log doesn't hold; otherwise what was looked at. */
-  readonly code: 'HistoryDiverged' | 'Store' | 'Chain' | 'Order' | 'Attachments' | 'Document';
+  readonly code: 'HistoryDiverged' | 'Store' | 'Chain' | 'Order' | 'Attachments' | 'Document' | 'UnknownType';
   readonly message: string;
   readonly position?: number;
   readonly collection?: string;
@@ -71,6 +72,8 @@ interface Walk {
   /** What the log says is attached, and what the documents have: equal if the index is whole. */
   readonly inLog: AttachmentSum;
   readonly inDocuments: AttachmentSum;
+  /** Types that this code doesn't know, and that were met. */
+  readonly unknownTypes: Set<string>;
   commits: number;
   events: number;
   documents: number;
@@ -90,6 +93,7 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
     problems: [],
     inLog: new AttachmentSum(),
     inDocuments: new AttachmentSum(),
+    unknownTypes: new Set(),
     commits: 0,
     events: 0,
     documents: 0,
@@ -168,6 +172,7 @@ async function walkLog(walk: Walk): Promise<void> {
     for (const event of page.events) {
       if (gathered.length > 0 && gathered[0]!.commit.position !== event.commit.position) close();
       gathered.push(event);
+      checkType(walk, event);
       checkEvent(walk, event);
     }
     after = page.next;
@@ -242,6 +247,17 @@ function checkCommit(walk: Walk, commit: StoredCommit, events: readonly StoredEv
     });
   }
   return { position: last, hash, recordedAt };
+}
+
+/** What this code doesn't know, nobody folds. Told once of each type. */
+function checkType(walk: Walk, { type, position, commit }: StoredEvent): void {
+  if (!isUnknown(walk.core.events, type, commit.outcome === 'succeeded') || walk.unknownTypes.has(type)) return;
+  walk.unknownTypes.add(type);
+  note(walk, {
+    code: 'UnknownType',
+    position,
+    message: `The log holds events of the type ${type}, the first at position ${position}, which the domain doesn't have. If it was renamed, keep it in domain({ events }) and in the reducers beside the new one; if a newer release stores it, verify by that.`,
+  });
 }
 
 /** What an event is attached to must be what the keys find in it. */

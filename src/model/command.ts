@@ -52,11 +52,13 @@ type DeclaredFailure<E, Type extends string> = Type extends keyof E
  * Marks at compile time a command whose failures would be stored as an event that means something else: a declared type
  * that nobody named, or one without a reason.
  */
-export type NamedFailure<E, Type extends string> = Type extends keyof E
-  ? E[Type] extends { reason: string }
-    ? { readonly failureType: Type }
-    : { readonly '~the event of a failure needs a field reason, a string': Type }
-  : unknown;
+export type NamedFailure<E, Type extends string> = string extends keyof E
+  ? unknown // Types that are made at run time: nothing is known of their names.
+  : Type extends keyof E
+    ? E[Type] extends { reason: string }
+      ? { readonly failureType: Type }
+      : { readonly '~the event of a failure needs a field reason, a string': Type }
+    : unknown;
 
 /**
  * What `command()` returns: no command where `decide` may return an empty array, but what to return instead. (A mark among

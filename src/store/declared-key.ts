@@ -1,4 +1,4 @@
-/** Whether a key that was read back is one: whoever attaches by it relies on its shape. */
+/** Whether what was read back of a collection is what it must be: whoever attaches by a key relies on its shape. */
 import type { DeclaredKey } from '../model/key.ts';
 
 export function isDeclaredKey(value: unknown): value is DeclaredKey {
@@ -13,7 +13,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function areTexts(value: unknown): boolean {
+function areTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '');
 }
 
@@ -27,4 +27,16 @@ export function declaredKeyOf(json: string, wrong: (what: string) => Error): Dec
   }
   if (isDeclaredKey(declared)) return declared;
   throw wrong('the declared key is none');
+}
+
+/** The types that a collection handles out of their JSON text; throws what `wrong` makes of what is wrong with it. */
+export function handledOf(json: string, wrong: (what: string) => Error): readonly string[] {
+  let handled: unknown;
+  try {
+    handled = JSON.parse(json);
+  } catch {
+    throw wrong('the list of handled types is no JSON');
+  }
+  if (areTexts(handled)) return handled;
+  throw wrong('the list of handled types is none');
 }

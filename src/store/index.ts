@@ -1,8 +1,9 @@
 /**
- * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/hash-chain.md), and
- * the waiting that engines share.
+ * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/hash-chain.md), what
+ * becomes of collections that are registered, and the waiting that engines share.
  */
 export { chainHash, GENESIS_HASH } from './chain.ts';
+export { grownBy, type LogFacts } from './registered.ts';
 export { Waiters, type Watch } from './waiters.ts';
 export {
   CLOCK_AHEAD_MAX_MS,
@@ -29,6 +30,7 @@ export type {
   DocumentVersion,
   EventFacts,
   EventPage,
+  HeldType,
   Loaded,
   LoadOptions,
   LoadRequest,
@@ -47,4 +49,5 @@ export type {
   Stored,
   StoredCommit,
   StoredEvent,
+  TypesRange,
 } from './store.ts';

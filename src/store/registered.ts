@@ -1,23 +1,167 @@
-/** What engines that keep the registry in tables say of a collection that can't be registered. */
-import { RebuildRequired } from '../errors.ts';
+/**
+ * What becomes of the collections that code asks to register. Judged here for every engine, so that all of them look in
+ * the same order and say the same.
+ */
+import { DefinitionChanged, RebuildRequired } from '../errors.ts';
+import type { DeclaredKey } from '../model/key.ts';
 import type { CollectionEntry } from './store.ts';
 
-export function isSameEntry(one: CollectionEntry, other: CollectionEntry): boolean {
-  return one.definition === other.definition && JSON.stringify(one.key) === JSON.stringify(other.key);
+/** What has to be known of the log. */
+export interface LogFacts {
+  readonly isEmpty: boolean;
+  /** The position of the first event of a type that the log has ever held; undefined if it never held one. */
+  readonly firstOf: (type: string) => number | undefined;
 }
 
-export function hasChanged(collection: string): RebuildRequired {
-  return new RebuildRequired(
-    `The collection ${collection} is registered with another definition or key. Its documents would have to be made ` +
-      'again, which this version cannot do: go back to the registered one, or start a new log.',
-    { collection },
-  );
+/** How a collection in code differs from the registered one of its name. */
+export interface Difference {
+  /** Event types that are registered, and that the code doesn't handle or hasn't in its key map. */
+  readonly gone: readonly string[];
+  /** Event types that the code handles or has in its key map, and that aren't registered. */
+  readonly added: readonly string[];
+  /** Whether ids are looked for elsewhere in events that both know. */
+  readonly otherKey: boolean;
 }
 
-export function isNew(collection: string): RebuildRequired {
+/**
+ * The entries to be written, as they are to be stored: those that are new, and those that have more types. In the order of
+ * the contract, each against what those before it have left. With the write lock held, or nothing may come between.
+ *
+ * @throws RebuildRequired, DefinitionChanged
+ */
+export function grownBy(
+  registry: readonly CollectionEntry[],
+  given: readonly CollectionEntry[],
+  log: LogFacts,
+): readonly CollectionEntry[] {
+  const entries = new Map(registry.map((entry) => [entry.name, entry]));
+  const written = new Map<string, CollectionEntry>();
+  for (const one of given) {
+    const entry = stored(one);
+    const known = entries.get(entry.name);
+    if (known === undefined) {
+      if (!log.isEmpty) throw isNew(entry);
+    } else if (!hasGrown(known, entry, log)) continue;
+    entries.set(entry.name, entry);
+    written.set(entry.name, entry);
+  }
+  return [...written.values()];
+}
+
+export function differenceOf(registered: CollectionEntry, code: CollectionEntry): Difference {
+  const [theirs, ours] = [typesOf(registered.key), typesOf(code.key)];
+  const gone = new Set([...without(registered.handled, code.handled), ...without(theirs, ours)]);
+  const added = new Set([...without(code.handled, registered.handled), ...without(ours, theirs)]);
+  return { gone: [...gone], added: [...added], otherKey: differing(registered.key, code.key) !== undefined };
+}
+
+/** A copy, by way of JSON: what is registered is what another process would read. */
+function stored({ name, definition, key, handled }: CollectionEntry): CollectionEntry {
+  const types = [...new Set(handled)].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+  return { name, definition, key: JSON.parse(JSON.stringify(key)) as DeclaredKey, handled: types };
+}
+
+/** Whether the entry has types that aren't registered, and may have them. */
+function hasGrown(registered: CollectionEntry, code: CollectionEntry, log: LogFacts): boolean {
+  if (registered.definition !== code.definition) throw otherDefinition(registered, code);
+  const { gone, added, otherKey } = differenceOf(registered, code);
+  if (otherKey) throw keyChanged(registered, code);
+  if (gone.length > 0 && added.length > 0) throw typesChanged(registered, gone, added);
+  const held = added.flatMap((type) => {
+    const position = log.firstOf(type);
+    return position === undefined ? [] : [{ type, position }];
+  });
+  if (held.length > 0) throw typesHeld(registered, added, held);
+  return added.length > 0;
+}
+
+function typesOf(key: DeclaredKey): readonly string[] {
+  return 'types' in key ? Object.keys(key.types) : [];
+}
+
+function without(types: readonly string[], others: readonly string[]): readonly string[] {
+  const left = new Set(others);
+  return types.filter((type) => !left.has(type));
+}
+
+/** Both keys, as far as they differ in what both know; undefined if they don't. */
+function differing(one: DeclaredKey, other: DeclaredKey): readonly [string, string] | undefined {
+  if (!('types' in one && 'types' in other)) {
+    const texts = [JSON.stringify(one), JSON.stringify(other)] as const;
+    return texts[0] === texts[1] ? undefined : texts;
+  }
+  for (const type of Object.keys(one.types)) {
+    if (!Object.hasOwn(other.types, type)) continue;
+    const texts = [JSON.stringify(one.types[type]), JSON.stringify(other.types[type])] as const;
+    if (texts[0] !== texts[1]) return [`${texts[0]} for ${type}`, texts[1]];
+  }
+  return undefined;
+}
+
+// --- What is said ------------------------------------------------------------------------------------------------------
+
+/** Most types that a message names. */
+const NAMED_MAX = 10;
+
+function isNew({ name }: CollectionEntry): RebuildRequired {
   return new RebuildRequired(
-    `The collection ${collection} is new, and the log holds events already. Its documents would have to be made, which ` +
+    `The collection ${name} is new, and the log holds events already. Its documents would have to be made, which ` +
       'this version cannot do: leave it out, or start a new log.',
-    { collection },
+    { collection: name },
   );
+}
+
+function otherDefinition({ name, definition }: CollectionEntry, code: CollectionEntry): RebuildRequired {
+  return new RebuildRequired(
+    `The collection ${name} is registered with definition ${definition}, and this code has definition ` +
+      `${code.definition}. Its documents would have to be made again, which this version cannot do: go back to the ` +
+      'registered one, or start a new log.',
+    { collection: name, registered: definition, definition: code.definition },
+  );
+}
+
+function keyChanged(registered: CollectionEntry, code: CollectionEntry): DefinitionChanged {
+  const { name, definition } = registered;
+  const [was, is] = differing(registered.key, code.key)!;
+  return new DefinitionChanged(
+    `The collection ${name} is registered with another key: ${was.slice(0, 200)}, not ${is.slice(0, 200)}. What is stored ` +
+      `is attached by the registered one: go back to it, or ${raise(definition)}.`,
+    { collection: name, definition, key: registered.key },
+  );
+}
+
+function typesChanged(
+  { name, definition }: CollectionEntry,
+  gone: readonly string[],
+  added: readonly string[],
+): DefinitionChanged {
+  return new DefinitionChanged(
+    `The collection ${name} is registered with the event types ${listed(gone)}, which this code doesn't have in it; and ` +
+      `this code has ${listed(added)} in it, which isn't registered. Stored events keep the type that they were stored ` +
+      `with. If one was renamed, keep ${listed(gone)} in the domain, with its key and reducer, beside the new one; if another ` +
+      `release has added it, bring both together; or ${raise(definition)}.`,
+    { collection: name, definition, gone, added },
+  );
+}
+
+function typesHeld(
+  { name, definition }: CollectionEntry,
+  added: readonly string[],
+  held: readonly { readonly type: string; readonly position: number }[],
+): DefinitionChanged {
+  const types = held.map(({ type, position }) => `${type} (first at position ${position})`);
+  return new DefinitionChanged(
+    `The collection ${name} has event types in it that aren't registered, and that the log holds already: ${listed(types)}. ` +
+      `Its documents were made without them. Leave them out of the collection, or ${raise(definition)}.`,
+    { collection: name, definition, added, held },
+  );
+}
+
+function raise(definition: number): string {
+  return `raise definition to ${definition + 1} (its documents are made again then, which this version can't do yet: start a new log)`;
+}
+
+function listed(types: readonly string[]): string {
+  const more = types.length - NAMED_MAX;
+  return `${types.slice(0, NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -9,7 +9,7 @@
  * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
- * stored), `ClockAhead`, `RebuildRequired`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine itself sees that
+ * stored), `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine itself sees that
  * acknowledged commits are gone), and at opening `NotALog`, `FormatTooNew`,
  * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
  * clock that gives no time). Nothing else reaches the caller.
@@ -36,9 +36,17 @@ export interface Session {
   registry(): Promise<Registry>;
 
   /**
-   * Adds the collections that aren't registered yet, in one transaction, and returns the registry. Each call that adds
-   * something raises the generation by one. Throws `RebuildRequired`, changing nothing, if one is new and the log isn't
-   * empty, or if one is registered with another definition or declared key.
+   * Registers collections as the caller's code has them, all or none, in one transaction under the write lock, and returns
+   * the registry. Each call that changes it raises the generation by one. A collection's types are those that it handles
+   * and those that its key map names. One after the other, in the order given (registered.ts judges them for every engine):
+   *
+   * 1. One that isn't registered is added to an empty log, and needs `RebuildRequired` on another.
+   * 2. One of another definition than is registered needs `RebuildRequired`.
+   * 3. Another key is `DefinitionChanged`: fields that aren't the same, or a map that differs in a type that both name.
+   * 4. Types that are registered and not given, together with types that are given and not registered, are `DefinitionChanged`.
+   * 5. Types that are registered and not given (an older release beside a newer one) change nothing.
+   * 6. Types that are given and not registered are registered with their keys, if the log has never held an event of any of
+   *    them, whatever its commit came to; otherwise `DefinitionChanged`.
    */
   register(collections: readonly CollectionEntry[]): Promise<Registry>;
 
@@ -88,6 +96,12 @@ export interface Session {
    * that isn't final; nothing for an id that was never recorded.
    */
   ledger(ids: readonly string[]): Promise<readonly StoredCommit[]>;
+
+  /**
+   * The event types that the log has ever held, in the order of their first events. Kept beside the log: asking costs
+   * the same however long that is.
+   */
+  types(range: TypesRange): Promise<readonly HeldType[]>;
 
   /** Documents with at least one event, ordered by collection then id (UTF-8 bytes), with their heads. */
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]>;
@@ -148,8 +162,10 @@ export interface Registry {
 export interface CollectionEntry {
   readonly name: string;
   readonly definition: number;
-  /** As declared; two declarations are the same if their JSON texts are. */
+  /** As declared; two declarations are the same if their JSON texts are, those of two maps type by type. */
   readonly key: DeclaredKey;
+  /** The event types that its reducers handle: a set. The registry gives each once, ordered by UTF-8 bytes. */
+  readonly handled: readonly string[];
 }
 
 // --- Append ------------------------------------------------------------------------------------------------------------
@@ -378,6 +394,21 @@ export interface CommitRange {
   readonly reverse?: boolean | undefined;
   /** At most the smaller of it and {@link PAGE_ROWS_MAX} are returned. */
   readonly limit: number;
+}
+
+/** Types whose first event has a position above `after`. */
+export interface TypesRange {
+  readonly after?: number | undefined;
+  /** At most the smaller of it and {@link PAGE_ROWS_MAX} are returned. */
+  readonly limit: number;
+}
+
+export interface HeldType {
+  readonly type: string;
+  /** Of its first event. */
+  readonly position: number;
+  /** Of its first event in a commit that succeeded; undefined if there is none: then it has only been a failure's. */
+  readonly succeeded?: number | undefined;
 }
 
 export interface DocumentsRange {

@@ -29,6 +29,7 @@ export function delayed(session: Session, turns: () => number): Session {
     scan: after(session.scan),
     commits: after(session.commits),
     ledger: after(session.ledger),
+    types: after(session.types),
     documents: after(session.documents),
     moved: after(session.moved),
     check: after(session.check),

@@ -21,6 +21,7 @@ import type {
 } from '../store.ts';
 import { countWhile, endOf, findDocument, fitting } from './schema.ts';
 import type { DocumentRow, Log } from './schema.ts';
+import { addType, dropTypes } from './types.ts';
 
 /** Answers a batch in the order that the contract gives. If it throws, nothing is stored either. */
 export function append(log: Log, batch: Batch, clock: Clock): Appended {
@@ -103,6 +104,7 @@ function storeEvent(log: Log, { type, schemaVersion, json, attachments }: NewEve
     return Object.freeze({ collection: ref.collection, id: ref.id, version });
   });
   log.events.push(Object.freeze({ type, schemaVersion, json, position, attachments: Object.freeze(attached), commit }));
+  addType(log, type, position, commit.outcome === 'succeeded');
   return attached.map(({ version }) => version);
 }
 
@@ -128,4 +130,5 @@ export function undo(log: Log, position: number): void {
     const { command } = log.commits.pop()!;
     log.ledger.get(command.id)!.pop();
   }
+  dropTypes(log, position);
 }

@@ -6,7 +6,7 @@
  * that is still running, and is either published by moving `visible`, or taken away again.
  */
 import { GENESIS_HASH } from '../chain.ts';
-import type { DocumentEvent, EventFacts, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
+import type { DocumentEvent, EventFacts, HeldType, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
 import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
 import type { Waiters } from '../waiters.ts';
@@ -22,6 +22,8 @@ export interface Log {
   readonly commits: StoredCommit[];
   /** The event at position p has the index p − 1. */
   readonly events: StoredEvent[];
+  /** Event types, in the order of their first events. */
+  readonly types: Map<string, HeldType>;
   /** Collection → id → document. A row may be left without events by an `exclusive` that was undone. */
   readonly documents: Map<string, Map<string, DocumentRow>>;
   /** The same rows as a list, sorted when somebody asks for it. */
@@ -52,6 +54,7 @@ export function emptyLog(): Log {
     registry: Object.freeze({ generation: 0, collections: [] }),
     commits: [],
     events: [],
+    types: new Map(),
     documents: new Map(),
     listed: { rows: [], sorted: true },
     ledger: new Map(),

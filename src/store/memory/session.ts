@@ -12,6 +12,7 @@ import type {
   DocumentRange,
   DocumentsRange,
   EventPage,
+  HeldType,
   Loaded,
   LoadOptions,
   LoadRequest,
@@ -24,6 +25,7 @@ import type {
   ScanRange,
   Session,
   StoredCommit,
+  TypesRange,
 } from '../store.ts';
 import type { Clock } from '../batch.ts';
 import { Waiters } from '../waiters.ts';
@@ -37,6 +39,7 @@ import { register } from './registry.ts';
 import { scan } from './scan.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
+import { types } from './types.ts';
 
 /** One piece of work under the write lock. */
 interface Section {
@@ -125,6 +128,11 @@ export class MemorySession implements Session {
   async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
     await this.#turn();
     return ledger(this.#log, this.#log.visible, ids);
+  }
+
+  async types(range: TypesRange): Promise<readonly HeldType[]> {
+    await this.#turn();
+    return types(this.#log, this.#log.visible, range);
   }
 
   async documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {

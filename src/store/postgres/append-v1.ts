@@ -231,6 +231,17 @@ BEGIN
     SELECT document_ids[given.document], heads[given.document] + given.step, end_position + given.event,
         name_ids[event_types[given.event]]
       FROM unnest(attachment_documents, attachment_steps, attachment_events) AS given (document, step, event);
+  IF EXISTS (
+      SELECT FROM (SELECT DISTINCT event_types[given.event] AS type, outcomes[given.commit] AS outcome
+                   FROM unnest(event_commits) WITH ORDINALITY AS given (commit, event)) met
+      WHERE NOT EXISTS (SELECT FROM ${schema}.types t WHERE t.type = name_ids[met.type]
+                        AND (met.outcome = 1 OR t.succeeded IS NOT NULL))) THEN
+    INSERT INTO ${schema}.types AS t (type, position, succeeded)
+      SELECT name_ids[given.type], end_position + min(given.ordinal),
+          end_position + min(given.ordinal) FILTER (WHERE outcomes[given.commit] = 0)
+        FROM unnest(event_types, event_commits) WITH ORDINALITY AS given (type, commit, ordinal) GROUP BY given.type
+      ON CONFLICT ON CONSTRAINT types_pkey DO UPDATE SET succeeded = coalesce(t.succeeded, excluded.succeeded);
+  END IF;
   status := 'stored';
   SELECT string_agg(given.hash, '') INTO hashes FROM unnest(chain) AS given (hash);
 END

@@ -25,7 +25,7 @@ const RULES: readonly Rule[] = [
   {
     sql: `SELECT given.name, given.keys FROM (VALUES ('commits', 'command_id,attempt'), ('commits', 'position'),
             ('events', 'position'), ('attachments', 'document,version'), ('documents', 'id'), ('names', 'id'),
-            ('documents', 'collection,name'), ('names', 'name'), ('meta', 'name'), ('registry', 'name')
+            ('documents', 'collection,name'), ('names', 'name'), ('meta', 'name'), ('registry', 'name'), ('types', 'type')
           ) AS given (name, keys)
           WHERE NOT EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
@@ -132,9 +132,32 @@ const RULES: readonly Rule[] = [
     sentence: () => 'The generation of the registry is missing.',
   },
   {
-    // Each rise added at least one collection.
-    sql: `SELECT value, rows FROM $.meta, (SELECT count(*) AS rows FROM $.registry) r
-          WHERE name = 'generation' AND (value NOT BETWEEN 0 AND rows OR (value = 0 AND rows > 0))`,
+    sql: `SELECT * FROM (
+            SELECT coalesce(e.type, t.type) AS type, e.position AS stored, t.position AS listed
+            FROM (SELECT type, min(position) AS position FROM $.events GROUP BY type) e
+            FULL JOIN $.types t ON t.type = e.type) both_lists
+          WHERE stored IS DISTINCT FROM listed`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    sql: `SELECT t.type, e.position, t.succeeded FROM $.types t
+          LEFT JOIN (
+            SELECT e.type, min(e.position) AS position FROM $.commits c
+            CROSS JOIN LATERAL generate_series(c.position, c.position + c.event_count - 1) AS at (position)
+            JOIN $.events e ON e.position = at.position
+            WHERE c.outcome = 0 GROUP BY e.type) e ON e.type = t.type
+          WHERE e.position IS DISTINCT FROM t.succeeded`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    // Each rise added at least one collection, or one type to a key map or to what is handled.
+    sql: `SELECT value, rows FROM $.meta, (
+            SELECT count(*) AS rows, coalesce(sum(1 + json_array_length(handled::json)
+              + (SELECT count(*) FROM json_object_keys(key::json -> 'types'))), 0) AS most
+            FROM $.registry) r
+          WHERE name = 'generation' AND (value NOT BETWEEN 0 AND most OR (value = 0 AND rows > 0))`,
     sentence: (generation, rows) => `The registry is of generation ${generation}, and holds ${rows} collections.`,
   },
 ];

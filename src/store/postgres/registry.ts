@@ -1,6 +1,7 @@
 /** The registered collections, and the generation that every change of them raises. */
-import { declaredKeyOf } from '../declared-key.ts';
-import { hasChanged, isNew, isSameEntry } from '../registered.ts';
+import { declaredKeyOf, handledOf } from '../declared-key.ts';
+import { grownBy } from '../registered.ts';
+import type { LogFacts } from '../registered.ts';
 import type { CollectionEntry, Registry } from '../store.ts';
 import { int8s, texts } from './arrays.ts';
 import type { Query } from './connection.ts';
@@ -14,47 +15,62 @@ export interface RegistryTable {
 }
 
 export function registryTable(schema: string): RegistryTable {
+  /** With what of the types $1 the log has held. */
   const all = `
-    SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key
+    SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key, r.handled,
+      EXISTS (SELECT FROM ${schema}.commits),
+      (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.id
+       WHERE n.name = ANY ($1::text[]))
     FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`;
-  const add = `SELECT status, collection FROM ${schema}.register_v1($1, $2, $3, $4)`;
+  const write = `SELECT status FROM ${schema}.register_v1($1, $2, $3, $4, $5, $6)`;
 
-  async function registry(query: Query): Promise<Registry> {
-    const rows = await query(all, []);
+  async function look(query: Query, types: readonly string[]): Promise<{ registry: Registry; facts: LogFacts }> {
+    const rows = await query(all, [texts(types)]);
     const found = rows.filter(([, name]) => name !== null);
+    const [generation, , , , , filled, held] = rows[0]!;
+    const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
     return {
-      generation: whole(rows[0]![0], 'the generation of the registry'),
-      collections: found.map(([, name, definition, key]) => {
-        const where = { collection: name };
-        return {
-          name: text(name, 'a name', where),
-          definition: count(definition, 'a definition', where),
-          key: declaredKeyOf(text(key, 'a declared key', where), (what) => corrupt(what, where)),
-        };
-      }),
+      registry: {
+        generation: whole(generation, 'the generation of the registry'),
+        collections: found.map(([, name, definition, key, handled]) => {
+          const where = { collection: name };
+          const wrong = (what: string): Error => corrupt(what, where);
+          return {
+            name: text(name, 'a name', where),
+            definition: count(definition, 'a definition', where),
+            key: declaredKeyOf(text(key, 'a declared key', where), wrong),
+            handled: handledOf(text(handled, 'a list of types', where), wrong),
+          };
+        }),
+      },
+      facts: { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) },
     };
   }
 
   return {
-    registry,
+    registry: async (query) => (await look(query, [])).registry,
+
+    // What is refused is refused by how the log was at one moment; what is written was judged by a registry that still
+    // stands under the lock.
     async register(query, collections, lockTimeoutMs) {
-      const entries = new Map<string, CollectionEntry>();
-      for (const entry of collections) {
-        const known = entries.get(entry.name);
-        if (known !== undefined && !isSameEntry(known, entry)) throw hasChanged(entry.name);
-        entries.set(entry.name, entry);
-      }
-      const all = [...entries.values()];
-      const [row] = await query(add, [
-        String(lockTimeoutMs),
-        texts(all.map(({ name }) => name)),
-        int8s(all.map(({ definition }) => definition)),
-        texts(all.map(({ key }) => JSON.stringify(key))),
+      const types = collections.flatMap(({ key, handled }) => [
+        ...handled,
+        ...('types' in key ? Object.keys(key.types) : []),
       ]);
-      const [status, collection] = row!;
-      if (status === 'changed') throw hasChanged(String(collection));
-      if (status === 'new') throw isNew(String(collection));
-      return registry(query);
+      for (;;) {
+        const { registry, facts } = await look(query, types);
+        const grown = grownBy(registry.collections, collections, facts);
+        // Also where there is nothing to write: a role that may only look finds out here.
+        const [row] = await query(write, [
+          String(lockTimeoutMs),
+          String(registry.generation),
+          texts(grown.map(({ name }) => name)),
+          int8s(grown.map(({ definition }) => definition)),
+          texts(grown.map(({ key }) => JSON.stringify(key))),
+          texts(grown.map(({ handled }) => JSON.stringify(handled))),
+        ]);
+        if (row![0] !== 'moved') return grown.length === 0 ? registry : (await look(query, [])).registry;
+      }
     },
   };
 }

@@ -5,7 +5,7 @@
  *     migrations   one row a format: whether it is `breaking`, and when it was made.
  *     meta         one row a setting: `generation` (of the registry of collections).
  *     names        event types, collection and command names, as integers.
- *     registry     the registered collections: definition, and the key as declared (JSON).
+ *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
  *     documents    document ids as integers: one row a document that has at least one event.
  *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
  *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
@@ -15,6 +15,9 @@
  *     events       the log, one row an event.
  *                    time         of the decision, as in the commit: a fold needs no other row.
  *                    attachments  document,version,document,version,… in the order appended.
+ *     types        the event types that the log has ever held, one row each, so that nobody need look for them in the log.
+ *                    position   of the first event.
+ *                    succeeded  position of the first event in a commit that succeeded; null if there is none.
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
  *                  document is its head, so that appending needs inserts only.
  *     fences       sessions whose earlier appends must not be stored any more (fence.ts). Rows are removed after a day.
@@ -29,6 +32,7 @@
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
  * 4. Every interned integer has its row in `names` or `documents`.
+ * 5. `types` has exactly the types of `events`. (Events that were removed, once that is possible, keep their row.)
  *
  * Writing is done by functions that run with the rights of their owner (SECURITY DEFINER), with a search path of
  * pg_catalog alone and every other name qualified. So the role of a server needs no right to insert, and none to change

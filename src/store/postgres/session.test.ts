@@ -330,7 +330,7 @@ it('law 7: what is registered is on stable storage, whatever the default is', as
   try {
     const session = await postgres(database.url, { schema }).open();
     await notesLevel(schema, 'registry');
-    await session.register([{ name: 'users', definition: 1, key: { fields: ['user_id'] } }]);
+    await session.register([{ name: 'users', definition: 1, key: { fields: ['user_id'] }, handled: [] }]);
     await session.close();
     expect(await database.run(`SELECT level FROM public.${schema}`)).toEqual([{ level: 'on' }]);
   } finally {

@@ -12,6 +12,7 @@ import type {
   DocumentRange,
   DocumentsRange,
   EventPage,
+  HeldType,
   Loaded,
   LoadOptions,
   LoadRequest,
@@ -24,6 +25,7 @@ import type {
   ScanRange,
   Session,
   StoredCommit,
+  TypesRange,
 } from '../store.ts';
 import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
@@ -42,6 +44,7 @@ import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
 import { quoted } from './schema.ts';
 import { Transactions } from './transactions.ts';
+import { typesTable } from './types.ts';
 import { Waiting } from './waiting.ts';
 
 /** How long the work under the write lock may pause between two statements, in milliseconds. */
@@ -63,6 +66,7 @@ function tables(schema: string) {
     load: loader(schema),
     read: reader(schema),
     scan: scanner(schema),
+    types: typesTable(schema),
     documents: documentsTable(schema),
     registry: registryTable(schema),
     append: appender(schema),
@@ -112,6 +116,10 @@ export class PostgresSession implements Session {
   async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
     await this.#transactions.settled(this.#raise);
     return this.#transactions.read((query) => this.#tables.chain.ledger(query, ids));
+  }
+
+  types(range: TypesRange): Promise<readonly HeldType[]> {
+    return this.#transactions.read((query) => this.#tables.types(query, range));
   }
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {

@@ -13,7 +13,8 @@ export const tables = (schema: string): string => `
   CREATE TABLE ${schema}.registry (
     name text COLLATE "C" PRIMARY KEY,
     definition bigint NOT NULL,
-    key text NOT NULL
+    key text NOT NULL,
+    handled text NOT NULL
   );
 
   CREATE TABLE ${schema}.documents (
@@ -49,6 +50,12 @@ export const tables = (schema: string): string => `
     time bigint NOT NULL,
     attachments text NOT NULL,
     json text NOT NULL
+  );
+
+  CREATE TABLE ${schema}.types (
+    type integer PRIMARY KEY,
+    position bigint NOT NULL,
+    succeeded bigint
   );
 
   CREATE TABLE ${schema}.attachments (

@@ -113,7 +113,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     for (const commit of batch.commits) {
       for (const event of commit.events) {
         position += 1;
-        const type = interned.addName(event.type);
+        const type = interned.addType(event.type, position, commit.outcome === 'succeeded');
         let list = '[';
         for (const { collection, id } of event.attachments) {
           const document = interned.addDocument(collection, id);

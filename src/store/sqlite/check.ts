@@ -102,17 +102,39 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sentence: (position) => `The event at position ${position} has another time than its commit.`,
   },
   {
-    sql: 'SELECT name FROM registry WHERE NOT json_valid(key)',
-    sentence: (name) => `The declared key of the collection ${name} is no JSON.`,
+    sql: `SELECT type, stored, listed FROM (
+            SELECT e.type, e.position AS stored, t.position AS listed
+            FROM (SELECT type, min(position) AS position FROM events GROUP BY type) e
+            FULL JOIN types t ON t.type = e.type)
+          WHERE stored IS NOT listed`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    sql: `SELECT t.type, e.position, t.succeeded FROM types t
+          LEFT JOIN (
+            SELECT e.type, min(e.position) AS position
+            FROM commits c JOIN events e ON e.position BETWEEN c.position AND c.position + c.event_count - 1
+            WHERE c.outcome = 0 GROUP BY e.type) e ON e.type = t.type
+          WHERE e.position IS NOT t.succeeded`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    sql: 'SELECT name FROM registry WHERE NOT json_valid(key) OR NOT json_valid(handled)',
+    sentence: (name) => `The declared key or the handled types of the collection ${name} are no JSON.`,
   },
   {
     sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",
     sentence: () => 'The generation of the registry is missing.',
   },
   {
-    // Each rise added at least one collection.
-    sql: `SELECT value, collections FROM meta, (SELECT count(*) AS collections FROM registry)
-          WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND collections`,
+    // Each rise added at least one collection, or one type to a key map or to what is handled.
+    sql: `SELECT value, collections FROM meta, (
+            SELECT count(*) AS collections, coalesce(sum(1 + json_array_length(handled)
+              + (SELECT count(*) FROM json_each(key, '$.types'))), 0) AS most
+            FROM registry WHERE json_valid(key) AND json_valid(handled))
+          WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND most`,
     sentence: (generation, collections) => `The registry has generation ${generation} and ${collections} collections.`,
   },
 ];

@@ -1,5 +1,6 @@
 /**
- * Names and document ids as the integers they are stored as, with bounded caches of them.
+ * Names and document ids as the integers they are stored as, with bounded caches of them, and of which names are types
+ * that the log has held.
  *
  * An integer never changes its meaning in a log that only grows. So the caches hold as long as the log still contains
  * the end that was seen last: `follow` is told the end in each transaction. Each connection has its own, since one
@@ -77,6 +78,8 @@ export interface Interned {
   document(id: number, where: Readonly<Record<string, unknown>>): DocumentRef;
   /** Stores a name that may be new. Only with the write lock held. */
   addName(name: string): number;
+  /** The same for the type of an event that is being stored, which the log then has held. */
+  addType(type: string, position: number, succeeded: boolean): number;
   /** Stores a document that may be new. Only with the write lock held. */
   addDocument(collection: string, id: string): number;
 }
@@ -87,10 +90,16 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
   const selectDocument = database.prepare('SELECT collection, name FROM documents WHERE id = ?');
   const selectDocumentId = database.prepare('SELECT id FROM documents WHERE collection = ? AND name = ?');
   const insertName = database.prepare('INSERT INTO names (name) VALUES (?)');
+  const holdType = database.prepare(
+    `INSERT INTO types (type, position, succeeded) VALUES (?1, ?2, ?3)
+     ON CONFLICT (type) DO UPDATE SET succeeded = coalesce(succeeded, ?3)`,
+  );
   const insertDocument = database.prepare('INSERT INTO documents (collection, name) VALUES (?, ?)');
 
   const nameIds = new Bounded<string, number>(bounds.names);
   const names = new Bounded<number, string>(bounds.names);
+  /** Types that the log has held: whether by a commit that succeeded. */
+  const types = new Bounded<number, boolean>(bounds.names);
   const documentIds = new Map<string, Bounded<string, number>>();
   const documents = new Bounded<number, DocumentRef>(bounds.documents);
   let seen = START;
@@ -98,6 +107,7 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
   const forget = (): void => {
     nameIds.clear();
     names.clear();
+    types.clear();
     documentIds.clear();
     documents.clear();
     seen = START;
@@ -154,6 +164,16 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
     return id;
   };
 
+  const addType = (type: string, position: number, succeeded: boolean): number => {
+    const id = addName(type);
+    const held = types.get(id);
+    if (held === undefined || (succeeded && !held)) {
+      holdType.run(id, position, succeeded ? position : null);
+      types.set(id, succeeded);
+    }
+    return id;
+  };
+
   const addDocument = (collection: string, id: string): number => {
     const stored = documentId(collection, id);
     if (stored !== undefined) return stored;
@@ -173,6 +193,7 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
     documentId,
     document,
     addName,
+    addType,
     addDocument,
   };
 }

@@ -1,11 +1,11 @@
 /** The registered collections, and the generation that every change of them raises. */
 import type { DatabaseSync } from 'node:sqlite';
-import { declaredKeyOf } from '../declared-key.ts';
-import { hasChanged, isNew, isSameEntry } from '../registered.ts';
+import { declaredKeyOf, handledOf } from '../declared-key.ts';
+import { grownBy } from '../registered.ts';
 import type { CollectionEntry, Registry } from '../store.ts';
-import type { Chain } from './commits.ts';
 import { all, one } from './connection.ts';
 import { corrupt } from './errors.ts';
+import type { TypesTable } from './types.ts';
 import { isCount, isWhole } from './values.ts';
 
 export interface RegistryTable {
@@ -15,10 +15,10 @@ export interface RegistryTable {
   register(collections: readonly CollectionEntry[]): Registry;
 }
 
-export function registryTable(database: DatabaseSync, chain: Chain): RegistryTable {
-  const select = database.prepare('SELECT name, definition, key FROM registry ORDER BY name');
+export function registryTable(database: DatabaseSync, types: TypesTable): RegistryTable {
+  const select = database.prepare('SELECT name, definition, key, handled FROM registry ORDER BY name');
   const selectGeneration = database.prepare("SELECT value FROM meta WHERE name = 'generation'");
-  const insert = database.prepare('INSERT INTO registry (name, definition, key) VALUES (?, ?, ?)');
+  const write = database.prepare('REPLACE INTO registry (name, definition, key, handled) VALUES (?, ?, ?, ?)');
   const raise = database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
 
   function generation(): number {
@@ -29,14 +29,15 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
   }
 
   function registry(): Registry {
-    const rows = all<[string, number, string]>(select);
+    const rows = all<[string, number, string, string]>(select);
     return {
       generation: generation(),
-      collections: rows.map(([name, definition, key]) => {
+      collections: rows.map(([name, definition, key, handled]) => {
         if (typeof name !== 'string' || !isCount(definition)) {
           throw corrupt('a registered collection has a name or definition that is none', { collection: name });
         }
-        return { name, definition, key: declaredKeyOf(key, (what) => corrupt(what, { collection: name })) };
+        const wrong = (what: string): Error => corrupt(what, { collection: name });
+        return { name, definition, key: declaredKeyOf(key, wrong), handled: handledOf(handled, wrong) };
       }),
     };
   }
@@ -45,17 +46,12 @@ export function registryTable(database: DatabaseSync, chain: Chain): RegistryTab
     generation,
     registry,
     register(collections) {
-      const registered = new Map(registry().collections.map((entry) => [entry.name, entry]));
-      const added = new Map<string, CollectionEntry>();
-      for (const entry of collections) {
-        const known = registered.get(entry.name) ?? added.get(entry.name);
-        if (known === undefined) added.set(entry.name, entry);
-        else if (!isSameEntry(known, entry)) throw hasChanged(entry.name);
+      const before = registry();
+      const grown = grownBy(before.collections, collections, types.facts());
+      if (grown.length === 0) return before;
+      for (const { name, definition, key, handled } of grown) {
+        write.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
       }
-      if (added.size === 0) return registry();
-      const [first] = added.keys();
-      if (chain.end().position > 0) throw isNew(String(first));
-      for (const { name, definition, key } of added.values()) insert.run(name, definition, JSON.stringify(key));
       raise.run();
       return registry();
     },

@@ -7,7 +7,7 @@
  *
  *     meta         one row a setting: `generation` (of the registry of collections).
  *     names        event types, collection and command names, as integers.
- *     registry     the registered collections: definition, and the key as declared (JSON).
+ *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
  *     documents    document ids as integers: one row a document that has at least one event.
  *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
  *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
@@ -17,6 +17,9 @@
  *     events       the log, one row an event.
  *                    time         of the decision, as in the commit: a fold needs no other row.
  *                    attachments  JSON: [document, version, document, version, …] in the order appended.
+ *     types        the event types that the log has ever held, one row each, so that nobody need look for them in the log.
+ *                    position   of the first event.
+ *                    succeeded  position of the first event in a commit that succeeded; null if there is none.
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
  *                  document is its head, so that appending needs inserts only.
  *
@@ -26,7 +29,8 @@
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
  * 4. Every interned integer has its row in `names` or `documents`.
- * 5. The tables are those that {@link MIGRATIONS} make, and no trigger changes what is written to them.
+ * 5. `types` has exactly the types of `events`. (Events that were removed, once that is possible, keep their row.)
+ * 6. The tables are those that {@link MIGRATIONS} make, and no trigger changes what is written to them.
  *
  * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the
  * write-ahead log and flushed (`synchronous=FULL`) before COMMIT returns; a log cut short by a crash ends at the last
@@ -58,7 +62,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE registry (
     name TEXT PRIMARY KEY,
     definition INTEGER NOT NULL,
-    key TEXT NOT NULL
+    key TEXT NOT NULL,
+    handled TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE documents (
@@ -94,6 +99,12 @@ export const MIGRATIONS: readonly string[] = [
     time INTEGER NOT NULL,
     attachments TEXT NOT NULL,
     json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE types (
+    type INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL,
+    succeeded INTEGER
   ) STRICT;
 
   CREATE TABLE attachments (

@@ -13,6 +13,7 @@ import type {
   DocumentRange,
   DocumentsRange,
   EventPage,
+  HeldType,
   Loaded,
   LoadOptions,
   LoadRequest,
@@ -25,6 +26,7 @@ import type {
   ScanRange,
   Session,
   StoredCommit,
+  TypesRange,
 } from '../store.ts';
 import { appender } from './append.ts';
 import type { Clock } from '../batch.ts';
@@ -41,6 +43,7 @@ import { Queue, whenFree } from './lock.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
+import { typesTable } from './types.ts';
 import { tellWaiters, waitersOn } from './waiting.ts';
 
 /** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
@@ -61,11 +64,13 @@ export interface SessionOptions {
 function tables(database: DatabaseSync, bounds: CacheBounds) {
   const names = interned(database, bounds);
   const commits = chain(database, names);
+  const types = typesTable(database, names, commits);
   return {
     database,
     interned: names,
     chain: commits,
-    registry: registryTable(database, commits),
+    types,
+    registry: registryTable(database, types),
     loader: loader(database, names, commits),
     begin: database.prepare('BEGIN'),
     beginImmediate: database.prepare('BEGIN IMMEDIATE'),
@@ -127,6 +132,10 @@ export class SqliteSession implements Session {
 
   ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
     return this.#read(() => this.#reading.chain.ledger(ids));
+  }
+
+  types(range: TypesRange): Promise<readonly HeldType[]> {
+    return this.#read(() => this.#reading.types.types(range));
   }
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {

@@ -18,19 +18,20 @@ export const START = Date.UTC(2024, 0, 1);
 
 export const GENESIS: LogPoint = Object.freeze({ position: 0, hash: GENESIS_HASH });
 
-/** Every case starts with these registered. */
-export const COLLECTIONS: readonly CollectionEntry[] = ['orders', 'services', 'users'].map((name) => ({
-  name,
-  definition: 1,
-  key: { fields: [`${name.slice(0, -1)}_id`] },
-}));
-
 /** What the application of a case handles, unless the case says otherwise. Nobody handles `NOTED`. */
 export const HANDLED = handling({
   orders: ['PLACED'],
   services: ['CREATED', 'BOUGHT'],
   users: ['REGISTERED', 'BOUGHT'],
 });
+
+/** Every case starts with these registered. */
+export const COLLECTIONS: readonly CollectionEntry[] = [...HANDLED].map(([name, types]) => ({
+  name,
+  definition: 1,
+  key: { fields: [`${name.slice(0, -1)}_id`] },
+  handled: [...types].sort(),
+}));
 
 export function handling(types: { readonly [collection: string]: readonly string[] }): Batch['handled'] {
   return new Map(Object.entries(types).map(([collection, names]) => [collection, new Set(names)]));

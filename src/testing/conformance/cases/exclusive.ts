@@ -204,7 +204,7 @@ export const exclusiveCases = [
 
   onLog(4, 'a new collection waits until the work is done', async (log) => {
     const [session, other] = await log.sessions(2);
-    const late = { name: 'late', definition: 1, key: { fields: ['id'] } };
+    const late = { name: 'late', definition: 1, key: { fields: ['id'] }, handled: [] };
     let registering: Promise<void> | undefined;
     await session!.exclusive(async (by) => {
       // By the time that it has its turn, the log isn't empty any more.

@@ -12,6 +12,7 @@ const entry = (name: string, definition = 1, key: CollectionEntry['key'] = KEY):
   name,
   definition,
   key,
+  handled: [],
 });
 const users = COLLECTIONS.find(({ name }) => name === 'users')!;
 

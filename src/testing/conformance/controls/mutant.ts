@@ -30,6 +30,7 @@ export function whole(session: Session): Session {
     scan: (range) => session.scan(range),
     commits: (range) => session.commits(range),
     ledger: (ids) => session.ledger(ids),
+    types: (range) => session.types(range),
     documents: (range) => session.documents(range),
     moved: (from, signal) => session.moved(from, signal),
     check: () => session.check(),

@@ -1,0 +1,37 @@
+/** The event types that the log has held, and those of them that this code doesn't know. */
+import type { HeldType, Session } from '../store/store.ts';
+import { PAGE_ROWS_MAX } from '../store/store.ts';
+import type { EventDefinitions } from './recorded.ts';
+
+/** Types that the log holds and this code doesn't know. */
+export interface UnknownTypes {
+  readonly count: number;
+  /** The first of them, in the order that the log met them in. */
+  readonly names: readonly string[];
+}
+
+/** Most names that are listed. */
+const NAMED_MAX = 20;
+
+export async function heldTypes(session: Session): Promise<readonly HeldType[]> {
+  const found: HeldType[] = [];
+  for (;;) {
+    const page = await session.types({ after: found.at(-1)?.position, limit: PAGE_ROWS_MAX });
+    found.push(...page);
+    if (page.length < PAGE_ROWS_MAX) return found;
+  }
+}
+
+/**
+ * Whether events of a type mean nothing to this code though something succeeded by them. The system's own don't, and
+ * nor do failures of commands that this code doesn't have: nobody folds those.
+ */
+export function isUnknown(events: EventDefinitions, type: string, succeeded: boolean): boolean {
+  return succeeded && !events.has(type) && !type.startsWith('$');
+}
+
+export async function unknownTypes(session: Session, events: EventDefinitions): Promise<UnknownTypes> {
+  const held = await heldTypes(session);
+  const unknown = held.filter(({ type, succeeded }) => isUnknown(events, type, succeeded !== undefined));
+  return { count: unknown.length, names: unknown.slice(0, NAMED_MAX).map(({ type }) => type) };
+}

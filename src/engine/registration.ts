@@ -1,0 +1,52 @@
+/** Entering an application's collections into the registry of a log, and what is told of how they differ. */
+import type { CollectionDefinition } from '../model/collection.ts';
+import { differenceOf } from '../store/registered.ts';
+import type { CollectionEntry, Registry } from '../store/store.ts';
+import { membershipOf, type Core } from './core.ts';
+import { assertSameKeys } from './key-sample.ts';
+import type { Logger } from './logger.ts';
+
+/**
+ * Registers the collections. What this code doesn't know of them (an older release beside a newer one) is told of in one
+ * warning.
+ *
+ * @throws DomainOutdated if the log has a key function that this code doesn't have
+ * @throws DefinitionChanged, RebuildRequired if a collection can't be registered as it is
+ */
+export async function registerCollections(
+  application: Pick<Core, 'session' | 'logger' | 'events' | 'collections'>,
+): Promise<Registry> {
+  const { session, logger, collections } = application;
+  const entries = new Map([...collections.values()].map((definition) => [definition.name, entryOf(definition)]));
+  const before = await session.registry();
+  // An application that is too old for the log must not add to its registry. Where a key changed, `register` knows better.
+  const others = before.collections.filter((registered) => !hasOtherKey(registered, entries.get(registered.name)));
+  membershipOf({ ...before, collections: others }, collections, Infinity);
+  await assertSameKeys(before, application);
+  const registry = await session.register([...entries.values()]);
+  warnOfUnknown(registry, entries, logger);
+  return registry;
+}
+
+function entryOf({ name, definition, key, handled }: CollectionDefinition): CollectionEntry {
+  return { name, definition, key: key.declared, handled: [...handled] };
+}
+
+function hasOtherKey(registered: CollectionEntry, code: CollectionEntry | undefined): boolean {
+  return code !== undefined && differenceOf(registered, code).otherKey;
+}
+
+function warnOfUnknown(registry: Registry, entries: ReadonlyMap<string, CollectionEntry>, logger: Logger): void {
+  const unknown = registry.collections.flatMap((registered) => {
+    const code = entries.get(registered.name);
+    const types = code === undefined ? [] : differenceOf(registered, code).gone;
+    return types.length === 0 ? [] : [{ collection: registered.name, types }];
+  });
+  if (unknown.length === 0) return;
+  const named = unknown.map(({ collection, types }) => `${collection} (${types.join(', ')})`).join(', ');
+  logger.warn(
+    { collections: unknown },
+    `Collections of the log have event types that this code doesn't have in them: ${named}. A newer release has added ` +
+      'them: deploy it here too. Until then documents are read here without them.',
+  );
+}

@@ -1,0 +1,27 @@
+/** Which event types the log has held: the table `types`, which append_v1 writes. */
+import { pageRows } from '../bounds.ts';
+import type { HeldType, TypesRange } from '../store.ts';
+import { above } from './bound.ts';
+import type { Query } from './connection.ts';
+import { corrupt } from './errors.ts';
+import { count, text } from './values.ts';
+
+export type Types = (query: Query, range: TypesRange) => Promise<readonly HeldType[]>;
+
+export function typesTable(schema: string): Types {
+  const page = `
+    SELECT n.name, t.position, t.succeeded FROM ${schema}.types t LEFT JOIN ${schema}.names n ON n.id = t.type
+    WHERE t.position > $1::bigint ORDER BY t.position LIMIT $2::int`;
+
+  return async (query, { after, limit }) => {
+    const rows = await query(page, [above(after), String(pageRows(limit))]);
+    return rows.map(([name, first, success]) => {
+      const position = count(first, 'the first position of a type');
+      const type = text(name, 'the name of a type', { position });
+      if (success === null || success === undefined) return { type, position };
+      const succeeded = count(success, 'the first success of a type', { position });
+      if (succeeded < position) throw corrupt('an event type has a position that is none', { position });
+      return { type, position, succeeded };
+    });
+  };
+}
