@@ -21,6 +21,8 @@ export interface Plan {
   /** Documents that there are: few, so that commands meet. */
   readonly ids: readonly string[];
   readonly exclusive: boolean;
+  /** Whether the store goes by the clock of the server that writes, as a file does; otherwise by one of its own. */
+  readonly serversClock: boolean;
   readonly limits: Partial<Limits>;
   /** Whether the first server knows every collection. */
   readonly fullFirst: boolean;
@@ -39,6 +41,7 @@ export function drawPlan(chance: Chance): Plan {
     actions: 4 + chance.below(10),
     ids: IDS.slice(0, 1 + chance.below(IDS.length)),
     exclusive: !chance.once(4),
+    serversClock: chance.once(2),
     limits: {
       triesMax: 1 + chance.below(4),
       batchCommitsMax: chance.pick([1, 2, 100]),

@@ -23,7 +23,11 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
   readonly commands: Commands;
   /** pino's interface. By default warnings and errors go to the console. */
   readonly logger?: Logger | undefined;
-  /** The server's clock: milliseconds since the Unix epoch. `Date.now` by default. */
+  /**
+   * The clock to go by: milliseconds since the Unix epoch. By default the one that the store was given, else the
+   * machine's. A store that was given none, and has no server that knows the time, goes by it too: so a test sets its
+   * time once, here or there.
+   */
   readonly clock?: (() => number) | undefined;
   /** Limits that should differ from the defaults. */
   readonly limits?: Partial<Limits> | undefined;
@@ -90,7 +94,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
         : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }).',
     );
   }
-  const session = await store.open();
+  const session = await store.open({ clock });
   try {
     // An application that is too old for the log must not add to its registry.
     membershipOf(await session.registry(), definitions, limits.eventAttachmentsMax);
@@ -100,7 +104,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     const core: Core = {
       session,
       storeName: store.name,
-      runtime: runtime ?? machineRuntime(clock),
+      runtime: runtime ?? machineRuntime(clock ?? store.clock),
       logger: guarded(logger),
       limits,
       events: domainDefinition([...domains][0]!).events,

@@ -38,6 +38,7 @@ export type {
   LogPoint,
   LogRange,
   NewEvent,
+  Opening,
   Refused,
   Registry,
   ScannedEvent,

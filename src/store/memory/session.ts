@@ -26,7 +26,7 @@ import type {
   Session,
   StoredCommit,
 } from '../store.ts';
-import type { Clock } from '../batch.ts';
+import type { Clock } from '../clock.ts';
 import { Waiters } from '../waiters.ts';
 import { append, undo } from './append.ts';
 import { check } from './check.ts';

@@ -1,6 +1,5 @@
 /** The options of `postgres()`, checked. */
 import { InvalidDefinition } from '../../errors.ts';
-import type { Clock } from '../batch.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 
@@ -25,7 +24,7 @@ export interface PostgresOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** How long a statement may go without an answer, in milliseconds; then the connection is given up. 15,000. */
   readonly answerTimeoutMs?: number | undefined;
-  /** The store's clock, in milliseconds since the Unix epoch. `Date.now`. */
+  /** The store's clock, in milliseconds since the Unix epoch: for tests. By default the database's own. */
   readonly clock?: (() => number) | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
   readonly clockAheadMs?: number | undefined;
@@ -39,7 +38,8 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly answerTimeoutMs: number;
-  readonly clock: Clock;
+  /** `now` is undefined for the database's own. */
+  readonly clock: { readonly now: (() => number) | undefined; readonly aheadMs: number };
 }
 
 const KNOWN = [
@@ -77,12 +77,14 @@ export function settingsOf(options: PostgresOptions, where: string): Settings {
       throw invalid(option, `${option} is no option of postgres(): it has ${KNOWN.join(', ')}.`);
     }
   }
-  const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
+  const { clock, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
   const schema = checkSchema(options.schema ?? 'tidemark');
   if (!LEVELS.has(synchronousCommit)) {
     throw invalid('synchronousCommit', 'synchronousCommit is "on", "remote_apply", "remote_write", "local" or "off".');
   }
-  if (typeof clock !== 'function') throw invalid('clock', 'clock is a function that returns milliseconds.');
+  if (clock !== undefined && typeof clock !== 'function') {
+    throw invalid('clock', 'clock is a function that returns milliseconds.');
+  }
   return Object.freeze({
     schema,
     place: `schema ${schema} of ${where}`,
