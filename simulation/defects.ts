@@ -3,6 +3,7 @@
  * be found wanting within a few hundred seeds.
  */
 import { StoreUnavailable } from '../src/errors.ts';
+import { givenClock, type Clock } from '../src/store/clock.ts';
 import { undo } from '../src/store/memory/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
 import type { Appended, Batch, Commit, DocumentRef, Session } from '../src/store/store.ts';
@@ -30,6 +31,14 @@ function sends(change: (batch: Batch, place: Place) => Batch): Plant {
     exclusive: (work) =>
       sound.exclusive((locked) => work({ ...locked, append: (batch) => locked.append(change(batch, place)) })),
   }));
+}
+
+/** A store that goes by another clock than it should. */
+function goesBy(change: (sound: Place['clock']) => Clock): Plant {
+  return (store, place) => {
+    place.clock = { ...place.clock, clock: change(place.clock) };
+    return store;
+  };
 }
 
 /** The same commit under another id. */
@@ -85,10 +94,10 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
       return { ...cut, digest: commitDigest(cut) };
     }),
   })),
-  'acknowledged before it is stored': planted((sound, { machine }) => ({
+  'acknowledged before it is stored': planted((sound, place) => ({
     append: async (batch) => {
       const answer = await sound.append(batch);
-      if (answer.status === 'stored') postpone(batch, answer, machine);
+      if (answer.status === 'stored') postpone(batch, answer, place);
       return answer;
     },
   })),
@@ -109,6 +118,9 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
   'shows what is not committed yet': planted((sound, { machine }) => ({
     exclusive: (work) => sound.exclusive((locked) => work(locked).finally(() => machine.publish())),
   })),
+  'commits are recorded when they were decided': goesBy(() => ({ read: () => 0, aheadMs: Infinity })),
+  'whatever a clock says is believed': goesBy(({ says }) => givenClock(says, Infinity)),
+  'a server’s clock is held against itself alone': goesBy(({ clock, says }) => givenClock(says, clock.aheadMs)),
   'a page leaves out the last event': planted((sound) => ({
     read: async (range) => {
       const page = await sound.read(range);
@@ -122,14 +134,14 @@ function endOf({ position, eventCount, hash }: { position: number; eventCount: n
 }
 
 /** Takes a batch out of the log again if it is still the last, and stores it some time later. */
-function postpone(batch: Batch, stored: Appended & { status: 'stored' }, machine: Place['machine']): void {
+function postpone(batch: Batch, stored: Appended & { status: 'stored' }, { machine, clock }: Place): void {
   const before = stored.commits[0]!.position - 1;
   if (!machine.free || machine.log.commits.at(-1)?.hash !== stored.end.hash) return;
   undo(machine.log, before);
   machine.publish();
   void machine.later('the batch that was acknowledged', () => {
     if (!machine.free) return;
-    machine.append(batch);
+    machine.append(batch, clock);
     machine.publish();
   });
 }

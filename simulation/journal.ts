@@ -15,7 +15,7 @@ export interface Called {
   readonly by: string;
   readonly call: Call;
   readonly given: readonly unknown[];
-  /** The simulated time. */
+  /** What the store's clock says. */
   readonly now: number;
   /** As plain values; the code of what was thrown instead. */
   readonly answer: { readonly value: unknown } | { readonly code: string };
@@ -41,9 +41,14 @@ export class Journal {
   }
 
   /** Runs a call that the store does by itself at once. */
-  calls<T>(by: string, call: Call, given: readonly unknown[], run: () => T, locked = false): T {
+  calls<T>(
+    by: string,
+    call: Call,
+    given: readonly unknown[],
+    run: () => T,
+    { locked = false, now = this.#now() }: { locked?: boolean; now?: number } = {},
+  ): T {
     if (!this.keeps) return run();
-    const now = this.#now();
     const note = (answer: Called['answer']): void => void this.notes.push({ by, call, given, now, answer, locked });
     try {
       const value = run();
@@ -51,8 +56,11 @@ export class Journal {
       note({ value: plain(value) });
       return value;
     } catch (error) {
-      // The weather's doing, which engines know nothing of.
-      if (error instanceof TidemarkError && error.code !== 'StoreUnavailable') note({ code: error.code });
+      // Not what the weather did, which engines know nothing of, nor a clock that can't be right: one that an engine is
+      // given is believed.
+      if (error instanceof TidemarkError && error.code !== 'StoreUnavailable' && !('expected' in error.details)) {
+        note({ code: error.code });
+      }
       throw error;
     }
   }

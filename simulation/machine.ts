@@ -2,9 +2,10 @@
  * The simulated store's machine: one log (the memory store's own functions on it), its write lock, and writes that are
  * done after their sender has given them up. It survives all servers; it may go back in time.
  */
+import { machineClock, type Anchor, type AnchorPlace, type Clock } from '../src/store/clock.ts';
 import { append, undo } from '../src/store/memory/append.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
-import type { Appended, Batch, Registry } from '../src/store/store.ts';
+import type { Appended, Batch, Registry, StoredCommit } from '../src/store/store.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import { Journal } from './journal.ts';
 import type { Logged } from './laws/records.ts';
@@ -12,6 +13,17 @@ import type { Owner, Scheduler } from './scheduler.ts';
 
 /** How far ahead a decision's time may be. */
 export const CLOCK_AHEAD_MS = 60_000;
+
+/** A clock that the store goes by, and what it is without anything done to it. */
+export interface StoreClock {
+  readonly clock: Clock;
+  readonly says: () => number;
+}
+
+export interface Stamp {
+  readonly said: number;
+  readonly now: number;
+}
 
 interface Holder {
   /** The machine itself once the server has given up what it holds the lock for. */
@@ -24,6 +36,11 @@ export class Machine implements Owner {
   readonly name = 'store';
   readonly dead = false;
   readonly log: Log = emptyLog();
+  /** What clocks of servers are held against: kept with the log. */
+  readonly anchor: AnchorPlace & { kept?: Anchor } = {
+    read: () => this.anchor.kept,
+    write: (anchor) => void (this.anchor.kept = anchor),
+  };
   /** Tokens of calls that were sent to be written and got no answer. */
   readonly doubts = new Set<string>();
   readonly journal: Journal;
@@ -32,6 +49,8 @@ export class Machine implements Owner {
   #holder: Holder | undefined;
   #waiting: { owner: Owner; grant: (holder: Holder) => void }[] = [];
   #era = 0;
+  /** What the clock said, and what time it was, when a commit was stored. */
+  readonly #stamps = new WeakMap<StoredCommit, Stamp>();
 
   constructor(scheduler: Scheduler, chance: Chance) {
     this.#scheduler = scheduler;
@@ -64,8 +83,25 @@ export class Machine implements Owner {
     this.#grant();
   }
 
-  append(batch: Batch): Appended {
-    return append(this.log, batch, { now: () => this.#scheduler.now, aheadMs: CLOCK_AHEAD_MS });
+  /** The clock that the store goes by for a server whose own says `now`; undefined if it has one for all. */
+  clockFor(now: (() => number) | undefined): StoreClock {
+    const scheduler = this.#scheduler;
+    if (!now) return { says: () => scheduler.now, clock: { aheadMs: CLOCK_AHEAD_MS, read: () => scheduler.now } };
+    const sinceBoot = () => ({ uptimeMs: scheduler.now, boot: 'the only one' });
+    const machine = { now, monotonicMs: () => scheduler.now, sinceBoot };
+    return { says: now, clock: machineClock({ aheadMs: CLOCK_AHEAD_MS, advice: '', shared: this.anchor }, machine) };
+  }
+
+  append(batch: Batch, { clock, says }: StoreClock): Appended {
+    const answer = append(this.log, batch, clock);
+    if (answer.status !== 'stored') return answer;
+    const stamp = { said: says(), now: this.#scheduler.now };
+    for (const commit of this.log.commits.slice(-batch.commits.length)) this.#stamps.set(commit, stamp);
+    return answer;
+  }
+
+  stampOf(commit: StoredCommit): Stamp {
+    return this.#stamps.get(commit)!;
   }
 
   /** What was appended under the lock is there for everybody. */

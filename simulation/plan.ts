@@ -20,6 +20,8 @@ export interface Plan {
   readonly actions: number;
   /** Documents that there are: few, so that commands meet. */
   readonly ids: readonly string[];
+  /** Whether the store goes by the clock of the server that writes, as a file does; otherwise by one of its own. */
+  readonly serversClock: boolean;
   readonly limits: Partial<Limits>;
   /** Whether the first server knows every collection. */
   readonly fullFirst: boolean;
@@ -37,6 +39,7 @@ export function drawPlan(chance: Chance): Plan {
     clients: 1 + chance.below(5),
     actions: 4 + chance.below(10),
     ids: IDS.slice(0, 1 + chance.below(IDS.length)),
+    serversClock: chance.once(2),
     limits: {
       triesMax: 1 + chance.below(4),
       batchCommitsMax: chance.pick([1, 2, 100]),

@@ -64,6 +64,11 @@ export class Server implements Owner {
     return Promise.race([work, this.#died.promise]);
   }
 
+  /** What its clock says. */
+  now(): number {
+    return Math.max(0, this.#options.scheduler.now + this.drift);
+  }
+
   dies(): void {
     this.dead = true;
     this.#died.reject(new Died(this.name));
@@ -73,7 +78,7 @@ export class Server implements Owner {
     const { scheduler, chance } = this.#options;
     const bytes = new Uint8Array(16);
     return {
-      now: () => Math.max(0, scheduler.now + this.drift),
+      now: () => this.now(),
       turn: () => scheduler.wait(this, 'turn'),
       sleep: (ms) => scheduler.wait(this, 'sleep', ms),
       random: () => chance.below(2 ** 30) / 2 ** 30,

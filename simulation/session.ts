@@ -15,7 +15,7 @@ import { types } from '../src/store/memory/types.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import type { Call } from './journal.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, StoreClock } from './machine.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Weather } from './weather.ts';
 
@@ -25,6 +25,8 @@ export interface Place {
   readonly scheduler: Scheduler;
   readonly weather: Weather;
   readonly meets: (what: string) => void;
+  /** What it is that the store goes by. */
+  clock: StoreClock;
 }
 
 /** The store as one server sees it. */
@@ -39,7 +41,7 @@ export function storeFor(owner: Owner, place: Place): Store {
   };
 }
 
-function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place): Session {
+function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: Place): Session {
   const { log, journal } = machine;
   const { name } = owner;
   let closed = false;
@@ -64,7 +66,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place)
   const underLock = async (batch: Batch, when: string): Promise<Appended> => {
     await machine.acquire(machine);
     try {
-      const answer = journal.calls(name, 'append', [batch], () => machine.append(batch));
+      const answer = journal.calls(name, 'append', [batch], () => machine.append(batch, clock), { now: clock.says() });
       meets(`${when} ${answer.status}`);
       return answer;
     } finally {
@@ -173,7 +175,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place)
     const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
       await travel(`locked ${call}`);
       if (broken || weather.refuses()) throw unavailable();
-      return journal.calls(name, call, given, run, true);
+      return journal.calls(name, call, given, run, { locked: true, now: clock.says() });
     };
     return {
       registry: () => step('registry', [], () => log.registry),
@@ -182,7 +184,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets }: Place)
       append: (batch) =>
         step('append', [batch], () => {
           sent.push(batch);
-          const answer = machine.append(batch);
+          const answer = machine.append(batch, clock);
           meets(`locked append ${answer.status}`);
           return answer;
         }).catch((error: unknown) => {

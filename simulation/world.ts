@@ -4,7 +4,7 @@ import { holds, same } from './laws/broken.ts';
 import { functionKeysMissing } from './laws/registry.ts';
 import type { Logged } from './laws/records.ts';
 import { Witness } from './laws/witness.ts';
-import { Machine } from './machine.ts';
+import { CLOCK_AHEAD_MS, Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import { Scheduler, type Owner } from './scheduler.ts';
 import { Died, Server } from './server.ts';
@@ -18,6 +18,9 @@ export type Plant = (store: Store, place: Place) => Store;
 
 /** How often somebody tries to open a server before he gives up: no release may fit the log. */
 const OPENINGS_MAX = 20;
+
+/** What the time since a machine's start may be off by, and a right clock gain on it in the time of a run. */
+const ROUNDING_MS = 1_100;
 
 export class World {
   readonly plan: Plan;
@@ -59,15 +62,21 @@ export class World {
 
   /** The end of the log, and when it was: shows the witness what has come to it. */
   look(): { after: number; era: number } {
-    const { witness, machine } = this;
+    const { witness, machine, plan } = this;
     const { registered } = machine;
-    for (const logged of machine.commitsFrom(witness.timeline.commits.length)) witness.takes(logged, registered);
+    for (const logged of machine.commitsFrom(witness.timeline.commits.length)) {
+      const { said, now } = machine.stampOf(logged.commit);
+      // A server's clock is compared with a right one by what doesn't tell milliseconds apart.
+      const latest = now + CLOCK_AHEAD_MS + (plan.serversClock ? ROUNDING_MS : 0);
+      witness.takes(logged, registered, { from: said, to: said, latest });
+    }
     return { after: witness.timeline.length, era: witness.era };
   }
 
-  storeFor(owner: Owner): Store {
+  storeFor(owner: Server): Store {
     const { machine, scheduler, weather } = this;
-    const place: Place = { machine, scheduler, weather, meets: (what) => this.trace.meets(what) };
+    const clock = machine.clockFor(this.plan.serversClock ? () => owner.now() : undefined);
+    const place: Place = { machine, scheduler, weather, meets: (what) => this.trace.meets(what), clock };
     const store = storeFor(owner, place);
     return this.#plant ? this.#plant(store, place) : store;
   }
@@ -128,6 +137,8 @@ export class World {
     const { shape, limits } = plan;
     const server = new Server({ name, shape, release, limits, scheduler: this.scheduler, chance });
     this.servers.push(server);
+    // Wrong from the start, where the machine's clock was right before.
+    if (plan.troubles.includes('clock') && this.machine.anchor.kept && chance.once(4)) server.drift = 90_000;
     try {
       await server.open(this.storeFor(server));
     } catch (error) {

@@ -15,6 +15,15 @@ import { Timeline } from './timeline.ts';
 
 export interface WitnessOptions extends Circumstances {}
 
+/** When a commit was stored. */
+export interface ClockSpan {
+  /** What the store's clock said: between these. */
+  readonly from: number;
+  readonly to: number;
+  /** However wrong clocks are, the log's time isn't later than this. */
+  readonly latest: number;
+}
+
 export class Witness {
   readonly #options: WitnessOptions;
   readonly #calls = new Map<string, Call>();
@@ -38,7 +47,7 @@ export class Witness {
   }
 
   /** The next commit of the log. @throws LawBroken */
-  takes(logged: Logged, registered: ReadonlySet<string>): void {
+  takes(logged: Logged, registered: ReadonlySet<string>, clock: ClockSpan): void {
     const { commit, events } = logged;
     const { timeline } = this;
     const where = (): string => `the commit at ${commit.position}`;
@@ -49,7 +58,19 @@ export class Witness {
       () => `${where()} has ${events.length} of ${commit.eventCount} events`,
     );
     events.forEach(({ position }, index) => same(3, position, commit.position + index, where));
-    same(3, commit.recordedAt, Math.max(commit.time, timeline.recordedAt), () => `recordedAt of ${where()}`);
+    const least = Math.max(commit.time, timeline.recordedAt, clock.from);
+    const most = Math.max(commit.time, timeline.recordedAt, clock.to);
+    const { recordedAt } = commit;
+    holds(
+      3,
+      least <= recordedAt && recordedAt <= most,
+      () => `${where()} was recorded at ${recordedAt}, not from ${least} to ${most}`,
+    );
+    holds(
+      'clock',
+      recordedAt <= clock.latest,
+      () => `${where()} was recorded at ${recordedAt}, later than any clock may drag the log along: ${clock.latest}`,
+    );
     const previous = timeline.commits.at(-1)?.commit.hash ?? GENESIS_HASH;
     const link = chainHash(previous, commit.position, commit.recordedAt, commitDigest({ ...commit, events }));
     same(9, commit.hash, link, () => `the hash of ${where()}`);

@@ -70,15 +70,15 @@ export async function draftBatch(
 ): Promise<Draft> {
   const { generation, attacher } = core.membership;
   const rules: Rules = { events: core.events, attacher, limits: core.limits };
-  const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
   const working = new WorkingSet(core, io, fresh);
-  const started: Started[] = [];
-  for (const entry of entries) {
-    const one = start(entry, time, rules);
-    if (one) started.push(one);
-  }
+  let { time, started } = startAll(core, entries, rules);
   await fetchAhead(core, working, started, rules);
-  // What came in is newer than the time to decide at: a decision is never made before what it rests on.
+  // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
+  // the same is asked for at a later time, and is there already.
+  if (core.watermark.seen.recordedAt > time) {
+    ({ time, started } = startAll(core, entries, rules));
+    await fetchAhead(core, working, started, rules);
+  }
   if (core.watermark.seen.recordedAt > time) {
     const left = started.map(({ entry }) => entry);
     return { batch: undefined, working, drafted: [], unrecorded: [], reads: [], conflicts: [], left };
@@ -141,6 +141,13 @@ export async function draftBatch(
     commits: drafted.map(commitOf),
   };
   return { batch: drafted.length > 0 ? batch : undefined, working, drafted, unrecorded, reads, conflicts, left };
+}
+
+/** Starts those that wait still, at the later of the clock and the newest time seen in the log. */
+function startAll(core: Core, entries: readonly Entry[], rules: Rules): { time: number; started: readonly Started[] } {
+  const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
+  const waiting = entries.filter(({ settled }) => !settled);
+  return { time, started: waiting.flatMap((entry) => start(entry, time, rules) ?? []) };
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */

@@ -32,7 +32,11 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
   readonly commands: Commands;
   /** pino's interface. By default warnings and errors go to the console. */
   readonly logger?: Logger | undefined;
-  /** The server's clock: milliseconds since the Unix epoch. `Date.now` by default. */
+  /**
+   * The clock to go by: milliseconds since the Unix epoch. By default the one that the store was given, else the
+   * machine's. A store that was given none, and has no server that knows the time, goes by it too: so a test sets its
+   * time once, here or there.
+   */
   readonly clock?: (() => number) | undefined;
   /** Limits that should differ from the defaults. */
   readonly limits?: Partial<Limits> | undefined;
@@ -104,8 +108,8 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
         : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }).',
     );
   }
-  const { name: storeName } = store;
-  const session = await store.open();
+  const { name: storeName, clock: storeClock } = store;
+  const session = await store.open({ clock });
   try {
     const { events } = domainDefinition([...domains][0]!);
     const parts = { session, logger: guarded(logger), events, collections: definitions };
@@ -113,7 +117,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     const core: Core = {
       ...parts,
       storeName,
-      runtime: runtime ?? machineRuntime(clock),
+      runtime: runtime ?? machineRuntime(clock ?? storeClock),
       limits,
       commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),

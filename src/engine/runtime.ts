@@ -20,7 +20,7 @@ export interface Runtime {
 const TIME_MAX = 2 ** 48 - 1;
 
 /** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock gives no time */
-export function machineRuntime(clock: () => number = Date.now): Runtime {
+export function machineRuntime(clock: () => number = () => Date.now()): Runtime {
   // Random bytes are fetched for many ids at once: a call for each costs more than the id.
   const pool = new Uint8Array(16 * 256);
   const bytes = new Uint8Array(16);
@@ -31,7 +31,7 @@ export function machineRuntime(clock: () => number = Date.now): Runtime {
       const now = typeof said === 'number' ? Math.floor(said) : NaN;
       if (now >= 0 && now <= TIME_MAX) return now;
       throw new InvalidDefinition(
-        `The clock passed to open gave ${typeof said === 'number' ? now : typeof said}: it must give milliseconds since the Unix epoch.`,
+        `The clock passed to open, or to the store, gave ${typeof said === 'number' ? now : typeof said}: it must give milliseconds since the Unix epoch.`,
       );
     },
     turn: () => new Promise((resolve) => void setImmediate(resolve)),

@@ -39,6 +39,7 @@ export type {
   LogPoint,
   LogRange,
   NewEvent,
+  Opening,
   Refused,
   Registry,
   ScannedEvent,

@@ -23,8 +23,19 @@ import type { DeclaredKey } from '../model/key.ts';
 export interface Store {
   /** What kind of engine it is, for messages and `status()`: `'sqlite'`. */
   readonly name: string;
+  /** The clock that it was given by an option, if it was: an application that was given none goes by it as well. */
+  readonly clock?: (() => number) | undefined;
   /** Opens the log, and makes it first if there is none. Refuses what isn't a log, or is of a newer format. */
-  open(): Promise<Session>;
+  open(opening?: Opening): Promise<Session>;
+}
+
+/** What a session may be told of the application that it is for. */
+export interface Opening {
+  /**
+   * The clock that the application was given, in milliseconds since the Unix epoch. The session goes by it, unless the
+   * store was given one or has a server that knows the time.
+   */
+  readonly clock?: (() => number) | undefined;
 }
 
 /**
@@ -59,11 +70,14 @@ export interface Session {
    * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
    * 3. `refused` if a final outcome is stored under one of the command ids, or a document in `reads` is stale: an event
    *    of a type in `handled` is attached to it above the version read. Merely being attached to is not stale.
-   * 4. `ClockAhead` is thrown if a commit's time is later than the last `recordedAt` before the batch, and further ahead
-   *    of the engine's own clock than its bound: however many small steps a wrong clock takes, it can't drag the log along.
+   * 4. The store's clock is read. `ClockAhead` is thrown if a commit's time is later than the last `recordedAt` before the
+   *    batch, and further ahead of that clock than its bound: however many small steps a wrong clock takes, it can't drag
+   *    the log along. A store without a server that knows the time throws it as well where its own clock is further
+   *    ahead than it can have come since the machine started (clock.ts), unless it was given one.
    * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
-   *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is the later of its `time` and the
-   *    `recordedAt` of the commit before.
+   *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is what the clock said, one reading for the
+   *    batch; or its `time` or the `recordedAt` of the commit before, if that is later. So it never runs backwards, and
+   *    what was recorded by a time that has passed is the same for ever.
    */
   append(batch: Batch): Promise<Appended>;
 

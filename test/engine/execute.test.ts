@@ -5,7 +5,7 @@ import { collect, onEveryStore } from '../support/stores.ts';
 
 onEveryStore('execute', (makeStore) => {
   test('law 1: a command that succeeds leaves its event, attached to all it concerns', async () => {
-    await using app = await open({ store: makeStore(), clock: () => 1_000, ...parts });
+    await using app = await open({ store: makeStore({ clock: () => 1_000 }), ...parts });
     await app.execute(createService, { service_id: 's1' });
     const outcome = await app.execute(
       buyService,

@@ -21,7 +21,7 @@ onEveryStore('reading', (makeStore) => {
 
   test('one, many, at a version, a position or a time', async () => {
     let now = 1_000;
-    await using app = await open({ store: makeStore(), ...parts, clock: () => now });
+    await using app = await open({ store: makeStore({ clock: () => now }), ...parts });
     await app.execute(createService, { service_id: 's1', quantity: 3 }); // position 1, time 1,000
     now = 2_000;
     await app.execute(viewService, { service_id: 's1' }); // 2

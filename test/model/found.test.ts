@@ -101,7 +101,7 @@ describe('what the simulation has found', () => {
 
   it('law 9, lesson 22: what a read has seen while a batch was under way must be on the history that took the batch', async () => {
     const [lost, found] = [memory({ clock }), memory({ clock })];
-    const logs = await Promise.all([lost, found].map((store) => open({ store, ...parts, clock })));
+    const logs = await Promise.all([lost, found].map((store) => open({ store, ...parts })));
     for (const log of logs) await log.execute(createService, { service_id: 's1' }, { id: 'same' });
     const store = scripted(found, (sound, to) => ({
       append: async (batch) => {

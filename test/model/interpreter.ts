@@ -8,7 +8,9 @@ import { functionKeysMissing } from '../../simulation/laws/registry.ts';
 import { Witness } from '../../simulation/laws/witness.ts';
 import { openOn } from '../../src/engine/open.ts';
 import type { Limits } from '../../src/limits.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../../src/store/store.ts';
 import type { Session, Store } from '../../src/store/store.ts';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
 import { Chance } from '../../src/testing/conformance/random.ts';
 import { delayed, turn } from './delayed.ts';
 import { allDocuments, commitsFrom } from './log.ts';
@@ -34,9 +36,11 @@ interface Asked {
 }
 
 /** @throws LawBroken */
-export async function interpret(plan: RunPlan, store: Store): Promise<void> {
+export async function interpret(plan: RunPlan, makeStore: MakeStore): Promise<void> {
+  const clock = { now: START };
+  const store = await makeStore({ clock: () => clock.now });
   const peek = await store.open();
-  const run = new Interpreter(plan, store, peek);
+  const run = new Interpreter(plan, { store, peek, clock });
   try {
     await run.open();
     for (const step of plan.steps) await run.takes(step);
@@ -59,12 +63,16 @@ class Interpreter {
   #calls = 0;
   #opened = 0;
   #delays = 0;
-  #clock = START;
+  /** Everybody's, but for the drift of servers. Each of them that looks at it takes it a step further. */
+  readonly #clock: { now: number };
+  /** What it said when the log was last looked at. */
+  #looked = START;
 
-  constructor(plan: RunPlan, store: Store, peek: Session) {
+  constructor(plan: RunPlan, { store, peek, clock }: { store: Store; peek: Session; clock: { now: number } }) {
     this.#plan = plan;
     this.#store = store;
     this.#peek = peek;
+    this.#clock = clock;
     this.#witness = new Witness({
       shape: plan.shape,
       doubts: new Set(),
@@ -152,7 +160,7 @@ class Interpreter {
   #runtime(drift: number) {
     const bytes = new Uint8Array(16);
     return {
-      now: () => (this.#clock += 1) + drift,
+      now: () => (this.#clock.now += 1) + drift,
       turn,
       sleep: turn,
       random: () => this.#chance.below(2 ** 30) / 2 ** 30,
@@ -178,7 +186,10 @@ class Interpreter {
   async #look(): Promise<number> {
     const { timeline } = this.#witness;
     const registered = await this.#registered();
-    for (const logged of await commitsFrom(this.#peek, timeline.length)) this.#witness.takes(logged, registered);
+    const [from, to] = [this.#looked, this.#clock.now];
+    const clock = { from, to, latest: to + CLOCK_AHEAD_MAX_MS };
+    for (const logged of await commitsFrom(this.#peek, timeline.length)) this.#witness.takes(logged, registered, clock);
+    this.#looked = to;
     return timeline.length;
   }
 

@@ -6,9 +6,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
 import { checkStore } from './property.ts';
 
 /** Plans under one seed; a store on disk gets a tenth of them. */
@@ -20,9 +20,9 @@ const { values } = parseArgs({
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-model-'));
 let files = 0;
-const stores: Record<string, { readonly make: () => Store; readonly runs: number }> = {
-  memory: { make: () => memory(), runs: ROUND_RUNS },
-  sqlite: { make: () => sqlite(join(folder, `${(files += 1)}.db`)), runs: ROUND_RUNS / 10 },
+const stores: Record<string, { readonly make: MakeStore; readonly runs: number }> = {
+  memory: { make: (options) => memory(options), runs: ROUND_RUNS },
+  sqlite: { make: (options) => sqlite(join(folder, `${(files += 1)}.db`), options), runs: ROUND_RUNS / 10 },
 };
 
 function print(line: string): void {

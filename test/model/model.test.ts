@@ -36,7 +36,7 @@ it.each(DEFECTS_FOUND)('finds a store that %s', { timeout: 120_000 }, async (def
   // Told by the witness, or noticed by the engine itself, as it comes.
   expect(failure).toMatch(/^(LawBroken|HistoryDiverged)/);
   // By the defect, and by nothing else.
-  expect((await checkStore(() => memory(), { seed: 5, runs })).failure).toBeUndefined();
+  expect((await checkStore((options) => memory(options), { seed: 5, runs })).failure).toBeUndefined();
 });
 
 it('shrinks a failure to a few steps, and finds it again by its seed', { timeout: 120_000 }, async () => {
@@ -49,5 +49,5 @@ it('shrinks a failure to a few steps, and finds it again by its seed', { timeout
 });
 
 it('passes what the defects are planted in, when there is none', async () => {
-  expect((await checkStore(() => memory(), { seed: 5, runs: 50 })).failure).toBeUndefined();
+  expect((await checkStore((options) => memory(options), { seed: 5, runs: 50 })).failure).toBeUndefined();
 });

@@ -7,6 +7,7 @@ import type { Mutant } from '../../src/testing/conformance/controls/mutant.ts';
 import { reading } from '../../src/testing/conformance/controls/reading.ts';
 import { seeing } from '../../src/testing/conformance/controls/seeing.ts';
 import { sessions } from '../../src/testing/conformance/controls/sessions.ts';
+import { timing } from '../../src/testing/conformance/controls/timing.ts';
 import { storing } from '../../src/testing/conformance/controls/storing.ts';
 
 export const DEFECTS_FOUND: readonly string[] = [
@@ -18,6 +19,10 @@ export const DEFECTS_FOUND: readonly string[] = [
   'looks only above the end seen',
   'stores half of a refused batch',
   'lets recordedAt run backwards',
+  'follows its clock back',
+  'records before the decision',
+  'records when it was decided',
+  'reads its clock for each commit',
   'skips a version',
   'answers heads after the batch',
   'stores events in another order',
@@ -41,7 +46,7 @@ export const DEFECTS_FOUND: readonly string[] = [
 ];
 
 export function mutantNamed(defect: string): Mutant {
-  const found = [...deciding, ...reading, ...seeing, ...sessions, ...storing].find(
+  const found = [...deciding, ...reading, ...seeing, ...sessions, ...storing, ...timing].find(
     (mutant) => mutant.defect === defect,
   );
   if (!found) throw new Error(`the suite has no store that ${defect}`);

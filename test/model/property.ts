@@ -1,6 +1,6 @@
 /** The property that every store must have, for the tests and for runs of hours. */
 import * as fc from 'fast-check';
-import type { Store } from 'tidemark';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
 import { interpret } from './interpreter.ts';
 import { plan, type RunPlan } from './plan.ts';
 
@@ -15,10 +15,10 @@ export interface Checked {
 
 /** Runs so many random plans, each on a store of its own. */
 export async function checkStore(
-  makeStore: () => Store | Promise<Store>,
+  makeStore: MakeStore,
   { seed, runs, endOnFailure = false }: { seed: number; runs: number; endOnFailure?: boolean },
 ): Promise<Checked> {
-  const property = fc.asyncProperty(plan, async (plan: RunPlan) => interpret(plan, await makeStore()));
+  const property = fc.asyncProperty(plan, async (plan: RunPlan) => interpret(plan, makeStore));
   const result = await fc.check(property, { seed, numRuns: runs, endOnFailure });
   const { failed, numRuns, errorInstance } = result;
   if (!failed) return { seed, runs: numRuns, failure: undefined };

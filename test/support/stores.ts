@@ -15,19 +15,22 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** A new store; by a clock, if it is given one. */
+type NewStore = (options?: { readonly clock?: (() => number) | undefined }) => Store;
+
 /** Runs a group of tests on each engine. */
-export function onEveryStore(name: string, tests: (makeStore: () => Store) => void): void {
+export function onEveryStore(name: string, tests: (makeStore: NewStore) => void): void {
   describe(`${name} (memory)`, () => {
-    tests(() => memory());
+    tests((options) => memory(options));
   });
   describe(`${name} (sqlite)`, () => {
     const folder = temporaryFolder();
     let files = 0;
-    tests(() => sqlite(join(folder, `${(files += 1)}.db`)));
+    tests((options) => sqlite(join(folder, `${(files += 1)}.db`), options));
   });
   describe(`${name} (postgres)`, () => {
     const database = testDatabase();
-    tests(() => database.store());
+    tests((options) => database.store(options));
   });
 }
 

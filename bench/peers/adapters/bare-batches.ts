@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { encoded } from '../../../src/store/postgres/encode.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../../../src/store/store.ts';
 import { PRICE, buyerId, serviceId, type Work } from '../peer.ts';
 
 const LOCK_TIMEOUT_MS = '5000';
@@ -30,7 +31,6 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
   const { heads, ids } = await documentsOf(client);
   const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
   const session = randomUUID();
-  const latest = Date.now() + 60_000;
   const length = Math.ceil((work.warmMs + work.ms) * Math.min(COMMANDS_PER_MS / group, CALLS_PER_MS));
   let n = work.from;
   return Array.from({ length }, () => {
@@ -77,7 +77,7 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
         reads: Array.from(reads, ([id, version]) => ({ collection: 'services', id, version })),
         commits,
       },
-      latest,
+      { now: undefined, aheadMs: CLOCK_AHEAD_MAX_MS },
       { end: BEFORE, tell: told ? tell : () => undefined },
     );
     return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters];

@@ -2,8 +2,9 @@
  * The append: stored whole, or refused whole with all that stands in its way. Runs without a pause while the write lock
  * is held, so nothing comes between the checks and the write.
  */
-import { assertBatch, refuseTimesAhead } from '../batch.ts';
-import type { Clock } from '../batch.ts';
+import { assertBatch } from '../batch.ts';
+import { refuseTimesAhead } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { Room } from '../room.ts';
 import { chainHash, GENESIS_HASH } from '../chain.ts';
 import { STALE_EVENTS_MAX } from '../store.ts';
@@ -33,8 +34,10 @@ export function append(log: Log, batch: Batch, clock: Clock): Appended {
   const stale = batch.reads.flatMap((read) => staleness(log, batch, read, room));
   const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
   if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end: endOf(log), stale, duplicates };
-  refuseTimesAhead(batch.commits, endOf(log).recordedAt, clock);
-  return store(log, batch);
+  const { recordedAt } = endOf(log);
+  const now = clock.read(recordedAt);
+  refuseTimesAhead(batch.commits, recordedAt, now, clock.aheadMs);
+  return store(log, batch, now);
 }
 
 /** Whether a commit of the log ends at this position, with this hash. */
@@ -65,12 +68,12 @@ function staleness(log: Log, batch: Batch, { collection, id, version }: Document
   return [];
 }
 
-function store(log: Log, batch: Batch): Stored {
+function store(log: Log, batch: Batch, now: number): Stored {
   const heads = batch.reads.map((read) => headOf(log, read));
   const commits: { position: number; recordedAt: number; hash: string }[] = [];
   const versions: number[] = [];
   for (const commit of batch.commits) {
-    const stored = storeCommit(log, commit);
+    const stored = storeCommit(log, commit, now);
     commits.push({ position: stored.position, recordedAt: stored.recordedAt, hash: stored.hash });
     for (const event of commit.events) versions.push(...storeEvent(log, event, stored));
   }
@@ -80,10 +83,11 @@ function store(log: Log, batch: Batch): Stored {
 function storeCommit(
   log: Log,
   { command, outcome, final, reason, details, time, events, digest }: Commit,
+  now: number,
 ): StoredCommit {
   const previous = endOf(log);
   const position = previous.position + 1;
-  const recordedAt = Math.max(time, previous.recordedAt);
+  const recordedAt = Math.max(now, time, previous.recordedAt);
   const hash = chainHash(previous.hash, position, recordedAt, digest);
   const facts = { command: Object.freeze({ ...command }), outcome, final, reason, details, time };
   const stored = Object.freeze({ ...facts, position, eventCount: events.length, recordedAt, hash });

@@ -5,14 +5,18 @@
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
 import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../limits.ts';
+import { givenClock, machineClock, type Clock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
-import type { Store } from '../store.ts';
+import type { Opening, Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
 import { MemorySession } from './session.ts';
 
+/** For whoever has set the clock on purpose. */
+const ADVICE = 'If it is to jump, as in a test, give it to open: clock: () => Date.now().';
+
 /** What can be set on a memory store. */
 export interface MemoryOptions {
-  /** The store's own clock, in milliseconds since the Unix epoch. Default: `Date.now`. */
+  /** The store's own clock, in milliseconds since the Unix epoch. Default: the application's, or the machine's. */
   readonly clock?: (() => number) | undefined;
   /** How far ahead of the store a decision's time may be, in milliseconds. Default: {@link CLOCK_AHEAD_MAX_MS}. */
   readonly clockAheadMs?: number | undefined;
@@ -38,11 +42,18 @@ export interface MemoryOptions {
  * ```
  */
 export function memory(options?: MemoryOptions): Store {
-  const { clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, MEMORY);
+  const { clock, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, MEMORY);
   const log = emptyLog();
+  // One for all sessions that go by it: what one of them has seen of the machine's clock, the others know.
+  let machines: Clock | undefined;
   return Object.freeze({
     name: 'memory',
-    open: () => Promise.resolve(new MemorySession(log, { now: clock, aheadMs: clockAheadMs })),
+    clock,
+    open: async (opening: Opening = {}) => {
+      const given = clock ?? opening.clock;
+      if (given) return new MemorySession(log, givenClock(given, clockAheadMs));
+      return new MemorySession(log, (machines ??= machineClock({ aheadMs: clockAheadMs, advice: ADVICE })));
+    },
   });
 }
 

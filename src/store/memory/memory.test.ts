@@ -5,7 +5,7 @@ import { commitDigest, GENESIS_HASH } from '../chain.ts';
 import type { Batch, Locked, LogPoint } from '../store.ts';
 import { memory } from './index.ts';
 
-storeConformance('memory', () => memory());
+storeConformance('memory', (options) => memory(options));
 
 const GENESIS = { position: 0, hash: GENESIS_HASH };
 

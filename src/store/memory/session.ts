@@ -27,7 +27,7 @@ import type {
   StoredCommit,
   TypesRange,
 } from '../store.ts';
-import type { Clock } from '../batch.ts';
+import type { Clock } from '../clock.ts';
 import { Waiters } from '../waiters.ts';
 import { append, undo } from './append.ts';
 import { check } from './check.ts';

@@ -14,7 +14,8 @@
  * at `known_position` with `known_hash` (null: look it up). An id never changes, so they hold if the log holds that
  * commit. `known_heads` are their heads there: they hold if the log still ends there.
  *
- * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
+ * `clock` is the store's: read here, with the lock held, unless the caller was given one by option. Its own wrong clock is
+ * thereby nothing to the log: what it decides further ahead than `ahead_ms` is refused.
  */
 import { roomSql } from './load.ts';
 import { lockSql } from './lock.ts';
@@ -29,7 +30,7 @@ const lacksSql = (schema: string, position: string, hash: string): string => `(
 export const appendV1 = (schema: string): string => `
 CREATE FUNCTION ${schema}.append_v1(
   session uuid, fence bigint, lock_timeout text, durability text,
-  seen_position bigint, seen_hash bytea, generation bigint, latest bigint,
+  seen_position bigint, seen_hash bytea, generation bigint, INOUT clock bigint, ahead_ms bigint,
   names text[], document_collections int[], document_names text[],
   known_position bigint, known_hash bytea, known_documents bigint[], known_heads bigint[], attached int,
   read_documents int[], read_versions bigint[], handled_collections text[], handled_types text[],
@@ -164,8 +165,9 @@ BEGIN
     RETURN;
   END IF;
 
-  IF latest IS NULL OR EXISTS (SELECT FROM unnest(times) AS given (time)
-      WHERE given.time > least(greatest(latest, end_recorded_at), 8640000000000000)) THEN
+  clock := coalesce(clock, floor(extract(epoch FROM clock_timestamp()) * 1000));
+  IF EXISTS (SELECT FROM unnest(times) AS given (time)
+      WHERE given.time > least(greatest(clock + ahead_ms, end_recorded_at), 8640000000000000)) THEN
     status := 'ahead';
     RETURN;
   END IF;
@@ -194,7 +196,7 @@ BEGIN
   END IF;
 
   position := end_position;
-  recorded := end_recorded_at;
+  recorded := greatest(clock, end_recorded_at);
   hash := end_hash;
   FOR i IN 1 .. cardinality(command_ids) LOOP
     IF times[i] > recorded THEN

@@ -1,7 +1,6 @@
 /** Append: the batch goes to `append_v1` in one call, and its answer is read. */
 import { LogCorrupt } from '../../errors.ts';
-import { refuseTimesAhead } from '../batch.ts';
-import type { Clock } from '../batch.ts';
+import { refuseTimesAhead, timeOf } from '../clock.ts';
 import type { Appended, Batch, DocumentEvent, LogEnd, Refused, Stored } from '../store.ts';
 import type { Parameter, Query, Row, Value } from './connection.ts';
 import { encoded } from './encode.ts';
@@ -10,6 +9,7 @@ import { GENESIS_HASH } from '../chain.ts';
 import type { KnownDocuments, Learned } from './known.ts';
 import { documentEvent } from './load.ts';
 import { corrupt } from './errors.ts';
+import type { Settings } from './options.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 import { hash, numbers, whole } from './values.ts';
 
@@ -20,7 +20,7 @@ export interface Sender {
   readonly fence: number;
   readonly lockTimeoutMs: number;
   readonly synchronousCommit: SynchronousCommit | undefined;
-  readonly clock: Clock;
+  readonly clock: Settings['clock'];
 }
 
 /**
@@ -37,21 +37,19 @@ export interface Answered {
   readonly learn?: () => void;
 }
 
-const PARAMETERS = 41;
+const PARAMETERS = 42;
 const HASH_DIGITS = 64;
 
 export function appender(schema: string): Append {
   const places = Array.from({ length: PARAMETERS }, (_, index) => `$${index + 1}`).join(', ');
   const append = `
     SELECT status, end_position, end_recorded_at, encode(end_hash, 'hex'), heads, document_ids, encode(hashes, 'hex'), stale,
-      stale_events, to_json(duplicates)
+      stale_events, to_json(duplicates), clock
     FROM ${schema}.append_v1(${places})`;
 
   return async (query, batch, sender, known) => {
-    // Asked once: what the database decided by is also what the error tells of.
-    const { aheadMs } = sender.clock;
-    const now = sender.clock.now();
-    const sent = encoded(batch, latest(now, aheadMs), known);
+    const { now, aheadMs } = sender.clock;
+    const sent = encoded(batch, { now: now && timeOf(now()), aheadMs }, known);
     const parameters: readonly Parameter[] = [
       sender.session,
       String(sender.fence),
@@ -75,7 +73,7 @@ export function appender(schema: string): Append {
       case 'behind':
         return { appended: { status } };
       case 'ahead':
-        refuseTimesAhead(batch.commits, endBefore(answer).recordedAt, { now: () => now, aheadMs });
+        refuseTimesAhead(batch.commits, endBefore(answer).recordedAt, clockOf(answer), aheadMs);
         break;
       default:
     }
@@ -85,10 +83,9 @@ export function appender(schema: string): Append {
   };
 }
 
-/** The latest time that the clock lets a decision have; undefined if it gives none. */
-function latest(now: number, aheadMs: number): number | undefined {
-  if (!Number.isFinite(now)) return undefined;
-  return Math.min(Math.max(Math.floor(now + aheadMs), 0), Number.MAX_SAFE_INTEGER);
+/** What the clock said that the database went by. */
+function clockOf(answer: Row): number {
+  return whole(answer[9], 'a time');
 }
 
 function endBefore([position, recordedAt, bytes]: Row): LogEnd {
@@ -106,10 +103,11 @@ function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments)
   const heads = numbers(answer[3]);
   const hashes = answer[5] ?? '';
   if (hashes.length !== batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
+  const now = clockOf(answer);
   let end = before;
   const commits = batch.commits.map(({ time, events }, index) => {
     const position = end.position + 1;
-    const recordedAt = Math.max(end.recordedAt, time);
+    const recordedAt = Math.max(now, time, end.recordedAt);
     const hash = hashes.slice(index * HASH_DIGITS, (index + 1) * HASH_DIGITS);
     end = { position: end.position + events.length, hash, recordedAt };
     return { position, recordedAt, hash };

@@ -7,6 +7,12 @@ import type { Batch, DocumentRef } from '../store.ts';
 import { booleans, hashes, int2s, int4s, int8s, int8sOrNull, texts, textsOrNull } from './arrays.ts';
 import type { KnownDocuments, Told } from './known.ts';
 
+/** The store's clock, where it was given one: undefined for the database's own. */
+export interface SentClock {
+  readonly now: number | undefined;
+  readonly aheadMs: number;
+}
+
 /** What the answer is read by. */
 export interface Encoded {
   readonly parameters: readonly (Buffer | string | null)[];
@@ -59,7 +65,7 @@ class Documents {
 
 export function encoded(
   { seen, generation, handled, reads, commits }: Batch,
-  latest: number | undefined,
+  clock: SentClock,
   known: Pick<KnownDocuments, 'end' | 'tell'>,
 ): Encoded {
   const names = new Places();
@@ -109,7 +115,8 @@ export function encoded(
       String(bounded(seen.position)),
       Buffer.from(seen.hash, 'hex'),
       String(bounded(generation)),
-      latest === undefined ? null : String(latest),
+      clock.now === undefined ? null : String(clock.now),
+      String(Math.floor(bounded(clock.aheadMs))),
       texts(names.names),
       int4s(documents.collections),
       textsOrNull(documents.refs.map(({ id }, index) => (told[index] ? undefined : id))),

@@ -60,7 +60,11 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
         }),
       }));
     };
-    return Object.freeze({ name: 'postgres', open: () => openSession(makePools, true, settings) });
+    return Object.freeze({
+      name: 'postgres',
+      clock: settings.clock.now,
+      open: () => openSession(makePools, true, settings),
+    });
   }
   if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
     throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg’s.');
@@ -79,7 +83,11 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
   }
   const settings = settingsOf(options, 'the given pool');
   const pools = [{ name: 'the server of the given pool', pool: given }];
-  return Object.freeze({ name: 'postgres', open: () => openSession(() => Promise.resolve(pools), false, settings) });
+  return Object.freeze({
+    name: 'postgres',
+    clock: settings.clock.now,
+    open: () => openSession(() => Promise.resolve(pools), false, settings),
+  });
 }
 
 /** A URL without a password is one with none for the driver, whatever is said beside it. */

@@ -14,8 +14,10 @@ const point = (position: number, digit: string) => ({ position, hash: digit.repe
 const before = { position: 0, hash: GENESIS_HASH };
 
 /** Where the documents' names stand among a batch's parameters, and what is told of them. */
-const NAMES = 6;
-const TOLD = [7, 8, 9, 10] as const;
+const NAMES = 7;
+const TOLD = [8, 9, 10, 11] as const;
+
+const clock = { now: undefined, aheadMs: 0 };
 
 describe('what is known of documents', () => {
   it('is their ids for good, and their heads until somebody else writes', () => {
@@ -44,14 +46,14 @@ describe('what is known of documents', () => {
       reads: [],
       commits: [commit('c1', event('BOUGHT', user('a'), user('b')))],
     };
-    const untold = encoded(batch, 0, known).parameters;
+    const untold = encoded(batch, clock, known).parameters;
     expect(untold[NAMES]).toBeInstanceOf(Buffer);
     expect(TOLD.map((index) => untold[index])).toEqual([null, null, null, null]);
     known.learn(before, point(1, '1'), [
       { ...user('a'), document: 1, head: 1 },
       { ...user('b'), document: 2, head: 1 },
     ]);
-    const told = encoded(batch, 0, known).parameters;
+    const told = encoded(batch, clock, known).parameters;
     expect(told[NAMES]).toBeNull();
     expect(told[TOLD[0]]).toBe('1');
     expect(TOLD.every((index) => told[index] !== null)).toBe(true);

@@ -1,6 +1,5 @@
 /** The options of `postgres()`, checked. */
 import { clock as userClock, milliseconds, oneOf, optionsOf, whole, type Check, type Checks } from '../../limits.ts';
-import type { Clock } from '../batch.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 
@@ -25,7 +24,7 @@ export interface PostgresOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** How long a statement may go without an answer, in milliseconds; then the connection is given up. 15,000. */
   readonly answerTimeoutMs?: number | undefined;
-  /** The store's clock, in milliseconds since the Unix epoch. `Date.now`. */
+  /** The store's clock, in milliseconds since the Unix epoch: for tests. By default the database's own. */
   readonly clock?: (() => number) | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
   readonly clockAheadMs?: number | undefined;
@@ -39,7 +38,8 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly answerTimeoutMs: number;
-  readonly clock: Clock;
+  /** `now` is undefined for the database's own. */
+  readonly clock: { readonly now: (() => number) | undefined; readonly aheadMs: number };
 }
 
 const TIMEOUT_MAX_MS = 24 * 60 * 60_000;
@@ -78,7 +78,7 @@ export function checkedOptions(given: PostgresOptions | undefined): PostgresOpti
 
 /** `where` is the server and database, for messages. */
 export function settingsOf(options: PostgresOptions, where: string): Settings {
-  const { schema = 'tidemark', clock = Date.now, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
+  const { schema = 'tidemark', clock, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
   return Object.freeze({
     schema,
     place: `schema ${schema} of ${where}`,

@@ -4,4 +4,4 @@ import { storeConformance } from '../../testing/conformance/index.ts';
 
 const database = testDatabase();
 
-storeConformance('postgres', () => database.store());
+storeConformance('postgres', (options) => database.store(options));

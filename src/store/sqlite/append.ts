@@ -6,9 +6,10 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt } from '../../errors.ts';
-import { assertBatch, refuseTimesAhead } from '../batch.ts';
-import type { Clock } from '../batch.ts';
+import { assertBatch } from '../batch.ts';
 import { chainHash } from '../chain.ts';
+import { refuseTimesAhead } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { Room } from '../room.ts';
 import type { Appended, Batch, LogEnd, Refused, Stored } from '../store.ts';
 import { STALE_EVENTS_MAX } from '../store.ts';
@@ -74,12 +75,12 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
   }
 
   /** Inserts the rows of the ledger and the chain. Throws as a unique key does for an id with a final outcome. */
-  function insertCommits(batch: Batch, end: LogEnd): { after: LogEnd; stored: Stored['commits'] } {
+  function insertCommits(batch: Batch, end: LogEnd, now: number): { after: LogEnd; stored: Stored['commits'] } {
     const stored: Stored['commits'][number][] = [];
     let { position, hash, recordedAt } = end;
     for (const { command, events, final, outcome, reason, details, time, digest } of batch.commits) {
       const first = position + 1;
-      recordedAt = Math.max(recordedAt, time);
+      recordedAt = Math.max(now, time, recordedAt);
       hash = chainHash(hash, first, recordedAt, digest);
       stored.push({ position: first, recordedAt, hash });
       commitRows.put(first);
@@ -137,11 +138,16 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     return { versions, moved };
   }
 
-  function insert(batch: Batch, end: LogEnd, readHeads: readonly number[], ids: readonly string[]): Appended {
+  function insert(
+    batch: Batch,
+    { end, now }: { readonly end: LogEnd; readonly now: number },
+    readHeads: readonly number[],
+    ids: readonly string[],
+  ): Appended {
     let inserted: ReturnType<typeof insertCommits>;
     // The unique key finds duplicates for nothing: it has to be written anyway.
     try {
-      inserted = insertCommits(batch, end);
+      inserted = insertCommits(batch, end, now);
     } catch (error) {
       if (!isTaken(error)) throw error;
       // What was interned for this batch goes when the caller rolls back.
@@ -194,15 +200,17 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
       const answer = refused();
       if (answer !== undefined) return answer;
     }
+    let now: number;
     try {
-      refuseTimesAhead(batch.commits, end.recordedAt, clock);
+      now = clock.read(end.recordedAt);
+      refuseTimesAhead(batch.commits, end.recordedAt, now, clock.aheadMs);
     } catch (error) {
       // What stands in the way is answered first.
       const answer = refused();
       if (answer !== undefined) return answer;
       throw error;
     }
-    return insert(batch, end, readHeads, ids);
+    return insert(batch, { end, now }, readHeads, ids);
   };
 }
 

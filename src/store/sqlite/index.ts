@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import { InvalidDefinition } from '../../errors.ts';
 import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../limits.ts';
-import type { Store } from '../store.ts';
+import { givenClock, machineClock } from '../clock.ts';
+import type { Opening, Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { openSession } from './open-session.ts';
 import type { Synchronous } from './synchronous.ts';
@@ -10,6 +11,10 @@ import type { Synchronous } from './synchronous.ts';
 /** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
 const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MAX_MS = 24 * 60 * 60_000;
+/** For whoever has a clock that is right, or one that was set on purpose. */
+const ADVICE =
+  'If it is right (it was set late after the start, or a virtual machine was paused), open the log once with ' +
+  'sqlite(file, { clockMayJump: true }). If it is to jump, as in a test, give it to open: clock: () => Date.now().';
 
 export interface SqliteOptions {
   /**
@@ -19,10 +24,21 @@ export interface SqliteOptions {
   readonly synchronous?: Synchronous | undefined;
   /** How long to wait for another process that holds the write lock, in milliseconds; then `StoreUnavailable`. 5,000. */
   readonly lockTimeoutMs?: number | undefined;
-  /** The store's clock, in milliseconds since the Unix epoch. `Date.now`. */
+  /**
+   * The store's clock, in milliseconds since the Unix epoch. By default the application's, if `open` is given one; else
+   * the machine's, which is not believed where it can't be right: see `clockMayJump`.
+   */
   readonly clock?: (() => number) | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
   readonly clockAheadMs?: number | undefined;
+  /**
+   * Whether to believe the machine's clock though it has come further than the machine has been running since the log
+   * was first written to after its start, by more than `clockAheadMs`. By default that is `ClockAhead` and nothing is
+   * stored: the log's time is never set back, so a clock that is a year ahead for a minute would drag it along for good.
+   * To be said where such a clock is right: it was set late after the start (a machine that keeps no time while it is
+   * off), or a virtual machine was paused from outside. Once is enough.
+   */
+  readonly clockMayJump?: boolean | undefined;
 }
 
 /**
@@ -40,14 +56,25 @@ export function sqlite(file: string, options?: SqliteOptions): Store {
   const {
     synchronous = 'full',
     lockTimeoutMs = LOCK_TIMEOUT_MS,
-    clock = Date.now,
+    clock,
     clockAheadMs = CLOCK_AHEAD_MAX_MS,
+    clockMayJump = false,
   } = optionsOf<SqliteOptions>('sqlite()', options, SQLITE);
   // Resolved now: the working directory may be another by the time of `open`.
   const path = resolve(file);
   return Object.freeze({
     name: 'sqlite',
-    open: () => openSession(path, { synchronous, lockTimeoutMs, clock: { now: clock, aheadMs: clockAheadMs } }),
+    clock,
+    open: (opening: Opening = {}) =>
+      openSession(path, {
+        synchronous,
+        lockTimeoutMs,
+        clock: (shared) => {
+          const given = clock ?? opening.clock;
+          if (given) return givenClock(given, clockAheadMs);
+          return machineClock({ aheadMs: clockAheadMs, advice: ADVICE, mayJump: clockMayJump, shared });
+        },
+      }),
   });
 }
 
@@ -56,6 +83,7 @@ const SQLITE: Checks<SqliteOptions> = {
   lockTimeoutMs: milliseconds(LOCK_TIMEOUT_MAX_MS),
   clock: userClock,
   clockAheadMs: milliseconds(Infinity),
+  clockMayJump: oneOf([true, false]),
 };
 
 function checkName(file: string): void {

@@ -1,5 +1,5 @@
 /** Opens a session on the log at a path. */
-import type { Clock } from '../batch.ts';
+import type { AnchorPlace, Clock } from '../clock.ts';
 import type { Session } from '../store.ts';
 import { lockTimeout, translatedAtOpen } from './errors.ts';
 import type { CacheBounds } from './intern.ts';
@@ -11,7 +11,8 @@ import type { Synchronous } from './synchronous.ts';
 export interface OpenOptions {
   readonly synchronous: Synchronous;
   readonly lockTimeoutMs: number;
-  readonly clock: Clock;
+  /** The clock to go by; the machine's is held against an anchor in the file. */
+  readonly clock: (shared: AnchorPlace) => Clock;
   /** For tests of what happens beyond them. */
   readonly bounds?: CacheBounds;
 }

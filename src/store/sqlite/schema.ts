@@ -22,6 +22,8 @@
  *                    succeeded  position of the first event in a commit that succeeded; null if there is none.
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
  *                  document is its head, so that appending needs inserts only.
+ *     anchor       a moment by the machine's clock and by the time since the machine started, in milliseconds, and which
+ *                  start that was: what the clock is held against (../clock.ts). One row, or none yet; no part of the log.
  *
  * Rules that hold after every transaction (check.ts looks for each):
  *
@@ -114,6 +116,13 @@ export const MIGRATIONS: readonly string[] = [
     type INTEGER NOT NULL,
     PRIMARY KEY (document, version)
   ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE anchor (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    boot TEXT NOT NULL,
+    uptime INTEGER NOT NULL,
+    clock INTEGER NOT NULL
+  ) STRICT;
 
   INSERT INTO meta (name, value) VALUES ('generation', 0);
   `,

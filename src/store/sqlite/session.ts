@@ -28,8 +28,9 @@ import type {
   StoredCommit,
   TypesRange,
 } from '../store.ts';
+import type { AnchorPlace, Clock } from '../clock.ts';
+import { anchorTable } from './anchor.ts';
 import { appender } from './append.ts';
-import type { Clock } from '../batch.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
@@ -53,7 +54,7 @@ const LOOK_MS = 5;
 export interface SessionOptions {
   readonly file: string;
   readonly lockTimeoutMs: number;
-  readonly clock: Clock;
+  readonly clock: (shared: AnchorPlace) => Clock;
   /** Throws if the file was moved away or replaced since it was opened. */
   readonly inPlace: () => void;
   /** {@link CACHE_BOUNDS} unless told otherwise. */
@@ -99,7 +100,8 @@ export class SqliteSession implements Session {
     const { bounds = CACHE_BOUNDS } = options;
     const writing = tables(writer, bounds);
     const heads = cachedHeads(writer, writing.chain, writing.loader, bounds.documents);
-    this.#writing = { ...writing, heads, append: appender(writer, { ...writing, heads, clock: options.clock }) };
+    const clock = options.clock(anchorTable(writer));
+    this.#writing = { ...writing, heads, clock, append: appender(writer, { ...writing, heads, clock }) };
     const reading = tables(readonly, bounds);
     this.#reading = {
       ...reading,
@@ -273,14 +275,14 @@ export class SqliteSession implements Session {
         inPlace();
         result = await work();
       } catch (error) {
-        rollback(this.#writing);
+        this.#rollback();
         interned.forget();
         heads.forget();
         this.#lookAfter(error);
         throw error instanceof Thrown ? error.error : translated(error, file);
       }
       if (keep(result)) this.#commit();
-      else rollback(this.#writing);
+      else this.#rollback();
       return result;
     });
   }
@@ -292,13 +294,18 @@ export class SqliteSession implements Session {
     if (isDamage(error)) this.#damaged ??= translated(error, this.#options.file);
   }
 
+  #rollback(): void {
+    rollback(this.#writing);
+    this.#writing.clock.forget?.();
+  }
+
   #commit(): void {
-    const { commit, database, interned, heads } = this.#writing;
+    const { commit, interned, heads } = this.#writing;
     const { file } = this.#options;
     try {
       commit.run();
     } catch (error) {
-      if (database.isTransaction) rollback(this.#writing);
+      this.#rollback();
       interned.forget();
       heads.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);

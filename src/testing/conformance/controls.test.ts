@@ -12,9 +12,10 @@ import { reading } from './controls/reading.ts';
 import { seeing } from './controls/seeing.ts';
 import { sessions } from './controls/sessions.ts';
 import { storing } from './controls/storing.ts';
+import { timing } from './controls/timing.ts';
 import { waiting } from './controls/waiting.ts';
 
-const mutants = [...deciding, ...storing, ...seeing, ...reading, ...sessions, ...waiting];
+const mutants = [...deciding, ...storing, ...timing, ...seeing, ...reading, ...sessions, ...waiting];
 
 describe('the suite', () => {
   it('has a name of its own for each case', () => {

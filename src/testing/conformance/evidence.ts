@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Commit } from '../../store/store.ts';
+import { START } from './batches.ts';
 
 export interface Link {
   /** Of the commit's first event. */
@@ -12,13 +13,16 @@ export interface Link {
   readonly hash: string;
 }
 
-/** What the chain must hold for these commits, stored in this order on an empty log. */
-export function expectedChain(commits: readonly Commit[]): Link[] {
+/**
+ * What the chain must hold for these commits, stored in this order on an empty log. `clock` gives what the store's clock
+ * said for each of them; it stands still at {@link START} unless told otherwise.
+ */
+export function expectedChain(commits: readonly Commit[], clock: (index: number) => number = () => START): Link[] {
   let position = 1;
   let recordedAt = 0;
   let hash = '00'.repeat(32);
-  return commits.map((commit) => {
-    recordedAt = Math.max(recordedAt, commit.time);
+  return commits.map((commit, index) => {
+    recordedAt = Math.max(clock(index), commit.time, recordedAt);
     hash = sha256(Buffer.from(hash, 'hex'), integer(position, 8), integer(recordedAt, 8), factsDigest(commit));
     const link = { position, recordedAt, hash };
     position += commit.events.length;

@@ -14,8 +14,9 @@ import type {
   StoredCommit,
   StoredEvent,
 } from '../../store/store.ts';
-import { factsOf, GENESIS } from './batches.ts';
+import { factsOf, GENESIS, START } from './batches.ts';
 import { expectedChain } from './evidence.ts';
+import type { Link } from './evidence.ts';
 
 const bytes = ({ collection, id }: DocumentRef): Buffer => Buffer.from(`${collection}\0${id}`);
 
@@ -23,6 +24,8 @@ export class Model {
   readonly commits: StoredCommit[] = [];
   readonly events: StoredEvent[] = [];
   readonly #sent: Commit[] = [];
+  /** What the store's clock said for each of them. */
+  readonly #clock: number[] = [];
   readonly #generation: number;
 
   constructor(generation: number) {
@@ -67,7 +70,8 @@ export class Model {
       .sort((a, b) => Buffer.compare(bytes(a), bytes(b)));
   }
 
-  append({ seen, generation, handled, reads, commits }: Batch): Appended {
+  /** `now` is what the store's clock says. */
+  append({ seen, generation, handled, reads, commits }: Batch, now: number = START): Appended {
     const { end } = this;
     if (!this.ends.some(({ position, hash }) => position === seen.position && hash === seen.hash))
       return { status: 'diverged' };
@@ -82,20 +86,25 @@ export class Model {
     const duplicates = commits.map(({ command }) => command.id).filter(isFinal);
     if (stale.length + duplicates.length > 0) return { status: 'refused', end, stale, duplicates };
     const heads = reads.map((read) => this.of(read).length);
-    const versions = commits.flatMap((commit) => this.#store(commit));
+    const versions = commits.flatMap((commit) => this.#store(commit, now));
     return {
       status: 'stored',
       end: this.end,
-      commits: expectedChain(this.#sent).slice(-commits.length),
+      commits: this.#chain().slice(-commits.length),
       versions,
       heads,
     };
   }
 
-  #store(commit: Commit): number[] {
+  #chain(): Link[] {
+    return expectedChain(this.#sent, (index) => this.#clock[index]!);
+  }
+
+  #store(commit: Commit, now: number): number[] {
     this.#sent.push(commit);
+    this.#clock.push(now);
     const { events } = commit;
-    const stored = { ...factsOf(commit), ...expectedChain(this.#sent).at(-1)!, eventCount: events.length };
+    const stored = { ...factsOf(commit), ...this.#chain().at(-1)!, eventCount: events.length };
     this.commits.push(stored);
     return events.flatMap(({ attachments, ...event }) => {
       const attached = attachments.map((ref) => ({ ...ref, version: this.of(ref).length + 1 }));

@@ -24,7 +24,7 @@ const framework = await findFramework();
  * import { memory } from 'tidemark/memory';
  * import { storeConformance } from 'tidemark/testing';
  *
- * storeConformance('memory', () => memory()); // your own engine in its place
+ * storeConformance('memory', (options) => memory(options)); // your own engine in its place
  * ```
  */
 export function storeConformance(name: string, makeStore: MakeStore): void {

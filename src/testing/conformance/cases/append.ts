@@ -2,14 +2,11 @@
  * What a stored batch becomes: positions, versions, heads, and facts as they were sent.
  */
 import assert from 'node:assert/strict';
-import type { Commit, NewEvent } from '../../../store/store.ts';
+import type { NewEvent } from '../../../store/store.ts';
 import { above, factsOf, at, commit, event, notFinal, order, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents, everything } from '../log.ts';
 import { same } from '../plain.ts';
-
-/** A commit of two events, decided at a time. */
-const timed = (id: string, time: number): Commit => commit(id, [event('NOTED'), event('NOTED')], { time });
 
 export const appendCases = [
   onLog(3, 'positions are dense from 1, over events, commits and batches', async (log) => {
@@ -193,33 +190,4 @@ export const appendCases = [
     assert.equal(page.events[0]?.attachments.length, 1000);
     same(page.events[0]?.attachments[999], at(user('u1000'), 1));
   }),
-
-  onLog(
-    3,
-    'recordedAt is the later of the decision’s time and the commit’s before: it never runs backwards',
-    async (log) => {
-      const first = await log.append([timed('c1', START + 10), timed('c2', START), timed('c3', START + 20)]);
-      const second = await log.append([timed('c4', START + 19), timed('c5', START + 21), timed('c6', START + 1)]);
-      const recorded = [10, 10, 20, 20, 21, 21].map((after) => START + after);
-      same(
-        [...first.commits, ...second.commits].map(({ recordedAt }) => recordedAt),
-        recorded,
-      );
-      same([first.end.recordedAt, second.end.recordedAt], [START + 20, START + 21]);
-      const { commits, events } = await everything(log.session);
-      same(
-        commits.map(({ recordedAt }) => recordedAt),
-        recorded,
-      );
-      // The decision's own time is kept beside it.
-      same(
-        commits.map(({ time }) => time - START),
-        [10, 0, 20, 19, 21, 1],
-      );
-      same(
-        events.map(({ commit }) => commit.recordedAt),
-        recorded.flatMap((time) => [time, time]),
-      );
-    },
-  ),
 ];

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { Commit } from '../../../store/store.ts';
 import { commit, event, GENESIS, notFinal, order, range, service, START, user } from '../batches.ts';
-import { onLog } from '../case.ts';
+import { onClockedLog, onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import { expectedChain } from '../evidence.ts';
 import { same } from '../plain.ts';
@@ -20,7 +20,7 @@ export const chainCases: readonly ConformanceCase[] = [
     same((await log.session.read({ limit: 1 })).end, end);
   }),
 
-  onLog(9, 'each commit is hashed with its place, its time and the hash before', async (log) => {
+  onClockedLog(9, 'each commit is hashed with its place, its time and the hash before', async (log) => {
     const sent = [
       commit('c1', event('NOTED', user('u1')), { time: START + 9 }),
       commit('c2', [event('NOTED'), event('BOUGHT', service('s1'))], { time: START, actor: '', reason: '' }),
@@ -39,7 +39,7 @@ export const chainCases: readonly ConformanceCase[] = [
     );
   }),
 
-  onLog(9, 'attachments aren’t covered by the hash, and a batch’s borders leave no trace in it', async (log) => {
+  onClockedLog(9, 'attachments aren’t covered by the hash, and a batch’s borders leave no trace in it', async (log) => {
     const attached = commit('c1', event('NOTED', user('u1'), user('u2')));
     const bare = commit('c1', event('NOTED'));
     same(expectedChain([attached]), expectedChain([bare]));
@@ -50,7 +50,7 @@ export const chainCases: readonly ConformanceCase[] = [
     same(log.end.hash, expectedChain([bare, ...later]).at(-1)?.hash);
   }),
 
-  onLog(9, 'a fixed series of batches gives the same hash in every engine', async (log) => {
+  onClockedLog(9, 'a fixed series of batches gives the same hash in every engine', async (log) => {
     const series = fixedSeries();
     for (const batch of series) await log.append(batch);
     const expected = expectedChain(series.flat()).at(-1);

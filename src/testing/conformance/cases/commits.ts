@@ -4,11 +4,14 @@
 import { PAGE_ROWS_MAX } from '../../../store/store.ts';
 import type { CommitRange } from '../../../store/store.ts';
 import { commit, event, range, START } from '../batches.ts';
-import { onLog } from '../case.ts';
+import { onClockedLog, onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
 import { same } from '../plain.ts';
 
-/** Commits of three events at positions 1, 4, 7, 10, 13; recorded at 10, 20, 20, 20, 50 after the start. */
+/**
+ * Commits of three events at positions 1, 4, 7, 10, 13; recorded at 10, 20, 20, 20, 50 after the start, if the store's
+ * clock is no further.
+ */
 async function five(log: TestLog): Promise<void> {
   const times = [10, 20, 15, 5, 50];
   await log.append(
@@ -51,7 +54,7 @@ export const commitsCases = [
     await within(log, { after: 10, upTo: 4 }, []);
   }),
 
-  onLog('contract', 'recordedBy goes by the time of recording, not of the decision', async (log) => {
+  onClockedLog('contract', 'recordedBy goes by the time of recording, not of the decision', async (log) => {
     await five(log);
     await within(log, { recordedBy: START + 9 }, []);
     await within(log, { recordedBy: START + 10 }, [1]);

@@ -2,37 +2,41 @@
  * One final outcome for each command id, whatever is sent again.
  */
 import { commit, event, notFinal, range, START, user } from '../batches.ts';
-import { onLog } from '../case.ts';
+import { onClockedLog, onLog } from '../case.ts';
 import { same } from '../plain.ts';
 
 export const ledgerCases = [
-  onLog(1, 'the ledger holds the outcome of a command, and nothing of one that was never recorded', async (log) => {
-    await log.append(commit('before', event('NOTED')));
-    const facts = {
-      outcome: 'failed',
-      reason: 'SOLD_OUT',
-      details: '{"left":0}',
-      actor: 'ann',
-      time: START + 1,
-    } as const;
-    const { end, commits } = await log.append(commit('c1', [event('NOTED'), event('NOTED')], facts));
-    const [entry, ...rest] = await log.session.ledger(['unknown', 'c1', 'C1', 'c']);
-    same(rest, []);
-    same(entry, {
-      command: { id: 'c1', name: 'DO_IT', fingerprint: 'ab'.repeat(32), actor: 'ann' },
-      outcome: 'failed',
-      final: true,
-      reason: 'SOLD_OUT',
-      details: '{"left":0}',
-      time: START + 1,
-      position: 2,
-      eventCount: 2,
-      recordedAt: START + 1,
-      hash: end.hash,
-    });
-    same(commits[0]?.hash, end.hash);
-    same(await log.session.ledger([]), []);
-  }),
+  onClockedLog(
+    1,
+    'the ledger holds the outcome of a command, and nothing of one that was never recorded',
+    async (log) => {
+      await log.append(commit('before', event('NOTED')));
+      const facts = {
+        outcome: 'failed',
+        reason: 'SOLD_OUT',
+        details: '{"left":0}',
+        actor: 'ann',
+        time: START + 1,
+      } as const;
+      const { end, commits } = await log.append(commit('c1', [event('NOTED'), event('NOTED')], facts));
+      const [entry, ...rest] = await log.session.ledger(['unknown', 'c1', 'C1', 'c']);
+      same(rest, []);
+      same(entry, {
+        command: { id: 'c1', name: 'DO_IT', fingerprint: 'ab'.repeat(32), actor: 'ann' },
+        outcome: 'failed',
+        final: true,
+        reason: 'SOLD_OUT',
+        details: '{"left":0}',
+        time: START + 1,
+        position: 2,
+        eventCount: 2,
+        recordedAt: START + 1,
+        hash: end.hash,
+      });
+      same(commits[0]?.hash, end.hash);
+      same(await log.session.ledger([]), []);
+    },
+  ),
 
   onLog(1, 'an outcome that isn’t final may repeat, and be followed by a final one', async (log) => {
     const entry = async () => {

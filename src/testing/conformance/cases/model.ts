@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import type { Appended, Batch, DocumentRef, Session } from '../../../store/store.ts';
 import { above, at, commit, handling, order, range, service, START, user } from '../batches.ts';
-import { onLog } from '../case.ts';
+import { onClockedLog } from '../case.ts';
+import type { TestClock } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
 import { Model } from '../model.ts';
@@ -21,10 +22,10 @@ const RELEASES = [
 ];
 
 export const modelCases = [
-  onLog(4, 'random batches from two servers give what the model gives', async (log) => {
+  onClockedLog(4, 'random batches from two servers give what the model gives', async (log, clock) => {
     const chance = Chance.fromEnvironment();
     try {
-      await randomBatches(log, chance);
+      await randomBatches(log, clock, chance);
     } catch (error) {
       const message = `TIDEMARK_SEED=${chance.seed} repeats this: ${error instanceof Error ? error.message : String(error)}`;
       throw new assert.AssertionError({ message, ...(error instanceof assert.AssertionError && error) });
@@ -32,14 +33,16 @@ export const modelCases = [
   }),
 ];
 
-async function randomBatches(log: TestLog, chance: Chance): Promise<void> {
+async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Promise<void> {
   const sessions = await log.sessions(2);
   const model = new Model(log.generation);
   const answers = new Map<Appended['status'], number>();
   for (let step = 0; step < STEPS; step++) {
     const session = chance.pick(sessions);
     const batch = randomBatch(model, chance, log.generation, step);
-    const expected = model.append(batch);
+    // Behind the decisions, ahead of them, and set back.
+    clock.now = START + step * 10 + chance.below(80) - 20;
+    const expected = model.append(batch, clock.now);
     same(inOrder(await session.append(batch)), inOrder(expected), `step ${step}, batch ${JSON.stringify(batch)}`);
     answers.set(expected.status, (answers.get(expected.status) ?? 0) + 1);
     await compareReads(session, model, chance, step);

@@ -21,7 +21,7 @@ export const registryCases: readonly ConformanceCase[] = [
     law: 4,
     name: 'a new log has generation 0 and no collections',
     async run(makeStore) {
-      const session = await (await makeStore()).open();
+      const session = await (await makeStore({})).open();
       try {
         same(await session.registry(), { generation: 0, collections: [] });
         same(await session.register([]), { generation: 0, collections: [] });

@@ -56,7 +56,7 @@ export const sessionCases: readonly ConformanceCase[] = [
     law: 'contract',
     name: 'several servers may open a new log at the same time',
     async run(makeStore) {
-      const store = await makeStore();
+      const store = await makeStore({});
       const sessions = await Promise.all(range(1, 4).map(() => store.open()));
       try {
         const registries = await Promise.all(sessions.map((session) => session.register(COLLECTIONS)));

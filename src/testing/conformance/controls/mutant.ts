@@ -4,7 +4,17 @@
  */
 import { chainHash } from '../../../store/chain.ts';
 import { memory } from '../../../store/memory/index.ts';
-import type { Batch, DocumentRef, EventPage, LogPoint, Refused, Session, Stored } from '../../../store/store.ts';
+import type {
+  Batch,
+  Commit,
+  DocumentRef,
+  EventPage,
+  LogPoint,
+  Opening,
+  Refused,
+  Session,
+  Stored,
+} from '../../../store/store.ts';
 import type { MakeStore } from '../case.ts';
 
 /** What a defect replaces of a session. */
@@ -40,14 +50,14 @@ export function whole(session: Session): Session {
 
 /** A memory store whose sessions do something else than they should. `once` is called for each store. */
 export function withDefect(once: () => Defect): MakeStore {
-  return () => {
-    const store = memory();
+  return (options) => {
+    const store = memory(options);
     const defect = once();
-    const open = async (): Promise<Session> => {
-      const sound = whole(await store.open());
+    const open = async (opening?: Opening): Promise<Session> => {
+      const sound = whole(await store.open(opening));
       return { ...sound, ...defect(sound) };
     };
-    return { name: 'mutant', open };
+    return { name: 'mutant', clock: store.clock, open };
   };
 }
 
@@ -111,6 +121,24 @@ export const head = async (sound: Session, ref: DocumentRef, asOf?: number): Pro
   const { documents } = await sound.load([{ ...ref, after: 0, upTo: 0 }], { asOf });
   return documents[0]!.head;
 };
+
+/** Another time of recording, answered and shown. */
+export const recorded =
+  (change: (link: Stored['commits'][number], commit: Commit, index: number) => number): Defect =>
+  (sound) => {
+    const times = new Map<number, number>();
+    const shown = <T extends { position: number; recordedAt: number }>(commit: T): T =>
+      Object.assign({}, commit, { recordedAt: times.get(commit.position) ?? commit.recordedAt });
+    return {
+      ...answersStored((stored, { commits }) => {
+        for (const [index, link] of stored.commits.entries())
+          times.set(link.position, change(link, commits[index]!, index));
+        return { ...stored, commits: stored.commits.map(shown) };
+      })(sound),
+      commits: async ({ recordedBy = Infinity, ...range }) =>
+        (await sound.commits(range)).map(shown).filter(({ recordedAt }) => recordedAt <= recordedBy),
+    };
+  };
 
 /** The hash as it would be with another place or time in it. */
 export const rehashed = (

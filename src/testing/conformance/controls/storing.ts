@@ -15,14 +15,6 @@ export const storing: readonly Mutant[] = [
     },
   })),
   mutant(
-    'lets recordedAt run backwards',
-    'recordedAt is the later',
-    answersStored((stored, { commits }) => ({
-      ...stored,
-      commits: stored.commits.map((link, index) => Object.assign({}, link, { recordedAt: commits[index]!.time })),
-    })),
-  ),
-  mutant(
     'skips a version',
     'each document has versions of its own',
     answersStored((stored) => ({
