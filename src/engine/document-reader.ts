@@ -76,7 +76,8 @@ export function eventReader({ events }: Pick<Core, 'events'>): ReadEvent {
   const found = new Map<number, AnyEvent>();
   return (stored, document) => {
     let event = found.get(stored.position);
-    if (event === undefined) found.set(stored.position, (event = eventFromStore(events, stored, [document])));
+    if (event === undefined)
+      found.set(stored.position, (event = eventFromStore(events, stored, stored.time, [document])));
     return event;
   };
 }

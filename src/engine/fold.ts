@@ -59,9 +59,10 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
     if (version !== folding.version(slot) + 1) throw gap(folding, slot, position, version);
     const definition = folding.definition(slot);
     const reducer = definition.reduce.get(type);
-    if (reducer === undefined) folding.count(slot, version);
+    if (reducer !== undefined) event ??= eventFromStore(core.events, stored, time);
+    // One that an upcast drops has another type then.
+    if (reducer === undefined || event?.type !== type) folding.count(slot, version);
     else {
-      event ??= eventFromStore(core.events, stored);
       const state = nextState(definition, folding.ids[slot]!, version, reducer, folding.states[slot], event, time);
       folding.change(slot, version, state);
     }

@@ -115,7 +115,7 @@ function compare({ collection, definition, find }: KeyFunction, stored: StoredEv
   const now = found(find, event);
   if (isSame(was, now)) return;
   const details = { collection, type, position, stored: was, found: now };
-  if (isSame(was, found(find, eventFromStore(AS_STORED, stored)))) {
+  if (isSame(was, found(find, eventFromStore(AS_STORED, stored, stored.commit.time)))) {
     throw new InvalidDefinition(
       `The upcast of ${type} from version ${schemaVersion} changes its ids: the event at position ${position} was attached to ` +
         `${collection} ${listed(was)}, and is found to concern ${listed(now)} once it is upcast. An upcast must leave alone what keys look at.`,
@@ -134,7 +134,9 @@ function compare({ collection, definition, find }: KeyFunction, stored: StoredEv
 /** The event in its newest shape, which is what a key function takes; undefined if whoever reads it will be told why not. */
 function readable(stored: StoredEvent, { events }: Application): AnyEvent | undefined {
   try {
-    return eventFromStore(events, stored);
+    const event = eventFromStore(events, stored, stored.commit.time);
+    // What an upcast drops is attached as it was.
+    return event.type === stored.type ? event : undefined;
   } catch (error) {
     if (error instanceof UpcastFailed || error instanceof DomainOutdated) return undefined;
     throw error;

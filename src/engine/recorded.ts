@@ -30,17 +30,18 @@ export interface RecordedCommand {
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
 /**
- * An event out of the store; `documents` are those that it is wanted for.
+ * An event out of the store, decided at `time`; `documents` are those that it is wanted for.
  *
  * @throws LogCorrupt if its text is no JSON; UpcastFailed and DomainOutdated as `readEvent` does, with its place
  */
 export function eventFromStore(
   definitions: EventDefinitions,
   stored: EventFacts & { readonly position: number },
+  time: number,
   documents: readonly DocumentVersion[] = [],
 ): AnyEvent {
   try {
-    return readEvent(definitions.get(stored.type), stored);
+    return readEvent(definitions.get(stored.type), stored, { time, position: stored.position });
   } catch (cause) {
     if (isUnreadable(cause)) throw placed(cause, stored.position, documents);
     if (!(cause instanceof SyntaxError)) throw cause;
@@ -78,7 +79,7 @@ export function placed(
 export function recorded(definitions: EventDefinitions, stored: StoredEvent): RecordedEvent {
   const { position, attachments, commit } = stored;
   return Object.freeze({
-    event: eventFromStore(definitions, stored, attachments),
+    event: eventFromStore(definitions, stored, commit.time, attachments),
     position,
     time: commit.time,
     recordedAt: commit.recordedAt,

@@ -6,6 +6,7 @@ import { HistoryDiverged, InvalidInput, LogCorrupt, TidemarkError } from '../err
 import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
+import type { AnyEvent, EventDefinition } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
 import { canonicalJson, jsonFault } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
@@ -26,6 +27,7 @@ import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { isUnknown } from './held-types.ts';
 import { logPoint } from './point.ts';
 import { eventFromStore } from './recorded.ts';
+import { shapeProblem } from './stored-shape.ts';
 
 export interface VerifyOptions {
   /** A point that the log must hold: kept elsewhere from an earlier `status()` or `verify()`. */
@@ -35,7 +37,8 @@ export interface VerifyOptions {
 /** What is wrong, and where. */
 export interface Problem {
   /** `HistoryDiverged` for a point that the log doesn't hold; otherwise what was looked at. */
-  readonly code: 'HistoryDiverged' | 'Store' | 'Chain' | 'Order' | 'Attachments' | 'Document' | 'UnknownType';
+  readonly code:
+    'HistoryDiverged' | 'Store' | 'Chain' | 'Order' | 'Attachments' | 'Document' | 'UnknownType' | 'Schema';
   readonly message: string;
   readonly position?: number;
   readonly collection?: string;
@@ -72,6 +75,8 @@ interface Walk {
   /** What the log says is attached, and what the documents have: equal if the index is whole. */
   readonly inLog: AttachmentSum;
   readonly inDocuments: AttachmentSum;
+  /** Types of which an event isn't what the schema promises. */
+  readonly otherShapes: Set<string>;
   /** Types that this code doesn't know, and that were met. */
   readonly unknownTypes: Set<string>;
   commits: number;
@@ -93,6 +98,7 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
     problems: [],
     inLog: new AttachmentSum(),
     inDocuments: new AttachmentSum(),
+    otherShapes: new Set(),
     unknownTypes: new Set(),
     commits: 0,
     events: 0,
@@ -270,7 +276,9 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   if (definition && definition.version !== stored.schemaVersion) return;
   const { position } = stored;
   try {
-    const found = walk.attacher.attach(eventFromStore(walk.core.events, stored));
+    const event = eventFromStore(walk.core.events, stored, stored.commit.time);
+    if (definition) checkShape(walk, definition, event, position);
+    const found = walk.attacher.attach(event);
     const expected = found.map(attachmentText).sort();
     const actual = stored.attachments.map(attachmentText).sort();
     if (canonicalJson(expected) !== canonicalJson(actual)) {
@@ -287,6 +295,20 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
       message: `The event at position ${position} can't be read: ${thrown(error)}`,
     });
   }
+}
+
+/** Told once of each type. */
+function checkShape(walk: Walk, definition: EventDefinition, event: AnyEvent, position: number): void {
+  const { type, version } = definition;
+  if (walk.otherShapes.has(type)) return;
+  const problem = shapeProblem(definition, event);
+  if (problem === undefined) return;
+  walk.otherShapes.add(type);
+  note(walk, {
+    code: 'Schema',
+    position,
+    message: `The event ${type} at position ${position} was stored at version ${version}, and ${problem}. Raise the version, with an upcast from ${version}: event(schema, { version: ${version + 1}, upcast: { ${version}: (old) => … } }).`,
+  });
 }
 
 function attachmentText({ collection, id }: DocumentRef): string {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { DomainOutdated, InvalidDefinition, UpcastFailed } from '../errors.ts';
-import { defineEvents, event, readEvent } from './event.ts';
+import { defineEvents, event, readEvent, type EventDefinition, type Upcast } from './event.ts';
 import { type } from './schema.ts';
 
 const schema = type<{ sku: string; cents: number; currency: string }>();
@@ -19,22 +19,25 @@ const stored = (schemaVersion: number, json: string): { type: string; schemaVers
   json,
 });
 
-const failing = (upcast: (old: object) => object): unknown => {
+const read = (one: EventDefinition | undefined, event: ReturnType<typeof stored>): unknown =>
+  readEvent(one, event, { time: 5, position: 7 });
+
+const failing = (upcast: Upcast): unknown => {
   const one = defineEvents({ A: event(schema, { version: 2, upcast: { 1: upcast } }) }).get('A');
-  return readEvent(one, { type: 'A', schemaVersion: 1, json: '{}' });
+  return read(one, { type: 'A', schemaVersion: 1, json: '{}' });
 };
 
 describe('an event whose shape has changed', () => {
   test('is read in its newest shape, whatever it was stored in, frozen', () => {
     const newest = { type: 'PRICE_CHANGED', sku: 'a', cents: 500, currency: 'EUR' };
-    expect(readEvent(definition, stored(1, '{"sku":"a","price":5}'))).toEqual(newest);
-    expect(readEvent(definition, stored(2, '{"sku":"a","cents":500}'))).toEqual(newest);
-    expect(readEvent(definition, stored(3, '{"sku":"a","cents":500,"currency":"EUR"}'))).toEqual(newest);
-    expect(Object.isFrozen(readEvent(definition, stored(3, '{}')))).toBe(true);
+    expect(read(definition, stored(1, '{"sku":"a","price":5}'))).toEqual(newest);
+    expect(read(definition, stored(2, '{"sku":"a","cents":500}'))).toEqual(newest);
+    expect(read(definition, stored(3, '{"sku":"a","cents":500,"currency":"EUR"}'))).toEqual(newest);
+    expect(Object.isFrozen(read(definition, stored(3, '{}')))).toBe(true);
   });
 
   test('stored by newer code than this is refused by name', () => {
-    expect(() => readEvent(definition, stored(4, '{}'))).toThrow(DomainOutdated);
+    expect(() => read(definition, stored(4, '{}'))).toThrow(DomainOutdated);
   });
 
   test('whose upcast fails is named', () => {
@@ -50,6 +53,60 @@ describe('an event whose shape has changed', () => {
     expect(() => failing(async () => Promise.reject(new Error('unhandled?')))).toThrow('returned a promise');
   });
 
+  test('is checked by the newest schema, and what that gives is what is read', () => {
+    const strict = z.object({ city: z.string(), zip: z.string().default('?') });
+    const upcastTo = (gives: object): unknown => {
+      const one = defineEvents({ MOVED: event(strict, { version: 2, upcast: { 1: () => gives } }) }).get('MOVED');
+      return read(one, { type: 'MOVED', schemaVersion: 1, json: '{}' });
+    };
+    expect(upcastTo({ city: 'Paris', more: 1 })).toEqual({ type: 'MOVED', city: 'Paris', zip: '?' });
+    expect(() => upcastTo({ citty: 'Paris' })).toThrow(
+      expect.objectContaining({
+        code: 'UpcastFailed',
+        details: expect.objectContaining({ type: 'MOVED', from: 1, to: 2 }) as object,
+        message: expect.stringContaining('city') as string,
+      }),
+    );
+    const asynchronous = z.object({ a: z.string().refine(async () => true) });
+    const one = defineEvents({ A: event(asynchronous, { version: 2, upcast: { 1: () => ({ a: 'a' }) } }) }).get('A');
+    expect(() => read(one, { type: 'A', schemaVersion: 1, json: '{}' })).toThrow(UpcastFailed);
+  });
+
+  test('an upcast knows when and where it was stored, and may drop it', () => {
+    const seen: unknown[] = [];
+    const one = defineEvents({
+      A: event(schema, {
+        version: 3,
+        upcast: {
+          1: (old, meta) => {
+            seen.push(meta);
+            return old.gone ? undefined : old;
+          },
+          2: (old) => old,
+        },
+      }),
+    }).get('A');
+    expect(read(one, { type: 'A', schemaVersion: 1, json: '{"gone":true}' })).toEqual({
+      type: '$DROPPED',
+      dropped: 'A',
+      fields: { gone: true },
+    });
+    expect(read(one, { type: 'A', schemaVersion: 1, json: '{"sku":"a"}' })).toEqual({ type: 'A', sku: 'a' });
+    expect(seen).toEqual([
+      { time: 5, position: 7 },
+      { time: 5, position: 7 },
+    ]);
+  });
+
+  test('is one of its version however the definition is copied', () => {
+    const copy = defineEvents({ A: { ...versioned }, B: { ...versioned, version: 2 } });
+    expect([copy.get('A')?.version, copy.get('B')?.version]).toEqual([3, 2]);
+    expect(() => defineEvents({ A: { ...versioned, version: 4 } })).toThrow('needs an upcast from version 3');
+    expect(() => defineEvents({ A: { '~standard': schema['~standard'], version: 2, upcast: {} } })).toThrow(
+      "event() didn't make it",
+    );
+  });
+
   test('needs every step', () => {
     expect(() => event(schema, { version: 3, upcast: { 1: (old: object) => old } })).toThrow(
       'needs an upcast from version 2',
@@ -61,7 +118,7 @@ describe('an event whose shape has changed', () => {
 });
 
 test('a type the domain does not know comes as it was stored', () => {
-  expect(readEvent(undefined, { type: 'BUY_FAILED', schemaVersion: 1, json: '{"reason":"X"}' })).toEqual({
+  expect(read(undefined, { type: 'BUY_FAILED', schemaVersion: 1, json: '{"reason":"X"}' })).toEqual({
     type: 'BUY_FAILED',
     reason: 'X',
   });

@@ -1,15 +1,26 @@
 /** Events: their schemas, their versions over the years, and their types. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { InvalidDefinition, DomainOutdated, UpcastFailed } from '../errors.ts';
+import { InvalidDefinition, DomainOutdated, UpcastFailed, type ErrorDetails } from '../errors.ts';
 import { optionsOf, whole, type Checks } from '../limits.ts';
 import { nameFault } from './id.ts';
 import { isPromise, reading, thrown } from './foreign.ts';
 import { describeFault, freezePlain, jsonFault } from './json.ts';
-import { isSchema } from './schema.ts';
+import { describeIssues, isSchema, validate, type Validated } from './schema.ts';
 
-/** Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. */
+/** What an upcast knows besides the old fields: all of it was stored with the event. */
+export interface UpcastMeta {
+  /** When the event was decided, in milliseconds since the Unix epoch. */
+  readonly time: number;
+  /** Its place in the log. */
+  readonly position: number;
+}
+
+/**
+ * Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. `undefined` says
+ * that it is no event of the domain any more.
+ */
 // eslint-disable-next-line typescript/no-explicit-any -- the old shape lives in no schema any more
-export type Upcast = (old: any) => object;
+export type Upcast = (old: any, meta: UpcastMeta) => object | undefined;
 
 /** An event's schema with its version and the way there from every earlier one. Made by {@link event}. */
 export interface VersionedSchema<Input = unknown, Output = Input> extends StandardSchemaV1<Input, Output> {
@@ -20,7 +31,15 @@ export interface VersionedSchema<Input = unknown, Output = Input> extends Standa
 /**
  * An event whose shape has changed. The version is stored with each event; what was stored at an older one is upcast
  * step by step when it is read, so that reducers and readers only see the newest shape. Stored events are never
- * rewritten. An upcast must leave the ids alone: what an event is attached to was settled when it was stored.
+ * rewritten. What the last step gives is checked by the schema, as a new event is: `UpcastFailed` where it doesn't fit.
+ * An upcast must leave the ids alone: what an event is attached to was settled when it was stored.
+ *
+ * A step that returns `undefined` says that such an event is none of the domain any more: it still counts as a version of
+ * the documents that it is attached to, no reducer sees it, and readers get `{ type: '$DROPPED', dropped: TYPE, fields }`
+ * with the fields as they were stored.
+ *
+ * Raise the version for every change of what is stored, a new field with a default too: a schema's defaults are filled in
+ * when an event is made, and again only when one of an older version is read. `verify` finds events that lack them.
  *
  * @param schema the newest shape
  * @param options `version`: 2 or more; `upcast`: for every older version the step to the next
@@ -53,6 +72,11 @@ function versioned(
   options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
 ): VersionedSchema<unknown, unknown> {
   if (!isSchema(schema)) throw new InvalidDefinition('event(): the first argument must be a Standard Schema.');
+  const { version, upcast } = versionsOf(options);
+  return Object.freeze({ '~standard': schema['~standard'], version, upcast, [VERSIONED]: true }) as never;
+}
+
+function versionsOf(options: unknown): Pick<VersionedSchema, 'version' | 'upcast'> {
   const { version, upcast = {} } = optionsOf<Versions>('event()', options, EVENT, InvalidDefinition, ['version']);
   for (let from = 1; from < version; from += 1) {
     if (typeof upcast[from] !== 'function') {
@@ -62,8 +86,11 @@ function versioned(
       );
     }
   }
-  return Object.freeze({ '~standard': schema['~standard'], version, upcast }) as never;
+  return { version, upcast };
 }
+
+/** What event() marks: a copy of it too, by a spread, is what it says, also from another copy of this package. */
+const VERSIONED = Symbol.for('tidemark/versioned-event');
 
 type Versions = Pick<VersionedSchema, 'version'> & Partial<Pick<VersionedSchema, 'upcast'>>;
 
@@ -99,12 +126,22 @@ export function defineEvents(events: unknown): ReadonlyMap<string, EventDefiniti
         { type },
       );
     }
-    const { version = 1, upcast = {} } = schema as Partial<VersionedSchema>;
-    // Other libraries may have a `version` of their own on a schema: only ours counts.
-    const versioned = typeof version === 'number' && Object.isFrozen(schema) && 'upcast' in schema;
-    definitions.set(type, { type, schema, version: versioned ? version : 1, upcast: versioned ? upcast : {} });
+    definitions.set(type, { type, schema, ...versionedSchema(type, schema) });
   }
   return definitions;
+}
+
+/** Other libraries may have a `version` of their own on a schema: only what event() made counts. */
+function versionedSchema(type: string, schema: StandardSchemaV1): Pick<EventDefinition, 'version' | 'upcast'> {
+  if (VERSIONED in schema) {
+    const { version, upcast } = schema as Partial<VersionedSchema>;
+    return versionsOf({ version, upcast });
+  }
+  if (!('upcast' in schema)) return { version: 1, upcast: {} };
+  throw new InvalidDefinition(
+    `domain(): the event ${type} has an upcast, but event() didn't make it, so its version would be 1. Write event(schema, { version, upcast }).`,
+    { type },
+  );
 }
 
 /** An event as it is read: its type and its fields, frozen. */
@@ -114,22 +151,29 @@ export interface AnyEvent {
   readonly [field: string]: any;
 }
 
+/** The type under which readers get an event that an upcast has dropped. */
+export const DROPPED = '$DROPPED';
+
 /**
  * The event that was stored as this text, in its newest shape, frozen deeply. Types the domain doesn't know (the
  * system's, undeclared failures, a newer server's) come as they were stored.
  *
  * @throws SyntaxError if the text isn't that of an event's fields
  * @throws DomainOutdated if it was stored at a version that this domain doesn't know yet
- * @throws UpcastFailed if an upcast throws or returns no plain object
+ * @throws UpcastFailed if an upcast throws, or the newest schema refuses what it returns
  */
 export function readEvent(
   definition: EventDefinition | undefined,
   stored: { readonly type: string; readonly schemaVersion: number; readonly json: string },
+  meta: UpcastMeta,
 ): AnyEvent {
   const { type, schemaVersion, json } = stored;
-  let fields = storedFields(json);
-  if (definition && schemaVersion !== definition.version) fields = upcastFields(definition, schemaVersion, fields);
-  const event = { type, ...fields };
+  const fields = storedFields(json);
+  let event: AnyEvent = { type, ...fields };
+  if (definition && schemaVersion !== definition.version) {
+    const newest = upcastFields(definition, schemaVersion, fields, meta);
+    event = newest === undefined ? { type: DROPPED, dropped: type, fields } : { type, ...newest };
+  }
   freezePlain(event);
   return event;
 }
@@ -142,7 +186,12 @@ function storedFields(json: string): object {
   throw new SyntaxError('no fields of an event');
 }
 
-function upcastFields(definition: EventDefinition, storedVersion: number, stored: object): object {
+function upcastFields(
+  definition: EventDefinition,
+  storedVersion: number,
+  stored: object,
+  meta: UpcastMeta,
+): object | undefined {
   const { type, version, upcast } = definition;
   if (storedVersion > version) {
     throw new DomainOutdated(
@@ -150,22 +199,45 @@ function upcastFields(definition: EventDefinition, storedVersion: number, stored
       { type, stored: storedVersion, known: version },
     );
   }
+  const known = Object.freeze({ time: meta.time, position: meta.position });
   let fields = stored;
   for (let from = storedVersion; from < version; from += 1) {
     const details = { type, from, to: from + 1 };
     try {
-      fields = upcast[from]!(fields);
+      const next = upcast[from]!(fields, known);
+      if (next === undefined) return undefined;
+      fields = next;
     } catch (cause) {
       throw new UpcastFailed(`Upcasting ${type} from version ${from} threw ${thrown(cause)}.`, details, cause);
     }
-    const problem = upcastProblem(fields);
+    const problem = fieldsProblem(fields);
     if (problem) throw new UpcastFailed(`Upcasting ${type} from version ${from} ${problem}.`, details);
   }
-  return fields;
+  return checkedFields(definition, fields, { type, from: storedVersion, to: version });
 }
 
-/** What an upcast gives is an event's fields, which no schema looks at any more. */
-function upcastProblem(fields: unknown): string | undefined {
+/** What the newest schema makes of upcast fields: as it was stored, had it been stored today. */
+function checkedFields({ type, schema }: EventDefinition, fields: object, details: ErrorDetails): object {
+  const upcasting = `Upcasting ${type} from version ${String(details['from'])}`;
+  let checked: Validated;
+  try {
+    checked = validate(schema, fields, 'event', type);
+  } catch (cause) {
+    throw new UpcastFailed(`${upcasting}: the schema threw ${thrown(cause)}.`, details, cause);
+  }
+  if ('issues' in checked) {
+    const { issues } = checked;
+    throw new UpcastFailed(
+      `${upcasting} gave what the schema of version ${String(details['to'])} refuses: ${describeIssues(issues)}. Mend the upcast.`,
+      { ...details, issues: issues.slice(0, 10) },
+    );
+  }
+  const problem = fieldsProblem(checked.value);
+  if (problem) throw new UpcastFailed(`${upcasting}: its schema ${problem}.`, details);
+  return checked.value as object;
+}
+
+function fieldsProblem(fields: unknown): string | undefined {
   if (isPromise(fields)) return 'returned a promise: it must be synchronous';
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return 'must return an object of fields';
   if (Object.hasOwn(fields, 'type')) return 'returned a field named type: an event keeps its type';

@@ -1,0 +1,127 @@
+/** Events of an older shape: what their upcasts make of them, and what is found where a schema changed in silence. */
+import { domain, event, open, type, type EventOf } from 'tidemark';
+import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { collect, onEveryStore } from '../support/stores.ts';
+
+const address = z.object({ person_id: z.string(), city: z.string() });
+
+/** People who moved, by some schema of `MOVED`. */
+function people<Schema extends z.ZodType<{ person_id: string; city: string }> | ReturnType<typeof event>>(
+  moved: Schema,
+) {
+  const registry = domain({ events: { MOVED: moved as never as typeof address } });
+  const persons = registry.collection('persons', {
+    key: 'person_id',
+    initial: { city: '', zip: '' },
+    reduce: {
+      MOVED: (_, { city, ...more }) => ({ city, zip: (more as { zip?: string }).zip ?? 'none' }),
+    },
+  });
+  const move = registry.command('MOVE', {
+    input: type<EventOf<typeof registry, 'MOVED'>>(),
+    decide: (_, { person_id, city }) => ({ type: 'MOVED', person_id, city }),
+  });
+  return { persons, move, parts: { collections: [persons], commands: [move] } };
+}
+
+const toParis = { type: 'MOVED', person_id: 'p', city: 'Paris' } as const;
+
+onEveryStore('an upcast', (makeStore) => {
+  test('whose result the newest schema refuses is named, with event and field, and verify finds it', async () => {
+    const store = makeStore();
+    const before = people(address);
+    {
+      await using app = await open({ store, ...before.parts });
+      await app.execute(before.move, toParis);
+    }
+    const { persons, parts } = people(
+      event(address, { version: 2, upcast: { 1: ({ city, ...old }) => ({ ...old, citty: city }) } }) as never,
+    );
+    await using app = await open({ store, ...parts });
+    const refused = { code: 'UpcastFailed', details: { type: 'MOVED', from: 1, to: 2, position: 1 } };
+    await expect(app.get(persons, 'p')).rejects.toMatchObject(refused);
+    await expect(collect(app.events())).rejects.toMatchObject(refused);
+    const { problems } = await app.verify();
+    expect(problems).toMatchObject([{ code: 'Document', message: expect.stringContaining('city') as string }]);
+  });
+
+  test('fills in the defaults of the newest schema', async () => {
+    const store = makeStore();
+    const before = people(address);
+    {
+      await using app = await open({ store, ...before.parts });
+      await app.execute(before.move, toParis);
+    }
+    const { persons, parts } = people(
+      event(address.extend({ zip: z.string().default('75000') }), { version: 2, upcast: { 1: (old) => old } }) as never,
+    );
+    await using app = await open({ store, ...parts });
+    expect((await app.get(persons, 'p')).state).toEqual({ city: 'Paris', zip: '75000' });
+    expect((await app.verify()).problems).toEqual([]);
+  });
+
+  test('that drops an event: it counts as a version, no reducer sees it, readers see that it was dropped', async () => {
+    const store = makeStore();
+    const before = people(address);
+    let time = 0;
+    {
+      await using app = await open({ store, ...before.parts });
+      await app.execute(before.move, toParis);
+      ({ time } = (await app.execute(before.move, { ...toParis, city: 'Nowhere' })).events[0]!);
+    }
+    const metas: object[] = [];
+    const { persons, move, parts } = people(
+      event(address, {
+        version: 2,
+        upcast: {
+          1: (old, meta) => {
+            metas.push(meta);
+            return old.city === 'Nowhere' ? undefined : old;
+          },
+        },
+      }) as never,
+    );
+    await using app = await open({ store, ...parts });
+    expect(await app.get(persons, 'p')).toMatchObject({ version: 2, changed: 1, state: { city: 'Paris' } });
+    expect(metas.at(-1)).toEqual({ time, position: 2 });
+    expect((await collect(app.history(persons, 'p'))).map(({ event: one }) => one)).toEqual([
+      toParis,
+      { type: '$DROPPED', dropped: 'MOVED', fields: { person_id: 'p', city: 'Nowhere' } },
+    ]);
+    expect((await app.fold(persons)).get('p')).toMatchObject({ version: 2, changed: 1, state: { city: 'Paris' } });
+    await app.execute(move, { ...toParis, city: 'Lyon' });
+    expect(await app.get(persons, 'p')).toMatchObject({ version: 3, changed: 3, state: { city: 'Lyon' } });
+    expect((await app.verify()).problems).toEqual([]);
+  });
+});
+
+onEveryStore('a schema that changed while its version did not', (makeStore) => {
+  test.each([
+    ['a default was added', address.extend({ zip: z.string().default('75000') }), 'zip'],
+    ['a field is asked for', address.extend({ zip: z.string() }), 'zip'],
+    ['a field deep inside', address.extend({ at: z.object({ x: z.int().default(1) }).prefault({}) }), 'at'],
+  ])('%s: verify names type, position and field, once', async (_, schema, field) => {
+    const store = makeStore();
+    const before = people(address);
+    {
+      await using app = await open({ store, ...before.parts });
+      for (const city of ['Paris', 'Lyon']) await app.execute(before.move, { ...toParis, city });
+    }
+    await using app = await open({ store, ...people(schema).parts });
+    const { ok, problems } = await app.verify();
+    expect(ok).toBe(false);
+    expect(problems).toMatchObject([
+      { code: 'Schema', position: 1, message: expect.stringContaining(field) as string },
+    ]);
+    expect(problems[0]!.message).toContain('version: 2');
+  });
+
+  test('a schema that transforms what it gave is no finding', async () => {
+    const shouting = address.extend({ city: z.string().transform((city) => `${city}!`) });
+    const { move, parts } = people(shouting);
+    await using app = await open({ store: makeStore(), ...parts });
+    await app.execute(move, toParis);
+    expect((await app.verify()).problems).toEqual([]);
+  });
+});
