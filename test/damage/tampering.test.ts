@@ -282,9 +282,13 @@ describe('law 4, law 9: what is attached to what', () => {
     ],
     [
       'a registered key of a collection that the code doesn’t know',
-      `INSERT INTO registry VALUES ('guests', 1, '{"fields":["buyer_id"]}')`,
+      `INSERT INTO registry VALUES ('guests', 1, '{"fields":["buyer_id"]}', '[]')`,
       { code: 'Attachments', position: 17 },
     ],
+    ['a type that the log holds, taken from the list', 'DELETE FROM types WHERE position > 1', { code: 'Store' }],
+    ['a type that the log never held', `INSERT INTO types SELECT id, 3, 3 FROM names WHERE name = 'users'`, { code: 'Store' }],
+    ['a type’s first event', 'UPDATE types SET position = position + 1, succeeded = succeeded + 1', { code: 'Store' }],
+    ['a type’s first success', 'UPDATE types SET succeeded = NULL', { code: 'Store' }],
     ['the registry’s generation', `UPDATE meta SET value = 7`, { code: 'Store' }],
     ['the registry’s generation, gone back', `UPDATE meta SET value = 0`, { code: 'Store' }],
     [
@@ -297,7 +301,22 @@ describe('law 4, law 9: what is attached to what', () => {
   });
 
   test.each([
-    ['a registered key', `UPDATE registry SET key = '{"fields":["buyer_id"]}' WHERE name = 'users'`, 'RebuildRequired'],
+    [
+      'a registered key',
+      `UPDATE registry SET key = '{"fields":["buyer_id"]}' WHERE name = 'users'`,
+      'DefinitionChanged',
+    ],
+    [
+      'a type handled by nobody’s code',
+      `UPDATE registry SET handled = '["A"]' WHERE name = 'users'`,
+      'DefinitionChanged',
+    ],
+    [
+      'types that are handled, taken out',
+      `UPDATE registry SET handled = '[]' WHERE name = 'services'`,
+      'DefinitionChanged',
+    ],
+    ['a list of types that is none', `UPDATE registry SET handled = '[1]' WHERE name = 'users'`, 'LogCorrupt'],
     ['a registered definition', `UPDATE registry SET definition = 2 WHERE name = 'users'`, 'RebuildRequired'],
     ['a collection taken out', `DELETE FROM registry WHERE name = 'users'`, 'RebuildRequired'],
     ['a key that is no JSON', `UPDATE registry SET key = '{' WHERE name = 'users'`, 'LogCorrupt'],
@@ -305,6 +324,11 @@ describe('law 4, law 9: what is attached to what', () => {
     [
       'a key that is a function’s',
       `UPDATE registry SET key = '{"types":{"A":"function"}}' WHERE name = 'users'`,
+      'DefinitionChanged',
+    ],
+    [
+      'a function’s key of a collection that the code doesn’t know',
+      `INSERT INTO registry VALUES ('guests', 1, '{"types":{"A":"function"}}', '[]')`,
       'DomainOutdated',
     ],
     ['the generation deleted', 'DELETE FROM meta', 'LogCorrupt'],

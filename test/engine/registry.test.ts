@@ -1,5 +1,5 @@
 /** The registry of collections: several versions of an application, and programs that know half of it, on one log. */
-import { domain, DomainOutdated, failure, open, RebuildRequired, type } from 'tidemark';
+import { DefinitionChanged, domain, DomainOutdated, failure, open, RebuildRequired, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { onEveryStore } from '../support/stores.ts';
 
@@ -119,22 +119,47 @@ onEveryStore('what open refuses', (makeStore) => {
       commands: [],
     });
     await app.execute(first.order, input);
-    for (const [changed, said] of [
-      [shopWith('customer_id', 1), 'orders'],
-      [shopWith(['order_id', 'customer_id'], 1), 'orders'],
-      [shopWith({ ORDERED: 'order_id' }, 1), 'orders'],
-      [shopWith({ ORDERED: () => 'x' }, 1), 'orders'],
-      [shopWith('order_id', 2), 'orders'],
-      [shopWith('order_id', 1, 'invoices'), 'invoices'],
+    for (const [changed, said, named] of [
+      [shopWith('customer_id', 1), 'orders', DefinitionChanged],
+      [shopWith(['order_id', 'customer_id'], 1), 'orders', DefinitionChanged],
+      [shopWith({ ORDERED: 'order_id' }, 1), 'orders', DefinitionChanged],
+      [shopWith({ ORDERED: () => 'x' }, 1), 'orders', DefinitionChanged],
+      [shopWith('order_id', 2), 'orders', RebuildRequired],
+      [shopWith('order_id', 1, 'invoices'), 'invoices', RebuildRequired],
     ] as const) {
       const error: unknown = await open({ store, ...changed.parts }).catch((caught: unknown) => caught);
-      expect(error).toBeInstanceOf(RebuildRequired);
+      expect(error).toBeInstanceOf(named);
       expect((error as Error).message).toContain(said);
     }
     // Nothing was changed by trying.
     await using again = await open({ store, ...shopWith('order_id', 1).parts });
     expect((await again.status()).generation).toBe(2);
     expect((await more.verify()).problems).toEqual([]);
+  });
+
+  test('collections in the order that they are given in, in the same words on every store', async () => {
+    const store = makeStore();
+    const first = shopWith('order_id', 1);
+    await using app = await open({ store, ...first.parts });
+    await app.execute(first.order, input);
+    const made = domain({ events });
+    const options = { initial: {}, reduce: {} };
+    const orders = made.collection('orders', { ...options, key: 'customer_id' });
+    const invoices = made.collection('invoices', { ...options, key: 'order_id' });
+    const said = (collections: readonly (typeof orders | typeof invoices)[]): Promise<string> =>
+      open({ store, collections, commands: [] }).then(
+        () => 'opened',
+        (error: unknown) => (error as Error).message,
+      );
+    expect(await said([invoices, orders])).toBe(
+      'The collection invoices is new, and the log holds events already. Its documents would have to be made, which ' +
+        'this version cannot do: leave it out, or start a new log.',
+    );
+    expect(await said([orders, invoices])).toBe(
+      'The collection orders is registered with another key: {"fields":["order_id"]}, not {"fields":["customer_id"]}. ' +
+        'What is stored is attached by the registered one: go back to it, or raise definition to 2 (its documents are ' +
+        "made again then, which this version can't do yet: start a new log).",
+    );
   });
 
   test('a key function that this code does not have, before and while it runs', async () => {

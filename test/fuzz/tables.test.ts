@@ -43,13 +43,14 @@ function differs(): boolean {
 }
 
 /**
- * A generation that the registry may have had: its collections could have been registered in that many steps, and
- * nothing else depends on it.
+ * A generation that the registry may have had: its collections and their types could have been registered in that many
+ * steps, and nothing else depends on it.
  */
 function possible({ table, column, made }: Damage): boolean {
   if (table !== 'meta' || column !== 'value' || made !== 'as it is') return false;
   const database = new DatabaseSync(file, { readOnly: true });
-  const sql = 'SELECT value BETWEEN 1 AND (SELECT count(*) FROM registry) AS possible FROM meta';
+  const sql = `SELECT value BETWEEN 1 AND (SELECT sum(1 + json_array_length(handled) +
+    (SELECT count(*) FROM json_each(key, '$.types'))) FROM registry) AS possible FROM meta`;
   const row = database.prepare(sql).get();
   database.close();
   return row?.['possible'] === 1;

@@ -4,7 +4,7 @@ export const TABLES: Readonly<
 > = {
   meta: { key: ['name'], columns: ['value'] },
   names: { key: ['id'], columns: ['name'] },
-  registry: { key: ['name'], columns: ['definition', 'key'] },
+  registry: { key: ['name'], columns: ['definition', 'key', 'handled'] },
   documents: { key: ['id'], columns: ['collection', 'name'] },
   commits: {
     key: ['position'],
@@ -26,5 +26,6 @@ export const TABLES: Readonly<
     ],
   },
   events: { key: ['position'], columns: ['type', 'schema_version', 'time', 'attachments', 'json'] },
+  types: { key: ['type'], columns: ['position', 'succeeded'] },
   attachments: { key: ['document', 'version'], columns: ['position', 'type'] },
 };

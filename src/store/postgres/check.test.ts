@@ -27,6 +27,12 @@ const DAMAGE = [
   ["UPDATE $.commits SET hash = 'x' WHERE position = 1", 'a hash, fingerprint, outcome or time that is none'],
   ['UPDATE $.commits SET recorded_at = 5 WHERE position = 3', 'was recorded before the one before it'],
   ['UPDATE $.events SET time = 5 WHERE position = 3', 'has another time than its commit'],
+  ['DELETE FROM $.types', 'the list of types says null'],
+  ['INSERT INTO $.types VALUES (99, 3, 3)', 'The first event of type 99 is at position null'],
+  [
+    'UPDATE $.types SET succeeded = NULL WHERE position = 1',
+    'in a success is at position 1, the list of types says null',
+  ],
   ["DELETE FROM $.meta WHERE name = 'generation'", 'The generation of the registry is missing.'],
   ["UPDATE $.meta SET value = 9 WHERE name = 'generation'", 'The registry is of generation 9'],
   ['ALTER TABLE $.commits DROP CONSTRAINT commits_command_id_attempt_key', 'no unique key (command_id,attempt)'],

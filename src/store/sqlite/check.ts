@@ -121,8 +121,9 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
       `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
   },
   {
-    sql: 'SELECT name FROM registry WHERE NOT json_valid(key) OR NOT json_valid(handled)',
-    sentence: (name) => `The declared key or the handled types of the collection ${name} are no JSON.`,
+    sql: `SELECT name FROM registry
+          WHERE NOT json_valid(key) OR NOT json_valid(handled) OR json_type(handled) <> 'array'`,
+    sentence: (name) => `The declared key or the handled types of the collection ${name} are none.`,
   },
   {
     sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",

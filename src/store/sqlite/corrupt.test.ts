@@ -46,6 +46,7 @@ const QUESTIONS: Record<string, (session: Session) => Promise<unknown>> = {
   ledger: (session) => session.ledger(['c1', 'c2', 'c3']),
   documents: (session) => session.documents({ limit: 100 }),
   registry: (session) => session.registry(),
+  types: (session) => session.types({ limit: 100 }),
 };
 
 describe.each([
@@ -68,6 +69,11 @@ describe.each([
   ['an outcome that doesn’t exist', 'UPDATE commits SET outcome = 7 WHERE position = 3', 'ledger', { position: 3 }],
   ['a command without a name', 'UPDATE commits SET name = 99 WHERE position = 3', 'commits', { position: 3 }],
   ['a key that is no JSON', "UPDATE registry SET key = '{' WHERE name = 'users'", 'registry', { collection: 'users' }],
+  ['a list of types that is no JSON', "UPDATE registry SET handled = '['", 'registry', { collection: 'orders' }],
+  ['a list of types that is none', `UPDATE registry SET handled = '{"A":1}'`, 'registry', { collection: 'orders' }],
+  ['a held type without a name', 'UPDATE types SET type = 99 WHERE position = 1', 'types', { position: 1 }],
+  ['a held type beyond 2^53', 'UPDATE types SET position = 9007199254740993 WHERE position = 1', 'types', {}],
+  ['a success before the first event', 'UPDATE types SET succeeded = 0', 'types', {}],
   ['a generation that is missing', 'DELETE FROM meta', 'registry', {}],
   ['a number beyond 2^53', 'UPDATE commits SET time = 9007199254740993', 'commits', {}],
 ] as const)('%s (%s)', (_name, sql, question, where) => {

@@ -443,7 +443,8 @@ it('trusts nothing in memory once the log has another history', async () => {
   expect(await log.head(user('u1'))).toBe(1);
   // As when an older copy is written over the file: the integers begin anew.
   const editor = new DatabaseSync(file);
-  for (const table of ['commits', 'events', 'attachments', 'documents', 'names']) editor.exec(`DELETE FROM ${table}`);
+  for (const table of ['commits', 'events', 'types', 'attachments', 'documents', 'names'])
+    editor.exec(`DELETE FROM ${table}`);
   editor.close();
   const other = await log.open();
   const seen = { position: 0, hash: '0'.repeat(64) };

@@ -21,6 +21,7 @@ import { scanCases } from './cases/scan.ts';
 import { seenCases } from './cases/seen.ts';
 import { sessionCases } from './cases/session.ts';
 import { stringsCases } from './cases/strings.ts';
+import { typesCases } from './cases/types.ts';
 
 /** Every law that a store owes, as cases that are independent of a test framework. */
 export const conformanceCases: readonly ConformanceCase[] = [
@@ -38,6 +39,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...scanCases,
   ...commitsCases,
   ...documentsCases,
+  ...typesCases,
   ...movedCases,
   ...stringsCases,
   ...exclusiveCases,

@@ -9,13 +9,23 @@ import { PATIENCE } from './cases/moved.ts';
 import { deciding } from './controls/deciding.ts';
 import { withDefect } from './controls/mutant.ts';
 import { reading } from './controls/reading.ts';
+import { registering } from './controls/registering.ts';
 import { seeing } from './controls/seeing.ts';
 import { sessions } from './controls/sessions.ts';
 import { storing } from './controls/storing.ts';
 import { timing } from './controls/timing.ts';
 import { waiting } from './controls/waiting.ts';
 
-const mutants = [...deciding, ...storing, ...timing, ...seeing, ...reading, ...sessions, ...waiting];
+const mutants = [
+  ...deciding,
+  ...storing,
+  ...timing,
+  ...seeing,
+  ...reading,
+  ...sessions,
+  ...registering,
+  ...waiting,
+];
 
 describe('the suite', () => {
   it('has a name of its own for each case', () => {

@@ -8,6 +8,7 @@ import type {
   Commit,
   DocumentHead,
   DocumentRef,
+  HeldType,
   LogPoint,
   Refused,
   Registry,
@@ -117,6 +118,7 @@ export interface Everything {
   readonly registry: Registry;
   readonly events: readonly StoredEvent[];
   readonly commits: readonly StoredCommit[];
+  readonly types: readonly HeldType[];
   readonly documents: readonly DocumentHead[];
   readonly ledger: readonly StoredCommit[];
 }
@@ -124,12 +126,14 @@ export interface Everything {
 /** All that a log holds, page by page. */
 export async function everything(session: Session): Promise<Everything> {
   const commits = await allPages<StoredCommit>((last) => session.commits({ after: last?.position, limit: 500 }));
+  const types = await allPages<HeldType>((last) => session.types({ after: last?.position, limit: 500 }));
   const documents = await allPages<DocumentHead>((last) => session.documents({ after: last, limit: 500 }));
   const ledger = await session.ledger([...new Set(commits.map(({ command }) => command.id))]);
   return {
     registry: await session.registry(),
     events: await allEvents(session),
     commits,
+    types,
     documents,
     ledger: [...ledger].sort((a, b) => a.position - b.position),
   };

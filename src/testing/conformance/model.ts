@@ -6,11 +6,14 @@ import { STALE_EVENTS_MAX } from '../../store/store.ts';
 import type {
   Appended,
   Batch,
+  CollectionEntry,
   Commit,
   DocumentEvent,
   DocumentHead,
   DocumentRef,
+  HeldType,
   LogEnd,
+  Registry,
   StoredCommit,
   StoredEvent,
 } from '../../store/store.ts';
@@ -18,18 +21,26 @@ import { factsOf, GENESIS, START } from './batches.ts';
 import { expectedChain } from './evidence.ts';
 import type { Link } from './evidence.ts';
 
+/** Each type that is handled, and each that the key names. */
+function partsOf({ key, handled }: CollectionEntry): string[] {
+  return [
+    ...handled.map((type) => `h${type}`),
+    ...('types' in key ? Object.keys(key.types).map((type) => `k${type}`) : []),
+  ];
+}
+
 const bytes = ({ collection, id }: DocumentRef): Buffer => Buffer.from(`${collection}\0${id}`);
 
 export class Model {
   readonly commits: StoredCommit[] = [];
   readonly events: StoredEvent[] = [];
+  registry: Registry;
   readonly #sent: Commit[] = [];
   /** What the store's clock said for each of them. */
   readonly #clock: number[] = [];
-  readonly #generation: number;
 
-  constructor(generation: number) {
-    this.#generation = generation;
+  constructor(registry: Registry) {
+    this.registry = registry;
   }
 
   get end(): LogEnd {
@@ -61,6 +72,41 @@ export class Model {
     });
   }
 
+  types(): HeldType[] {
+    const names = [...new Set(this.events.map(({ type }) => type))];
+    return names.map((type) => {
+      const all = this.events.filter((event) => event.type === type);
+      const succeeded = all.find(({ commit }) => commit.outcome === 'succeeded')?.position;
+      return { type, position: all[0]!.position, ...(succeeded !== undefined && { succeeded }) };
+    });
+  }
+
+  /** The registry afterwards, or the code of what is thrown. Of collections whose keys are maps of fields named `id`. */
+  register(given: readonly CollectionEntry[]): Registry | string {
+    let { collections } = this.registry;
+    for (const entry of given) {
+      const registered = collections.find(({ name }) => name === entry.name);
+      const others = collections.filter(({ name }) => name !== entry.name);
+      const known = registered ? partsOf(registered) : [];
+      const parts = partsOf(entry);
+      const isNew = (part: string): boolean => !known.includes(part);
+      if (!registered && this.events.length > 0) return 'RebuildRequired';
+      if (registered && registered.definition !== entry.definition) return 'RebuildRequired';
+      if (registered && parts.some(isNew)) {
+        const types = new Set(parts.filter(isNew).map((part) => part.slice(1)));
+        const isGone = known.some((part) => !parts.includes(part));
+        if (isGone || this.events.some(({ type }) => types.has(type))) return 'DefinitionChanged';
+      }
+      if (!registered || parts.some(isNew))
+        collections = [...others, { ...entry, handled: [...new Set(entry.handled)].sort() }];
+    }
+    if (collections !== this.registry.collections) {
+      const sorted = [...collections].sort((a, b) => (a.name < b.name ? -1 : 1));
+      this.registry = { generation: this.registry.generation + 1, collections: sorted };
+    }
+    return this.registry;
+  }
+
   documents(): DocumentHead[] {
     const all = new Map(
       this.events.flatMap(({ attachments }) => attachments).map((ref) => [bytes(ref).toString(), ref]),
@@ -75,7 +121,7 @@ export class Model {
     const { end } = this;
     if (!this.ends.some(({ position, hash }) => position === seen.position && hash === seen.hash))
       return { status: 'diverged' };
-    if (generation !== this.#generation) return { status: 'behind' };
+    if (generation !== this.registry.generation) return { status: 'behind' };
     const stale = reads.flatMap(({ collection, id, version }) => {
       const all = this.of({ collection, id });
       const missed = all.filter((event) => event.version > version);

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { postgres } from 'tidemark/postgres';
 import { afterAll, test, vi } from 'vitest';
 import type * as Recent from '../../../src/store/recent.ts';
-import type { Appended, Batch, Session } from '../../../src/store/store.ts';
+import type { Appended, Batch, Registry, Session } from '../../../src/store/store.ts';
 import { at, commit, handling, order, range, service, START, user } from '../../../src/testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../src/testing/conformance/log.ts';
 import { Model } from '../../../src/testing/conformance/model.ts';
@@ -44,7 +44,7 @@ const RELEASES = [
   handling({ users: ['REGISTERED'], services: ['CREATED', 'BOUGHT'] }),
   handling({ users: ['REGISTERED', 'BOUGHT'], services: ['CREATED', 'BOUGHT', 'NOTED'], orders: [] }),
 ];
-const TABLES = ['commits', 'events', 'attachments', 'documents', 'names'];
+const TABLES = ['commits', 'events', 'types', 'attachments', 'documents', 'names'];
 
 const database = testDatabase();
 const met: Record<string, number> = {};
@@ -76,6 +76,7 @@ class World {
   readonly #schema: string;
   readonly #log: TestLog;
   readonly #writers: readonly Writer[];
+  readonly #registry: Registry;
   #model: Model;
   /** What the model was made of. */
   #stored: Batch[] = [];
@@ -83,12 +84,13 @@ class World {
   /** How many of those an older copy has. */
   #copied: number | undefined;
 
-  private constructor(chance: Chance, schema: string, log: TestLog, writers: readonly Writer[]) {
+  private constructor(chance: Chance, schema: string, log: TestLog, registry: Registry, writers: readonly Writer[]) {
     this.chance = chance;
     this.#schema = schema;
     this.#log = log;
     this.#writers = writers;
-    this.#model = new Model(log.generation);
+    this.#registry = registry;
+    this.#model = new Model(registry);
   }
 
   static async make(chance: Chance, schema: string): Promise<World> {
@@ -98,7 +100,7 @@ class World {
       const url = Object.assign(new URL(database.url), { hostname: '127.0.0.1', port: String(proxy.port) });
       return { proxy, session: await postgres(url.href, { schema, clock, connections: 2 }).open() };
     });
-    return new World(chance, schema, log, await Promise.all(writers));
+    return new World(chance, schema, log, await log.session.registry(), await Promise.all(writers));
   }
 
   async end(): Promise<void> {
@@ -109,10 +111,10 @@ class World {
   /** Everybody reads what the model has. */
   async check(): Promise<void> {
     const { events, commits } = this.#model;
-    const expected = { events, commits, documents: this.#model.documents() };
+    const expected = { events, commits, types: this.#model.types(), documents: this.#model.documents() };
     for (const session of [this.#log.session, ...this.#writers.map((writer) => writer.session)]) {
-      const { events, commits, documents } = await everything(session);
-      same({ events, commits, documents }, expected);
+      const { events, commits, types, documents } = await everything(session);
+      same({ events, commits, types, documents }, expected);
     }
     same(await this.#log.session.check(), []);
   }
@@ -172,7 +174,7 @@ class World {
   /** The model as it was after so many of its batches. */
   #back(length: number): void {
     this.#stored.length = length;
-    this.#model = new Model(this.#log.generation);
+    this.#model = new Model(this.#registry);
     for (const batch of this.#stored) this.#model.append(batch);
   }
 

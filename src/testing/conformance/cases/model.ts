@@ -2,7 +2,7 @@
  * Random batches from two servers, compared with the model after each.
  */
 import assert from 'node:assert/strict';
-import type { Appended, Batch, DocumentRef, Session } from '../../../store/store.ts';
+import type { Appended, Batch, CollectionEntry, DocumentRef, Session } from '../../../store/store.ts';
 import { above, at, commit, handling, order, range, service, START, user } from '../batches.ts';
 import { onClockedLog } from '../case.ts';
 import type { TestClock } from '../case.ts';
@@ -14,6 +14,8 @@ import { Chance } from '../random.ts';
 
 const STEPS = 120;
 const TYPES = ['CREATED', 'BOUGHT', 'REGISTERED', 'NOTED'];
+/** Types that come up one by one: some are registered before an event of them is stored, and some after it. */
+const LATER = range(0, STEPS).map((n) => `LATER_${n}`);
 const DOCUMENTS = [user('a'), user('A'), user('\uFFFD'), user('\u{1F30A}'), service('a'), service('s'), order('o')];
 // Two releases of the application, deployed side by side.
 const RELEASES = [
@@ -35,11 +37,24 @@ export const modelCases = [
 
 async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Promise<void> {
   const sessions = await log.sessions(2);
-  const model = new Model(log.generation);
-  const answers = new Map<Appended['status'], number>();
+  // A key map from the beginning: a collection that is new fits an empty log only.
+  const model = new Model(await log.session.register([{ ...MAPPED, key: { types: { CREATED: ['id'] } } }]));
+  const answers = new Map<
+    Appended['status'] | 'grown' | 'RebuildRequired' | 'DefinitionChanged' | 'as it was',
+    number
+  >();
   for (let step = 0; step < STEPS; step++) {
     const session = chance.pick(sessions);
-    const batch = randomBatch(model, chance, log.generation, step);
+    if (step % 4 === 3) {
+      const given = randomEntries(model, chance, step);
+      const { registry } = model;
+      const expected = model.register(given);
+      const answer = await session.register(given).catch((error: unknown) => (error as { code?: unknown }).code);
+      same(answer, expected, `step ${step}, registered ${JSON.stringify(given)}`);
+      const kind = expected === registry ? 'as it was' : typeof expected === 'string' ? expected : 'grown';
+      answers.set(kind as 'grown', (answers.get(kind as 'grown') ?? 0) + 1);
+    }
+    const batch = randomBatch(model, chance, step);
     // Behind the decisions, ahead of them, and set back.
     clock.now = START + step * 10 + chance.below(80) - 20;
     const expected = model.append(batch, clock.now);
@@ -48,14 +63,21 @@ async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Pr
     await compareReads(session, model, chance, step);
   }
   for (const session of sessions) {
-    const { events, commits, documents } = await everything(session);
+    const { registry, events, commits, types, documents } = await everything(session);
     same(
-      { events, commits, documents },
-      { events: model.events, commits: model.commits, documents: model.documents() },
+      { registry, events, commits, types, documents },
+      {
+        registry: model.registry,
+        events: model.events,
+        commits: model.commits,
+        types: model.types(),
+        documents: model.documents(),
+      },
     );
   }
-  for (const status of ['stored', 'refused', 'diverged', 'behind'] as const) {
-    assert((answers.get(status) ?? 0) > 0, `no batch was answered with ${status}: the case shows too little`);
+  const batches = ['stored', 'refused', 'diverged', 'behind'] as const;
+  for (const status of [...batches, 'grown', 'RebuildRequired', 'DefinitionChanged', 'as it was'] as const) {
+    assert((answers.get(status) ?? 0) > 0, `nothing was answered with ${status}: the case shows too little`);
   }
 }
 
@@ -68,7 +90,32 @@ function inOrder(answer: Appended): Appended {
   return { ...answer, stale, duplicates: [...answer.duplicates].sort() };
 }
 
-function randomBatch(model: Model, chance: Chance, generation: number, step: number): Batch {
+const MAPPED: CollectionEntry = { name: 'mapped', definition: 1, key: { types: {} }, handled: [] };
+
+/** Collections as some release may have them: with types more, or fewer, or both, of which the log may have held some. */
+function randomEntries(model: Model, chance: Chance, step: number): CollectionEntry[] {
+  const { collections } = model.registry;
+  const fewer = (types: readonly string[]): string[] => types.filter(() => !chance.once(8));
+  // By the step: each run must come to types that were never held, and to those that were.
+  const later = (): string[] =>
+    step % 8 === 3 ? [LATER[step]!] : chance.once(3) ? [chance.pick(LATER.slice(0, step + 1))] : [];
+  const given = chance.some(collections).map((entry): CollectionEntry => {
+    const isWhole = step % 8 === 3 || chance.once(2);
+    const kept = isWhole ? [...entry.handled] : fewer(entry.handled);
+    const handled = [...kept, ...later()];
+    if (!('types' in entry.key)) return { ...entry, handled };
+    const names = Object.keys(entry.key.types);
+    const types = [...(isWhole ? names : fewer(names)), ...later()];
+    return { ...entry, handled, key: { types: Object.fromEntries(types.map((type) => [type, ['id']])) } };
+  });
+  // An older release, and nothing else.
+  if (step % 24 === 23) return collections.map((entry) => ({ ...entry, handled: fewer(entry.handled) }));
+  if (step % 24 === 7) given.unshift({ ...MAPPED, definition: 2 });
+  if (step % 24 === 15) given.unshift({ ...MAPPED, handled: ['OTHER'], key: { types: {} } });
+  return given;
+}
+
+function randomBatch(model: Model, chance: Chance, step: number): Batch {
   const newest = model.end;
   // By the step, not by chance: every run must come to each of the answers.
   const lost = step % 12 === 11;
@@ -88,7 +135,7 @@ function randomBatch(model: Model, chance: Chance, generation: number, step: num
   const commits = ids.map((id) => {
     const outcome = chance.once(3) ? 'failed' : 'succeeded';
     const events = range(0, chance.below(3)).map(() => ({
-      type: chance.pick(TYPES),
+      type: chance.once(8) ? chance.pick(LATER.slice(0, step + 4)) : chance.pick(TYPES),
       schemaVersion: 1 + chance.below(2),
       json: JSON.stringify({ n: chance.below(1000) }),
       attachments: chance.some(DOCUMENTS),
@@ -102,7 +149,7 @@ function randomBatch(model: Model, chance: Chance, generation: number, step: num
   });
   return {
     seen: { position: seen.position, hash: seen.hash },
-    generation: step % 30 === 28 ? generation + 1 : generation,
+    generation: model.registry.generation + (step % 30 === 28 ? 1 : 0),
     handled: chance.pick(RELEASES),
     reads,
     commits,

@@ -25,6 +25,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       registry: { generation: log.generation, collections: COLLECTIONS },
       events: [],
       commits: [],
+      types: [],
       documents: [],
       ledger: [],
     });
@@ -84,6 +85,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       (closed) => closed.scan({ limit: 1, known: () => true }),
       (closed) => closed.commits({ limit: 1 }),
       (closed) => closed.ledger(['c1']),
+      (closed) => closed.types({ limit: 1 }),
       (closed) => closed.documents({ limit: 1 }),
       (closed) => closed.moved(GENESIS, new AbortController().signal),
       (closed) => closed.check(),
