@@ -15,7 +15,7 @@ const commits: readonly Commit[] = [
     outcome: 'succeeded',
     final: true,
     time: 1_700_000_000_000,
-    recordedAt: 1_700_000_000_000,
+    recordedAt: 1_700_000_000_003,
     events: [{ type: 'SERVICE_CREATED', schemaVersion: 1, json: '{"service_id":"s1","title":"Caf\u00e9 \u{1d4b3}"}' }],
   },
   {

@@ -161,7 +161,10 @@ export class StoreUnavailable extends TidemarkError {
   }
 }
 
-/** The clock that a decision was made by is too far ahead of the store's. Nothing was recorded: set the clock. */
+/**
+ * The clock that a decision was made by is too far ahead of the store's, or that of the machine is further ahead than it
+ * can have come since the machine started. Nothing was recorded: set the clock.
+ */
 export class ClockAhead extends TidemarkError {
   constructor(message: string, details?: ErrorDetails) {
     super('ClockAhead', true, message, details);

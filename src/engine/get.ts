@@ -16,7 +16,10 @@ export interface At {
   readonly version?: number | undefined;
   /** After the event at this position of the log. */
   readonly position?: number | undefined;
-  /** As recorded up to this time, by the log's own times (`recordedAt`); milliseconds since the Unix epoch. */
+  /**
+   * As recorded up to this time, by the log's own times (`recordedAt`); milliseconds since the Unix epoch. A moment that
+   * has passed gives the same answer for ever, once what was being stored then is stored.
+   */
   readonly time?: number | undefined;
 }
 

@@ -11,7 +11,7 @@ export interface RecordedEvent<Event = AnyEvent> {
   readonly position: number;
   /** When it was decided; milliseconds since the Unix epoch. */
   readonly time: number;
-  /** When it was stored, by the store: never runs backwards along the log. */
+  /** When it was stored, by the store's clock: never before `time`, and never backwards along the log. */
   readonly recordedAt: number;
   /** The documents it was attached to, and the version it made of each. */
   readonly attachments: readonly DocumentVersion[];

@@ -77,7 +77,7 @@ export interface Session {
    * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
    *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is what the clock said, one reading for the
    *    batch; or its `time` or the `recordedAt` of the commit before, if that is later. So it never runs backwards, and
-   *    what was recorded by a time that has passed is the same for ever.
+   *    what was recorded by a time that has passed stays the same, as long as the clock isn't set back.
    */
   append(batch: Batch): Promise<Appended>;
 
@@ -163,7 +163,7 @@ export const PAGE_POSITIONS_MAX = 10_000;
 export const STALE_EVENTS_MAX = 100;
 /** How long it may take until whoever waits hears of another process's commit, in milliseconds, on an idle machine. */
 export const MOVED_MS = 50;
-/** How far ahead a decision's time may be, in milliseconds, unless the engine is told otherwise. */
+/** How far ahead of the store's clock a decision's time may be, in milliseconds, unless the engine is told otherwise. */
 export const CLOCK_AHEAD_MAX_MS = 5 * 60_000;
 
 // --- Registry ----------------------------------------------------------------------------------------------------------
@@ -392,6 +392,7 @@ export interface StoredCommit extends CommitFacts {
   readonly position: number;
   /** How many events it has. */
   readonly eventCount: number;
+  /** When it was stored, by the store's clock; never before its `time`, nor before the commit before. */
   readonly recordedAt: number;
   /** The chain's hash after it. */
   readonly hash: string;

@@ -1,6 +1,6 @@
 /**
- * A server whose clock is wrong in a way of its own. What `ClockAhead` refuses it sends again with the same id, which
- * works only if its clock comes back.
+ * A server whose clock is wrong in a way of its own: that of its process, which application and store share. What
+ * `ClockAhead` refuses it sends again with the same id, which works only if its clock comes back.
  *
  * Says: `open`, `acknowledged`, `refused`, `travelled` and, told to stop, `done`.
  */
@@ -13,7 +13,7 @@ import { randomOf } from './seed.ts';
 
 const MINUTE = 60_000;
 
-/** By how much the server's clock is off, each time that it is asked. */
+/** By how much the process's clock is off, each time that it is asked. */
 const OFF = {
   right: () => 0,
   ahead: () => 60 * MINUTE,
@@ -51,10 +51,9 @@ const random = randomOf(seed);
 const stopping = new AbortController();
 let mended = false;
 let commands = 0;
-/** The server's. That of the machine, which the store goes by, is right, but for the server that is behind. */
-const clock = (): number => Date.now() + (mended ? 0 : OFF[name](random));
-const store = name === 'behind' ? sqlite(file, { clock }) : sqlite(file);
-const app = await open({ store, clock, ...parts });
+const { now } = Date;
+Date.now = () => now() + (mended ? 0 : OFF[name](random));
+const app = await open({ store: sqlite(file), ...parts });
 const times: number[] = [];
 say('open');
 

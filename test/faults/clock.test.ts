@@ -1,6 +1,7 @@
 /**
- * Servers on one file whose clocks disagree: one right, one an hour ahead, one an hour behind (its store's clock too),
- * one that jumps back and forth between commands.
+ * Servers on one log whose clocks disagree: one right, one an hour ahead, one an hour behind, one that jumps back and
+ * forth. It is the whole process whose clock is off, so that comparing its application's clock with its store's shows
+ * nothing (lesson 30).
  *
  * TIDEMARK_CLOCK_SECONDS sets for how long they run (3, and 2 more once the one ahead is set right).
  */
@@ -15,7 +16,7 @@ import type { Timed, Told, Travelled } from './clock-server.ts';
 import { asking, copyLog, count, lost, unsound } from './log-by-sql.ts';
 import { parts } from './readings.ts';
 import { randomOf, seedOfRun, setting } from './seed.ts';
-import { endServers, startServer, type Line } from './server.ts';
+import { endServers, startServer, type Line, type Server } from './server.ts';
 
 const SECONDS = setting('TIDEMARK_CLOCK_SECONDS', 3);
 const MINUTE = 60_000;
@@ -65,11 +66,15 @@ describe('servers whose clocks disagree', () => {
       // Said beforehand: the tests that may fail come after what is random.
       process.stdout.write(`clocks: TIDEMARK_SEED=${seed}\n`);
       const random = randomOf(seed);
-      const servers = NAMES.map((name) => {
+      const start = async (name: (typeof NAMES)[number], first: string): Promise<Server> => {
         const told: Told = { file, name, seed: Math.floor(random() * 2 ** 32) };
-        return startServer(new URL('clock-server.ts', import.meta.url), [JSON.stringify(told)]);
-      });
-      await Promise.all(servers.map((server) => server.heard('open')));
+        const server = startServer(new URL('clock-server.ts', import.meta.url), [JSON.stringify(told)]);
+        await server.heard(first);
+        return server;
+      };
+      // The first to write must be right: what it says is what the others are held against.
+      const servers = [await start('right', 'acknowledged')];
+      servers.push(...(await Promise.all(NAMES.slice(1).map((name) => start(name, 'open')))));
       await setTimeout(SECONDS * 1_000);
       const ahead = servers[1]!;
       beforeMending = asking(file, (database) => ({
@@ -92,6 +97,10 @@ describe('servers whose clocks disagree', () => {
     // The one that jumps went four minutes ahead, which is put up with.
     expect(beforeMending.newest).toBeLessThan(5 * MINUTE);
     expect(beforeMending.newest).toBeGreaterThan(MINUTE);
+  });
+
+  test('the right one is never refused', () => {
+    expect(said('right', 'refused')).toEqual([]);
   });
 
   test('law 1: set right, it sends the same ids again, and each is stored once', () => {

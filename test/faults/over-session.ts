@@ -5,9 +5,9 @@ import { whole } from '../../src/testing/conformance/controls/mutant.ts';
 /** `store`, whose sessions are as `change` makes them: whatever it doesn't name is as it was. */
 export function changedStore(store: Store, change: (session: Session) => Partial<Session>): Store {
   return {
-    name: store.name,
-    async open() {
-      const session = await store.open();
+    ...store,
+    async open(opening) {
+      const session = await store.open(opening);
       return { ...whole(session), ...change(session) };
     },
   };

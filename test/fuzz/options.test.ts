@@ -183,7 +183,7 @@ const calls: Readonly<Record<string, readonly [Given, (given: Any) => unknown]>>
   ],
   'sqlite: file': [anything, (given) => sqlite(given)],
   'sqlite: options': [
-    options('synchronous', 'lockTimeoutMs', 'clock', 'clockAheadMs'),
+    options('synchronous', 'lockTimeoutMs', 'clock', 'clockAheadMs', 'clockMayJump'),
     (given) => sqlite('x.db', given),
   ],
   'sqlite: clock': [

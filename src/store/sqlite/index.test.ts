@@ -33,6 +33,7 @@ describe('sqlite()', () => {
     { lockTimeoutMs: '5' },
     { clockAheadMs: -1 },
     { clock: 5 },
+    { clockMayJump: 'always' },
     { lockTimeout: 5 },
   ])('refuses the options %j', (options) => {
     expect(() => sqlite('market.db', options as unknown as SqliteOptions)).toThrow(
@@ -41,7 +42,13 @@ describe('sqlite()', () => {
   });
 
   it('takes every option, and names itself', () => {
-    const options = { synchronous: 'normal', lockTimeoutMs: 0, clockAheadMs: 0, clock: () => 0 } as const;
+    const options = {
+      synchronous: 'normal',
+      lockTimeoutMs: 0,
+      clockAheadMs: 0,
+      clock: () => 0,
+      clockMayJump: true,
+    } as const;
     expect(sqlite('market.db', options).name).toBe('sqlite');
   });
 });

@@ -36,7 +36,8 @@ export interface SqliteOptions {
    * was first written to after its start, by more than `clockAheadMs`. By default that is `ClockAhead` and nothing is
    * stored: the log's time is never set back, so a clock that is a year ahead for a minute would drag it along for good.
    * To be said where such a clock is right: it was set late after the start (a machine that keeps no time while it is
-   * off), or a virtual machine was paused from outside. Once is enough.
+   * off: better to start the service after that), or a virtual machine was paused from outside. Once is enough, for all
+   * processes. Where the start of a machine has no name (on other systems than Linux) each session judges for itself.
    */
   readonly clockMayJump?: boolean | undefined;
 }

@@ -17,7 +17,7 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoreUnavailable } from '../../errors.ts';
-import { above, at, commit, event, handling, range, service, user } from '../../testing/conformance/batches.ts';
+import { above, at, commit, event, GENESIS, handling, range, service, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
@@ -340,6 +340,26 @@ it.each([Number.NaN, Infinity, '5', 8.64e15 + 1])('refuses to go by a clock that
   const log = await TestLog.on(sqlite(file, { clock: () => time as number }));
   await expect(log.append(commit('c1', event('A')))).rejects.toMatchObject({ code: 'InvalidDefinition' });
   expect((await log.session.read({ limit: 1 })).end.position).toBe(0);
+  await log.close();
+});
+
+it('an anchor of the clock that was undone with its transaction is made by the next append', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const anchors = (): unknown => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const { anchors } = database.prepare('SELECT count(*) AS anchors FROM anchor').get()!;
+    database.close();
+    return anchors;
+  };
+  const undone = log.session.exclusive(async (by) => {
+    await log.append(commit('c1', event('A')), { by });
+    throw new Error('undone');
+  });
+  await expect(undone).rejects.toThrow('undone');
+  expect(anchors()).toBe(0);
+  log.end = GENESIS;
+  await log.append(commit('c1', event('A')));
+  expect(anchors()).toBe(1);
   await log.close();
 });
 
