@@ -5,7 +5,7 @@ import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
 import type { DocumentEvent, LogEnd, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { eventFromStore } from './recorded.ts';
+import { eventFromStore, placed } from './recorded.ts';
 
 export interface Wanted {
   readonly collection: CollectionDefinition;
@@ -81,11 +81,12 @@ export function foldEvents(
     try {
       // What isn't handled only counts: its text needn't be read.
       const event: AnyEvent = collection.handled.has(stored.type)
-        ? eventFromStore(core.events, stored, [{ collection: collection.name, id, version: stored.version }])
+        ? eventFromStore(core.events, stored)
         : { type: stored.type };
       folded = reduce(collection, id, folded, event, stored.time);
     } catch (error) {
-      return { folded, error };
+      const { position, version } = stored;
+      return { folded, error: placed(error, position, [{ collection: collection.name, id, version }]) };
     }
   }
   return { folded };
