@@ -186,12 +186,7 @@ export class Client implements Owner {
         }
         case 3: {
           reading = { ...base, kind: 'fold', collection: name };
-          try {
-            reading.documents = await server.orDies(app.fold(collection));
-          } catch (error) {
-            if (troubled(error)) throw error;
-            reading.error = error;
-          }
+          reading.documents = await server.orDies(app.fold(collection));
           break;
         }
         case 2: {

@@ -10,7 +10,7 @@ export type { AnyCommand, Command, Context, PrepareContext } from './model/comma
 
 export { open, type OpenOptions } from './engine/open.ts';
 export type { App, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
-export type { Document } from './engine/document.ts';
+export type { Document, FoldedDocuments } from './engine/document.ts';
 export type { At } from './engine/get.ts';
 export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/history.ts';
 export type { Logger } from './engine/logger.ts';

@@ -104,9 +104,11 @@ export class Timeline {
     this.#points.set(`${release} ${collection} ${id}`, points);
     const before = points.at(-1) ?? UNBORN;
     const next = { ...before, version: before.version + 1, position };
-    if (!handled.includes(event.type) || before.poisoned) return void points.push(next);
+    if (!handled.includes(event.type)) return void points.push(next);
+    next.changed = next.version;
+    if (before.poisoned) return void points.push(next);
     try {
-      points.push({ ...next, changed: next.version, state: reduceState(before.state, event, id, time) });
+      points.push({ ...next, state: reduceState(before.state, event, id, time) });
     } catch {
       points.push({ ...next, poisoned: true });
     }

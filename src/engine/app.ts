@@ -7,7 +7,7 @@ import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
-import type { Document } from './document.ts';
+import type { Document, FoldedDocuments } from './document.ts';
 import { Entry } from './entry.ts';
 import { closedError, Executor } from './executor.ts';
 import { foldCollections } from './fold.ts';
@@ -60,12 +60,15 @@ export interface App<
    * Every document of a collection, folded again from event 1 at one consistent point: one pass over the log, nothing
    * taken from memory. Memory grows with the number of documents. Several collections take no more passes than one.
    *
-   * @throws ReducerFailed, UpcastFailed if one of them can't be folded
+   * A document whose reducer or upcast fails doesn't keep the others from being given: `failed` names it, and only
+   * reading its `state` throws. Whoever sums up states without having looked at `failed` is so told that one is missing.
+   *
+   * @throws DomainOutdated if an event is newer than this code
    */
-  fold<C extends Collections>(collection: C): Promise<ReadonlyMap<string, Document<StateOf<C>>>>;
+  fold<C extends Collections>(collection: C): Promise<FoldedDocuments<StateOf<C>>>;
   fold<const Cs extends readonly Collections[]>(
     collections: Cs,
-  ): Promise<{ readonly [K in keyof Cs]: ReadonlyMap<string, Document<StateOf<Cs[K]>>> }>;
+  ): Promise<{ readonly [K in keyof Cs]: FoldedDocuments<StateOf<Cs[K]>> }>;
 
   /** The events attached to a document, in the order of its versions. Follows like {@link App.events}. */
   history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;

@@ -3,9 +3,9 @@ import { LogCorrupt } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
-import type { DocumentEvent, DocumentVersion, LogEnd, Session } from '../store/store.ts';
+import type { DocumentEvent, LogEnd, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { eventFromStore } from './recorded.ts';
+import { eventFromStore, placed } from './recorded.ts';
 
 export interface Wanted {
   readonly collection: CollectionDefinition;
@@ -69,15 +69,14 @@ export async function loadDocuments(
 }
 
 /** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
-export type ReadEvent = (stored: DocumentEvent, document: DocumentVersion) => AnyEvent;
+export type ReadEvent = (stored: DocumentEvent) => AnyEvent;
 
 /** Reads the events of one answer of the store, each once, however many documents of the answer share it. */
 export function eventReader({ events }: Pick<Core, 'events'>): ReadEvent {
   const found = new Map<number, AnyEvent>();
-  return (stored, document) => {
+  return (stored) => {
     let event = found.get(stored.position);
-    if (event === undefined)
-      found.set(stored.position, (event = eventFromStore(events, stored, stored.time, [document])));
+    if (event === undefined) found.set(stored.position, (event = eventFromStore(events, stored, stored.time)));
     return event;
   };
 }
@@ -95,12 +94,11 @@ export function foldEvents(
     if (stored.version !== folded.version + 1) throw gap(collection.name, id, folded.version + 1);
     try {
       // What isn't handled only counts: its text needn't be read.
-      const event: AnyEvent = collection.handled.has(stored.type)
-        ? read(stored, { collection: collection.name, id, version: stored.version })
-        : { type: stored.type };
+      const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
       folded = reduce(collection, id, folded, event, stored.time);
     } catch (error) {
-      return { folded, error };
+      const { position, version } = stored;
+      return { folded, error: placed(error, position, [{ collection: collection.name, id, version }]) };
     }
   }
   return { folded };

@@ -2,29 +2,30 @@
  * Folding whole collections again, from event 1: one pass over the log, in its order, with nothing taken from the cache.
  * Memory grows with the number of documents, not with that of events.
  */
-import { LogCorrupt } from '../errors.ts';
+import { LogCorrupt, ReducerFailed, UpcastFailed } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { nextState } from '../model/reduce.ts';
 import type { LogEnd, ScannedEvent } from '../store/store.ts';
 import type { Core } from './core.ts';
-import type { Document } from './document.ts';
+import type { FoldedDocuments } from './document.ts';
 import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 import { knownCollection } from './get.ts';
-import { eventFromStore } from './recorded.ts';
+import { eventFromStore, placed } from './recorded.ts';
 
 /** Events of a page: few enough that they are still in the processor's cache when they are folded. */
 const PAGE = 500;
 
 /**
- * Every document of the collections, as of one end of the log.
+ * Every document of the collections, as of one end of the log. Where a reducer or an upcast fails, it is the documents
+ * concerned that do.
  *
- * @throws ReducerFailed, UpcastFailed if a document can't be folded; LogCorrupt if versions have a gap
+ * @throws DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
  */
 export async function foldCollections(
   core: Core,
   collections: readonly AnyCollection[],
-): Promise<readonly ReadonlyMap<string, Document<unknown>>[]> {
+): Promise<readonly FoldedDocuments<unknown>[]> {
   // Not `map`, which passes over the holes of a sparse array.
   const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
   const folding = new Folding(definitions);
@@ -49,8 +50,8 @@ export async function foldCollections(
 
 function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
   const { attachments, position, type, time } = stored;
-  // Parsed once, and only if somebody handles it.
   let event: AnyEvent | undefined;
+  let unread: unknown;
   for (let index = 0; index < attachments.length; index += 2) {
     const slot = folding.slotOf(attachments[index]!);
     if (slot === UNKNOWN) throw unnamed(position);
@@ -59,14 +60,37 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
     if (version !== folding.version(slot) + 1) throw gap(folding, slot, position, version);
     const definition = folding.definition(slot);
     const reducer = definition.reduce.get(type);
-    if (reducer !== undefined) event ??= eventFromStore(core.events, stored, time);
-    // One that an upcast drops has another type then.
-    if (reducer === undefined || event?.type !== type) folding.count(slot, version);
-    else {
-      const state = nextState(definition, folding.ids[slot]!, version, reducer, folding.states[slot], event, time);
-      folding.change(slot, version, state);
+    // The event is read once, for the first that handles its type.
+    if (reducer !== undefined && event === undefined && unread === undefined) {
+      try {
+        event = eventFromStore(core.events, stored, time);
+      } catch (error) {
+        unread = error;
+      }
     }
+    // One that an upcast drops has another type then, and nobody handles that.
+    if (reducer === undefined || (event !== undefined && event.type !== type)) {
+      folding.count(slot, version);
+      continue;
+    }
+    const id = folding.ids[slot]!;
+    let state: unknown;
+    try {
+      if (!folding.hasFailed(slot)) {
+        if (event === undefined) throw unread;
+        state = nextState(definition, id, version, reducer, folding.states[slot], event, time);
+      }
+    } catch (error) {
+      fail(folding, slot, placed(error, position, [{ collection: definition.name, id, version }]));
+    }
+    folding.change(slot, version, state);
   }
+}
+
+/** @throws what isn't one document's: an event that is newer than this code, or damaged */
+function fail(folding: Folding, slot: number, error: unknown): void {
+  if (!(error instanceof ReducerFailed || error instanceof UpcastFailed)) throw error;
+  folding.fail(slot, error);
 }
 
 function gap(folding: Folding, slot: number, position: number, version: number): LogCorrupt {

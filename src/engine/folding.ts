@@ -2,10 +2,11 @@
  * The documents of a fold on their way: numbers in one array, not an object each. A fold over more documents than the
  * processor's cache holds spends most of its time waiting for memory, once for each object that it looks into.
  */
+import { ReducerFailed, type UpcastFailed } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import { unborn } from '../model/reduce.ts';
 import type { DocumentRef } from '../store/store.ts';
-import { documentOf, type Document } from './document.ts';
+import { documentOf, failedDocument, type Document, type FoldedDocuments } from './document.ts';
 
 /** Instead of a slot: a document that the store hasn't named yet, or one of a collection that isn't folded. */
 export const UNKNOWN = 0;
@@ -30,6 +31,8 @@ export class Folding {
   /** By slot; the first is none. */
   readonly ids: string[] = [''];
   readonly states: unknown[] = [undefined];
+  /** By slot: what keeps a document from being folded. */
+  readonly #failures = new Map<number, ReducerFailed | UpcastFailed>();
 
   constructor(definitions: readonly CollectionDefinition[]) {
     this.#definitions = definitions;
@@ -47,7 +50,7 @@ export class Folding {
     this.#put(document, slot);
     if (index === undefined) return;
     this.ids.push(id);
-    this.states.push(unborn(this.#definitions[index]!, id).state);
+    this.states.push(this.#initial(slot, this.#definitions[index]!, id));
     if (this.ids.length * WIDTH > this.#numbers.length) this.#numbers = grown(this.#numbers, this.#numbers.length * 2);
     this.#numbers[slot * WIDTH + DEFINITION] = index;
   }
@@ -72,19 +75,45 @@ export class Folding {
     this.states[slot] = state;
   }
 
+  /** From here on its state can't be told. */
+  fail(slot: number, error: ReducerFailed | UpcastFailed): void {
+    this.#failures.set(slot, error);
+  }
+
+  hasFailed(slot: number): boolean {
+    // Nearly always nothing has.
+    return this.#failures.size > 0 && this.#failures.has(slot);
+  }
+
   /** The documents of each definition, in the order of their first events. */
-  documents(): readonly ReadonlyMap<string, Document<unknown>>[] {
-    const made = this.#definitions.map(() => new Map<string, Document<unknown>>());
+  documents(): readonly FoldedDocuments<unknown>[] {
+    const made = this.#definitions.map(() => {
+      const failed = new Map<string, ReducerFailed | UpcastFailed>();
+      return Object.assign(new Map<string, Document<unknown>>(), { failed });
+    });
     for (let slot = 1; slot < this.ids.length; slot += 1) {
       const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
       // Named by an event behind the end that is folded up to.
       if (version === 0) continue;
       const [id, state] = [this.ids[slot]!, this.states[slot]];
       const folded = { version: version!, changed: changed!, state };
-      made[index!]!.set(id, documentOf(this.#definitions[index!]!.name, id, folded));
+      const [{ name }, documents] = [this.#definitions[index!]!, made[index!]!];
+      const failure = this.#failures.get(slot);
+      documents.set(id, failure ? failedDocument(name, id, folded, failure) : documentOf(name, id, folded));
+      if (failure) documents.failed.set(id, failure);
     }
     // A collection may have been asked for twice.
     return this.#definitions.map(({ name }) => made[this.#indexes.get(name)!]!);
+  }
+
+  #initial(slot: number, definition: CollectionDefinition, id: string): unknown {
+    try {
+      return unborn(definition, id).state;
+    } catch (error) {
+      if (!(error instanceof ReducerFailed)) throw error;
+      this.fail(slot, error);
+      return undefined;
+    }
   }
 
   #put(document: number, slot: number): void {

@@ -29,21 +29,15 @@ export interface RecordedCommand {
 
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
-/**
- * An event out of the store, decided at `time`; `documents` are those that it is wanted for.
- *
- * @throws LogCorrupt if its text is no JSON; UpcastFailed and DomainOutdated as `readEvent` does, with its place
- */
+/** An event out of the store, decided at `time`. @throws LogCorrupt if its text is no JSON; and see `readEvent` */
 export function eventFromStore(
   definitions: EventDefinitions,
   stored: EventFacts & { readonly position: number },
   time: number,
-  documents: readonly DocumentVersion[] = [],
 ): AnyEvent {
   try {
     return readEvent(definitions.get(stored.type), stored, { time, position: stored.position });
   } catch (cause) {
-    if (isUnreadable(cause)) throw placed(cause, stored.position, documents);
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new LogCorrupt(
       `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
@@ -61,12 +55,9 @@ export function isUnreadable(error: unknown): error is UpcastFailed | DomainOutd
 /** Documents that an error names, of those that an event is attached to. */
 const NAMED_MAX = 3;
 
-/** The same error, which says where the event stands too. */
-export function placed(
-  error: UpcastFailed | DomainOutdated,
-  position: number,
-  documents: readonly DocumentVersion[],
-): UpcastFailed | DomainOutdated {
+/** An error about an event, which says where that stands too if it can't be read. */
+export function placed(error: unknown, position: number, documents: readonly DocumentVersion[]): unknown {
+  if (!isUnreadable(error)) return error;
   const named = documents.slice(0, NAMED_MAX);
   const texts = named.map(({ collection, id }) => `${collection} ${JSON.stringify(id)}`);
   if (documents.length > named.length) texts.push('…');
@@ -79,13 +70,21 @@ export function placed(
 export function recorded(definitions: EventDefinitions, stored: StoredEvent): RecordedEvent {
   const { position, attachments, commit } = stored;
   return Object.freeze({
-    event: eventFromStore(definitions, stored, commit.time, attachments),
+    event: eventIn(definitions, stored),
     position,
     time: commit.time,
     recordedAt: commit.recordedAt,
     attachments: Object.freeze([...attachments]),
     command: recordedCommand(commit.command),
   });
+}
+
+function eventIn(definitions: EventDefinitions, stored: StoredEvent): AnyEvent {
+  try {
+    return eventFromStore(definitions, stored, stored.commit.time);
+  } catch (error) {
+    throw placed(error, stored.position, stored.attachments);
+  }
 }
 
 export function recordedCommand(command: StoredCommit['command']): RecordedCommand {

@@ -1,12 +1,12 @@
 /** Folding whole collections again, from event 1. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { LogCorrupt, ReducerFailed, UnknownCollection, domain, open, type } from 'tidemark';
+import { LogCorrupt, ReducerFailed, UnknownCollection, domain, event, open, type, type Upcast } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
 import { describe, expect, test } from 'vitest';
 import { buyService, createService, parts, services, users } from '../support/market.ts';
-import { onEveryStore, temporaryFolder } from '../support/stores.ts';
+import { keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
 import { changedStore } from '../faults/over-session.ts';
 
 onEveryStore('fold', (makeStore) => {
@@ -83,26 +83,105 @@ onEveryStore('fold', (makeStore) => {
   });
 });
 
-const shape = (fails: boolean) => {
-  const lab = domain({ events: { HAPPENED: type<{ thing_id: string; n: number }>() } });
+/** Things that are counted; of some the reducer fails, or the initial state. */
+const shape = (fails: (id: string, n: number) => boolean = () => false, upcast?: Upcast) => {
+  const happened = type<{ thing_ids: string[]; n: number }>();
+  const lab = domain({
+    events: {
+      HAPPENED: upcast ? event(happened, { version: 2, upcast: { 1: upcast } }) : happened,
+      SEEN: type<{ thing_ids: string[] }>(),
+    },
+  });
   const things = lab.collection('things', {
-    key: 'thing_id',
-    initial: { n: 0 },
+    key: 'thing_ids',
+    initial: (id) => {
+      if (fails(id, 0)) throw new RangeError('none');
+      return { n: 0 };
+    },
     reduce: {
-      HAPPENED: (_, { n }) => {
-        if (fails && n === 2) throw new RangeError('two');
+      HAPPENED: (_, { n }, { id }) => {
+        if (fails(id, n)) throw new RangeError(`${id} at ${n}`);
         return { n };
       },
     },
   });
   const happen = lab.command('HAPPEN', {
-    input: type<{ thing_id: string; n: number }>(),
+    input: type<{ thing_ids: string[]; n: number }>(),
     decide: (_, input) => ({ type: 'HAPPENED', ...input }),
   });
-  return { collections: [things], commands: [happen] } as const;
+  const see = lab.command('SEE', {
+    input: type<{ thing_ids: string[] }>(),
+    decide: (_, input) => ({ type: 'SEEN', ...input }),
+  });
+  return { things, happen, see, parts: { collections: [things], commands: [happen, see], logger: keepingLogger() } };
 };
 
-describe('fold of what is broken', () => {
+onEveryStore('fold of what is broken', (makeStore) => {
+  test('lesson 14: a reducer that fails breaks one document: the others are given, and that one is named', async () => {
+    const store = makeStore();
+    const sound = shape();
+    await using app = await open({ store, ...sound.parts });
+    for (const n of [1, 2, 3]) await app.execute(sound.happen, { thing_ids: ['a', 'b', 'c'], n });
+    await app.execute(sound.see, { thing_ids: ['b', 'd'] });
+    await app.execute(sound.happen, { thing_ids: ['a', 'd'], n: 4 });
+    const whole = await app.fold(sound.things);
+    expect(whole.failed.size).toBe(0);
+
+    const broken = shape((id, n) => (id === 'b' && n === 2) || (id === 'c' && n === 0));
+    await using later = await open({ store, ...broken.parts });
+    const [found, again] = await later.fold([broken.things, broken.things]);
+    expect([...found.keys()]).toEqual([...whole.keys()]);
+    for (const id of ['a', 'd']) expect(found.get(id)).toStrictEqual(whole.get(id));
+    expect([...found.failed.keys()].sort()).toEqual(['b', 'c']);
+    expect(again.failed).toEqual(found.failed);
+    expect(found.failed.get('b')).toBeInstanceOf(ReducerFailed);
+    expect(found.failed.get('b')).toMatchObject({ details: { collection: 'things', id: 'b', version: 2 } });
+    // What doesn't rest on its state is known all the same.
+    for (const id of ['b', 'c']) {
+      const { state: _, ...known } = whole.get(id)!;
+      const { collection, version, changed, exists } = found.get(id)!;
+      expect({ collection, id, version, changed, exists }).toEqual(known);
+      await expect(later.get(broken.things, id)).rejects.toThrow('threw RangeError');
+    }
+    // Whoever doesn't ask which have failed can't take what is left for all.
+    expect(() => [...found.values()].map(({ state }) => state.n)).toThrow(found.failed.get('b'));
+    expect(() => JSON.stringify([...found.values()])).toThrow(found.failed.get('b'));
+    const sum = [...found.values()].filter(({ id }) => !found.failed.has(id)).reduce((n, { state }) => n + state.n, 0);
+    expect(sum).toBe(8);
+  });
+
+  test('an upcast that fails breaks the documents of its event; the log’s damage is nobody’s alone', async () => {
+    const store = makeStore();
+    const sound = shape();
+    await using app = await open({ store, ...sound.parts });
+    await app.execute(sound.happen, { thing_ids: ['a', 'b'], n: 1 });
+    await app.execute(sound.happen, { thing_ids: ['b', 'c'], n: 2 });
+    let upcasts = 0;
+    const broken = shape(undefined, (old: { n: number }) => {
+      upcasts += 1;
+      if (old.n === 2) throw new RangeError('two');
+      return old;
+    });
+    await using later = await open({ store, ...broken.parts });
+    const found = await later.fold(broken.things);
+    expect(found.get('a')?.state).toEqual({ n: 1 });
+    expect([...found.failed.keys()]).toEqual(['b', 'c']);
+    expect(upcasts).toBe(2);
+    for (const id of ['b', 'c']) {
+      const version = id === 'b' ? 2 : 1;
+      expect(found.failed.get(id)).toMatchObject({
+        code: 'UpcastFailed',
+        message: expect.stringContaining(`position 2 of things "${id}"`),
+        details: { type: 'HAPPENED', position: 2, collection: 'things', id, version },
+      });
+    }
+    // Newer than this code is no fault of a document: nothing that this code folds is what it should be.
+    await later.execute(broken.happen, { thing_ids: ['d'], n: 3 });
+    await expect(app.fold(sound.things)).rejects.toMatchObject({ code: 'DomainOutdated', details: { position: 3 } });
+  });
+});
+
+describe('fold of a log that is damaged', () => {
   const folder = temporaryFolder();
 
   test('an event that is missing is damage, with the position', async () => {
@@ -115,18 +194,6 @@ describe('fold of what is broken', () => {
     const error: unknown = await app.fold(services).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(LogCorrupt);
     expect(error).toMatchObject({ details: { position: 2 } });
-  });
-
-  test('a reducer that fails is named, with the document', async () => {
-    const store = memory();
-    const sound = shape(false);
-    await using app = await open({ store, ...sound });
-    for (const n of [1, 2]) await app.execute(sound.commands[0], { thing_id: 't', n });
-    const broken = shape(true);
-    await using later = await open({ store, ...broken });
-    const error: unknown = await later.fold(broken.collections[0]).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(ReducerFailed);
-    expect(error).toMatchObject({ details: { collection: 'things', id: 't', version: 2 } });
   });
 
   test('law 4: versions with a gap are damage, with the position', async () => {

@@ -56,11 +56,7 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
     case 'fold': {
       const collection = nameOf(step.collection);
       reading = { ...base, kind: 'fold', collection };
-      try {
-        reading.documents = await app.fold(release.collections.get(collection)!);
-      } catch (error) {
-        reading.error = error;
-      }
+      reading.documents = await app.fold(release.collections.get(collection)!);
       break;
     }
     case 'status':
