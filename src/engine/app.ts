@@ -112,6 +112,9 @@ export interface App<
    * Walks the hash chain from the first commit, checks positions, versions and attachments, and folds every document
    * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
    * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
+   *
+   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `HistoryDiverged`, `Closed`, or
+   * `DomainOutdated` where this code is older than the log
    */
   verify(options?: VerifyOptions): Promise<Verification>;
 

@@ -2,7 +2,7 @@
  * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
-import { HistoryDiverged, InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
+import { InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
 import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
@@ -54,7 +54,7 @@ export interface Verification {
   readonly hash: string;
   readonly commits: number;
   readonly events: number;
-  /** Documents that were folded again, by the reducers of this application. */
+  /** Documents that there were at that end, and were folded again by the reducers of this application. */
   readonly documents: number;
   /** Of these, those that were compared with what the application holds in memory. */
   readonly compared: number;
@@ -72,6 +72,8 @@ interface Walk {
   /** Without a bound on attachments: what is stored was within the bound of its time. */
   readonly attacher: Attacher;
   readonly problems: Problem[];
+  /** Why a document could not be looked at, for a reason that says nothing about the log: code that is older than it. */
+  unable: TidemarkError | undefined;
   /** What the log says is attached, and what the documents have: equal if the index is whole. */
   readonly inLog: AttachmentSum;
   readonly inDocuments: AttachmentSum;
@@ -96,6 +98,7 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
     end,
     attacher: membershipOf(await core.session.registry(), core.collections, Infinity).attacher,
     problems: [],
+    unable: undefined,
     inLog: new AttachmentSum(),
     inDocuments: new AttachmentSum(),
     otherShapes: new Set(),
@@ -111,6 +114,8 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
   await contained(walk, 'Document', () => walkDocuments(walk));
   if (!walk.inLog.equals(walk.inDocuments)) await contained(walk, 'Attachments', () => locate(walk));
   const { commits, events, documents, compared, problems } = walk;
+  // Where something is known to be wrong that is what there is to say.
+  if (walk.unable && problems.length === 0) throw walk.unable;
   return {
     ok: problems.length === 0,
     position: end.position,
@@ -127,12 +132,15 @@ function note(walk: Walk, problem: Problem): void {
   if (walk.problems.length < PROBLEMS_MAX) walk.problems.push(problem);
 }
 
-/** Damage may make the store itself throw: that is a finding, not the end of verifying. */
+/**
+ * Damage may make the store itself throw: that is a finding, not the end of verifying. Whatever else keeps a look from being
+ * made says nothing about the log, and is thrown by its own name.
+ */
 async function contained(walk: Walk, code: Problem['code'], part: () => Promise<void>): Promise<void> {
   try {
     await part();
   } catch (error) {
-    if (!isDamage(error) || error instanceof HistoryDiverged) throw error;
+    if (!isDamage(error)) throw error;
     const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
     note(walk, {
       code,
@@ -214,9 +222,18 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
   }
 }
 
-/** What can't be read however often it is asked for. */
-function isDamage(error: unknown): error is TidemarkError {
-  return error instanceof TidemarkError && !error.retryable && error.code !== 'Closed';
+/** What is known to be damage: the store, or the engine, says so. */
+function isDamage(error: unknown): error is LogCorrupt {
+  return error instanceof LogCorrupt;
+}
+
+/** What is found to be wrong with an event or a document: damage, or the user's code, which can't take what is stored. */
+const FINDINGS: ReadonlySet<string> = new Set(['LogCorrupt', 'ReducerFailed', 'UpcastFailed', 'InvalidEvent']);
+
+/** Tells of what reading one event or folding one document has thrown, if that is a finding. */
+function judge(walk: Walk, error: unknown, tell: (what: string) => void): void {
+  if (error instanceof TidemarkError && !FINDINGS.has(error.code)) walk.unable ??= error;
+  else tell(thrown(error));
 }
 
 /** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */
@@ -289,11 +306,13 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
       });
     }
   } catch (error) {
-    note(walk, {
-      code: 'Attachments',
-      position,
-      message: `The event at position ${position} can't be read: ${thrown(error)}`,
-    });
+    judge(walk, error, (what) =>
+      note(walk, {
+        code: 'Attachments',
+        position,
+        message: `The event at position ${position} can't be read: ${what}`,
+      }),
+    );
   }
 }
 
@@ -332,13 +351,15 @@ interface Folding {
   /** Undefined for a collection that this application has no reducers for: its versions are checked all the same. */
   folded: Folded | undefined;
   version: number;
+  /** Whether it stood in memory at one of its versions. */
+  compared: boolean;
 }
 
 async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<void> {
   const { core, end } = walk;
   let open: Folding[] = page.map(({ collection, id }) => {
     const definition = core.collections.get(collection);
-    return { ref: { collection, id }, folded: definition && born(walk, definition, id), version: 0 };
+    return { ref: { collection, id }, folded: definition && born(walk, definition, id), version: 0, compared: false };
   });
   while (open.length > 0) {
     const loaded = await core.session.load(
@@ -369,7 +390,11 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
           `${attachmentText(folding.ref)} is at version ${head}, but only ${folding.version} events are attached to it.`,
         );
       else if (folding.version < head) incomplete.push(folding);
-      else if (folding.folded) walk.documents += 1;
+      // Without a head it was made after the end that is verified.
+      else if (folding.folded && head > 0) {
+        walk.documents += 1;
+        if (folding.compared) walk.compared += 1;
+      }
     }
     open = incomplete;
   }
@@ -379,7 +404,7 @@ function born(walk: Walk, collection: CollectionDefinition, id: string): Folded 
   try {
     return unborn(collection, id);
   } catch (error) {
-    note(walk, { code: 'Document', collection: collection.name, id, message: thrown(error) });
+    judge(walk, error, (message) => note(walk, { code: 'Document', collection: collection.name, id, message }));
     return undefined;
   }
 }
@@ -398,14 +423,16 @@ function foldOne(
   if (!definition || !folding.folded) return;
   const { folded, error } = foldEvents(read, definition, id, folding.folded, [event]);
   if (error !== undefined) {
-    wrong(`${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${thrown(error)}`);
+    judge(walk, error, (what) =>
+      wrong(`${attachmentText(folding.ref)} can't be folded beyond version ${folded.version}: ${what}`),
+    );
     folding.folded = undefined;
     return;
   }
   folding.folded = folded;
   const cached = core.cache.get(collection, id);
   if (cached?.version !== folded.version) return;
-  walk.compared += 1;
+  folding.compared = true;
   if (cached.changed !== folded.changed || !sameState(cached.state, folded.state)) {
     wrong(
       `${attachmentText(folding.ref)} at version ${folded.version} is not what its events fold to: the reducers are not pure, or the log was changed.`,

@@ -3,7 +3,8 @@
  * and nothing else runs meanwhile: for tools, not for servers at work.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { all } from './connection.ts';
+import { all, one } from './connection.ts';
+import { stopsAtDamage } from './errors.ts';
 import { schemaFindings } from './schema.ts';
 
 /** Most findings of each kind. */
@@ -36,18 +37,6 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sql: `SELECT position FROM events WHERE NOT json_valid(attachments)
             OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
     sentence: (position) => `The event at position ${position} has no list of its documents.`,
-  },
-  {
-    sql: `WITH inline AS (
-            SELECT e.position, e.type, d.value AS document,
-              json_extract(e.attachments, '$[' || (d.key + 1) || ']') AS version
-            FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d
-            WHERE d.key % 2 = 0)
-          SELECT i.position, i.document, i.version FROM inline i
-          LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
-          WHERE a.position IS NOT i.position OR a.type IS NOT i.type`,
-    sentence: (position, document, version) =>
-      `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
   },
   {
     sql: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
@@ -140,6 +129,44 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
   },
 ];
 
+/** Bytes of lists that are looked at together: what is sorted of them fits into memory. */
+const LISTS_BYTES = 2 ** 20;
+const LISTS_ROWS = 10_000;
+
+/** Where to stop when looking on from a position: always behind the next event. */
+const LISTS_END = `SELECT max(position) FROM (
+    SELECT position, sum(length(attachments)) OVER (ORDER BY position) - length(attachments) AS before
+    FROM (SELECT position, attachments FROM events WHERE position > ? ORDER BY position LIMIT ${LISTS_ROWS}))
+  WHERE before <= ${LISTS_BYTES}`;
+
+/** Each list is taken apart once: looking up one item after the other in it would be the square of its length. */
+const LISTS = `WITH item AS (
+    SELECT e.position, e.type, d.key, d.value AS document,
+      lead(d.value) OVER (PARTITION BY e.position ORDER BY d.key) AS version
+    FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d
+    WHERE e.position > ? AND e.position <= ?)
+  SELECT i.position, i.document, i.version FROM item i
+  LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
+  WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type) LIMIT ${FINDINGS_MAX}`;
+
+/** The lists inline with events against the index: a page of the log at a time. */
+function listFindings(database: DatabaseSync): readonly string[] {
+  const [lists, end] = [database.prepare(LISTS), database.prepare(LISTS_END)];
+  const findings: string[] = [];
+  let after = Number.MIN_SAFE_INTEGER;
+  for (;;) {
+    const upTo = one<[number | null]>(end, after)?.[0] ?? undefined;
+    if (upTo === undefined) return findings.slice(0, FINDINGS_MAX);
+    for (const [position, document, version] of all<[unknown, unknown, unknown]>(lists, after, upTo)) {
+      findings.push(
+        `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
+      );
+    }
+    if (findings.length >= FINDINGS_MAX) return findings.slice(0, FINDINGS_MAX);
+    after = upTo;
+  }
+}
+
 /** One sentence a finding. Within a read transaction. */
 export function check(database: DatabaseSync): readonly string[] {
   const findings: string[] = [];
@@ -153,8 +180,10 @@ export function check(database: DatabaseSync): readonly string[] {
       const rows = all<readonly unknown[]>(database.prepare(`${sql} LIMIT ${FINDINGS_MAX}`));
       findings.push(...rows.map((row) => sentence(...row)));
     }
+    findings.push(...listFindings(database));
   } catch (error) {
-    // Damage that stops a query is a finding too.
+    // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
+    if (!stopsAtDamage(error)) throw error;
     findings.push(`SQLite could not go on: ${error instanceof Error ? error.message : String(error)}.`);
   }
   return findings;

@@ -6,6 +6,7 @@
  */
 import { Closed, LogCorrupt, NotWritable, StoreUnavailable, TidemarkError } from '../../errors.ts';
 
+const ERROR = 1;
 const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
@@ -56,6 +57,12 @@ export function isDamage(error: unknown): boolean {
   return code === CORRUPT || code === NOTADB;
 }
 
+/** Whether a look at the file could not go on because of what the file holds. Nothing else that stops it says so. */
+export function stopsAtDamage(error: unknown): boolean {
+  const lacksPart = primaryCode(error) === ERROR && /^no such (table|column)\b/.test(text(error));
+  return isDamage(error) || isOutOfRange(error) || lacksPart;
+}
+
 /** Whether the file doesn't begin as a database of SQLite does. */
 export function isNoDatabase(error: unknown): boolean {
   return primaryCode(error) === NOTADB;
@@ -71,7 +78,7 @@ export function translated(error: unknown, file: string): TidemarkError {
   const details = { file, sqlite: resultCode(error), cause: text(error) };
   if (isFull(error)) {
     return new StoreUnavailable(
-      `Nothing can be added to ${file}: the disk is full. Free some space and try again.`,
+      `Nothing can be added to ${file}, or to SQLite's temporary files: the disk is full. Free some space and try again.`,
       details,
       error,
     );
@@ -120,7 +127,7 @@ export function translated(error: unknown, file: string): TidemarkError {
 export function translatedAtOpen(error: unknown, file: string): TidemarkError {
   const code = primaryCode(error);
   if (code === READONLY || code === PERM || code === AUTH || code === CANTOPEN) return notWritable(file, error);
-  if (code === 1) {
+  if (code === ERROR) {
     return new LogCorrupt(
       `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
       { file, cause: text(error) },

@@ -132,7 +132,7 @@ export const bytesCases = [
   }),
 
   onLog(5, 'a refusal holds at most so many bytes of text over all stale documents, and names each', async (log) => {
-    const texts = ['s1', 's2', 's3'].map((id) => ({ ...event('BOUGHT', service(id)), json: LONG }));
+    const texts = ['s1', 's2', 's3'].map((id) => Object.assign(event('BOUGHT', service(id)), { json: LONG }));
     await log.append([commit('c1', [...texts, ...texts]), commit('c2', event('BOUGHT', service('s4')))]);
     const reads = range(1, 4).map((n) => at(service(`s${n}`), 0));
     const { stale } = await log.refuse(commit('c3', event('NOTED')), { reads });
