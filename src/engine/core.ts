@@ -35,6 +35,8 @@ export interface Core {
 export interface Membership {
   readonly generation: number;
   readonly attacher: Attacher;
+  /** The event types that collections handle, those of other releases included. */
+  readonly handled: ReadonlySet<string>;
 }
 
 /** What has happened since the application was opened. */
@@ -69,5 +71,6 @@ export function membershipOf(
     key,
     functions: collections.get(name)?.key.functions,
   }));
-  return { generation: registry.generation, attacher: attacher(attachable, attachmentsMax) };
+  const handled = new Set(registry.collections.flatMap(({ handled }) => handled));
+  return { generation: registry.generation, attacher: attacher(attachable, attachmentsMax), handled };
 }

@@ -68,8 +68,8 @@ export async function draftBatch(
   entries: readonly Entry[],
   { fresh }: DraftOptions,
 ): Promise<Draft> {
-  const { generation, attacher } = core.membership;
-  const rules: Rules = { events: core.events, attacher, limits: core.limits };
+  const { generation, attacher, handled } = core.membership;
+  const rules: Rules = { events: core.events, attacher, handled, limits: core.limits };
   const working = new WorkingSet(core, io, fresh);
   let { time, started } = startAll(core, entries, rules);
   await fetchAhead(core, working, started, rules);

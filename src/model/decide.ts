@@ -30,6 +30,8 @@ export interface Asked {
 export interface Rules {
   readonly events: ReadonlyMap<string, EventDefinition>;
   readonly attacher: Attacher;
+  /** The event types that collections of any release handle. */
+  readonly handled: ReadonlySet<string>;
   readonly limits: Limits;
 }
 
@@ -171,6 +173,11 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
       throw new InvalidDefinition(`Command ${command.name}: about returned a promise. It must be synchronous.`);
     const raw = { ...(ids as object), type: command.failureType, reason, details };
     const declared = rules.events.has(command.failureType);
+    // A newer release may have made an event of that name: to its reducers a refusal would be a fact.
+    if (!declared && rules.handled.has(command.failureType))
+      throw new InvalidDefinition(
+        `Command ${command.name}: another release has an event ${command.failureType} that isn't the failure of this command. Name failures otherwise by failureType, and deploy that here too.`,
+      );
     const event = declared ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
     if (event.event['reason'] !== reason)
       throw new InvalidDefinition(

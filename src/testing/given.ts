@@ -186,6 +186,7 @@ class World {
         [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
         DEFAULT_LIMITS.eventAttachmentsMax,
       ),
+      handled: new Set(),
       limits: DEFAULT_LIMITS,
     };
   }

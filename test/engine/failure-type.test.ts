@@ -65,4 +65,33 @@ onEveryStore('a failure stored as a declared event', (makeStore) => {
     expect((await app.get(bills, 'b')).exists).toBe(false);
     expect(logger.lines).toMatchObject([{ level: 'error', details: { err: { code: 'InvalidDefinition' } } }]);
   });
+
+  test('is no fact to a newer release that has an event of that name, while the older one runs on', async () => {
+    const store = makeStore();
+    const release = <Events extends object>(events: Events) => {
+      const billing = domain({ events: { OPENED: type<{ bill_id: string }>(), ...events } as never });
+      const handles = Object.keys({ OPENED: 0, ...events });
+      const bills = billing.collection('bills', {
+        key: 'bill_id' as never,
+        initial: {},
+        reduce: Object.fromEntries(handles.map((name) => [name, (bill: object) => bill])) as never,
+      });
+      return { billing, bills };
+    };
+    const older = release({});
+    const pay = older.billing.command('PAYMENT', failing as never);
+    const logger = keepingLogger();
+    await using old = await open({ store, collections: [older.bills], commands: [pay as never], logger });
+    const { bills } = release({ PAYMENT_FAILED: type<{ bill_id: string }>() });
+    await using newer = await open({ store, collections: [bills], commands: [] });
+    expect(await old.execute(pay as never, { bill_id: 'b' } as never)).toMatchObject({
+      status: 'failed',
+      reason: 'NO_SUCH_BILL',
+      events: [{ event: { type: '$FAILED', command: 'PAYMENT', reason: 'NO_SUCH_BILL' }, attachments: [] }],
+    });
+    expect((await newer.get(bills, 'b')).exists).toBe(false);
+    expect(logger.lines.filter(({ level }) => level === 'error')).toMatchObject([
+      { details: { err: { code: 'InvalidDefinition' } } },
+    ]);
+  });
 });
