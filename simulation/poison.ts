@@ -4,6 +4,7 @@
  */
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
 import perfHooks from 'node:perf_hooks';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
@@ -30,6 +31,7 @@ const SOURCES: readonly (readonly [holder: object, name: string])[] = [
   [globalThis.crypto, 'randomUUID'],
   [globalThis.crypto, 'getRandomValues'],
   [process, 'hrtime'],
+  [os, 'uptime'],
 ];
 
 function install(holder: Holder, name: string): void {

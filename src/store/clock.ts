@@ -92,8 +92,7 @@ export function machineClock(
     forget: () => (checked = undefined),
     read(recordedAt) {
       const now = timeOf(machine.now());
-      const sinceChecked = checked && machine.monotonicMs() - checked.monotonicMs;
-      if (checked && now <= checked.clockMs + sinceChecked! + aheadMs) return now;
+      if (checked && now <= checked.clockMs + machine.monotonicMs() - checked.monotonicMs + aheadMs) return now;
 
       const since = machine.sinceBoot();
       const place = since.boot === undefined || !shared ? ownPlace : shared;

@@ -1,4 +1,5 @@
 /** The engine in a simulated world: thousands of seeds, the proof that a seed is a run, and defects that must be found. */
+import { uptime } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { setting } from '../support/setting.ts';
 import { DEFECTS } from '../../simulation/defects.ts';
@@ -76,6 +77,7 @@ describe('the simulation', () => {
     'Date.now': () => Date.now(),
     setImmediate: () => setImmediate(() => undefined),
     'performance.now': () => performance.now(),
+    'os.uptime': () => uptime(),
     'crypto.randomUUID': () => crypto.randomUUID(),
     'what the engine imports by name from node:crypto': () => machineRuntime().randomBytes(),
     'what a store imports by name from node:timers/promises': () => new Turns().take(),

@@ -17,7 +17,17 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoreUnavailable } from '../../errors.ts';
-import { above, at, commit, event, GENESIS, handling, range, service, user } from '../../testing/conformance/batches.ts';
+import {
+  above,
+  at,
+  commit,
+  event,
+  GENESIS,
+  handling,
+  range,
+  service,
+  user,
+} from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
