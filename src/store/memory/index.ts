@@ -5,14 +5,11 @@
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
 import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../limits.ts';
-import { givenClock, machineClock, type Clock } from '../clock.ts';
+import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { Opening, Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
 import { MemorySession } from './session.ts';
-
-/** For whoever has set the clock on purpose. */
-const ADVICE = 'If it is to jump, as in a test, give it to open: clock: () => Date.now().';
 
 /** What can be set on a memory store. */
 export interface MemoryOptions {
@@ -44,16 +41,12 @@ export interface MemoryOptions {
 export function memory(options?: MemoryOptions): Store {
   const { clock, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, MEMORY);
   const log = emptyLog();
-  // One for all sessions that go by it: what one of them has seen of the machine's clock, the others know.
-  let machines: Clock | undefined;
   return Object.freeze({
     name: 'memory',
     clock,
-    open: async (opening: Opening = {}) => {
-      const given = clock ?? opening.clock;
-      if (given) return new MemorySession(log, givenClock(given, clockAheadMs));
-      return new MemorySession(log, (machines ??= machineClock({ aheadMs: clockAheadMs, advice: ADVICE })));
-    },
+    // The machine's own is believed, also where a test sets it: the log ends with the only process that goes by it.
+    open: async (opening: Opening = {}) =>
+      new MemorySession(log, givenClock(clock ?? opening.clock ?? (() => Date.now()), clockAheadMs)),
   });
 }
 
