@@ -16,7 +16,7 @@
  *
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
-import { lockSql } from './lock.ts';
+import { lockSql, refusedByNewerSql } from './lock.ts';
 import { SEEKING } from './plan.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
 
@@ -67,6 +67,7 @@ BEGIN
   END IF;
   PERFORM set_config('lock_timeout', lock_timeout, true);
   PERFORM ${lockSql(schema)};
+  ${refusedByNewerSql(schema, 1)}
 
   SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;

@@ -5,10 +5,12 @@
  *
  * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
  */
-import { Closed, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
+import { Closed, FormatTooNew, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
 
 /** What our own functions raise when the isolation level would let them read what was before the lock. */
 export const WRONG_ISOLATION = 'TM001';
+/** What they raise when a later release has made a format that breaks with theirs. */
+export const NEWER_FORMAT = 'TM003';
 
 const LOCK_TIMEOUT = '55P03';
 /** The role lacks a privilege. */
@@ -113,6 +115,13 @@ export function translated(failed: unknown, place: string): unknown {
       `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,
       details(failed, place),
       error,
+    );
+  }
+  if (state === NEWER_FORMAT) {
+    return new FormatTooNew(
+      `A later release has brought the log in ${place} to a newer format while this one had it open. Nothing was stored: ` +
+        'upgrade the package, then open the log again.',
+      { place },
     );
   }
   if (state === LOCK_TIMEOUT) {

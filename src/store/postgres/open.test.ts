@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
 import { testDatabase } from '../../../test/support/postgres.ts';
+import { until } from '../../../test/support/until.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import type { Session } from '../store.ts';
@@ -77,6 +78,13 @@ describe('a new log', () => {
   });
 });
 
+/** Whether somebody waits for the write lock of a log. */
+async function isWaiting(): Promise<boolean> {
+  const waiting = await database.run(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  return waiting.length > 0;
+}
+
 describe('a log of another format', () => {
   it('is refused if that is a breaking one, and used if not', async () => {
     const schema = fresh();
@@ -88,6 +96,37 @@ describe('a log of another format', () => {
     await database.run(`INSERT INTO ${schema}.migrations VALUES (${FORMAT + 2}, true, now())`);
     await expect(opened(at(schema))).rejects.toThrow(code('FormatTooNew'));
     await log.close();
+  });
+
+  it('is written to no more by a session that was open before a breaking one', async () => {
+    const schema = fresh();
+    const log = await TestLog.on(at(schema));
+    const later = (breaking: boolean, format: number) =>
+      database.run(`INSERT INTO ${schema}.migrations VALUES (${format}, ${breaking}, now())`);
+    await later(false, FORMAT + 1);
+    await log.append(commit('c1', event('NOTED')));
+    await later(true, FORMAT + 2);
+    const told = expect.objectContaining({ code: 'FormatTooNew', retryable: false });
+    await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(told);
+    await expect(log.session.register([])).rejects.toThrow(told);
+    const locked = log.session.exclusive((by) => log.append(commit('c2', event('NOTED')), { by }));
+    await expect(locked).rejects.toThrow(told);
+    expect(await database.run(`SELECT command_id FROM ${schema}.commits`)).toEqual([{ command_id: 'c1' }]);
+    await log.close();
+  });
+
+  it('is written to no more by an append that waited for the lock while it was made', async () => {
+    const schema = fresh();
+    const [log, other] = await Promise.all([TestLog.on(at(schema)), TestLog.on(at(schema))]);
+    let late: Promise<unknown> | undefined;
+    await other.session.exclusive(async () => {
+      late = log.append(commit('c1', event('NOTED')));
+      late.catch(() => undefined);
+      await until(isWaiting);
+      await database.run(`INSERT INTO ${schema}.migrations VALUES (${FORMAT + 1}, true, now())`);
+    });
+    await expect(late).rejects.toThrow(code('FormatTooNew'));
+    await Promise.all([log.close(), other.close()]);
   });
 
   it('that has lost a part says so', async () => {

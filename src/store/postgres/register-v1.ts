@@ -18,7 +18,7 @@ BEGIN
     RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
   END IF;
   -- A server attaches by what it has registered: a crash mustn't take that back.
-${durablyLockedSql(schema)}
+${durablyLockedSql(schema, 1)}
   SELECT given.name INTO collection
     FROM unnest(names, definitions, keys) WITH ORDINALITY AS given (name, definition, key, ordinal)
     JOIN ${schema}.registry r ON r.name = given.name

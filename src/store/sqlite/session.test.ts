@@ -22,6 +22,7 @@ import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { sqlite } from './index.ts';
 import { openSession } from './open-session.ts';
+import { FORMAT } from './schema.ts';
 
 let directory: string;
 let file: string;
@@ -399,6 +400,46 @@ it('leaves nothing of a batch refused under the lock, so that the rest of it can
   });
   expect(await log.session.check()).toEqual([]);
   await log.close();
+});
+
+function raiseFormat(): void {
+  const newer = new DatabaseSync(file);
+  newer.exec(`PRAGMA user_version = ${FORMAT + 1}`);
+  newer.close();
+}
+
+describe('an open session, after a newer release has raised the format', () => {
+  const told = { code: 'FormatTooNew', retryable: false, details: { format: FORMAT + 1, supported: FORMAT } };
+
+  it('writes no more, whatever by, and reads no more', async () => {
+    const log = await TestLog.on(sqlite(file));
+    await log.append(commit('c1', event('A', user('u1'))));
+    const waiting = log.session.moved(log.end, new AbortController().signal).catch((error: unknown) => error);
+    raiseFormat();
+    let ran = false;
+    await expect(log.append(commit('c2', event('A', user('u1'))))).rejects.toMatchObject(told);
+    await expect(log.session.register([])).rejects.toMatchObject(told);
+    await expect(log.session.exclusive(async () => (ran = true))).rejects.toMatchObject(told);
+    await expect(log.head(user('u1'))).rejects.toMatchObject(told);
+    expect(await waiting).toMatchObject(told);
+    expect(ran).toBe(false);
+    await log.close();
+    const side = new DatabaseSync(file);
+    expect(side.prepare('SELECT count(*) AS commits FROM commits').get()).toEqual({ commits: 1 });
+    side.close();
+  });
+
+  it('writes no more, if the format was raised while it waited for the lock', async () => {
+    const log = await TestLog.on(sqlite(file));
+    const newer = new DatabaseSync(file);
+    newer.exec('BEGIN IMMEDIATE');
+    const append = log.append(commit('c1', event('A', user('u1'))));
+    await setTimeout(30);
+    newer.exec(`PRAGMA user_version = ${FORMAT + 1}; COMMIT`);
+    newer.close();
+    await expect(append).rejects.toMatchObject(told);
+    await log.close();
+  });
 });
 
 it.each(['EXCLUSIVE', 'IMMEDIATE'])('opens when another process is done with making the log (%s)', async (lock) => {

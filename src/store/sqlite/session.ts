@@ -31,16 +31,19 @@ import type { Clock } from '../batch.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
-import { closed, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { closed, corrupt, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { one } from './connection.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
 import { Queue, whenFree } from './lock.ts';
+import { refuseNewer } from './place.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
+import { FORMAT } from './schema.ts';
 import { tellWaiters, waitersOn } from './waiting.ts';
 
 /** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
@@ -69,6 +72,7 @@ function tables(database: DatabaseSync, bounds: CacheBounds) {
     loader: loader(database, names, commits),
     begin: database.prepare('BEGIN'),
     beginImmediate: database.prepare('BEGIN IMMEDIATE'),
+    format: database.prepare('PRAGMA user_version'),
     commit: database.prepare('COMMIT'),
     rollback: database.prepare('ROLLBACK'),
   };
@@ -225,6 +229,7 @@ export class SqliteSession implements Session {
       const { begin, commit, database, interned } = this.#reading;
       begin.run();
       try {
+        this.#sameFormat(this.#reading);
         const result = run();
         commit.run();
         return result;
@@ -263,6 +268,7 @@ export class SqliteSession implements Session {
       let result: T;
       try {
         inPlace();
+        this.#sameFormat(this.#writing);
         result = await work();
       } catch (error) {
         rollback(this.#writing);
@@ -275,6 +281,14 @@ export class SqliteSession implements Session {
       else rollback(this.#writing);
       return result;
     });
+  }
+
+  /** Asked in each transaction: a newer release may have brought the file to a format that this one doesn't know. */
+  #sameFormat({ format }: Pick<Tables, 'format'>): void {
+    const [found] = one<[number]>(format)!;
+    if (found === FORMAT) return;
+    refuseNewer(this.#options.file, found);
+    throw corrupt(`it is of format ${found}, and was of format ${FORMAT}`);
   }
 
   /** What SQLite fails to read may have been taken away under it: that is then what the caller is told. */
