@@ -1,13 +1,5 @@
 /** Drafting a batch: decides commands one after the other, each on the state its predecessors left. */
-import {
-  Closed,
-  Conflict,
-  HistoryDiverged,
-  InvalidInput,
-  ReducerFailed,
-  StoreUnavailable,
-  UpcastFailed,
-} from '../errors.ts';
+import { Conflict, hasCode, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from '../model/command.ts';
 import {
   contended,
@@ -249,7 +241,7 @@ function proceed(
     if (document.error !== undefined) {
       // The user's code that fails is recorded; a log that this code is too old for, or a damaged one, is not.
       const { error } = document;
-      if (!(error instanceof ReducerFailed || error instanceof UpcastFailed)) throw error;
+      if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
       return deciding.throw(error);
     }
     rests.push(document);
@@ -260,7 +252,7 @@ function proceed(
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
 function concernsAll(error: unknown): boolean {
-  return error instanceof StoreUnavailable || error instanceof HistoryDiverged || error instanceof Closed;
+  return hasCode(error, 'StoreUnavailable', 'HistoryDiverged', 'Closed');
 }
 
 function commitOf({ entry, decision, time }: Drafted): Commit {

@@ -48,7 +48,8 @@ export class Folding {
     if (index === undefined) return;
     this.ids.push(id);
     this.states.push(unborn(this.#definitions[index]!, id).state);
-    if (this.ids.length * WIDTH > this.#numbers.length) this.#numbers = grown(this.#numbers, this.#numbers.length * 2);
+    if (this.ids.length * WIDTH > this.#numbers.length)
+      this.#numbers = grown(this.#numbers, new Float64Array(this.#numbers.length * 2));
     this.#numbers[slot * WIDTH + DEFINITION] = index;
   }
 
@@ -89,7 +90,7 @@ export class Folding {
 
   #put(document: number, slot: number): void {
     if (document >= this.#slots.length && document < this.ids.length * 4 + ROOM) {
-      this.#slots = grown(this.#slots, document * 2);
+      this.#slots = grown(this.#slots, new Int32Array(document * 2));
       for (const [number, far] of this.#far) {
         if (number < this.#slots.length) this.#slots[number] = far;
       }
@@ -99,8 +100,7 @@ export class Folding {
   }
 }
 
-function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, length: number): Numbers {
-  const larger = numbers instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
+function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, larger: Numbers): Numbers {
   larger.set(numbers);
-  return larger as Numbers;
+  return larger;
 }

@@ -2,6 +2,7 @@
 import { InvalidInput } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
 import { reading } from '../model/foreign.ts';
+import { isAbortSignal } from '../realm.ts';
 import type { Core } from './core.ts';
 import { followed } from './follow.ts';
 import { assertId, knownCollection } from './get.ts';
@@ -114,8 +115,7 @@ function checkedFollow({ follow = false, signal }: FollowOptions): FollowOptions
   if (typeof follow !== 'boolean') {
     throw new InvalidInput('The option follow must be true or false.', { path: 'follow' });
   }
-  // Asking it whether it has aborted tells a real one from what only looks like it.
-  if (signal !== undefined && !(signal instanceof AbortSignal && typeof signal.aborted === 'boolean')) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw new InvalidInput('The option signal must be an AbortSignal.', { path: 'signal' });
   }
   return { follow, signal };

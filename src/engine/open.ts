@@ -3,7 +3,6 @@ import { InvalidDefinition } from '../errors.ts';
 import { limitsWith, type Limits } from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand } from '../model/command.ts';
-import { domainDefinition } from '../model/domain.ts';
 import { reading } from '../model/foreign.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
@@ -103,7 +102,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       runtime: runtime ?? machineRuntime(clock),
       logger: guarded(logger),
       limits,
-      events: domainDefinition([...domains][0]!).events,
+      events: [...domains][0]!.events,
       collections: definitions,
       commands: new Set(commandDefinitions),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),

@@ -34,7 +34,7 @@ export function eventFromStore(definitions: EventDefinitions, stored: EventFacts
   try {
     return readEvent(definitions.get(stored.type), stored);
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
+    if (!Error.isError(cause) || cause.name !== 'SyntaxError') throw cause;
     throw new LogCorrupt(
       `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
       { position: stored.position },

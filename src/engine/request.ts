@@ -1,11 +1,13 @@
 /** A command on its way: what the caller of `execute` passed, checked and completed. */
+import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
-import { commandDefinition, type CommandDefinition } from '../model/command.ts';
+import { findCommand, type CommandDefinition } from '../model/command.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault, timedId } from '../model/id.ts';
 import { plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
+import { isAbortSignal } from '../realm.ts';
 import type { CommandFacts } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document } from './document.ts';
@@ -56,7 +58,7 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
     if (fault) throw new InvalidInput(`Command ${definition.name}: the option ${name} ${fault}.`, { path: name });
   }
   const { actor, correlation, causation, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw new InvalidInput(`Command ${definition.name}: the option signal must be an AbortSignal.`, { path: 'signal' });
   }
   const id = options.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
@@ -75,10 +77,8 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
 }
 
 function knownCommand(core: Core, command: unknown): CommandDefinition {
-  let definition: CommandDefinition;
-  try {
-    definition = commandDefinition(command);
-  } catch {
+  const definition = findCommand(command);
+  if (!definition) {
     throw new UnknownCommand('execute needs a command that domain(…).command(…) returned.', { given: typeof command });
   }
   if (core.commands.has(definition)) return definition;

@@ -2,7 +2,7 @@
  * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
-import { HistoryDiverged, InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
+import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError } from '../errors.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import { reading, thrown } from '../model/foreign.ts';
@@ -130,7 +130,7 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
   try {
     await part();
   } catch (error) {
-    if (!isDamage(error) || error instanceof HistoryDiverged) throw error;
+    if (hasCode(error, 'HistoryDiverged') || !isDamage(error)) throw error;
     const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
     note(walk, {
       code,
@@ -213,7 +213,7 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
 
 /** What can't be read however often it is asked for. */
 function isDamage(error: unknown): error is TidemarkError {
-  return error instanceof TidemarkError && !error.retryable && error.code !== 'Closed';
+  return isTidemarkError(error) && !error.retryable && error.code !== 'Closed';
 }
 
 /** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */

@@ -1,6 +1,9 @@
 /** Commands: what may be asked for, on which documents the answer rests, and the pure function that gives it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
+import type { DomainDefinition } from './domain.ts';
 import type { EventFrom } from './event.ts';
 import type { Failure } from './failure.ts';
 import { nameFault } from './id.ts';
@@ -90,20 +93,25 @@ export interface CommandDefinition {
   readonly decide: (documents: unknown, input: unknown, context: Context<unknown>) => unknown;
   readonly failureType: string;
   readonly about: ((input: unknown) => unknown) | undefined;
-  readonly domain: object;
+  readonly domain: DomainDefinition;
 }
 
-const definitions = new WeakMap<object, CommandDefinition>();
+const MARK = markOf('command');
+
+/** The definition behind a command; undefined if `domain(…).command` didn't make it. @throws see {@link brandOf} */
+export function findCommand(command: unknown): CommandDefinition | undefined {
+  return brandOf(command, MARK) as CommandDefinition | undefined;
+}
 
 /** The definition behind a command. @throws InvalidDefinition if `domain(…).command` didn't make it */
 export function commandDefinition(command: unknown): CommandDefinition {
-  const found = typeof command === 'object' && command !== null ? definitions.get(command) : undefined;
+  const found = findCommand(command);
   if (found) return found;
   throw new InvalidDefinition('Not a command: pass what domain(…).command(…) returned.');
 }
 
 /** Checks a command's options and makes it. */
-export function defineCommand(name: string, options: unknown, domain: object): AnyCommand {
+export function defineCommand(name: string, options: unknown, domain: DomainDefinition): AnyCommand {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Command ${JSON.stringify(name)}: ${problem}.`, { command: String(name) });
   };
@@ -119,8 +127,7 @@ export function defineCommand(name: string, options: unknown, domain: object): A
   const failureType = given.failureType ?? `${name}_FAILED`;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
-  const made: AnyCommand = Object.freeze({ name });
-  definitions.set(made, {
+  const found: CommandDefinition = {
     name,
     input: given.input!,
     prepare: given.prepare,
@@ -129,8 +136,8 @@ export function defineCommand(name: string, options: unknown, domain: object): A
     failureType,
     about: given.about,
     domain,
-  });
-  return made;
+  };
+  return Object.freeze(brand({ name }, MARK, found));
 }
 
 export type { Read, Reads };

@@ -1,4 +1,6 @@
 /** A command's "no": an outcome like any other, stored as an event. */
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
 import type { AsJson } from './event.ts';
 
 /** What `failure` returns, to be returned from `decide`. */
@@ -7,7 +9,7 @@ export interface Failure<Reason extends string = string, Details extends object 
   readonly details: Details;
 }
 
-const failures = new WeakSet<object>();
+const MARK = markOf('failure');
 
 /**
  * Refuses the command for a reason that the caller can act on. It is recorded: the failure becomes an event,
@@ -27,12 +29,10 @@ export function failure<const Reason extends string, const Details extends objec
   reason: Reason,
   details?: Details & (Details extends AsJson<Details> ? unknown : AsJson<Details>),
 ): Failure<Reason, Details> {
-  const made = Object.freeze({ failure: reason, details: details ?? ({} as Details) });
-  failures.add(made);
-  return made;
+  return Object.freeze(brand({ failure: reason, details: details ?? ({} as Details) }, MARK, true));
 }
 
-/** Whether `failure` made the value: an object that merely looks like one is no failure. */
+/** Whether `failure` made the value: an object that merely looks like one is no failure. @throws see {@link brandOf} */
 export function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && failures.has(value);
+  return brandOf(value, MARK) === true;
 }

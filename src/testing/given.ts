@@ -8,6 +8,7 @@ import { InvalidDefinition } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { attacher } from '../model/attach.ts';
+import { brand, brandOf } from '../model/brand.ts';
 import {
   collectionDefinition,
   type AnyCollection,
@@ -16,7 +17,6 @@ import {
 } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
 import { decide, errored, type Asked, type Decision, type Rules } from '../model/decide.ts';
-import { domainDefinition } from '../model/domain.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
 import { reading, thrown } from '../model/foreign.ts';
@@ -24,6 +24,7 @@ import { plainInput, validInput } from '../model/input.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { readOf, type Read } from '../model/reads.ts';
+import { markOf } from '../realm.ts';
 
 /** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
 export type Parts =
@@ -36,7 +37,7 @@ export interface TimedEvent {
   readonly event: { readonly type: string };
 }
 
-const timed = new WeakSet<object>();
+const TIMED = markOf('timed');
 
 /**
  * An event that was decided at a time, for reducers and decisions that look at it.
@@ -59,9 +60,7 @@ const timed = new WeakSet<object>();
  * ```
  */
 export function at(time: number, event: { readonly type: string; readonly [field: string]: unknown }): TimedEvent {
-  const made = { time, event };
-  timed.add(made);
-  return made;
+  return brand({ time, event }, TIMED, true);
 }
 
 export interface WhenOptions {
@@ -136,7 +135,7 @@ export function given(parts: Parts, events: readonly (ExpectedEvent | TimedEvent
 function started(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[]): Given {
   const world = new World(parts);
   for (const one of events) {
-    if (timed.has(one)) world.record(one as TimedEvent);
+    if (brandOf(one, TIMED) === true) world.record(one as TimedEvent);
     else world.record({ time: world.time, event: one as ExpectedEvent });
   }
   return new Scenario(world);
@@ -170,7 +169,7 @@ class World {
     if (!first) throw new InvalidDefinition('given: pass the collections that are read or looked at.');
     this.#failureTypes = new Set(commands.map(({ failureType }) => failureType));
     this.rules = {
-      events: domainDefinition(first.domain).events,
+      events: first.domain.events,
       attacher: attacher(
         [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
         DEFAULT_LIMITS.eventAttachmentsMax,

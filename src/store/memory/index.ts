@@ -4,7 +4,7 @@
  *
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
@@ -41,7 +41,7 @@ export function memory(options: MemoryOptions = {}): Store {
   try {
     return emptyStore(options);
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     throw new InvalidDefinition('memory() is given options that can’t be used.', {}, cause);
   }
 }

@@ -5,7 +5,15 @@
  *
  * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
  */
-import { Closed, FormatTooNew, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
+import {
+  Closed,
+  FormatTooNew,
+  hasCode,
+  InvalidInput,
+  LogCorrupt,
+  NotWritable,
+  StoreUnavailable,
+} from '../../errors.ts';
 
 /** What our own functions raise when the isolation level would let them read what was before the lock. */
 export const WRONG_ISOLATION = 'TM001';
@@ -65,8 +73,11 @@ function codeOf(error: unknown): string | undefined {
 }
 
 function text(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(text).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  if (!Error.isError(error)) return String(error);
+  // Several addresses of a host were tried: the message is empty then.
+  if (error.message === '' && 'errors' in error && Array.isArray(error.errors))
+    return error.errors.map(text).join('; ');
+  return error.message;
 }
 
 /** Whether the server is gone, or ends the connection: whatever was read can be read again on another one. */
@@ -205,7 +216,7 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
 
 /** Whether an error, as it was {@link translated}, says that the role lacks a privilege. */
 export function isForbidden(error: unknown): error is StoreUnavailable {
-  return error instanceof StoreUnavailable && error.details['sqlState'] === FORBIDDEN;
+  return hasCode(error, 'StoreUnavailable') && error.details['sqlState'] === FORBIDDEN;
 }
 
 export function notWritable(place: string, cause: unknown): NotWritable {

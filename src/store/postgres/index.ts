@@ -1,5 +1,5 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import type { PostgresPool } from './pool.ts';
 import type { HostPool } from './hosts.ts';
@@ -29,7 +29,7 @@ export function postgres(urlOrPool: string | PostgresPool, options: PostgresOpti
   try {
     return storeAt(urlOrPool, options);
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     throw new InvalidDefinition('postgres() is given options that can’t be used.', {}, cause);
   }
 }

@@ -132,7 +132,7 @@ export function check(database: DatabaseSync): readonly string[] {
     }
   } catch (error) {
     // Damage that stops a query is a finding too.
-    findings.push(`SQLite could not go on: ${error instanceof Error ? error.message : String(error)}.`);
+    findings.push(`SQLite could not go on: ${Error.isError(error) ? error.message : String(error)}.`);
   }
   return findings;
 }

@@ -4,7 +4,14 @@
  *
  * SQLite's result codes are at https://www.sqlite.org/rescode.html; the low byte is the primary code.
  */
-import { Closed, LogCorrupt, NotWritable, StoreUnavailable, TidemarkError } from '../../errors.ts';
+import {
+  Closed,
+  isTidemarkError,
+  LogCorrupt,
+  NotWritable,
+  StoreUnavailable,
+  type TidemarkError,
+} from '../../errors.ts';
 
 const PERM = 3;
 const BUSY = 5;
@@ -25,7 +32,7 @@ const CONSTRAINT_PRIMARYKEY = 1555;
 const CONSTRAINT_UNIQUE = 2067;
 
 function resultCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  if (!Error.isError(error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;
 }
 
@@ -35,7 +42,7 @@ function primaryCode(error: unknown): number | undefined {
 }
 
 function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return Error.isError(error) ? error.message : String(error);
 }
 
 /** Whether another connection stood in the way: the same call may succeed a moment later. */
@@ -67,7 +74,7 @@ function isFull(error: unknown): boolean {
 
 /** An error of SQLite (or of its binding), met while the log was in use. Ours pass through as they are. */
 export function translated(error: unknown, file: string): TidemarkError {
-  if (error instanceof TidemarkError) return error;
+  if (isTidemarkError(error)) return error;
   const details = { file, sqlite: resultCode(error), cause: text(error) };
   if (isFull(error)) {
     return new StoreUnavailable(
@@ -132,7 +139,7 @@ export function translatedAtOpen(error: unknown, file: string): TidemarkError {
 
 // The binding refuses integers beyond 2^53, which only damage can have put there.
 function isOutOfRange(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+  return Error.isError(error) && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }
 
 /** The log holds what no log can hold. `where` says at which position or document. */

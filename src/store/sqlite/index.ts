@@ -1,6 +1,6 @@
 /** A log in one file, by the SQLite that Node has built in. */
 import { resolve } from 'node:path';
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { openSession } from './open-session.ts';
@@ -38,7 +38,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): Store {
   try {
     return storeAt(file, options);
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     throw new InvalidDefinition('sqlite() is given options that can’t be used.', {}, cause);
   }
 }

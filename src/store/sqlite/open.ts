@@ -1,4 +1,5 @@
 /** Opens the log at a place, or makes it there; two processes may do so at once. */
+import process from 'node:process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';

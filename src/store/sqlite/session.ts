@@ -2,8 +2,9 @@
  * A session: two connections, one that writes and one that reads, so that reads don't see an open exclusive
  * transaction of the same session. Nothing is read outside of a transaction: each answer is as of one end of the log.
  */
+import { performance } from 'node:perf_hooks';
 import type { DatabaseSync } from 'node:sqlite';
-import { TidemarkError } from '../../errors.ts';
+import { isTidemarkError, type TidemarkError } from '../../errors.ts';
 import type {
   Appended,
   Batch,
@@ -293,7 +294,7 @@ export class SqliteSession implements Session {
 
   /** What SQLite fails to read may have been taken away under it: that is then what the caller is told. */
   #lookAfter(error: unknown): void {
-    if (error instanceof Thrown || error instanceof TidemarkError || isBusy(error)) return;
+    if (error instanceof Thrown || isTidemarkError(error) || isBusy(error)) return;
     this.#options.inPlace();
     if (isDamage(error)) this.#damaged ??= translated(error, this.#options.file);
   }
