@@ -177,11 +177,12 @@ export class Closed extends TidemarkError {
 
 /**
  * The store can't be reached, written or read now. If `details.unknown` is true the commit may have been stored: send
- * the command again with the same id, and it is stored once.
+ * the command again with the same id, and it is stored once. `retryable` is false where somebody must first mend what the
+ * message names: a log that was taken away under its servers comes back by no try.
  */
 export class StoreUnavailable extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('StoreUnavailable', true, message, details, cause);
+  constructor(message: string, details?: ErrorDetails, cause?: unknown, retryable = true) {
+    super('StoreUnavailable', retryable, message, details, cause);
   }
 }
 

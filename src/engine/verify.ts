@@ -2,7 +2,7 @@
  * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
-import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError } from '../errors.ts';
+import { hasCode, InvalidInput, LogCorrupt } from '../errors.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import { reading, thrown } from '../model/foreign.ts';
@@ -130,7 +130,7 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
   try {
     await part();
   } catch (error) {
-    if (hasCode(error, 'HistoryDiverged') || !isDamage(error)) throw error;
+    if (!hasCode(error, 'LogCorrupt')) throw error;
     const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
     note(walk, {
       code,
@@ -199,7 +199,8 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
     try {
       return await core.session.read({ after, before: end.position + 1, limit });
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      // Other errors say nothing of what is stored.
+      if (!hasCode(error, 'LogCorrupt')) throw error;
       if (limit > 1) continue;
       if (error.details['position'] !== undefined) throw error;
       throw new LogCorrupt(
@@ -209,11 +210,6 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
       );
     }
   }
-}
-
-/** What can't be read however often it is asked for. */
-function isDamage(error: unknown): error is TidemarkError {
-  return isTidemarkError(error) && !error.retryable && error.code !== 'Closed';
 }
 
 /** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */

@@ -16,6 +16,14 @@ const fresh = (): string => `place_${(names += 1)}`;
 const at = (schema: string): ReturnType<typeof postgres> => postgres(database.url, { schema });
 const code = (name: string) => expect.objectContaining({ code: name });
 
+/** An error that no try can mend, and that leaves no doubt. */
+const forGood = (name: string) =>
+  expect.objectContaining({
+    code: name,
+    retryable: false,
+    details: expect.not.objectContaining({ unknown: true }),
+  });
+
 /** Opens and closes again. */
 async function opened(store: { open(): Promise<Session> }): Promise<void> {
   await (await store.open()).close();
@@ -177,11 +185,39 @@ describe('privileges', () => {
       const session = await postgres(url, { schema }).open();
       expect((await session.read({ limit: 1 })).events).toHaveLength(1);
       await expect(session.register([])).rejects.toThrow(code('NotWritable'));
-      await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(
-        expect.objectContaining({ code: 'StoreUnavailable', details: expect.not.objectContaining({ unknown: true }) }),
-      );
+      await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(forGood('NotWritable'));
       await session.close();
     });
+    await log.close();
+  });
+
+  it('a role that loses its privileges, or its way in, is told so while it is connected', async () => {
+    const schema = fresh();
+    await opened(at(schema));
+    await withRole('', async (url, role) => {
+      await database.run(grants(schema, role));
+      const log = await TestLog.on(postgres(url, { schema }));
+      await log.append(commit('c1', event('NOTED')));
+      await database.run(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM ${role}`);
+      await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(forGood('NotWritable'));
+      await database.run(`REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM ${role}`);
+      await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
+      await database.run(`ALTER ROLE ${role} NOLOGIN`);
+      await database.run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${role}'`);
+      await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
+      await log.close();
+    });
+  });
+
+  it('a database that was dropped is gone for good', async () => {
+    const name = `dropped_${new URL(database.url).pathname.slice(1)}`;
+    await database.run(`CREATE DATABASE ${name} TEMPLATE template0`);
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    const log = await TestLog.on(postgres(url.href));
+    await database.run(`DROP DATABASE ${name} WITH (FORCE)`);
+    await expect(log.append(commit('c1', event('NOTED')))).rejects.toThrow(forGood('NotWritable'));
+    await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
     await log.close();
   });
 
@@ -202,7 +238,7 @@ describe('privileges', () => {
 
   it('a server without TLS is no server where TLS is asked for', async () => {
     const store = postgres(database.url, { schema: fresh(), connection: { ssl: true } });
-    await expect(opened(store)).rejects.toThrow(code('StoreUnavailable'));
+    await expect(opened(store)).rejects.toThrow(forGood('StoreUnavailable'));
   });
 });
 

@@ -13,6 +13,9 @@ import {
   type TidemarkError,
 } from '../../errors.ts';
 
+/** Said of much that is wrong with a statement: also of one on a table that isn't there. */
+const ERROR = 1;
+const LACKING = /^no such (table|column|index)|has no column/;
 const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
@@ -91,23 +94,26 @@ export function translated(error: unknown, file: string): TidemarkError {
     case IOERR:
     case CANTOPEN:
       return new StoreUnavailable(
-        `The machine could not read or write ${file} (${text(error)}). Check the disk, then open the log again.`,
+        `The machine could not read or write ${file} (${text(error)}). Check the disk, then try again.`,
         details,
         error,
       );
     case READONLY:
     case PERM:
     case AUTH:
-      return new StoreUnavailable(
-        `${file} can't be written any more (${text(error)}). Restore the permission to write, then open the log again.`,
-        details,
-        error,
-      );
+      return notWritable(file, error);
     case CORRUPT:
     case NOTADB:
     case CONSTRAINT:
       return new LogCorrupt(
         `${file} is damaged (${text(error)}). Stop writing, keep the file, and restore a copy beside it.`,
+        details,
+        error,
+      );
+    case ERROR:
+      if (!LACKING.test(text(error))) break;
+      return new LogCorrupt(
+        `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
         details,
         error,
       );
@@ -125,16 +131,7 @@ export function translated(error: unknown, file: string): TidemarkError {
 
 /** The same while opening: there, what can't be opened or written is a matter of permissions. */
 export function translatedAtOpen(error: unknown, file: string): TidemarkError {
-  const code = primaryCode(error);
-  if (code === READONLY || code === PERM || code === AUTH || code === CANTOPEN) return notWritable(file, error);
-  if (code === 1) {
-    return new LogCorrupt(
-      `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
-      { file, cause: text(error) },
-      error,
-    );
-  }
-  return translated(error, file);
+  return primaryCode(error) === CANTOPEN ? notWritable(file, error) : translated(error, file);
 }
 
 // The binding refuses integers beyond 2^53, which only damage can have put there.

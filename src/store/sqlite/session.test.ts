@@ -195,7 +195,8 @@ const LOOK_AGAIN_MS = 20;
 async function outOfPlace(away: () => void, back: () => void): Promise<void> {
   const log = await TestLog.on(sqlite(file));
   await log.append(commit('c1', event('A', user('u1'))));
-  const told = { code: 'StoreUnavailable', retryable: true };
+  // Not by itself: whoever sent it again would be told the same for ever.
+  const told = { code: 'StoreUnavailable', retryable: false };
   const late = log.session.exclusive(async (by) => {
     await log.append(commit('c0', event('A', user('u1'))), { by });
     away();
@@ -213,6 +214,17 @@ async function outOfPlace(away: () => void, back: () => void): Promise<void> {
   expect((await everything(await log.open())).commits.map(({ command }) => command.id)).toEqual(['c1', 'c2']);
   await log.close();
 }
+
+it('says that a log has lost a part, which no try brings back', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const side = new DatabaseSync(file);
+  side.exec('ALTER TABLE events RENAME TO eventz');
+  side.close();
+  const told = { code: 'LogCorrupt', retryable: false };
+  await expect(log.session.read({ limit: 1 })).rejects.toMatchObject(told);
+  await expect(log.append(commit('c1', event('A', user('u1'))))).rejects.toMatchObject(told);
+  await log.close();
+});
 
 describe.skipIf(process.platform === 'win32')('a log that isn’t in place any more', () => {
   it.each(['', '-wal'])('market.db%s was moved away', async (suffix) => {

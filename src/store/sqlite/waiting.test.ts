@@ -87,7 +87,7 @@ it.each(['', '-wal', '-shm'])(
     const gone = wait(log.session);
     await asleep();
     renameSync(file + suffix, `${file}${suffix}.moved`);
-    await expect(gone).rejects.toMatchObject({ code: 'StoreUnavailable' });
+    await expect(gone).rejects.toMatchObject({ code: 'StoreUnavailable', retryable: false });
     renameSync(`${file}${suffix}.moved`, file + suffix);
     const waiting = wait(log.session);
     const { end } = await log.append(commit('c2', event('NOTED')));
