@@ -4,11 +4,25 @@
  * `retryable` says whether the same call may succeed later without anything being changed.
  */
 
+// eslint-disable-next-line import/no-self-import -- as types: a code is the name of a class below
+import type * as errors from './errors.ts';
+import { markOf } from './realm.ts';
+import { VERSION } from './version.ts';
+
 /** Plain JSON, safe to log or to send on. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
-/** The base of every error of Tidemark. */
+const MARK = markOf('error');
+
+/**
+ * The base of every error of Tidemark. `instanceof` knows the errors of one copy of the package alone: where there may be
+ * two (an adapter that brings its own, a test framework that loads modules anew), compare `code`.
+ */
 export abstract class TidemarkError extends Error {
+  static {
+    Object.defineProperty(this.prototype, MARK, { value: VERSION });
+  }
+
   /** Stable name of the error, the same as its class. */
   readonly code: string;
   /** Whether the same call may succeed later, without a change to code, input or machine. */
@@ -28,6 +42,26 @@ export abstract class TidemarkError extends Error {
   toJSON(): { code: string; message: string; retryable: boolean; details: ErrorDetails } {
     return { code: this.code, message: this.message, retryable: this.retryable, details: this.details };
   }
+}
+
+/** Whether it is an error of ours, of whichever copy of the package. */
+export function isTidemarkError(error: unknown): error is TidemarkError {
+  try {
+    return typeof error === 'object' && error !== null && MARK in error;
+  } catch {
+    // A proxy of the user's, that throws when it is asked.
+    return false;
+  }
+}
+
+type Errors = typeof errors;
+type Code = {
+  [K in keyof Errors]: Errors[K] extends new (...args: never[]) => TidemarkError ? K : never;
+}[keyof Errors];
+
+/** Whether it is one of these errors of ours, of whichever copy of the package. */
+export function hasCode<const C extends Code>(error: unknown, ...codes: C[]): error is InstanceType<Errors[C]> {
+  return isTidemarkError(error) && (codes as string[]).includes(error.code);
 }
 
 // --- What the caller passed in -------------------------------------------------------------------------------------
@@ -153,11 +187,12 @@ export class Closed extends TidemarkError {
 
 /**
  * The store can't be reached, written or read now. If `details.unknown` is true the commit may have been stored: send
- * the command again with the same id, and it is stored once.
+ * the command again with the same id, and it is stored once. `retryable` is false where somebody must first mend what the
+ * message names: a log that was taken away under its servers comes back by no try.
  */
 export class StoreUnavailable extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('StoreUnavailable', true, message, details, cause);
+  constructor(message: string, details?: ErrorDetails, cause?: unknown, retryable = true) {
+    super('StoreUnavailable', retryable, message, details, cause);
   }
 }
 

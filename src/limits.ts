@@ -2,7 +2,8 @@
  * What may be passed in: a limit on everything (what is counted or measured, in which unit, how much of it is allowed),
  * and the one check that the options of every public function go through.
  */
-import { InvalidDefinition, InvalidInput, TidemarkError, type ErrorDetails } from './errors.ts';
+import { InvalidDefinition, InvalidInput, isTidemarkError, type ErrorDetails } from './errors.ts';
+import { isAbortSignal } from './realm.ts';
 
 /** The limits of an application; pass those that should differ to `open({ limits })`. */
 export interface Limits {
@@ -102,7 +103,7 @@ export function optionsOf<Options extends object>(
       );
     }
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     // A getter or a proxy that throws.
     throw new Wrong(`${of} is given options that can’t be read.`, {}, cause);
   }
@@ -151,13 +152,8 @@ export const clock: Check<() => number> = callable(' that returns milliseconds s
 /** What can't be said against it here: whoever uses it looks at it. */
 export const anything: Check<unknown> = (value) => value;
 
-/** Whatever realm it comes from. */
-export const abortSignal: Check<AbortSignal> = (value, refuse) => {
-  const signal = value as Partial<AbortSignal> | null;
-  // Asking it whether it has aborted tells a real one from what only looks like it.
-  const real = typeof signal === 'object' && typeof signal?.addEventListener === 'function' && 'aborted' in signal;
-  return real && typeof signal.aborted === 'boolean' ? (signal as AbortSignal) : refuse('must be an AbortSignal');
-};
+export const abortSignal: Check<AbortSignal> = (value, refuse) =>
+  isAbortSignal(value) ? value : refuse('must be an AbortSignal');
 
 function unknownOption(name: string, known: readonly string[]): string {
   const shown = name.slice(0, NAME_SHOWN);

@@ -1,8 +1,11 @@
-/** What is published: installed from the tarball in an empty project, compiled against its declarations, and run. */
+/**
+ * What is published: installed from the tarball in an empty project, compiled against its declarations, and run; by Node,
+ * and where tests run in a realm of their own (lesson 40).
+ */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, symlinkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { temporaryFolder } from './support/stores.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -90,10 +93,16 @@ if (chainHash(GENESIS_HASH, 1, 0, GENESIS_HASH).length !== 64) throw new Error('
 console.log('ran', typeof storeConformance, conformanceCases.length > 50);
 `;
 
+let packed: { filename: string; files: { path: string }[] };
+
+beforeAll(() => {
+  [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], root)) as [typeof packed];
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', packed.filename]);
+  cpSync(join(root, 'test/package'), project, { recursive: true });
+}, 180_000);
+
 test('the tarball installs, compiles with skipLibCheck: false, and runs', () => {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], root)) as [
-    { filename: string; files: { path: string }[] },
-  ];
   // What users need and nothing else.
   const others = packed.files.map(({ path }) => path).filter((path) => !/^dist\/.+\.(js|d\.ts)$/.test(path));
   expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
@@ -101,8 +110,6 @@ test('the tarball installs, compiles with skipLibCheck: false, and runs', () => 
     [],
   );
 
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', packed.filename]);
   const installed = Object.keys(
     (JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as { packages: object }).packages,
   );
@@ -134,3 +141,37 @@ test('the tarball installs, compiles with skipLibCheck: false, and runs', () => 
   }
   expect(run(process.execPath, ['main.ts'])).toContain('ran function true');
 }, 180_000);
+
+test('all of it can be required', () => {
+  expect(run(process.execPath, ['required.cjs'])).toContain('required');
+});
+
+test('copies of one version go together, and two versions are named', () => {
+  const installed = join(project, 'node_modules/tidemark');
+  for (const copy of ['other', 'newer']) cpSync(installed, join(project, copy, 'tidemark'), { recursive: true });
+  const version = join(project, 'newer/tidemark/dist/version.js');
+  writeFileSync(version, readFileSync(version, 'utf8').replace(/'[\d.]+'/, "'9.9.9'"));
+  expect(run(process.execPath, ['copies.mjs'])).toContain('copies go together');
+});
+
+test('lesson 40: it runs in a bare context, which has none of Node’s globals', () => {
+  expect(run(process.execPath, ['--experimental-vm-modules', 'bare.mjs'])).toContain('✓ sqlite');
+});
+
+test('lesson 40: it runs under Jest', () => {
+  const config = { testMatch: ['**/*.test.mjs'], moduleFileExtensions: ['mjs', 'js'], transform: {}, watchman: false };
+  const jest = join(root, 'node_modules/jest/bin/jest.js');
+  const flags = ['--experimental-vm-modules', jest, '--rootDir', project, '--ci'];
+  // It throws with all that Jest says if a test fails.
+  run(process.execPath, [...flags, '--config', JSON.stringify(config)]);
+}, 180_000);
+
+test.each(['vmThreads', 'forks'])(
+  'lesson 40: it runs under vitest, pool %s',
+  (pool) => {
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    run(process.execPath, [vitest, 'run', '--root', project, '--pool', pool, 'suite']);
+    run(process.execPath, [vitest, 'run', '--root', project, '--pool', pool, '--globals', 'cases']);
+  },
+  180_000,
+);

@@ -5,6 +5,7 @@ import type { AnyEvent } from '../model/event.ts';
 import { InvalidInput } from '../errors.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
+import { abortController } from '../realm.ts';
 import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document, FoldedDocuments } from './document.ts';
@@ -12,6 +13,7 @@ import { Entry } from './entry.ts';
 import { closedError, Executor } from './executor.ts';
 import { foldCollections } from './fold.ts';
 import { getDocuments, type At } from './get.ts';
+import { Halt } from './halt.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './history.ts';
 import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
@@ -128,7 +130,7 @@ export interface App<
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
-  readonly #closing = new AbortController();
+  readonly #closing = abortController();
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -246,17 +248,9 @@ export class Application implements App {
 
   /** Runs `prepare`, and waits no longer than the signals let: the caller's, and that of closing. */
   async #prepare({ command, input, facts, signal }: Request): Promise<unknown> {
-    const either = AbortSignal.any(signal ? [signal, this.#closing.signal] : [this.#closing.signal]);
-    either.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(either.reason);
-    either.addEventListener('abort', abort, { once: true });
-    try {
-      const { id, actor } = facts;
-      return await Promise.race([command.prepare!(input, { id, actor, signal: either }), aborted.promise]);
-    } finally {
-      either.removeEventListener('abort', abort);
-    }
+    const { id, actor } = facts;
+    const halt = new Halt([signal, this.#closing.signal]);
+    return halt.orElse(async (signal) => command.prepare!(input, { id, actor, signal }));
   }
 
   #assertOpen(): void {

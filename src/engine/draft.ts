@@ -1,13 +1,5 @@
 /** Drafting a batch: decides commands one after the other, each on the state its predecessors left. */
-import {
-  Closed,
-  Conflict,
-  HistoryDiverged,
-  InvalidInput,
-  ReducerFailed,
-  StoreUnavailable,
-  UpcastFailed,
-} from '../errors.ts';
+import { Conflict, hasCode, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from '../model/command.ts';
 import { decide, errored, foresee, type Asked, type Deciding, type Decision, type Rules } from '../model/decide.ts';
 import { readOf, type AnyRef, type Read } from '../model/reads.ts';
@@ -243,7 +235,7 @@ function proceed(
     if (document.error !== undefined) {
       // The user's code that fails is recorded; a log that this code is too old for, or a damaged one, is not.
       const { error } = document;
-      if (!(error instanceof ReducerFailed || error instanceof UpcastFailed)) throw error;
+      if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
       return deciding.throw(error);
     }
     rests.push(document);
@@ -254,7 +246,7 @@ function proceed(
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
 function concernsAll(error: unknown): boolean {
-  return error instanceof StoreUnavailable || error instanceof HistoryDiverged || error instanceof Closed;
+  return hasCode(error, 'StoreUnavailable', 'NotWritable', 'FormatTooNew', 'HistoryDiverged', 'Closed');
 }
 
 function commitOf({ entry, decision, time }: Drafted): Commit {

@@ -2,15 +2,7 @@
  * The executor: one batch at a time. While one is being stored the next gathers, undecided; a batch that is refused is
  * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
  */
-import {
-  Closed,
-  CommandIdReused,
-  HistoryDiverged,
-  LogCorrupt,
-  Overloaded,
-  StoreUnavailable,
-  TidemarkError,
-} from '../errors.ts';
+import { Closed, hasCode, isTidemarkError, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
 import type { Appended, Batch, Locked, LogPoint, Stored, StoredCommit } from '../store/store.ts';
 import { membershipOf, type Core } from './core.ts';
 import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
@@ -281,9 +273,9 @@ function markInDoubt(draft: Draft, error: unknown): void {
  * have been stored, or still be on its way.
  */
 function stillInDoubt(error: unknown): unknown {
-  if (!(error instanceof TidemarkError) || isInDoubt(error)) return error;
   // Another's command has this id, so it isn't stored; and on a store that went back nothing is sent again.
-  if (error instanceof CommandIdReused || error instanceof HistoryDiverged) return error;
+  if (hasCode(error, 'CommandIdReused', 'HistoryDiverged')) return error;
+  if (!isTidemarkError(error) || isInDoubt(error)) return error;
   return new StoreUnavailable(
     `An earlier try got no answer, and may have been stored; sending it again failed: ${error.message} Send the command again with the same id: it is stored once.`,
     { ...error.details, unknown: true },
@@ -292,7 +284,7 @@ function stillInDoubt(error: unknown): unknown {
 }
 
 function isInDoubt(error: unknown): boolean {
-  return error instanceof StoreUnavailable && error.details['unknown'] === true;
+  return hasCode(error, 'StoreUnavailable') && error.details['unknown'] === true;
 }
 
 export function closedError(): Closed {

@@ -2,7 +2,7 @@
  * Folding whole collections again, from event 1: one pass over the log, in its order, with nothing taken from the cache.
  * Memory grows with the number of documents, not with that of events.
  */
-import { LogCorrupt, ReducerFailed, UpcastFailed } from '../errors.ts';
+import { hasCode, LogCorrupt } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { nextState } from '../model/reduce.ts';
@@ -89,7 +89,7 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
 
 /** @throws what isn't one document's: an event that is newer than this code, or damaged */
 function fail(folding: Folding, slot: number, error: unknown): void {
-  if (!(error instanceof ReducerFailed || error instanceof UpcastFailed)) throw error;
+  if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
   folding.fail(slot, error);
 }
 

@@ -2,7 +2,7 @@
  * The documents of a fold on their way: numbers in one array, not an object each. A fold over more documents than the
  * processor's cache holds spends most of its time waiting for memory, once for each object that it looks into.
  */
-import { ReducerFailed, type UpcastFailed } from '../errors.ts';
+import { hasCode, type ReducerFailed, type UpcastFailed } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import { unborn } from '../model/reduce.ts';
 import type { DocumentRef } from '../store/store.ts';
@@ -51,7 +51,8 @@ export class Folding {
     if (index === undefined) return;
     this.ids.push(id);
     this.states.push(this.#initial(slot, this.#definitions[index]!, id));
-    if (this.ids.length * WIDTH > this.#numbers.length) this.#numbers = grown(this.#numbers, this.#numbers.length * 2);
+    if (this.ids.length * WIDTH > this.#numbers.length)
+      this.#numbers = grown(this.#numbers, new Float64Array(this.#numbers.length * 2));
     this.#numbers[slot * WIDTH + DEFINITION] = index;
   }
 
@@ -110,7 +111,7 @@ export class Folding {
     try {
       return unborn(definition, id).state;
     } catch (error) {
-      if (!(error instanceof ReducerFailed)) throw error;
+      if (!hasCode(error, 'ReducerFailed')) throw error;
       this.fail(slot, error);
       return undefined;
     }
@@ -118,7 +119,7 @@ export class Folding {
 
   #put(document: number, slot: number): void {
     if (document >= this.#slots.length && document < this.ids.length * 4 + ROOM) {
-      this.#slots = grown(this.#slots, document * 2);
+      this.#slots = grown(this.#slots, new Int32Array(document * 2));
       for (const [number, far] of this.#far) {
         if (number < this.#slots.length) this.#slots[number] = far;
       }
@@ -128,8 +129,7 @@ export class Folding {
   }
 }
 
-function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, length: number): Numbers {
-  const larger = numbers instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
+function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, larger: Numbers): Numbers {
   larger.set(numbers);
-  return larger as Numbers;
+  return larger;
 }

@@ -1,7 +1,7 @@
 /** Reading documents: now, or as they were. */
 import { InvalidInput } from '../errors.ts';
 import { optionsOf, whole, type Checks } from '../limits.ts';
-import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
+import { findCollection, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { unborn } from '../model/reduce.ts';
@@ -25,12 +25,8 @@ export interface At {
 
 /** A collection that was given to open. @throws UnknownCollection */
 export function knownCollection(core: Core, collection: AnyCollection): CollectionDefinition {
-  let definition: CollectionDefinition;
-  try {
-    definition = collectionDefinition(collection);
-  } catch {
-    throw unknownCollection(typeof collection === 'string' ? collection : typeof collection);
-  }
+  const definition = findCollection(collection);
+  if (!definition) throw unknownCollection(typeof collection === 'string' ? collection : typeof collection);
   if (core.collections.get(definition.name) !== definition) throw unknownCollection(definition.name);
   return definition;
 }

@@ -1,11 +1,13 @@
 /**
- * What ends a reader, whatever it waits for: the caller's signal, the closing of the application, and `return()` of its
- * iterator. It listens only while something is waited for, so that an iterator that nobody asks any more is held by no
- * signal.
+ * What ends a reader, or a command's `prepare`, whatever it waits for: the caller's signal, the closing of the
+ * application, and `return()` of a reader's iterator. It listens only while something is waited for, so that an iterator
+ * that nobody asks any more is held by no signal.
  */
+import { abortController } from '../realm.ts';
+
 export class Halt {
   readonly #sources: readonly AbortSignal[];
-  readonly #controller = new AbortController();
+  readonly #controller = abortController();
   readonly #signals: readonly AbortSignal[];
   #stopped = false;
 

@@ -2,7 +2,7 @@
  * Whether key functions still find what they found. The registry knows only that there is one: so events that it attached
  * are attached again when an application is opened, a bounded number of them. `verify` looks at all.
  */
-import { DefinitionChanged, DomainOutdated, InvalidDefinition, TidemarkError, UpcastFailed } from '../errors.ts';
+import { DefinitionChanged, hasCode, InvalidDefinition } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
@@ -48,7 +48,7 @@ export async function assertSameKeys(registry: Registry, application: Applicatio
       for (const one of functions.get(stored.type)!) compare(one, stored, application);
     }
   } catch (error) {
-    if (!(error instanceof TidemarkError) || error.code !== 'LogCorrupt') throw error;
+    if (!hasCode(error, 'LogCorrupt')) throw error;
     // Who opens a damaged log wants to look at it.
     application.logger.warn(
       { error: error.toJSON() },
@@ -138,7 +138,7 @@ function readable(stored: StoredEvent, { events }: Application): AnyEvent | unde
     // What an upcast drops is attached as it was.
     return event.type === stored.type ? event : undefined;
   } catch (error) {
-    if (error instanceof UpcastFailed || error instanceof DomainOutdated) return undefined;
+    if (hasCode(error, 'UpcastFailed', 'DomainOutdated')) return undefined;
     throw error;
   }
 }

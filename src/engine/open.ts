@@ -11,7 +11,6 @@ import {
 } from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
-import { domainDefinition } from '../model/domain.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
@@ -111,7 +110,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   const { name: storeName, clock: storeClock } = store;
   const session = await store.open({ clock });
   try {
-    const { events } = domainDefinition([...domains][0]!);
+    const { events } = [...domains][0]!;
     const parts = { session, logger: guarded(logger), events, collections: definitions };
     const registry = await registerCollections(parts);
     const core: Core = {

@@ -1,5 +1,5 @@
 /** A store that is away for a while, as a reader that goes on by itself lives through it. */
-import { StoreUnavailable } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
 
@@ -31,12 +31,12 @@ export class Outage {
   /**
    * Waits before the store is asked again.
    *
-   * @throws what went wrong, if it isn't that the store is away, or the reason to halt
+   * @throws what went wrong, if it isn't that the store is away for a while, or the reason to halt
    */
   async sitOut(call: Call, error: unknown, halt: Halt): Promise<void> {
     // Before the kind of error is looked at: a caller may abort with any reason, and that isn't the store's error.
     halt.assertGoing();
-    if (!(error instanceof StoreUnavailable)) throw error;
+    if (!hasCode(error, 'StoreUnavailable') || !error.retryable) throw error;
     const { logger, runtime } = this.#core;
     if (this.#tries === 0) logger.warn({ err: error }, 'the store is away: whoever follows the log waits for it');
     // Jitter: all servers have lost the same store at the same moment.

@@ -1,5 +1,5 @@
 /** Events as users read them. */
-import { DomainOutdated, LogCorrupt, UpcastFailed } from '../errors.ts';
+import { DomainOutdated, hasCode, LogCorrupt, UpcastFailed } from '../errors.ts';
 import { readEvent, type AnyEvent, type EventDefinition } from '../model/event.ts';
 import type { DocumentVersion, EventFacts, StoredCommit, StoredEvent } from '../store/store.ts';
 
@@ -38,7 +38,7 @@ export function eventFromStore(
   try {
     return readEvent(definitions.get(stored.type), stored, { time, position: stored.position });
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
+    if (!Error.isError(cause) || cause.name !== 'SyntaxError') throw cause;
     throw new LogCorrupt(
       `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
       { position: stored.position },
@@ -49,7 +49,7 @@ export function eventFromStore(
 
 /** What keeps an event from being read, while nothing is wrong with the log. */
 export function isUnreadable(error: unknown): error is UpcastFailed | DomainOutdated {
-  return error instanceof UpcastFailed || error instanceof DomainOutdated;
+  return hasCode(error, 'UpcastFailed', 'DomainOutdated');
 }
 
 /** Documents that an error names, of those that an event is attached to. */
@@ -63,8 +63,9 @@ export function placed(error: unknown, position: number, documents: readonly Doc
   if (documents.length > named.length) texts.push('…');
   const message = `The event at position ${position}${texts.length > 0 ? ` of ${texts.join(', ')}` : ''}: ${error.message}`;
   const details = { ...error.details, position, ...(named.length === 1 ? named[0] : { documents: named }) };
-  if (error instanceof DomainOutdated) return new DomainOutdated(message, details);
-  return new UpcastFailed(message, details, error.cause);
+  return error.code === 'DomainOutdated'
+    ? new DomainOutdated(message, details)
+    : new UpcastFailed(message, details, error.cause);
 }
 
 export function recorded(definitions: EventDefinitions, stored: StoredEvent): RecordedEvent {

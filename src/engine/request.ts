@@ -1,8 +1,9 @@
 /** A command on its way: what the caller of `execute` passed, checked and completed. */
+import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand } from '../errors.ts';
 import { abortSignal, listOf, optionsOf, type Checks } from '../limits.ts';
-import { commandDefinition, type CommandDefinition } from '../model/command.ts';
+import { findCommand, type CommandDefinition } from '../model/command.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault, idOption, timedId } from '../model/id.ts';
 import { plainInput, validInput } from '../model/input.ts';
@@ -85,10 +86,8 @@ const EXECUTE: Checks<ExecuteOptions> = {
 };
 
 function knownCommand(core: Core, command: unknown): CommandDefinition {
-  let definition: CommandDefinition;
-  try {
-    definition = commandDefinition(command);
-  } catch {
+  const definition = findCommand(command);
+  if (!definition) {
     throw new UnknownCommand('execute needs a command that domain(…).command(…) returned.', { given: typeof command });
   }
   if (core.commands.has(definition)) return definition;

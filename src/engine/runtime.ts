@@ -1,5 +1,6 @@
 /** Time, timers and randomness: passed in, so that a whole engine can be run deterministically. */
 import { randomFillSync } from 'node:crypto';
+import { setImmediate } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 import { InvalidDefinition } from '../errors.ts';
 

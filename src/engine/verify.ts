@@ -2,7 +2,7 @@
  * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
-import { InvalidInput, LogCorrupt, TidemarkError } from '../errors.ts';
+import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError } from '../errors.ts';
 import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
@@ -140,7 +140,7 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
   try {
     await part();
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!hasCode(error, 'LogCorrupt')) throw error;
     const { position, collection, id } = error.details as { position?: number; collection?: string; id?: string };
     note(walk, {
       code,
@@ -210,7 +210,8 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
     try {
       return await core.session.read({ after, before: end.position + 1, limit });
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      // Other errors say nothing of what is stored.
+      if (!hasCode(error, 'LogCorrupt')) throw error;
       if (limit > 1) continue;
       if (error.details['position'] !== undefined) throw error;
       throw new LogCorrupt(
@@ -222,17 +223,12 @@ async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> 
   }
 }
 
-/** What is known to be damage: the store, or the engine, says so. */
-function isDamage(error: unknown): error is LogCorrupt {
-  return error instanceof LogCorrupt;
-}
-
 /** What is found to be wrong with an event or a document: damage, or the user's code, which can't take what is stored. */
 const FINDINGS: ReadonlySet<string> = new Set(['LogCorrupt', 'ReducerFailed', 'UpcastFailed', 'InvalidEvent']);
 
 /** Tells of what reading one event or folding one document has thrown, if that is a finding. */
 function judge(walk: Walk, error: unknown, tell: (what: string) => void): void {
-  if (error instanceof TidemarkError && !FINDINGS.has(error.code)) walk.unable ??= error;
+  if (isTidemarkError(error) && !FINDINGS.has(error.code)) walk.unable ??= error;
   else tell(thrown(error));
 }
 

@@ -1,5 +1,5 @@
 /** Attaching: which documents of which collections an event concerns. */
-import { DomainOutdated, InvalidEvent, LimitExceeded } from '../errors.ts';
+import { DomainOutdated, hasCode, InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { AnyEvent } from './event.ts';
 import { describeFault, jsonFault } from './json.ts';
 import { functionTypes, idFinder, keyFields, type DeclaredKey, type IdFinder, type KeyDefinition } from './key.ts';
@@ -96,7 +96,7 @@ function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly st
   try {
     return find(event);
   } catch (cause) {
-    if (cause instanceof InvalidEvent) throw cause;
+    if (hasCode(cause, 'InvalidEvent')) throw cause;
     throw new InvalidEvent(
       `The key function of collection ${collection} for ${event.type} threw ${thrown(cause)}.`,
       { collection, type: event.type },

@@ -1,6 +1,9 @@
 /** Collections: a kind of document, and how events become one. */
 import { InvalidDefinition, ReducerFailed } from '../errors.ts';
 import { anything, optionsOf, whole, type Checks } from '../limits.ts';
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
+import type { DomainDefinition } from './domain.ts';
 import type { AnyEvent, AsJson, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
 import { isPromise, thrown } from './foreign.ts';
@@ -72,25 +75,26 @@ export interface CollectionDefinition {
   readonly handled: ReadonlySet<string>;
   readonly initial: (id: string) => unknown;
   readonly reduce: ReadonlyMap<string, Reducer>;
-  /** The domain it belongs to: the identity of its event types. */
-  readonly domain: object;
+  /** The domain it belongs to: one for all its collections and commands. */
+  readonly domain: DomainDefinition;
 }
 
-const definitions = new WeakMap<object, CollectionDefinition>();
+const MARK = markOf('collection');
+
+/** The definition behind a collection; undefined if `domain(…).collection` didn't make it. @throws see {@link brandOf} */
+export function findCollection(collection: unknown): CollectionDefinition | undefined {
+  return brandOf(collection, MARK) as CollectionDefinition | undefined;
+}
 
 /** The definition behind a collection. @throws InvalidDefinition if `domain(…).collection` didn't make it */
 export function collectionDefinition(collection: unknown): CollectionDefinition {
-  const found = typeof collection === 'object' && collection !== null ? definitions.get(collection) : undefined;
+  const found = findCollection(collection);
   if (found) return found;
   throw new InvalidDefinition('Not a collection: pass what domain(…).collection(…) returned.');
 }
 
 /** Checks a collection's options and makes it. */
-export function defineCollection(
-  name: string,
-  given: unknown,
-  domain: { readonly types: ReadonlyMap<string, unknown>; readonly identity: object },
-): AnyCollection {
+export function defineCollection(name: string, given: unknown, domain: DomainDefinition): AnyCollection {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Collection ${JSON.stringify(name)}: ${problem}.`, { collection: String(name) });
   };
@@ -103,30 +107,29 @@ export function defineCollection(
     wrong('reduce must be an object of reducers: { TYPE: (state, event) => state }');
   const reducers = new Map<string, Reducer>();
   for (const [type, reducer] of Object.entries(reduce as object)) {
-    if (!domain.types.has(type))
+    if (!domain.events.has(type))
       wrong(`reduce names the event type ${JSON.stringify(type)}, which the domain doesn't have`);
     if (reducer === undefined) continue;
     if (typeof reducer !== 'function') wrong(`the reducer of ${type} must be a function`);
     reducers.set(type, reducer as Reducer);
   }
-  const key = defineKey(name, options.key, domain.types);
+  const key = defineKey(name, options.key, domain.events);
   for (const type of reducers.keys()) {
     if (!attaches(key.declared, type))
       wrong(
         `reduce has ${type}, but the key has nothing for it, so that reducer would never run. Add ${type} to the key: { ${type}: 'the field that holds the id' }`,
       );
   }
-  const made: AnyCollection = Object.freeze({ name, ref: (id: string) => refTo<unknown>(name, id) });
-  definitions.set(made, {
+  const found: CollectionDefinition = {
     name,
     definition,
     key,
     handled: new Set(reducers.keys()),
     initial: defineInitial(name, options.initial, wrong),
     reduce: reducers,
-    domain: domain.identity,
-  });
-  return made;
+    domain,
+  };
+  return Object.freeze(brand({ name, ref: (id: string) => refTo<unknown>(name, id) }, MARK, found));
 }
 
 /** Each as it was given, to be looked at beside the domain. */

@@ -2,6 +2,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
 import { callable, optionsOf, type Checks } from '../limits.ts';
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
+import type { DomainDefinition } from './domain.ts';
 import type { EventFrom } from './event.ts';
 import type { Failure } from './failure.ts';
 import { nameFault } from './id.ts';
@@ -121,24 +124,25 @@ export interface CommandDefinition {
   readonly decide: (documents: unknown, input: unknown, context: Context<unknown>) => unknown;
   readonly failureType: string;
   readonly about: ((input: unknown) => unknown) | undefined;
-  readonly domain: object;
+  readonly domain: DomainDefinition;
 }
 
-const definitions = new WeakMap<object, CommandDefinition>();
+const MARK = markOf('command');
+
+/** The definition behind a command; undefined if `domain(…).command` didn't make it. @throws see {@link brandOf} */
+export function findCommand(command: unknown): CommandDefinition | undefined {
+  return brandOf(command, MARK) as CommandDefinition | undefined;
+}
 
 /** The definition behind a command. @throws InvalidDefinition if `domain(…).command` didn't make it */
 export function commandDefinition(command: unknown): CommandDefinition {
-  const found = typeof command === 'object' && command !== null ? definitions.get(command) : undefined;
+  const found = findCommand(command);
   if (found) return found;
   throw new InvalidDefinition('Not a command: pass what domain(…).command(…) returned.');
 }
 
 /** Checks a command's options and makes it. */
-export function defineCommand(
-  name: string,
-  options: unknown,
-  domain: { readonly types: ReadonlyMap<string, unknown>; readonly identity: object },
-): AnyCommand {
+export function defineCommand(name: string, options: unknown, domain: DomainDefinition): AnyCommand {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Command ${JSON.stringify(name)}: ${problem}.`, { command: String(name) });
   };
@@ -149,13 +153,12 @@ export function defineCommand(
   const failureType = given.failureType ?? `${name}_FAILED`;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
-  if (given.failureType === undefined && domain.types.has(failureType)) {
+  if (given.failureType === undefined && domain.events.has(failureType)) {
     wrong(
       `its failures would be stored as ${failureType}, which is an event of the domain. Write failureType: '${failureType}' if that event is the refusal (with a field reason), or give failures another name by failureType`,
     );
   }
-  const made: AnyCommand = Object.freeze({ name });
-  definitions.set(made, {
+  const found: CommandDefinition = {
     name,
     input: given.input,
     prepare: given.prepare,
@@ -163,9 +166,9 @@ export function defineCommand(
     decide: given.decide,
     failureType,
     about: given.about,
-    domain: domain.identity,
-  });
-  return made;
+    domain,
+  };
+  return Object.freeze(brand({ name }, MARK, found));
 }
 
 type Given = Pick<CommandDefinition, 'input' | 'decide'> &

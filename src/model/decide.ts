@@ -2,7 +2,8 @@
  * Deciding: from a command and the documents it reads to what is recorded. Pure: who drives the generator does the
  * reading, so the engine, the tests' `given/when/expect` and a simulation decide alike.
  */
-import { InvalidDefinition, InvalidInput, LimitExceeded } from '../errors.ts';
+import { Buffer } from 'node:buffer';
+import { hasCode, InvalidDefinition, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Attacher } from './attach.ts';
 import type { CommandDefinition, Context } from './command.ts';
@@ -82,7 +83,7 @@ export function* decide(asked: Asked, rules: Rules): Deciding {
       documents = step.value;
     }
   } catch (error) {
-    if (error instanceof InvalidInput && stages === 0) throw error;
+    if (stages === 0 && hasCode(error, 'InvalidInput', 'UnknownCollection')) throw error;
     return errored(asked, error, rules);
   }
   return decideOn(documents, asked, context, rules);

@@ -68,16 +68,9 @@ type PlainInput<Schema extends StandardSchemaV1> =
 export type EventOf<D, T extends string = string> =
   D extends Domain<infer E> ? (string extends T ? EventFrom<E> : EventFrom<E, T & keyof E>) : never;
 
-/** What the engine knows of a domain. */
+/** What the engine knows of a domain: all its collections and commands carry the same. */
 export interface DomainDefinition {
   readonly events: ReadonlyMap<string, EventDefinition>;
-}
-
-const definitions = new WeakMap<object, DomainDefinition>();
-
-/** The definition behind the identity that collections and commands carry. */
-export function domainDefinition(identity: object): DomainDefinition {
-  return definitions.get(identity)!;
 }
 
 /**
@@ -109,8 +102,7 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
 }): Domain<ShapesOf<Schemas>> {
   const given = optionsOf<{ events: unknown }>('domain()', options, { events: anything });
   const events = reading('domain()', () => defineEvents(given.events));
-  const identity = Object.freeze({});
-  definitions.set(identity, { events });
+  const definition: DomainDefinition = Object.freeze({ events });
   const names = { collection: new Set<string>(), command: new Set<string>() };
   const claim = (kind: 'collection' | 'command', name: string): void => {
     if (names[kind].has(name)) {
@@ -122,12 +114,12 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
   };
   const made = {
     collection: (name: string, options: never) => {
-      const collection = reading('collection()', () => defineCollection(name, options, { types: events, identity }));
+      const collection = reading('collection()', () => defineCollection(name, options, definition));
       claim('collection', name);
       return collection;
     },
     command: (name: string, options: unknown) => {
-      const command = reading('command()', () => defineCommand(name, options, { types: events, identity }));
+      const command = reading('command()', () => defineCommand(name, options, definition));
       claim('command', name);
       return command;
     },

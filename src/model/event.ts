@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed, type ErrorDetails } from '../errors.ts';
 import { optionsOf, whole, type Checks } from '../limits.ts';
+import { markOf } from '../realm.ts';
 import { nameFault } from './id.ts';
 import { isPromise, reading, thrown } from './foreign.ts';
 import { describeFault, freezePlain, jsonFault } from './json.ts';
@@ -90,7 +91,7 @@ function versionsOf(options: unknown): Pick<VersionedSchema, 'version' | 'upcast
 }
 
 /** What event() marks: a copy of it too, by a spread, is what it says, also from another copy of this package. */
-const VERSIONED = Symbol.for('tidemark/versioned-event');
+const VERSIONED = markOf('versioned event');
 
 type Versions = Pick<VersionedSchema, 'version'> & Partial<Pick<VersionedSchema, 'upcast'>>;
 

@@ -1,4 +1,6 @@
 /** A command's "no": an outcome like any other, stored as an event. */
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
 import type { AsJson } from './event.ts';
 import { plainCopy } from './json.ts';
 
@@ -8,7 +10,7 @@ export interface Failure<Reason extends string = string, Details extends object 
   readonly details: Details;
 }
 
-const failures = new WeakSet<object>();
+const MARK = markOf('failure');
 
 /**
  * Refuses the command for a reason that the caller can act on. It is recorded: the failure becomes an event,
@@ -30,13 +32,11 @@ export function failure<const Reason extends string, const Details extends objec
 ): Failure<Reason, Details> {
   const copied = plainCopy(details ?? {});
   // What isn't plain is found where it would be stored; a test may expect it by a matcher.
-  const kept = 'copy' in copied ? copied.copy : details;
-  const made = Object.freeze({ failure: reason, details: kept as Details });
-  failures.add(made);
-  return made;
+  const kept = ('copy' in copied ? copied.copy : details) as Details;
+  return Object.freeze(brand({ failure: reason, details: kept }, MARK, true));
 }
 
-/** Whether `failure` made the value: an object that merely looks like one is no failure. */
+/** Whether `failure` made the value: an object that merely looks like one is no failure. @throws see {@link brandOf} */
 export function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && failures.has(value);
+  return brandOf(value, MARK) === true;
 }

@@ -3,12 +3,12 @@
  * Handling them must not itself go wrong.
  */
 
-import { InvalidDefinition, TidemarkError, type InvalidInput } from '../errors.ts';
+import { InvalidDefinition, isTidemarkError, type InvalidInput } from '../errors.ts';
 
 /** An error's name and message, whatever was thrown: cut, and text that can be stored. */
 export function describeError(error: unknown): { readonly name: string; readonly message: string } {
   try {
-    if (!(error instanceof Error)) return { name: typeof error, message: presentable(textOf(error), 1_000) };
+    if (!Error.isError(error)) return { name: typeof error, message: presentable(textOf(error), 1_000) };
     return {
       name: presentable(textOf(error.name), 200) || 'Error',
       message: presentable(textOf(error.message), 1_000),
@@ -48,7 +48,7 @@ export function reading<T>(
   try {
     return read();
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     throw new Wrong(`${what} is given something that can’t be used: ${thrown(cause)}.`, {}, cause);
   }
 }

@@ -1,4 +1,5 @@
 /** Ids of documents and commands, and names of events, collections and commands. */
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { Check } from '../limits.ts';
 import { textFault } from './json.ts';

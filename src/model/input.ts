@@ -1,5 +1,5 @@
 /** A command's input: plain JSON first, then what its schema makes of it. */
-import { AsyncSchema, InvalidInput } from '../errors.ts';
+import { hasCode, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from './command.ts';
 import { thrown } from './foreign.ts';
 import { describeFault, freezeJson, plainCopy } from './json.ts';
@@ -37,7 +37,7 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
   try {
     checked = validate(schema, plain, 'command', name);
   } catch (cause) {
-    if (cause instanceof AsyncSchema) throw cause;
+    if (hasCode(cause, 'AsyncSchema')) throw cause;
     const details = { command: name, path: '' };
     throw new InvalidInput(`Command ${name}: the input's schema threw ${thrown(cause)}.`, details, cause);
   }

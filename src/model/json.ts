@@ -5,6 +5,7 @@
  * without a word, so what it can't hold faithfully is found first and named with the path to it.
  */
 
+import { isPlainObject } from '../realm.ts';
 import { thrown } from './foreign.ts';
 
 /** A value that JSON holds faithfully. */
@@ -117,9 +118,7 @@ function partFault(value: object, depth: number): Fault | undefined {
 
 /** An array, or an object without a class. */
 export function isPlain(value: object): boolean {
-  if (Array.isArray(value)) return true;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return Array.isArray(value) || isPlainObject(value);
 }
 
 function instanceFault(object: object): Fault {

@@ -1,8 +1,10 @@
 /** Making an event that can be stored out of what `decide` returned. */
+import { Buffer } from 'node:buffer';
 import { InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Attacher, Attachment } from './attach.ts';
 import type { AnyEvent, EventDefinition } from './event.ts';
+import { isPlainObject } from '../realm.ts';
 import { describeFault, freezePlain, plainCopy } from './json.ts';
 import { describeIssues, validate } from './schema.ts';
 
@@ -34,8 +36,7 @@ export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw new InvalidEvent(`An event must be an object with a type, not ${raw === null ? 'null' : typeof raw}.`);
   }
-  const prototype: unknown = Object.getPrototypeOf(raw);
-  if (prototype !== Object.prototype && prototype !== null) {
+  if (!isPlainObject(raw)) {
     throw new InvalidEvent('An event must be a plain object, not an instance of a class.');
   }
   const { type, ...fields } = raw as { type?: unknown };

@@ -1,4 +1,7 @@
 /** A command that finds nothing to do: a success like any other, without an event of the domain. */
+import { oneOf, optionsOf, type Checks } from '../limits.ts';
+import { markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
 
 /** What `nothing` returns, to be returned from `decide`. */
 export interface Nothing {
@@ -14,14 +17,15 @@ export interface Unchanged {
   readonly command: string;
 }
 
-const made = new WeakSet<object>();
+const MARK = markOf('nothing');
 
 /**
  * The command succeeds, and there is nothing to do: what was asked for is so already. It leaves the system's
  * `$UNCHANGED` event, so that its id is answered from the ledger when it is sent again.
  *
- * @param options `record: false`: it leaves no event and no entry in the ledger, and the outcome says
+ * @param options `record`: if false, it leaves no event and no entry in the ledger, and the outcome says
  *   `recorded: false`. Sent again, it is decided again. For what happens so often that the log should not grow by it.
+ * @throws InvalidDefinition for an option that there isn't
  *
  * @example
  * ```ts
@@ -40,13 +44,18 @@ const made = new WeakSet<object>();
  * });
  * ```
  */
-export function nothing({ record = true }: { readonly record?: boolean } = {}): Nothing {
-  const value: Nothing = Object.freeze({ nothing: true, record: record !== false });
-  made.add(value);
-  return value;
+export function nothing(options?: NothingOptions): Nothing {
+  const { record = true } = optionsOf<NothingOptions>('nothing()', options, OPTIONS);
+  return Object.freeze(brand({ nothing: true, record } as const, MARK, true));
 }
+
+interface NothingOptions {
+  readonly record?: boolean | undefined;
+}
+
+const OPTIONS: Checks<NothingOptions> = { record: oneOf([true, false]) };
 
 /** Whether `nothing` made the value: an object that merely looks like one is an event without a type. */
 export function isNothing(value: unknown): value is Nothing {
-  return typeof value === 'object' && value !== null && made.has(value);
+  return brandOf(value, MARK) === true;
 }

@@ -1,9 +1,10 @@
 /** Refs and reads: which documents a decision rests on. */
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { isPlainObject, markOf } from '../realm.ts';
+import { brand, brandOf } from './brand.ts';
 import type { Frozen } from './event.ts';
 import { isPromise } from './foreign.ts';
 import { idFault } from './id.ts';
-import { isPlain } from './json.ts';
 import type { Folded } from './reduce.ts';
 
 declare const STATE: unique symbol;
@@ -46,7 +47,13 @@ export type Documents<R> =
     ? Result
     : { readonly [K in keyof R]: DocumentFor<R[K]> };
 
+const MARK = markOf('ref');
+
 class CollectionRef<State> implements Ref<State> {
+  static {
+    brand(this.prototype, MARK, true);
+  }
+
   declare readonly [STATE]?: State;
   readonly collection: string;
   readonly id: string;
@@ -129,7 +136,7 @@ export function readsOf(command: string, reads: unknown): Gathered | ReadStages 
   if (typeof reads !== 'object' || reads === null) return wrongReads(command, 'returned no object');
   if (Symbol.asyncIterator in reads) return wrongReads(command, 'is an asynchronous generator; it must be synchronous');
   if (isGenerator(reads)) return stagesOf(command, reads);
-  if (!isPlain(reads) || Array.isArray(reads))
+  if (Array.isArray(reads) || !isPlainObject(reads))
     return wrongReads(command, 'returned something else than an object of refs');
   return gather(command, reads as Record<string, unknown>);
 }
@@ -176,7 +183,7 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
 }
 
 function isRef(value: unknown): value is AnyRef {
-  return value instanceof CollectionRef;
+  return brandOf(value, MARK) === true;
 }
 
 /** Also where there are holes, which `every` passes over. */

@@ -4,6 +4,7 @@
  * The bytes are specified in docs/hash-chain.md, with test vectors beside it, so that another program can check a log.
  * Change nothing here without a new domain tag there.
  */
+import { Buffer } from 'node:buffer';
 import { hash as digestOf } from 'node:crypto';
 import type { CommitFacts, EventFacts } from './store.ts';
 

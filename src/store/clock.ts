@@ -13,6 +13,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
 import { ClockAhead, InvalidDefinition } from '../errors.ts';
 import type { Commit } from './store.ts';
 

@@ -2,6 +2,7 @@
  * What becomes of the collections that code asks to register. Judged here for every engine, so that all of them look in
  * the same order and say the same.
  */
+import { Buffer } from 'node:buffer';
 import { DefinitionChanged, RebuildRequired } from '../errors.ts';
 import type { DeclaredKey } from '../model/key.ts';
 import type { CollectionEntry } from './store.ts';

@@ -1,4 +1,5 @@
 /** How much of the log one answer may still hold: rows, and bytes of their text. */
+import { Buffer } from 'node:buffer';
 import { PAGE_BYTES_MAX } from './store.ts';
 
 /** UTF-8 needs at most so many bytes for each UTF-16 code unit. */

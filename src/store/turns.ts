@@ -1,4 +1,5 @@
 /** Turns of the event loop, for engines that answer without waiting for anything. */
+import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
 /** The longest that reads in a row keep the event loop waiting, in milliseconds. */

@@ -8,6 +8,7 @@ import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
 import { anything, DEFAULT_LIMITS, listOf, optionsOf, whole, type Checks } from '../limits.ts';
 import { attacher } from '../model/attach.ts';
+import { brand, brandOf } from '../model/brand.ts';
 import {
   collectionDefinition,
   type AnyCollection,
@@ -16,7 +17,6 @@ import {
 } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
 import { decide, errored, type Asked, type Decision, type Rules } from '../model/decide.ts';
-import { domainDefinition } from '../model/domain.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
 import { reading, thrown } from '../model/foreign.ts';
@@ -27,6 +27,7 @@ import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-eve
 import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { readOf, type Read } from '../model/reads.ts';
+import { markOf } from '../realm.ts';
 
 /** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
 export type Parts =
@@ -39,7 +40,7 @@ export interface TimedEvent {
   readonly event: { readonly type: string };
 }
 
-const timed = new WeakSet<object>();
+const TIMED = markOf('timed');
 
 /**
  * An event that was decided at a time, for reducers and decisions that look at it.
@@ -69,8 +70,7 @@ export function at(time: number, event: { readonly type: string; readonly [field
     }),
     event: ownCopy(event),
   };
-  timed.add(made);
-  return made;
+  return brand(made, TIMED, true);
 }
 
 export interface WhenOptions {
@@ -146,7 +146,7 @@ export function given(parts: Parts, events: readonly (ExpectedEvent | TimedEvent
 function started(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[]): Given {
   const world = new World(parts);
   for (const one of events) {
-    if (timed.has(one)) world.record(one as TimedEvent);
+    if (brandOf(one, TIMED) === true) world.record(one as TimedEvent);
     else world.record({ time: world.time, event: ownCopy(one as ExpectedEvent) });
   }
   return new Scenario(world);
@@ -181,7 +181,7 @@ class World {
     if (!first) throw new InvalidDefinition('given: pass the collections that are read or looked at.');
     this.#failureTypes = new Set(commands.map(({ failureType }) => failureType));
     this.rules = {
-      events: domainDefinition(first.domain).events,
+      events: first.domain.events,
       attacher: attacher(
         [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
         DEFAULT_LIMITS.eventAttachmentsMax,

@@ -4,6 +4,7 @@ export {
   conformanceCases,
   storeConformance,
   type ConformanceCase,
+  type Framework,
   type Law,
   type MakeStore,
 } from './conformance/index.ts';

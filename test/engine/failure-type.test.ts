@@ -33,6 +33,18 @@ test('a reducer that could never run is refused where the collection is defined'
   );
 });
 
+/** Bills, whose release has some events more. */
+function release(events: object) {
+  const billing = domain({ events: { OPENED: type<{ bill_id: string }>(), ...events } as never });
+  const handles = Object.keys({ OPENED: 0, ...events });
+  const bills = billing.collection('bills', {
+    key: 'bill_id' as never,
+    initial: {},
+    reduce: Object.fromEntries(handles.map((name) => [name, (bill: object) => bill])) as never,
+  });
+  return { billing, bills };
+}
+
 onEveryStore('a failure stored as a declared event', (makeStore) => {
   test('has its reason, and is folded', async () => {
     const billing = domain({
@@ -68,16 +80,6 @@ onEveryStore('a failure stored as a declared event', (makeStore) => {
 
   test('is no fact to a newer release that has an event of that name, while the older one runs on', async () => {
     const store = makeStore();
-    const release = <Events extends object>(events: Events) => {
-      const billing = domain({ events: { OPENED: type<{ bill_id: string }>(), ...events } as never });
-      const handles = Object.keys({ OPENED: 0, ...events });
-      const bills = billing.collection('bills', {
-        key: 'bill_id' as never,
-        initial: {},
-        reduce: Object.fromEntries(handles.map((name) => [name, (bill: object) => bill])) as never,
-      });
-      return { billing, bills };
-    };
     const older = release({});
     const pay = older.billing.command('PAYMENT', failing as never);
     const logger = keepingLogger();

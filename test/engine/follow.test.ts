@@ -1,5 +1,6 @@
 /** Following the log and a document's history: what comes, what ends it, what it lives through. */
 import { getEventListeners } from 'node:events';
+import nodeTimers from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
 import {
   Closed,
@@ -38,13 +39,13 @@ async function views(app: Market, count: number): Promise<void> {
 /** Intervals that were begun since, and still run: what a store asks others by while somebody waits. */
 function intervals(): Set<unknown> {
   const running = new Set<unknown>();
-  const { setInterval: begin, clearInterval: end } = globalThis;
-  const begun = vi.spyOn(globalThis, 'setInterval').mockImplementation(((...given: Parameters<typeof begin>) => {
+  const { setInterval: begin, clearInterval: end } = nodeTimers;
+  const begun = vi.spyOn(nodeTimers, 'setInterval').mockImplementation(((...given: Parameters<typeof begin>) => {
     const timer = begin(...given);
     running.add(timer);
     return timer;
   }) as typeof begin);
-  const ended = vi.spyOn(globalThis, 'clearInterval').mockImplementation((timer) => {
+  const ended = vi.spyOn(nodeTimers, 'clearInterval').mockImplementation((timer) => {
     running.delete(timer);
     end(timer);
   });

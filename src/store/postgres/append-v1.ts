@@ -18,7 +18,7 @@
  * thereby nothing to the log: what it decides further ahead than `ahead_ms` is refused.
  */
 import { roomSql } from './load.ts';
-import { lockSql } from './lock.ts';
+import { lockSql, refusedByNewerSql } from './lock.ts';
 import { SEEKING } from './plan.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
 
@@ -69,6 +69,7 @@ BEGIN
   END IF;
   PERFORM set_config('lock_timeout', lock_timeout, true);
   PERFORM ${lockSql(schema)};
+  ${refusedByNewerSql(schema, 1)}
 
   SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;

@@ -5,6 +5,8 @@
  *     int32 dimensions (0 or 1), int32 whether there are nulls, int32 oid of the elements' type,
  *     int32 length and int32 lower bound (if there is a dimension), then for each element int32 bytes (-1: null), bytes.
  */
+import { Buffer } from 'node:buffer';
+
 const OIDS = { boolean: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25 } as const;
 const HEADER = 20;
 

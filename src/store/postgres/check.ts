@@ -179,7 +179,7 @@ export async function check(connection: Connection, schema: string): Promise<rea
     // Damage that stops a query is a finding too.
     if (!(error instanceof Failed) || sqlState(error) === undefined || !(await connection.rollback())) throw error;
     findings.push(
-      `PostgreSQL could not go on: ${error.error instanceof Error ? error.error.message : String(error.error)}.`,
+      `PostgreSQL could not go on: ${Error.isError(error.error) ? error.error.message : String(error.error)}.`,
     );
     return findings;
   }

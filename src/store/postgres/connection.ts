@@ -4,6 +4,9 @@
  * Nothing is left behind on a connection: no settings, no named statements, no locks of the session. So a pooler such as
  * PgBouncer may stand between (transaction mode).
  */
+import type { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closed, Failed, isLost, isPermanent, NoAnswer, NotReplicated, sqlState, translated } from './errors.ts';
 import type { Hosts } from './hosts.ts';

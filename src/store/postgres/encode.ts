@@ -2,6 +2,7 @@
  * A batch as the parameters of `append_v1`: interned, so that each name and each document goes over the wire and is
  * looked up once, however often the batch speaks of it.
  */
+import { Buffer } from 'node:buffer';
 import { DocumentMap } from '../document-map.ts';
 import type { Batch, DocumentRef } from '../store.ts';
 import { booleans, hashes, int2s, int4s, int8s, int8sOrNull, texts, textsOrNull } from './arrays.ts';

@@ -5,10 +5,12 @@
  *
  * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
  */
-import { Closed, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
+import { Closed, FormatTooNew, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
 
 /** What our own functions raise when the isolation level would let them read what was before the lock. */
 export const WRONG_ISOLATION = 'TM001';
+/** What they raise when a later release has made a format that breaks with theirs. */
+export const NEWER_FORMAT = 'TM003';
 
 const LOCK_TIMEOUT = '55P03';
 /** The role lacks a privilege. */
@@ -63,8 +65,11 @@ function codeOf(error: unknown): string | undefined {
 }
 
 function text(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(text).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  if (!Error.isError(error)) return String(error);
+  // Several addresses of a host were tried: the message is empty then.
+  if (error.message === '' && 'errors' in error && Array.isArray(error.errors))
+    return error.errors.map(text).join('; ');
+  return error.message;
 }
 
 /** Whether the server is gone, or ends the connection: whatever was read can be read again on another one. */
@@ -108,11 +113,20 @@ export function translated(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
   const { error, connecting } = failed;
   const state = sqlState(failed);
+  const refused = refusedAtTheDoor(failed, place);
+  if (refused !== undefined) return refused;
   if (state === undefined || isLost(failed)) {
     return new StoreUnavailable(
       `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,
       details(failed, place),
       error,
+    );
+  }
+  if (state === NEWER_FORMAT) {
+    return new FormatTooNew(
+      `A later release has brought the log in ${place} to a newer format while this one had it open. Nothing was stored: ` +
+        'upgrade the package, then open the log again.',
+      { place },
     );
   }
   if (state === LOCK_TIMEOUT) {
@@ -123,14 +137,7 @@ export function translated(failed: unknown, place: string): unknown {
       error,
     );
   }
-  if (state === FORBIDDEN || state === '25006') {
-    return new StoreUnavailable(
-      `The log in ${place} can't be used by this role any more (${text(error)}). Restore its privileges (see grants), or connect ` +
-        'to a server that takes writes.',
-      details(failed, place),
-      error,
-    );
-  }
+  if (state === FORBIDDEN) return notWritable(place, error);
   if (state === '54000' || state === '22021' || state === '22P05') {
     return new InvalidInput(
       `PostgreSQL can't hold a text of the batch (${text(error)}). Nothing was stored: send shorter, well-formed text.`,
@@ -153,10 +160,10 @@ export function translated(failed: unknown, place: string): unknown {
   );
 }
 
-/** The same while opening: there, what may not be read or made is a matter of permissions. */
-export function translatedAtOpen(failed: unknown, place: string): unknown {
-  if (!(failed instanceof Failed)) return failed;
-  const { error } = failed;
+/** Why no connection can be made, if only somebody can mend that. */
+function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUnavailable | undefined {
+  const { error, connecting } = failed;
+  if (!connecting) return undefined;
   const state = sqlState(failed);
   if (state === '3D000') {
     return new NotWritable(
@@ -170,8 +177,7 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
       details(failed, place),
     );
   }
-  if (state === FORBIDDEN || state === '25006') return notWritable(place, error);
-  if (failed.connecting && state !== undefined && /^22|^42/.test(state)) {
+  if (state !== undefined && /^22|^42/.test(state) && state !== FORBIDDEN) {
     return new NotWritable(
       `PostgreSQL takes no connection with these settings at ${place} (${text(error)}). Correct the options in the connection ` +
         'string, or those of the role.',
@@ -183,6 +189,7 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
       `No encrypted connection could be made to ${place} (${text(error)}). Correct the options of TLS, or the certificate.`,
       details(failed, place),
       error,
+      false,
     );
   }
   if (codeOf(error) === 'ERR_INVALID_URL') {
@@ -191,12 +198,13 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
       {},
     );
   }
-  return translated(failed, place);
+  return undefined;
 }
 
-/** Whether an error, as it was {@link translated}, says that the role lacks a privilege. */
-export function isForbidden(error: unknown): error is StoreUnavailable {
-  return error instanceof StoreUnavailable && error.details['sqlState'] === FORBIDDEN;
+/** The same while opening: there, a server that takes no writes is no place for a log. */
+export function translatedAtOpen(failed: unknown, place: string): unknown {
+  if (failed instanceof Failed && sqlState(failed) === '25006') return notWritable(place, failed.error);
+  return translated(failed, place);
 }
 
 export function notWritable(place: string, cause: unknown): NotWritable {

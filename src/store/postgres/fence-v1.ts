@@ -17,7 +17,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 BEGIN
-${durablyLockedSql(schema)}
+${durablyLockedSql(schema, 1)}
   DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';
   INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
     ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();

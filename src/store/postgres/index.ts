@@ -1,5 +1,5 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
-import { InvalidDefinition, TidemarkError } from '../../errors.ts';
+import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { driver } from './driver.ts';
 import type { ClientClass } from './driver.ts';
@@ -35,7 +35,7 @@ export function postgres(urlOrPool: string | PostgresPool, options?: PostgresOpt
   try {
     return storeAt(urlOrPool, checked);
   } catch (cause) {
-    if (cause instanceof TidemarkError) throw cause;
+    if (isTidemarkError(cause)) throw cause;
     throw new InvalidDefinition('postgres() is given a pool that can’t be used.', {}, cause);
   }
 }

@@ -6,6 +6,8 @@
  * are free for reads: also for those of the work that holds the lock.
  */
 
+import { NEWER_FORMAT } from './errors.ts';
+
 /** The class of our advisory locks: 'Tide' in ASCII. The other half of a lock's key is the oid of the table `commits`. */
 export const LOCK_CLASS = 0x54_69_64_65;
 /** The class of the locks under which a log is made; the other half of the key is a hash of the schema's name. */
@@ -17,15 +19,26 @@ export function lockSql(schema: string): string {
 }
 
 /**
+ * What a function that writes says once it has the lock: a server that was started before a breaking format was made
+ * mustn't go on in the old one. The function was made by format `format`, and so were those who call it.
+ */
+export function refusedByNewerSql(schema: string, format: number): string {
+  return `IF EXISTS (SELECT FROM ${schema}.migrations m WHERE m.breaking AND m.format > ${format}) THEN
+    RAISE EXCEPTION 'the log was brought to a newer format' USING ERRCODE = '${NEWER_FORMAT}';
+  END IF;`;
+}
+
+/**
  * How a function begins that writes beside the log: under the lock, and on stable storage whatever the default is. (An
  * append may be asked for less.) `lock_timeout` is a parameter of the function.
  */
-export function durablyLockedSql(schema: string): string {
+export function durablyLockedSql(schema: string, format: number): string {
   return `  IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
   PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};`;
+  PERFORM ${lockSql(schema)};
+  ${refusedByNewerSql(schema, format)}`;
 }
 
 /** One thing at a time, in the order asked for. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
 import { testDatabase } from '../../../test/support/postgres.ts';
+import { until } from '../../../test/support/until.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import type { Session } from '../store.ts';
@@ -14,6 +15,14 @@ let names = 0;
 const fresh = (): string => `place_${(names += 1)}`;
 const at = (schema: string): ReturnType<typeof postgres> => postgres(database.url, { schema });
 const code = (name: string) => expect.objectContaining({ code: name });
+
+/** An error that no try can mend, and that leaves no doubt. */
+const forGood = (name: string) =>
+  expect.objectContaining({
+    code: name,
+    retryable: false,
+    details: expect.not.objectContaining({ unknown: true }),
+  });
 
 /** Opens and closes again. */
 async function opened(store: { open(): Promise<Session> }): Promise<void> {
@@ -77,6 +86,13 @@ describe('a new log', () => {
   });
 });
 
+/** Whether somebody waits for the write lock of a log. */
+async function isWaiting(): Promise<boolean> {
+  const waiting = await database.run(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  return waiting.length > 0;
+}
+
 describe('a log of another format', () => {
   it('is refused if that is a breaking one, and used if not', async () => {
     const schema = fresh();
@@ -88,6 +104,37 @@ describe('a log of another format', () => {
     await database.run(`INSERT INTO ${schema}.migrations VALUES (${FORMAT + 2}, true, now())`);
     await expect(opened(at(schema))).rejects.toThrow(code('FormatTooNew'));
     await log.close();
+  });
+
+  it('is written to no more by a session that was open before a breaking one', async () => {
+    const schema = fresh();
+    const log = await TestLog.on(at(schema));
+    const later = (breaking: boolean, format: number) =>
+      database.run(`INSERT INTO ${schema}.migrations VALUES (${format}, ${breaking}, now())`);
+    await later(false, FORMAT + 1);
+    await log.append(commit('c1', event('NOTED')));
+    await later(true, FORMAT + 2);
+    const told = expect.objectContaining({ code: 'FormatTooNew', retryable: false });
+    await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(told);
+    await expect(log.session.register([])).rejects.toThrow(told);
+    const locked = log.session.exclusive((by) => log.append(commit('c2', event('NOTED')), { by }));
+    await expect(locked).rejects.toThrow(told);
+    expect(await database.run(`SELECT command_id FROM ${schema}.commits`)).toEqual([{ command_id: 'c1' }]);
+    await log.close();
+  });
+
+  it('is written to no more by an append that waited for the lock while it was made', async () => {
+    const schema = fresh();
+    const [log, other] = await Promise.all([TestLog.on(at(schema)), TestLog.on(at(schema))]);
+    let late: Promise<unknown> | undefined;
+    await other.session.exclusive(async () => {
+      late = log.append(commit('c1', event('NOTED')));
+      late.catch(() => undefined);
+      await until(isWaiting);
+      await database.run(`INSERT INTO ${schema}.migrations VALUES (${FORMAT + 1}, true, now())`);
+    });
+    await expect(late).rejects.toThrow(code('FormatTooNew'));
+    await Promise.all([log.close(), other.close()]);
   });
 
   it('that has lost a part says so', async () => {
@@ -138,11 +185,39 @@ describe('privileges', () => {
       const session = await postgres(url, { schema }).open();
       expect((await session.read({ limit: 1 })).events).toHaveLength(1);
       await expect(session.register([])).rejects.toThrow(code('NotWritable'));
-      await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(
-        expect.objectContaining({ code: 'StoreUnavailable', details: expect.not.objectContaining({ unknown: true }) }),
-      );
+      await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(forGood('NotWritable'));
       await session.close();
     });
+    await log.close();
+  });
+
+  it('a role that loses its privileges, or its way in, is told so while it is connected', async () => {
+    const schema = fresh();
+    await opened(at(schema));
+    await withRole('', async (url, role) => {
+      await database.run(grants(schema, role));
+      const log = await TestLog.on(postgres(url, { schema }));
+      await log.append(commit('c1', event('NOTED')));
+      await database.run(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM ${role}`);
+      await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(forGood('NotWritable'));
+      await database.run(`REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM ${role}`);
+      await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
+      await database.run(`ALTER ROLE ${role} NOLOGIN`);
+      await database.run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${role}'`);
+      await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
+      await log.close();
+    });
+  });
+
+  it('a database that was dropped is gone for good', async () => {
+    const name = `dropped_${new URL(database.url).pathname.slice(1)}`;
+    await database.run(`CREATE DATABASE ${name} TEMPLATE template0`);
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    const log = await TestLog.on(postgres(url.href));
+    await database.run(`DROP DATABASE ${name} WITH (FORCE)`);
+    await expect(log.append(commit('c1', event('NOTED')))).rejects.toThrow(forGood('NotWritable'));
+    await expect(log.session.read({ limit: 1 })).rejects.toThrow(forGood('NotWritable'));
     await log.close();
   });
 
@@ -163,7 +238,7 @@ describe('privileges', () => {
 
   it('a server without TLS is no server where TLS is asked for', async () => {
     const store = postgres(database.url, { schema: fresh(), connection: { ssl: true } });
-    await expect(opened(store)).rejects.toThrow(code('StoreUnavailable'));
+    await expect(opened(store)).rejects.toThrow(forGood('StoreUnavailable'));
   });
 });
 

@@ -28,7 +28,7 @@ BEGIN
     RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
   END IF;
   -- A server attaches by what it has registered: a crash mustn't take that back.
-${durablyLockedSql(schema)}
+${durablyLockedSql(schema, 1)}
   status := 'moved';
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
     RETURN;

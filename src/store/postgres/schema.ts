@@ -42,7 +42,8 @@
  * stable storage.
  *
  * A later format adds an entry to {@link MIGRATIONS}; entries are never changed. One that older code can live with isn't
- * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay.
+ * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay. After a `breaking` one every
+ * function of an earlier format refuses to write, whoever still calls it (lock.ts).
  */
 import { appendV1 } from './append-v1.ts';
 import { fenceV1 } from './fence-v1.ts';

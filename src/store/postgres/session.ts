@@ -33,7 +33,7 @@ import { check } from './check.ts';
 import { chain } from './commits.ts';
 import type { Connections, Query } from './connection.ts';
 import { documentsTable } from './documents.ts';
-import { closed, fencedOff, isForbidden, notWritable, over, translated } from './errors.ts';
+import { closed, fencedOff, over, translated } from './errors.ts';
 import { runLocked } from './exclusive.ts';
 import { KnownDocuments } from './known.ts';
 import { loader } from './load.ts';
@@ -136,15 +136,8 @@ export class PostgresSession implements Session {
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
-    const { lockTimeoutMs, place } = this.#settings;
-    try {
-      return await this.#transactions.write((query) =>
-        this.#tables.registry.register(query, collections, lockTimeoutMs),
-      );
-    } catch (error) {
-      // The first write of a server that starts: one that may only look finds out here.
-      throw isForbidden(error) ? notWritable(place, error.cause) : error;
-    }
+    const { lockTimeoutMs } = this.#settings;
+    return this.#transactions.write((query) => this.#tables.registry.register(query, collections, lockTimeoutMs));
   }
 
   async append(batch: Batch): Promise<Appended> {

@@ -2,6 +2,7 @@
  * How what is asked of a log becomes statements on connections: reads each on one of the pool's, again on another if it is
  * lost; writes one after the other, each in a transaction whose end is known, or known to be unknown.
  */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Connections, Query } from './connection.ts';
 import { closed, Failed, isLost, isNotSent, sqlState, translated, unknownCommit, WRONG_ISOLATION } from './errors.ts';

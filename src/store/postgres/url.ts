@@ -3,6 +3,7 @@
  * at a time: `postgres://role@one:5432,two:5432,three/database?target_session_attrs=read-write`. The driver knows one host
  * a string, so there is one for each.
  */
+import { URL } from 'node:url';
 import { InvalidDefinition } from '../../errors.ts';
 
 /** One server that may hold the log. */

@@ -4,7 +4,9 @@
  * notification may get lost with its connection, and a pooler in transaction mode passes none on.
  */
 import { createHash } from 'node:crypto';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { abortController } from '../../realm.ts';
 import type { LogEnd } from '../store.ts';
 import { Waiters } from '../waiters.ts';
 import type { Connections } from './connection.ts';
@@ -140,7 +142,7 @@ export class Waiting {
 
   /** Listens until nobody has waited for a while, on one connection after the other. */
   async #listen(): Promise<void> {
-    const listening = new AbortController();
+    const listening = abortController();
     this.#listening = listening;
     listened.add(this.#pool);
     const { signal } = listening;

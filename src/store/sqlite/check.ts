@@ -184,7 +184,7 @@ export function check(database: DatabaseSync): readonly string[] {
   } catch (error) {
     // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
     if (!stopsAtDamage(error)) throw error;
-    findings.push(`SQLite could not go on: ${error instanceof Error ? error.message : String(error)}.`);
+    findings.push(`SQLite could not go on: ${Error.isError(error) ? error.message : String(error)}.`);
   }
   return findings;
 }

@@ -1,5 +1,7 @@
 /** The chain and the ledger: both are the table `commits`. */
+import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
+import { types } from 'node:util';
 import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../store.ts';
 import { lowerBound, pageRows, upperBound } from '../bounds.ts';
 import { GENESIS_HASH } from '../chain.ts';
@@ -166,6 +168,6 @@ export function chain(database: DatabaseSync, interned: Interned): Chain {
 }
 
 function hex(bytes: Uint8Array, position: number): string {
-  if (!(bytes instanceof Uint8Array) || bytes.length !== 32) throw corrupt('a hash that is none', { position });
+  if (!types.isUint8Array(bytes) || bytes.length !== 32) throw corrupt('a hash that is none', { position });
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }

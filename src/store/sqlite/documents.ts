@@ -1,4 +1,5 @@
 /** Documents with their heads, ordered by collection then id. */
+import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
 import type { DocumentHead, DocumentRef, DocumentsRange } from '../store.ts';
 import { pageRows } from '../bounds.ts';

@@ -4,9 +4,18 @@
  *
  * SQLite's result codes are at https://www.sqlite.org/rescode.html; the low byte is the primary code.
  */
-import { Closed, LogCorrupt, NotWritable, StoreUnavailable, TidemarkError } from '../../errors.ts';
+import {
+  Closed,
+  isTidemarkError,
+  LogCorrupt,
+  NotWritable,
+  StoreUnavailable,
+  type TidemarkError,
+} from '../../errors.ts';
 
+/** Said of much that is wrong with a statement: also of one on a table that isn't there. */
 const ERROR = 1;
+const LACKING = /^no such (table|column|index)|has no column/;
 const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
@@ -26,7 +35,7 @@ const CONSTRAINT_PRIMARYKEY = 1555;
 const CONSTRAINT_UNIQUE = 2067;
 
 function resultCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  if (!Error.isError(error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;
 }
 
@@ -36,7 +45,7 @@ function primaryCode(error: unknown): number | undefined {
 }
 
 function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return Error.isError(error) ? error.message : String(error);
 }
 
 /** Whether another connection stood in the way: the same call may succeed a moment later. */
@@ -74,7 +83,7 @@ function isFull(error: unknown): boolean {
 
 /** An error of SQLite (or of its binding), met while the log was in use. Ours pass through as they are. */
 export function translated(error: unknown, file: string): TidemarkError {
-  if (error instanceof TidemarkError) return error;
+  if (isTidemarkError(error)) return error;
   const details = { file, sqlite: resultCode(error), cause: text(error) };
   if (isFull(error)) {
     return new StoreUnavailable(
@@ -91,23 +100,26 @@ export function translated(error: unknown, file: string): TidemarkError {
     case IOERR:
     case CANTOPEN:
       return new StoreUnavailable(
-        `The machine could not read or write ${file} (${text(error)}). Check the disk, then open the log again.`,
+        `The machine could not read or write ${file} (${text(error)}). Check the disk, then try again.`,
         details,
         error,
       );
     case READONLY:
     case PERM:
     case AUTH:
-      return new StoreUnavailable(
-        `${file} can't be written any more (${text(error)}). Restore the permission to write, then open the log again.`,
-        details,
-        error,
-      );
+      return notWritable(file, error);
     case CORRUPT:
     case NOTADB:
     case CONSTRAINT:
       return new LogCorrupt(
         `${file} is damaged (${text(error)}). Stop writing, keep the file, and restore a copy beside it.`,
+        details,
+        error,
+      );
+    case ERROR:
+      if (!LACKING.test(text(error))) break;
+      return new LogCorrupt(
+        `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
         details,
         error,
       );
@@ -125,21 +137,12 @@ export function translated(error: unknown, file: string): TidemarkError {
 
 /** The same while opening: there, what can't be opened or written is a matter of permissions. */
 export function translatedAtOpen(error: unknown, file: string): TidemarkError {
-  const code = primaryCode(error);
-  if (code === READONLY || code === PERM || code === AUTH || code === CANTOPEN) return notWritable(file, error);
-  if (code === ERROR) {
-    return new LogCorrupt(
-      `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
-      { file, cause: text(error) },
-      error,
-    );
-  }
-  return translated(error, file);
+  return primaryCode(error) === CANTOPEN ? notWritable(file, error) : translated(error, file);
 }
 
 // The binding refuses integers beyond 2^53, which only damage can have put there.
 function isOutOfRange(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+  return Error.isError(error) && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }
 
 /** The log holds what no log can hold. `where` says at which position or document. */

@@ -82,6 +82,9 @@ function gone(file: string, what = 'removed or replaced'): StoreUnavailable {
   return new StoreUnavailable(
     `${file} was ${what} while the log was open. Nothing was stored: put it back or restore a copy, then open the log again.`,
     { file },
+    undefined,
+    // Whoever waits for it would wait for ever.
+    false,
   );
 }
 

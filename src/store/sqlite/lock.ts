@@ -5,6 +5,7 @@
  * 204,000), and it blocks the event loop. We ask again and again instead, seldom enough to leave the machine to others
  * and often enough to meet the moment between two commits of a busy neighbour.
  */
+import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { isBusy } from './errors.ts';
 

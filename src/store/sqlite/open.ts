@@ -1,8 +1,9 @@
 /** Opens the log at a place, or makes it there; two processes may do so at once. */
+import process from 'node:process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { LogCorrupt, StoreUnavailable } from '../../errors.ts';
+import { LogCorrupt, NotWritable } from '../../errors.ts';
 import { connect, setUp, single } from './connection.ts';
 import { lockTimeout, translatedAtOpen } from './errors.ts';
 import { stillThere } from './in-place.ts';
@@ -34,7 +35,7 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     await patiently(() => prepareFile(writer, file));
     const mode = await patiently(() => single<string>(writer, 'PRAGMA journal_mode = WAL'));
     if (mode !== 'wal') {
-      throw new StoreUnavailable(
+      throw new NotWritable(
         `The file system of ${file} can't hold a write-ahead log. Choose a place on a local disk.`,
         { file, mode },
       );
@@ -88,7 +89,7 @@ function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
   );
   const level = single<number>(database, 'PRAGMA synchronous');
   if (level === LEVELS[synchronous]) return;
-  throw new StoreUnavailable(`SQLite flushes at level ${level}, not at ${synchronous} as asked for.`, { level });
+  throw new NotWritable(`SQLite flushes at level ${level}, not at ${synchronous} as asked for.`, { level });
 }
 
 // The name of a new file is durable only when its directory is.

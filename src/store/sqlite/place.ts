@@ -10,7 +10,7 @@ import type { Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { FormatTooNew, LogCorrupt, NotALog, NotWritable, TidemarkError } from '../../errors.ts';
+import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, type TidemarkError } from '../../errors.ts';
 import { single } from './connection.ts';
 import { isNoDatabase, notWritable, translatedAtOpen } from './errors.ts';
 import { APPLICATION_ID, FORMAT } from './schema.ts';
@@ -64,8 +64,8 @@ export function inspect(file: string): void {
   // way only SQLite can tell, under its locks. If the journal has gone since, whoever made the log is done: look again.
   const unfinished = () => existsSync(`${file}-journal`);
   let header = readHeader(file);
-  if (header instanceof TidemarkError && !unfinished()) header = readHeader(file);
-  if (header instanceof TidemarkError) {
+  if (isTidemarkError(header) && !unfinished()) header = readHeader(file);
+  if (isTidemarkError(header)) {
     if (unfinished()) return;
     throw header;
   }

@@ -40,7 +40,8 @@
  * turned to WAL only then: whenever a crash comes, it has no bytes, or the mark and all tables (place.ts).
  *
  * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the
- * write lock: of two starting processes one migrates, the other finds it done.
+ * write lock: of two starting processes one migrates, the other finds it done. A session that was open before asks for
+ * the format in each of its transactions, and goes no further in a file of a later one.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { all, single } from './connection.ts';

@@ -33,6 +33,7 @@ import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { sqlite } from './index.ts';
 import { openSession } from './open-session.ts';
+import { FORMAT } from './schema.ts';
 
 let directory: string;
 let file: string;
@@ -205,7 +206,8 @@ const LOOK_AGAIN_MS = 20;
 async function outOfPlace(away: () => void, back: () => void): Promise<void> {
   const log = await TestLog.on(sqlite(file));
   await log.append(commit('c1', event('A', user('u1'))));
-  const told = { code: 'StoreUnavailable', retryable: true };
+  // Not by itself: whoever sent it again would be told the same for ever.
+  const told = { code: 'StoreUnavailable', retryable: false };
   const late = log.session.exclusive(async (by) => {
     await log.append(commit('c0', event('A', user('u1'))), { by });
     away();
@@ -223,6 +225,17 @@ async function outOfPlace(away: () => void, back: () => void): Promise<void> {
   expect((await everything(await log.open())).commits.map(({ command }) => command.id)).toEqual(['c1', 'c2']);
   await log.close();
 }
+
+it('says that a log has lost a part, which no try brings back', async () => {
+  const log = await TestLog.on(sqlite(file));
+  const side = new DatabaseSync(file);
+  side.exec('ALTER TABLE events RENAME TO eventz');
+  side.close();
+  const told = { code: 'LogCorrupt', retryable: false };
+  await expect(log.session.read({ limit: 1 })).rejects.toMatchObject(told);
+  await expect(log.append(commit('c1', event('A', user('u1'))))).rejects.toMatchObject(told);
+  await log.close();
+});
 
 describe.skipIf(process.platform === 'win32')('a log that isn’t in place any more', () => {
   it.each(['', '-wal'])('market.db%s was moved away', async (suffix) => {
@@ -431,6 +444,46 @@ it('leaves nothing of a batch refused under the lock, so that the rest of it can
   });
   expect(await log.session.check()).toEqual([]);
   await log.close();
+});
+
+function raiseFormat(): void {
+  const newer = new DatabaseSync(file);
+  newer.exec(`PRAGMA user_version = ${FORMAT + 1}`);
+  newer.close();
+}
+
+describe('an open session, after a newer release has raised the format', () => {
+  const told = { code: 'FormatTooNew', retryable: false, details: { format: FORMAT + 1, supported: FORMAT } };
+
+  it('writes no more, whatever by, and reads no more', async () => {
+    const log = await TestLog.on(sqlite(file));
+    await log.append(commit('c1', event('A', user('u1'))));
+    const waiting = log.session.moved(log.end, new AbortController().signal).catch((error: unknown) => error);
+    raiseFormat();
+    let ran = false;
+    await expect(log.append(commit('c2', event('A', user('u1'))))).rejects.toMatchObject(told);
+    await expect(log.session.register([])).rejects.toMatchObject(told);
+    await expect(log.session.exclusive(async () => (ran = true))).rejects.toMatchObject(told);
+    await expect(log.head(user('u1'))).rejects.toMatchObject(told);
+    expect(await waiting).toMatchObject(told);
+    expect(ran).toBe(false);
+    await log.close();
+    const side = new DatabaseSync(file);
+    expect(side.prepare('SELECT count(*) AS commits FROM commits').get()).toEqual({ commits: 1 });
+    side.close();
+  });
+
+  it('writes no more, if the format was raised while it waited for the lock', async () => {
+    const log = await TestLog.on(sqlite(file));
+    const newer = new DatabaseSync(file);
+    newer.exec('BEGIN IMMEDIATE');
+    const append = log.append(commit('c1', event('A', user('u1'))));
+    await setTimeout(30);
+    newer.exec(`PRAGMA user_version = ${FORMAT + 1}; COMMIT`);
+    newer.close();
+    await expect(append).rejects.toMatchObject(told);
+    await log.close();
+  });
 });
 
 it.each(['EXCLUSIVE', 'IMMEDIATE'])('opens when another process is done with making the log (%s)', async (lock) => {

@@ -2,8 +2,9 @@
  * A session: two connections, one that writes and one that reads, so that reads don't see an open exclusive
  * transaction of the same session. Nothing is read outside of a transaction: each answer is as of one end of the log.
  */
+import { performance } from 'node:perf_hooks';
 import type { DatabaseSync } from 'node:sqlite';
-import { TidemarkError } from '../../errors.ts';
+import { isTidemarkError, type TidemarkError } from '../../errors.ts';
 import type {
   Appended,
   Batch,
@@ -34,16 +35,19 @@ import { appender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
-import { closed, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { closed, corrupt, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
+import { one } from './connection.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
 import { Queue, whenFree } from './lock.ts';
+import { refuseNewer } from './place.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
+import { FORMAT } from './schema.ts';
 import { typesTable } from './types.ts';
 import { tellWaiters, waitersOn } from './waiting.ts';
 
@@ -75,6 +79,7 @@ function tables(database: DatabaseSync, bounds: CacheBounds) {
     loader: loader(database, names, commits),
     begin: database.prepare('BEGIN'),
     beginImmediate: database.prepare('BEGIN IMMEDIATE'),
+    format: database.prepare('PRAGMA user_version'),
     commit: database.prepare('COMMIT'),
     rollback: database.prepare('ROLLBACK'),
   };
@@ -235,6 +240,7 @@ export class SqliteSession implements Session {
       const { begin, commit, database, interned } = this.#reading;
       begin.run();
       try {
+        this.#sameFormat(this.#reading);
         const result = run();
         commit.run();
         return result;
@@ -273,6 +279,7 @@ export class SqliteSession implements Session {
       let result: T;
       try {
         inPlace();
+        this.#sameFormat(this.#writing);
         result = await work();
       } catch (error) {
         this.#rollback();
@@ -287,9 +294,17 @@ export class SqliteSession implements Session {
     });
   }
 
+  /** Asked in each transaction: a newer release may have brought the file to a format that this one doesn't know. */
+  #sameFormat({ format }: Pick<Tables, 'format'>): void {
+    const [found] = one<[number]>(format)!;
+    if (found === FORMAT) return;
+    refuseNewer(this.#options.file, found);
+    throw corrupt(`it is of format ${found}, and was of format ${FORMAT}`);
+  }
+
   /** What SQLite fails to read may have been taken away under it: that is then what the caller is told. */
   #lookAfter(error: unknown): void {
-    if (error instanceof Thrown || error instanceof TidemarkError || isBusy(error)) return;
+    if (error instanceof Thrown || isTidemarkError(error) || isBusy(error)) return;
     this.#options.inPlace();
     if (isDamage(error)) this.#damaged ??= translated(error, this.#options.file);
   }

@@ -2,6 +2,7 @@
 import { mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import timers from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { commit, event, range } from '../../testing/conformance/batches.ts';
@@ -34,8 +35,8 @@ const asleep = (): Promise<void> => setTimeout(MOVED_MS);
 
 /** Timers that never go off, so that only what needs none goes on. */
 function stillTimers() {
-  const begun = vi.spyOn(globalThis, 'setInterval').mockReturnValue({} as NodeJS.Timeout);
-  const ended = vi.spyOn(globalThis, 'clearInterval').mockReturnValue();
+  const begun = vi.spyOn(timers, 'setInterval').mockReturnValue({} as NodeJS.Timeout);
+  const ended = vi.spyOn(timers, 'clearInterval').mockReturnValue();
   return { begun, running: () => begun.mock.calls.length - ended.mock.calls.length };
 }
 
@@ -86,7 +87,7 @@ it.each(['', '-wal', '-shm'])(
     const gone = wait(log.session);
     await asleep();
     renameSync(file + suffix, `${file}${suffix}.moved`);
-    await expect(gone).rejects.toMatchObject({ code: 'StoreUnavailable' });
+    await expect(gone).rejects.toMatchObject({ code: 'StoreUnavailable', retryable: false });
     renameSync(`${file}${suffix}.moved`, file + suffix);
     const waiting = wait(log.session);
     const { end } = await log.append(commit('c2', event('NOTED')));

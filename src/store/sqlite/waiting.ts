@@ -3,6 +3,7 @@
  * for what others have committed, but only while somebody waits.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import timers from 'node:timers';
 import type { LogEnd } from '../store.ts';
 import { Waiters } from '../waiters.ts';
 import { one } from './connection.ts';
@@ -52,11 +53,11 @@ export function waitersOn(
   const waiters = new Waiters({
     look,
     begin() {
-      timer = setInterval(ask, ASK_MS);
+      timer = timers.setInterval(ask, ASK_MS);
       waiting.set(file, (waiting.get(file) ?? new Set()).add(waiters));
     },
     rest() {
-      clearInterval(timer);
+      timers.clearInterval(timer);
       version = undefined;
       waiting.get(file)?.delete(waiters);
       if (waiting.get(file)?.size === 0) waiting.delete(file);

@@ -16,16 +16,7 @@ import { storing } from './controls/storing.ts';
 import { timing } from './controls/timing.ts';
 import { waiting } from './controls/waiting.ts';
 
-const mutants = [
-  ...deciding,
-  ...storing,
-  ...timing,
-  ...seeing,
-  ...reading,
-  ...sessions,
-  ...registering,
-  ...waiting,
-];
+const mutants = [...deciding, ...storing, ...timing, ...seeing, ...reading, ...sessions, ...registering, ...waiting];
 
 describe('the suite', () => {
   it('has a name of its own for each case', () => {

@@ -2,6 +2,7 @@
  * The hash chain once more, written from docs/hash-chain.md without the code that makes it: an engine's hashes are
  * compared with these, so an error in one of both shows.
  */
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { Commit } from '../../store/store.ts';
 import { START } from './batches.ts';

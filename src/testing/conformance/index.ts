@@ -3,4 +3,4 @@
  */
 export type { ConformanceCase, Law, MakeStore } from './case.ts';
 export { conformanceCases } from './cases.ts';
-export { storeConformance } from './register.ts';
+export { storeConformance, type Framework } from './register.ts';

@@ -2,6 +2,7 @@
  * The contract once more, as small as it can be written: a list, and a scan of all of it for each question. What random
  * cases compare an engine with.
  */
+import { Buffer } from 'node:buffer';
 import { STALE_EVENTS_MAX } from '../../store/store.ts';
 import type {
   Appended,

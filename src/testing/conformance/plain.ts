@@ -8,7 +8,8 @@ import assert from 'node:assert/strict';
  * leaves out what an object in memory has as `undefined`.
  */
 export function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
+  // Not `value.map`, which makes an array of the realm that the value comes from.
+  if (Array.isArray(value)) return Array.from(value, plain);
   if (typeof value !== 'object' || value === null) return value;
   const present = Object.entries(value).filter(([, field]) => field !== undefined);
   return Object.fromEntries(present.map(([name, field]) => [name, plain(field)]));
@@ -25,7 +26,7 @@ export async function throwsCode(code: string, promise: Promise<unknown>): Promi
     () => undefined,
     (reason: unknown) => reason ?? new Error('rejected with nothing'),
   );
-  assert(error instanceof Error, `expected ${code} to be thrown, but nothing was`);
+  assert(Error.isError(error), `expected ${code} to be thrown, but nothing was`);
   // By code, not by class: an engine may come with a copy of the package of its own.
   assert.equal((error as { code?: unknown }).code, code, `expected ${code}, got ${error.stack}`);
   assert(error.message.length > 20, 'the message says what happened and what to do');

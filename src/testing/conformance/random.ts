@@ -1,6 +1,8 @@
 /**
  * Chance that can be repeated: the seed of a random case is printed when it fails, and `TIDEMARK_SEED` takes it back.
  */
+import process from 'node:process';
+
 export class Chance {
   readonly seed: number;
   #state: number;

@@ -1,16 +1,16 @@
 /**
  * Runs the suite under the test framework that is there.
  */
+import process from 'node:process';
+import { InvalidDefinition } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
 import type { MakeStore } from './case.ts';
 
-interface Framework {
+/** A test framework, as far as the suite needs it. */
+export interface Framework {
   readonly describe: (name: string, body: () => void) => unknown;
   readonly it: (name: string, body: () => Promise<void>) => unknown;
 }
-
-// Found when the module is loaded: tests have to be registered without a pause.
-const framework = await findFramework();
 
 /**
  * Registers the conformance suite of storage engines as tests: of vitest where it runs them, of another framework with
@@ -18,6 +18,8 @@ const framework = await findFramework();
  *
  * @param name - What the tests are listed under: the engine.
  * @param makeStore - Gives a fresh place with an empty log on each call.
+ * @param framework - The framework's `describe` and `it`, where they can't be found.
+ * @throws InvalidDefinition if vitest runs the tests and lends its functions to nobody
  *
  * @example
  * ```ts
@@ -27,7 +29,7 @@ const framework = await findFramework();
  * storeConformance('memory', (options) => memory(options)); // your own engine in its place
  * ```
  */
-export function storeConformance(name: string, makeStore: MakeStore): void {
+export function storeConformance(name: string, makeStore: MakeStore, framework: Framework = findFramework()): void {
   framework.describe(`${name} is a store`, () => {
     for (const { law, name, run } of conformanceCases) {
       framework.it(`${law === 'contract' ? law : `law ${law}`}: ${name}`, () => run(makeStore));
@@ -35,15 +37,19 @@ export function storeConformance(name: string, makeStore: MakeStore): void {
   });
 }
 
-async function findFramework(): Promise<Framework> {
-  if (process.env['VITEST'] !== undefined) {
-    try {
-      return await import('vitest');
-    } catch {
-      // A program that a test of vitest's has started, where vitest isn't installed.
-    }
-  }
-  const { describe, it } = globalThis as Partial<Framework>;
+/**
+ * Without a pause: tests have to be registered as their file is loaded, and a module that awaited anything at its top
+ * couldn't be required.
+ */
+function findFramework(): Framework {
+  const found = globalThis as Partial<Framework> & { readonly __vitest_index__?: Framework };
+  const { describe, it } = found;
   if (describe !== undefined && it !== undefined) return { describe, it };
-  return import('node:test');
+  // Where vitest keeps itself for tests within source files (`import.meta.vitest`).
+  if (found.__vitest_index__ !== undefined) return found.__vitest_index__;
+  // A program that a test of vitest's has started is no test of its own.
+  if (!('__vitest_worker__' in globalThis)) return process.getBuiltinModule('node:test');
+  throw new InvalidDefinition(
+    'vitest’s functions can’t be found: pass them, storeConformance(name, makeStore, { describe, it }).',
+  );
 }

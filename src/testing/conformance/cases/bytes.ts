@@ -1,6 +1,7 @@
 /**
  * Answers are bounded by the bytes of their texts too: a thousand events of 1 MiB must not be in memory at once.
  */
+import { Buffer } from 'node:buffer';
 import assert from 'node:assert/strict';
 import { PAGE_BYTES_MAX } from '../../../store/store.ts';
 import type { EventFacts, EventPage, LoadRequest } from '../../../store/store.ts';

@@ -2,6 +2,7 @@
  * What time it is, is the store's to say; one wrong clock must not drag the log along.
  */
 import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
 import type { Commit, Stored } from '../../../store/store.ts';

@@ -1,6 +1,7 @@
 /**
  * The list of documents.
  */
+import { Buffer } from 'node:buffer';
 import { PAGE_ROWS_MAX } from '../../../store/store.ts';
 import type { DocumentHead, DocumentRef } from '../../../store/store.ts';
 import { commit, event, order, range, service, user } from '../batches.ts';

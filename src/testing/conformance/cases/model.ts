@@ -29,8 +29,11 @@ export const modelCases = [
     try {
       await randomBatches(log, clock, chance);
     } catch (error) {
-      const message = `TIDEMARK_SEED=${chance.seed} repeats this: ${error instanceof Error ? error.message : String(error)}`;
-      throw new assert.AssertionError({ message, ...(error instanceof assert.AssertionError && error) });
+      const message = `TIDEMARK_SEED=${chance.seed} repeats this: ${Error.isError(error) ? error.message : String(error)}`;
+      throw new assert.AssertionError({
+        message,
+        ...(Error.isError(error) && error.name === 'AssertionError' && error),
+      });
     }
   }),
 ];

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { abortController } from '../../../realm.ts';
 import { MOVED_MS } from '../../../store/store.ts';
 import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
@@ -14,11 +15,11 @@ import { same, throwsCode } from '../plain.ts';
 /** After so long nobody will be woken any more: an engine that forgets somebody must fail, not hang. */
 export const PATIENCE = { ms: 10_000 };
 
-const never = (): AbortSignal => new AbortController().signal;
+const never = (): AbortSignal => abortController().signal;
 
 /** What somebody who waits is told, once he is. */
 async function told<T>(waiting: Promise<T>): Promise<T> {
-  const enough = new AbortController();
+  const enough = abortController();
   const outOfPatience = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
     assert.fail(`nobody was told anything for ${PATIENCE.ms} ms`),
   );
@@ -152,7 +153,7 @@ export const movedCases = [
   onLog('contract', 'whoever is told to give up does, with the reason given, and the others wait on', async (log) => {
     await log.append(noted('c1'));
     const reason = new Error('enough');
-    const controller = new AbortController();
+    const controller = abortController();
     const rejects = (waiting: Promise<LogEnd>) => assert.rejects(told(waiting), (error) => error === reason);
     const other = waitingAt(log.session, log.end);
     const waiting = range(1, 3).map(() => log.session.moved(log.end, controller.signal));
@@ -168,7 +169,7 @@ export const movedCases = [
   }),
 
   onLog('contract', 'whoever has waited leaves no listener at his signal', async (log) => {
-    const controller = new AbortController();
+    const controller = abortController();
     const { signal } = controller;
     const session = await log.open();
     const listeners = (): number => getEventListeners(signal, 'abort').length;

@@ -2,6 +2,7 @@
  * Sessions: several on one log, closed, and opened again.
  */
 import assert from 'node:assert/strict';
+import { abortController } from '../../../realm.ts';
 import type { Session } from '../../../store/store.ts';
 import { above, at, COLLECTIONS, commit, event, GENESIS, notFinal, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
@@ -87,7 +88,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       (closed) => closed.ledger(['c1']),
       (closed) => closed.types({ limit: 1 }),
       (closed) => closed.documents({ limit: 1 }),
-      (closed) => closed.moved(GENESIS, new AbortController().signal),
+      (closed) => closed.moved(GENESIS, abortController().signal),
       (closed) => closed.check(),
     ];
     for (const call of calls) await log.unchangedBy(() => throwsCode('Closed', call(session)));

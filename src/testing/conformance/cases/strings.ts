@@ -1,6 +1,7 @@
 /**
  * Strings are kept byte for byte, compared byte by byte, and never read.
  */
+import { Buffer } from 'node:buffer';
 import assert from 'node:assert/strict';
 import { above, at, commit, event, range, user } from '../batches.ts';
 import { onLog } from '../case.ts';

@@ -105,26 +105,22 @@ export const typesCases = [
     ]);
   }),
 
-  onLog(
-    4,
-    'types to be registered wait until the work is done, and then for what it has stored',
-    async (log) => {
-      const [session, other] = await log.sessions(2);
-      const grown = {
-        name: 'users',
-        definition: 1,
-        key: { fields: ['user_id'] },
-        handled: ['A', 'BOUGHT', 'REGISTERED'],
-      };
-      let registering: Promise<void> | undefined;
-      await session!.exclusive(async (by) => {
-        registering = throwsCode('DefinitionChanged', other!.register([grown]));
-        void registering.catch(() => undefined);
-        await sleep(30);
-        await log.append(commit('c1', event('A')), { by });
-      });
-      await registering;
-      same((await session!.registry()).generation, log.generation);
-    },
-  ),
+  onLog(4, 'types to be registered wait until the work is done, and then for what it has stored', async (log) => {
+    const [session, other] = await log.sessions(2);
+    const grown = {
+      name: 'users',
+      definition: 1,
+      key: { fields: ['user_id'] },
+      handled: ['A', 'BOUGHT', 'REGISTERED'],
+    };
+    let registering: Promise<void> | undefined;
+    await session!.exclusive(async (by) => {
+      registering = throwsCode('DefinitionChanged', other!.register([grown]));
+      void registering.catch(() => undefined);
+      await sleep(30);
+      await log.append(commit('c1', event('A')), { by });
+    });
+    await registering;
+    same((await session!.registry()).generation, log.generation);
+  }),
 ];
