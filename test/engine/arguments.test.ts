@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import * as tidemark from 'tidemark';
-import { domain, failure, open, type, type App, type RecordedEvent, type Store } from 'tidemark';
+import { domain, failure, nothing, open, type, type App, type RecordedEvent, type Store } from 'tidemark';
 import * as tidemarkMemory from 'tidemark/memory';
 import * as tidemarkPostgres from 'tidemark/postgres';
 import * as tidemarkSqlite from 'tidemark/sqlite';
@@ -175,6 +175,15 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
       },
     },
   ],
+  'tidemark.nothing': [
+    {
+      args: () => [{ record: false }],
+      call: (_, ...args) => {
+        const idle = (nothing as Any)(...args);
+        return () => used([], pay(bank(), { decide: () => idle }));
+      },
+    },
+  ],
   'tidemark.all': [
     {
       args: () => [[services.ref('a'), services.ref('b')]],
@@ -264,6 +273,7 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   'tidemark/postgres.grants': takesNothing,
   'Store.open': takesNothing,
   'tidemark/store.chainHash': takesNothing,
+  'tidemark/store.grownBy': 'answers at once, of entries that a session has checked',
 
   'tidemark/testing.at': [
     {

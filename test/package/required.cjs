@@ -8,4 +8,4 @@ const { version } = require('tidemark/package.json');
 assert.equal(require('./node_modules/tidemark/dist/version.js').VERSION, version);
 const { memory } = require('tidemark/memory');
 const { conformanceCases } = require('tidemark/testing');
-conformanceCases[0].run(() => memory()).then(() => console.log('required'));
+conformanceCases[0].run((options) => memory(options)).then(() => console.log('required'));

@@ -2,4 +2,4 @@
 import { memory } from 'tidemark/memory';
 import { storeConformance } from 'tidemark/testing';
 
-storeConformance('memory', () => memory());
+storeConformance('memory', (options) => memory(options));

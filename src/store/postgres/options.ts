@@ -1,5 +1,6 @@
 /** The options of `postgres()`, checked. */
 import { clock as userClock, milliseconds, oneOf, optionsOf, whole, type Check, type Checks } from '../../limits.ts';
+import { isPlainObject } from '../../realm.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 
@@ -93,6 +94,6 @@ export function settingsOf(options: PostgresOptions, where: string): Settings {
 /** Of plain objects and lists, at whatever depth; what has behaviour (a certificate's bytes, a function) is what it is. */
 function ownCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(ownCopy);
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  if (typeof value !== 'object' || value === null || !isPlainObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, ownCopy(field)]));
 }

@@ -138,7 +138,7 @@ export const movedCases = [
         await stillAsleep();
         throw given;
       }),
-      given,
+      (error) => error === given,
     );
     await stillAsleep();
     log.end = end;
