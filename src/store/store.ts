@@ -31,6 +31,11 @@ export interface Store {
 export interface Session {
   /** What this engine can do beyond the duties of all. */
   readonly capabilities: Capabilities;
+  /**
+   * Whether the log was opened for reading alone: then `append` and `exclusive` throw `NotWritable`, and so does a
+   * `register` that would change anything. Commands are refused before their `prepare` has called anybody.
+   */
+  readonly readOnly?: boolean;
 
   /** The registered collections, ordered by name, and the registry's generation (0 for a new log). */
   registry(): Promise<Registry>;

@@ -19,6 +19,8 @@ describe('sqlite()', () => {
     { lockTimeoutMs: '5' },
     { clockAheadMs: -1 },
     { clock: 5 },
+    { readOnly: 1 },
+    { readonly: true },
     { lockTimeout: 5 },
   ])('refuses the options %j', (options) => {
     expect(() => sqlite('market.db', options as unknown as SqliteOptions)).toThrow(
@@ -27,7 +29,13 @@ describe('sqlite()', () => {
   });
 
   it('takes every option, and names itself', () => {
-    const options = { synchronous: 'normal', lockTimeoutMs: 0, clockAheadMs: 0, clock: () => 0 } as const;
+    const options = {
+      synchronous: 'normal',
+      lockTimeoutMs: 0,
+      readOnly: true,
+      clockAheadMs: 0,
+      clock: () => 0,
+    } as const;
     expect(sqlite('market.db', options).name).toBe('sqlite');
   });
 });

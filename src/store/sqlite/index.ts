@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
+import { openForReading } from './open-for-reading.ts';
 import { openSession } from './open-session.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -20,6 +21,12 @@ export interface SqliteOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** The store's clock, in milliseconds since the Unix epoch. `Date.now`. */
   readonly clock?: (() => number) | undefined;
+  /**
+   * Opens the log for reading alone: also where the disk can't be written, and while another process writes. Nothing is
+   * made, neither a log nor a file beside it, unless a write-ahead log must be recovered. What would write throws
+   * `NotWritable`: `execute`, and `open` with collections that aren't registered yet.
+   */
+  readonly readOnly?: boolean | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
   readonly clockAheadMs?: number | undefined;
 }
@@ -33,6 +40,14 @@ export interface SqliteOptions {
  *
  * @throws {@link InvalidDefinition} at once, if the name or an option isn't what it must be. `open` throws `NotALog`,
  * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
+ *
+ * @example
+ * ```ts
+ * import { sqlite } from 'tidemark/sqlite';
+ *
+ * const store = sqlite('/var/lib/shop/market.db');
+ * const report = sqlite('/mnt/snapshot/market.db', { readOnly: true }); // for `get`, `fold`, `events`, `verify`
+ * ```
  */
 export function sqlite(file: string, options: SqliteOptions = {}): Store {
   try {
@@ -45,7 +60,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): Store {
 
 function storeAt(file: string, options: SqliteOptions): Store {
   const { synchronous = 'full', lockTimeoutMs = LOCK_TIMEOUT_MS, clock = Date.now } = options;
-  const { clockAheadMs = CLOCK_AHEAD_MAX_MS } = options;
+  const { clockAheadMs = CLOCK_AHEAD_MAX_MS, readOnly = false } = options;
   checkName(file);
   if (!['full', 'normal', 'off'].includes(synchronous)) {
     throw new InvalidDefinition(
@@ -54,8 +69,9 @@ function storeAt(file: string, options: SqliteOptions): Store {
   }
   checkMs('lockTimeoutMs', lockTimeoutMs, LOCK_TIMEOUT_MAX_MS);
   checkMs('clockAheadMs', clockAheadMs, Infinity);
+  if (typeof readOnly !== 'boolean') throw new InvalidDefinition('readOnly is true or false.', { option: 'readOnly' });
   if (typeof clock !== 'function') throw new InvalidDefinition('clock is a function that returns milliseconds.');
-  const known = ['synchronous', 'lockTimeoutMs', 'clock', 'clockAheadMs'];
+  const known = ['synchronous', 'lockTimeoutMs', 'readOnly', 'clock', 'clockAheadMs'];
   for (const option of Object.keys(options)) {
     if (!known.includes(option)) {
       throw new InvalidDefinition(`${option} is no option of sqlite(): it has ${known.join(', ')}.`, { option });
@@ -65,7 +81,10 @@ function storeAt(file: string, options: SqliteOptions): Store {
   const path = resolve(file);
   return Object.freeze({
     name: 'sqlite',
-    open: () => openSession(path, { synchronous, lockTimeoutMs, clock: { now: clock, aheadMs: clockAheadMs } }),
+    open: () => {
+      const shared = { lockTimeoutMs, clock: { now: clock, aheadMs: clockAheadMs } };
+      return readOnly ? openForReading(path, shared) : openSession(path, { ...shared, synchronous });
+    },
   });
 }
 
