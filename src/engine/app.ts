@@ -2,7 +2,7 @@
 import type { AnyCollection, Collection } from '../model/collection.ts';
 import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
-import { InvalidInput } from '../errors.ts';
+import { InvalidInput, NotWritable } from '../errors.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { abortController } from '../realm.ts';
@@ -45,6 +45,7 @@ export interface App<
    * @throws Conflict if a document in `unchanged` has changed
    * @throws StoreUnavailable if the store can't be reached; send it again with the same id
    * @throws HistoryDiverged if the store went back in time
+   * @throws NotWritable if the log was opened for reading alone
    * @throws Closed after `close`
    */
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
@@ -127,6 +128,13 @@ export interface App<
   close(): Promise<void>;
 }
 
+function openedForReading(store: string): NotWritable {
+  return new NotWritable(
+    'The log was opened for reading (readOnly): nothing was recorded. Send commands to an application that may write.',
+    { store },
+  );
+}
+
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
@@ -146,6 +154,8 @@ export class Application implements App {
     try {
       this.#assertOpen();
       this.#core.watermark.assertWhole();
+      // Before `prepare` has called anybody for a command that can't be stored.
+      if (this.#core.session.readOnly) throw openedForReading(this.#core.storeName);
       const request = requestOf(this.#core, command, input, options);
       request.signal?.throwIfAborted();
       return request.command.prepare ? this.#executePrepared(request) : this.#submit(request, undefined);

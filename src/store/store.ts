@@ -43,6 +43,12 @@ export interface Opening {
  * given is the engine's own, and nobody changes it before they have answered: no engine of storage needs a copy.
  */
 export interface Session {
+  /**
+   * Whether the log was opened for reading alone: then `append` and `exclusive` throw `NotWritable`, and so does a
+   * `register` that would change anything. Commands are refused before their `prepare` has called anybody.
+   */
+  readonly readOnly?: boolean;
+
   /** The registered collections, ordered by name, and the registry's generation (0 for a new log). */
   registry(): Promise<Registry>;
 

@@ -2,6 +2,7 @@
  * A connection of SQLite, set up as a log needs it, and typed access to its rows (arrays: a third faster than objects).
  */
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 
 /** Page cache of a connection, in KiB. */
@@ -19,6 +20,23 @@ export function connect(file: string): DatabaseSync {
     timeout: 0,
     returnArrays: true,
     enableForeignKeyConstraints: false,
+  });
+}
+
+/**
+ * Opens `file` to read it. `settled`: nobody has it open, so that its first file is all there is of it; then no lock is
+ * taken, and no file made beside it, which would need a disk that can be written.
+ */
+export function connectForReading(file: string, settled: boolean): DatabaseSync {
+  const url = pathToFileURL(file);
+  if (settled) url.searchParams.set('immutable', '1');
+  return new DatabaseSync(url, {
+    readOnly: true,
+    timeout: 0,
+    returnArrays: true,
+    enableForeignKeyConstraints: false,
+    // The mark of a file that is in the middle of a checkpoint is read with `writable_schema` (place.ts).
+    defensive: false,
   });
 }
 

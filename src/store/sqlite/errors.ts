@@ -72,6 +72,16 @@ export function stopsAtDamage(error: unknown): boolean {
   return isDamage(error) || isOutOfRange(error) || lacksPart;
 }
 
+/** Whether a write was refused because the connection, or the disk, is only for reading. */
+export function isReadOnly(error: unknown): boolean {
+  return primaryCode(error) === READONLY;
+}
+
+/** Whether a file could not be opened, or made. */
+export function isUnopened(error: unknown): boolean {
+  return primaryCode(error) === CANTOPEN;
+}
+
 /** Whether the file doesn't begin as a database of SQLite does. */
 export function isNoDatabase(error: unknown): boolean {
   return primaryCode(error) === NOTADB;
@@ -163,6 +173,23 @@ export function notWritable(file: string, cause?: unknown): NotWritable {
       'or choose another place.',
     { file },
     cause,
+  );
+}
+
+/** The log was opened with `readOnly`. */
+export function openedForReading(file: string): NotWritable {
+  return new NotWritable(
+    `${file} was opened for reading (readOnly). Nothing was stored: write to it in a process that opens it without that.`,
+    { file, readOnly: true },
+  );
+}
+
+export function unreadable(file: string, cause: unknown): StoreUnavailable {
+  return new StoreUnavailable(
+    `${file} can't be read by this process (${text(cause)}). Give its user permission to read the file.`,
+    { file },
+    cause,
+    false,
   );
 }
 

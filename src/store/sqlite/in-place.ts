@@ -12,6 +12,7 @@ import type { Stats } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { HistoryDiverged, StoreUnavailable } from '../../errors.ts';
 import { one, single } from './connection.ts';
+import { isReadOnly } from './errors.ts';
 
 /** Of the write-ahead log's header, and of each frame's (https://www.sqlite.org/fileformat2.html#walformat), in bytes. */
 const WAL_HEADER = 32;
@@ -20,7 +21,7 @@ const FRAME_HEADER = 24;
 const LOOKS = 3;
 
 /**
- * To be called with two connections to `file` open, which `path` leads to: from then on nobody may replace its
+ * To be called with connections to `file` open, which `path` leads to: from then on nobody may replace its
  * write-ahead log (only the last to close a log takes it away). The function that is returned throws `StoreUnavailable`
  * once the log isn't in place any more, and `HistoryDiverged` once its last commits are gone. It must be called with no
  * transaction open on `connection`.
@@ -62,7 +63,15 @@ function frameCounter(connection: DatabaseSync): () => number {
   // Before 3.51 the word isn't known, and taken for a real checkpoint.
   if (major === 3 && minor < 51) return () => 0;
   const noop = connection.prepare('PRAGMA wal_checkpoint(NOOP)');
-  return () => one<[busy: number, frames: number, copied: number]>(noop)?.[1] ?? 0;
+  return () => {
+    try {
+      return one<[busy: number, frames: number, copied: number]>(noop)?.[1] ?? 0;
+    } catch (error) {
+      // One that may not write isn't told.
+      if (isReadOnly(error)) return 0;
+      throw error;
+    }
+  };
 }
 
 function lookAt(file: string): Stats | undefined {

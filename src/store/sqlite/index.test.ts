@@ -34,6 +34,8 @@ describe('sqlite()', () => {
     { clockAheadMs: -1 },
     { clock: 5 },
     { clockMayJump: 'always' },
+    { readOnly: 1 },
+    { readonly: true },
     { lockTimeout: 5 },
   ])('refuses the options %j', (options) => {
     expect(() => sqlite('market.db', options as unknown as SqliteOptions)).toThrow(
@@ -45,6 +47,7 @@ describe('sqlite()', () => {
     const options = {
       synchronous: 'normal',
       lockTimeoutMs: 0,
+      readOnly: true,
       clockAheadMs: 0,
       clock: () => 0,
       clockMayJump: true,

@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { InvalidDefinition } from '../../errors.ts';
 import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../limits.ts';
-import { givenClock, machineClock } from '../clock.ts';
+import { givenClock, machineClock, type AnchorPlace } from '../clock.ts';
 import type { Opening, Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
+import { openForReading } from './open-for-reading.ts';
 import { openSession } from './open-session.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -29,6 +30,12 @@ export interface SqliteOptions {
    * the machine's, which is not believed where it can't be right: see `clockMayJump`.
    */
   readonly clock?: (() => number) | undefined;
+  /**
+   * Opens the log for reading alone: also where the disk can't be written, and while another process writes. Nothing is
+   * made, neither a log nor a file beside it, unless a write-ahead log must be recovered. What would write throws
+   * `NotWritable`: `execute`, and `open` with collections that aren't registered yet.
+   */
+  readonly readOnly?: boolean | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
   readonly clockAheadMs?: number | undefined;
   /**
@@ -51,12 +58,21 @@ export interface SqliteOptions {
  *
  * @throws {@link InvalidDefinition} at once, if the name or an option isn't what it must be. `open` throws `NotALog`,
  * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
+ *
+ * @example
+ * ```ts
+ * import { sqlite } from 'tidemark/sqlite';
+ *
+ * const store = sqlite('/var/lib/shop/market.db');
+ * const report = sqlite('/mnt/snapshot/market.db', { readOnly: true }); // for `get`, `fold`, `events`, `verify`
+ * ```
  */
 export function sqlite(file: string, options?: SqliteOptions): Store {
   checkName(file);
   const {
     synchronous = 'full',
     lockTimeoutMs = LOCK_TIMEOUT_MS,
+    readOnly = false,
     clock,
     clockAheadMs = CLOCK_AHEAD_MAX_MS,
     clockMayJump = false,
@@ -66,16 +82,17 @@ export function sqlite(file: string, options?: SqliteOptions): Store {
   return Object.freeze({
     name: 'sqlite',
     clock,
-    open: (opening: Opening = {}) =>
-      openSession(path, {
-        synchronous,
+    open: (opening: Opening = {}) => {
+      const given = clock ?? opening.clock;
+      const shared = {
         lockTimeoutMs,
-        clock: (shared) => {
-          const given = clock ?? opening.clock;
-          if (given) return givenClock(given, clockAheadMs);
-          return machineClock({ aheadMs: clockAheadMs, advice: ADVICE, mayJump: clockMayJump, shared });
-        },
-      }),
+        clock: (place: AnchorPlace) =>
+          given
+            ? givenClock(given, clockAheadMs)
+            : machineClock({ aheadMs: clockAheadMs, advice: ADVICE, mayJump: clockMayJump, shared: place }),
+      };
+      return readOnly ? openForReading(path, shared) : openSession(path, { ...shared, synchronous });
+    },
   });
 }
 
@@ -85,6 +102,7 @@ const SQLITE: Checks<SqliteOptions> = {
   clock: userClock,
   clockAheadMs: milliseconds(Infinity),
   clockMayJump: oneOf([true, false]),
+  readOnly: oneOf([true, false]),
 };
 
 function checkName(file: string): void {

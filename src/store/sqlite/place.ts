@@ -8,11 +8,17 @@
 import { accessSync, constants, existsSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
-import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, type TidemarkError } from '../../errors.ts';
-import { single } from './connection.ts';
-import { isNoDatabase, notWritable, translatedAtOpen } from './errors.ts';
+import {
+  FormatTooNew,
+  isTidemarkError,
+  LogCorrupt,
+  NotALog,
+  NotWritable,
+  StoreUnavailable,
+  type TidemarkError,
+} from '../../errors.ts';
+import { connectForReading, single } from './connection.ts';
+import { isNoDatabase, notWritable, translatedAtOpen, unreadable } from './errors.ts';
 import { APPLICATION_ID, FORMAT } from './schema.ts';
 
 /** Most links that are followed from one to the next, as on Linux. */
@@ -49,16 +55,59 @@ export function realPlace(path: string): string {
  * there. `file` is a real place.
  */
 export function inspect(file: string): void {
+  mayWrite(file, lookAt(file));
+  const found = formatAt(file);
+  if (typeof found === 'number') refuseNewer(file, found);
+}
+
+/**
+ * Throws unless there is a log at `file` that can be read: as {@link inspect}, `NotWritable` for one of an older format,
+ * `StoreUnavailable` for one that isn't finished. `file` is a real place.
+ */
+export function inspectForReading(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    if (lookAt(file) !== undefined || !existsSync(dirname(file))) throw unreadable(file, error);
+  }
+  const found = formatAt(file);
+  if (found === undefined) {
+    throw new NotALog(
+      `There is no log at ${file}, and one opened for reading isn't made. Open it once without readOnly.`,
+      {
+        file,
+      },
+    );
+  }
+  if (found === 'unfinished') {
+    throw new StoreUnavailable(
+      `${file} isn't finished: a process makes the log just now, or was cut short. Try again, or open it once without readOnly.`,
+      { file },
+    );
+  }
+  refuseNewer(file, found);
+  if (found === FORMAT) return;
+  throw new NotWritable(
+    `${file} is a log of format ${found}, and must be brought to format ${FORMAT} first. Open it once without readOnly.`,
+    { file, format: found, supported: FORMAT },
+  );
+}
+
+/**
+ * The format of the log at a file; undefined if there is nothing yet, `unfinished` if only SQLite can tell.
+ *
+ * @throws NotALog, LogCorrupt
+ */
+function formatAt(file: string): number | 'unfinished' | undefined {
   let stats = lookAt(file);
-  mayWrite(file, stats);
   if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
     // While a log is made its file has bytes before there is a write-ahead log: unless it was made just now, it is lost.
     stats = lookAt(file);
     if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
   }
-  if (stats === undefined) return;
+  if (stats === undefined) return undefined;
   if (!stats.isFile()) throw notALog(file, stats.isDirectory() ? 'a directory' : 'no regular file');
-  if (stats.size === 0) return;
+  if (stats.size === 0) return undefined;
 
   // With a journal beside it the log is being made, or a crash cut that short and SQLite goes back to no bytes: either
   // way only SQLite can tell, under its locks. If the journal has gone since, whoever made the log is done: look again.
@@ -66,11 +115,11 @@ export function inspect(file: string): void {
   let header = readHeader(file);
   if (isTidemarkError(header) && !unfinished()) header = readHeader(file);
   if (isTidemarkError(header)) {
-    if (unfinished()) return;
+    if (unfinished()) return 'unfinished';
     throw header;
   }
   if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
-  refuseNewer(file, header.format);
+  return header.format;
 }
 
 /** Throws `FormatTooNew` if the log was written by a later version of ours. */
@@ -135,9 +184,7 @@ function mayWrite(file: string, stats: Stats | undefined): void {
  * noticed when it is opened in earnest.
  */
 function readHeader(file: string): { applicationId: number; format: number } | TidemarkError {
-  const url = pathToFileURL(file);
-  url.searchParams.set('immutable', '1');
-  const database = new DatabaseSync(url, { readOnly: true, returnArrays: true, defensive: false });
+  const database = connectForReading(file, true);
   try {
     database.exec('PRAGMA writable_schema = ON');
     return {

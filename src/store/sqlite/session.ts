@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { DatabaseSync } from 'node:sqlite';
-import { isTidemarkError, type TidemarkError } from '../../errors.ts';
+import { hasCode, isTidemarkError, NotWritable, type TidemarkError } from '../../errors.ts';
 import type {
   Appended,
   Batch,
@@ -35,7 +35,16 @@ import { appender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
-import { closed, corrupt, isBusy, isDamage, lockTimeout, translated, unknownCommit } from './errors.ts';
+import {
+  closed,
+  corrupt,
+  isBusy,
+  isDamage,
+  lockTimeout,
+  openedForReading,
+  translated,
+  unknownCommit,
+} from './errors.ts';
 import { one } from './connection.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
@@ -87,26 +96,34 @@ function tables(database: DatabaseSync, bounds: CacheBounds) {
 
 type Tables = ReturnType<typeof tables>;
 
+function writingTables(database: DatabaseSync, bounds: CacheBounds, options: Pick<SessionOptions, 'clock'>) {
+  const writing = tables(database, bounds);
+  const heads = cachedHeads(database, writing.chain, writing.loader, bounds.documents);
+  const clock = options.clock(anchorTable(database));
+  return { ...writing, heads, clock, append: appender(database, { ...writing, heads, clock }) };
+}
+
+type WritingTables = ReturnType<typeof writingTables>;
+
 export class SqliteSession implements Session {
+  readonly readOnly: boolean;
   readonly #options: SessionOptions;
   readonly #queue = new Queue();
   readonly #turns = new Turns();
   readonly #waiters;
-  readonly #writing;
+  readonly #writing: WritingTables | undefined;
   readonly #reading;
   #closed = false;
   /** What SQLite said of the file. It may still be read, as far as that goes; writing to it would make it worse. */
   #damaged: TidemarkError | undefined;
   #looked = 0;
 
-  /** Both connections are set up already, and are closed by the session. */
-  constructor(writer: DatabaseSync, readonly: DatabaseSync, options: SessionOptions) {
+  /** The connections are set up already, and are closed by the session; without a writer it is for reading alone. */
+  constructor(writer: DatabaseSync | undefined, readonly: DatabaseSync, options: SessionOptions) {
     this.#options = options;
+    this.readOnly = writer === undefined;
     const { bounds = CACHE_BOUNDS } = options;
-    const writing = tables(writer, bounds);
-    const heads = cachedHeads(writer, writing.chain, writing.loader, bounds.documents);
-    const clock = options.clock(anchorTable(writer));
-    this.#writing = { ...writing, heads, clock, append: appender(writer, { ...writing, heads, clock }) };
+    this.#writing = writer && writingTables(writer, bounds, options);
     const reading = tables(readonly, bounds);
     this.#reading = {
       ...reading,
@@ -159,23 +176,23 @@ export class SqliteSession implements Session {
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
+    if (this.readOnly) return this.#registered(collections);
     return this.#write(
-      async () => this.#writing.registry.register(collections),
+      async ({ registry }) => registry.register(collections),
       () => true,
     );
   }
 
   async append(batch: Batch): Promise<Appended> {
     return this.#write(
-      async () => this.#writing.append(batch, { lookFirst: false }),
+      async ({ append }) => append(batch, { lookFirst: false }),
       (appended) => appended.status === 'stored',
     );
   }
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     return this.#write(
-      async () => {
-        const { registry, loader, chain } = this.#writing;
+      async ({ registry, loader, chain, append }) => {
         let over = false;
         let broken: TidemarkError | undefined;
         const step = async <R>(run: () => R): Promise<R> => {
@@ -193,7 +210,7 @@ export class SqliteSession implements Session {
           append: (batch) =>
             step(() => {
               try {
-                return this.#writing.append(batch, { lookFirst: true });
+                return append(batch, { lookFirst: true });
               } catch (error) {
                 // Half of the batch may be inserted: whatever `work` makes of the error, nothing is committed.
                 broken = translated(error, this.#options.file);
@@ -223,7 +240,26 @@ export class SqliteSession implements Session {
     this.#waiters.fail(closed(this.#options.file));
     await this.#queue.idle();
     this.#reading.database.close();
-    this.#writing.database.close();
+    this.#writing?.database.close();
+  }
+
+  /** What a session for reading says to collections: those that are registered as they are, may be. */
+  async #registered(collections: readonly CollectionEntry[]): Promise<Registry> {
+    const { file } = this.#options;
+    const { registry } = this.#reading;
+    const known = new Set((await this.registry()).collections.map(({ name }) => name));
+    try {
+      return await this.#read(() => registry.register(collections));
+    } catch (error) {
+      if (!hasCode(error, 'NotWritable')) throw error;
+      const names = collections.map(({ name }) => name).filter((name) => !known.has(name));
+      throw new NotWritable(
+        `${file} was opened for reading (readOnly), and ${names.join(', ') || 'a collection'} isn't registered with it as it is ` +
+          'here. Open it once without readOnly, with these collections, or leave them out.',
+        { file, readOnly: true, collections: names },
+        error,
+      );
+    }
   }
 
   /** Runs a read as of one end of the log. */
@@ -260,12 +296,14 @@ export class SqliteSession implements Session {
   }
 
   /** Runs `work` with the write lock held, in its turn, and commits if `keep` says so of what it returns. */
-  async #write<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T> {
+  async #write<T>(work: (writing: WritingTables) => Promise<T>, keep: (result: T) => boolean): Promise<T> {
     const { file, lockTimeoutMs, inPlace } = this.#options;
+    const writing = this.#writing;
     if (this.#closed) throw closed(file);
+    if (writing === undefined) throw openedForReading(file);
     return this.#queue.run(async () => {
       if (this.#damaged) throw this.#damaged;
-      const { beginImmediate, interned, heads } = this.#writing;
+      const { beginImmediate, interned, heads } = writing;
       try {
         await whenFree(
           () => beginImmediate.run(),
@@ -279,17 +317,17 @@ export class SqliteSession implements Session {
       let result: T;
       try {
         inPlace();
-        this.#sameFormat(this.#writing);
-        result = await work();
+        this.#sameFormat(writing);
+        result = await work(writing);
       } catch (error) {
-        this.#rollback();
+        this.#rollback(writing);
         interned.forget();
         heads.forget();
         this.#lookAfter(error);
         throw error instanceof Thrown ? error.error : translated(error, file);
       }
-      if (keep(result)) this.#commit();
-      else this.#rollback();
+      if (keep(result)) this.#commit(writing);
+      else this.#rollback(writing);
       return result;
     });
   }
@@ -309,18 +347,18 @@ export class SqliteSession implements Session {
     if (isDamage(error)) this.#damaged ??= translated(error, this.#options.file);
   }
 
-  #rollback(): void {
-    rollback(this.#writing);
-    this.#writing.clock.forget?.();
+  #rollback(writing: WritingTables): void {
+    rollback(writing);
+    writing.clock.forget?.();
   }
 
-  #commit(): void {
-    const { commit, interned, heads } = this.#writing;
+  #commit(writing: WritingTables): void {
+    const { commit, interned, heads } = writing;
     const { file } = this.#options;
     try {
       commit.run();
     } catch (error) {
-      this.#rollback();
+      this.#rollback(writing);
       interned.forget();
       heads.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
