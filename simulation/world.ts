@@ -61,8 +61,9 @@ export class World {
   /** The end of the log, and when it was: shows the witness what has come to it. */
   look(): { after: number; era: number } {
     const { witness, machine } = this;
-    const { registered } = machine;
-    for (const logged of machine.commitsFrom(witness.timeline.commits.length)) witness.takes(logged, registered);
+    for (const logged of machine.commitsFrom(witness.timeline.commits.length)) {
+      witness.takes(logged, machine.registeredAt(witness.timeline.commits.length));
+    }
     return { after: witness.timeline.length, era: witness.era };
   }
 
@@ -138,15 +139,19 @@ export class World {
       if (code === 'DomainOutdated') {
         holds('errors', functionKeysMissing(shape, release), () => `${name} was told ${String(error)} for nothing`);
       }
+      if (code === 'DefinitionChanged' || code === 'RebuildRequired') {
+        same('errors', code, this.machine.refused.get(name), () => `why ${name} was told ${String(error)}`);
+      }
       throw error;
     }
+    same(4, this.machine.refused.get(name), undefined, () => `what ${name} was opened with all the same`);
   }
 
   #refused(error: unknown): void {
     const { code = (error as Error).name } = error as { code?: string };
     this.trace.note(`no server: ${code}`);
     this.trace.meets(`no server: ${code}`);
-    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'RebuildRequired'];
+    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'DefinitionChanged', 'RebuildRequired'];
     if (this.plan.troubles.includes('back')) expected.push('HistoryDiverged');
     if (!expected.includes(code)) throw error;
   }
@@ -166,6 +171,8 @@ export class World {
       const [collection, id] = document.split(' ') as [string, string];
       return timeline.at(release.index, collection, id).poisoned;
     });
+    const unknown = problems.filter(({ code }) => code === 'UnknownType').map((problem) => problem.position);
+    same(9, unknown, [...timeline.unknownTypes(release.index).values()], () => `types that ${name} doesn't know`);
     const found = problems.filter(({ code }) => code === 'Document').map(({ collection, id }) => `${collection} ${id}`);
     same(
       9,
@@ -173,7 +180,9 @@ export class World {
       poisoned.sort(),
       () => `what ${name} finds by verify: ${JSON.stringify(problems)}`,
     );
-    holds(9, ok === (problems.length === 0) && problems.length === found.length, () => JSON.stringify(problems));
+    holds(9, ok === (problems.length === 0) && problems.length === found.length + unknown.length, () =>
+      JSON.stringify(problems),
+    );
     same(3, position, timeline.length, () => `the end of the log that ${name} verified`);
   }
 }

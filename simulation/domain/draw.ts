@@ -30,12 +30,15 @@ export function drawDomain(chance: Chance): DomainShape {
     name: `c${n}`,
     key: drawKey(chance, types),
   }));
-  const handled = (): readonly string[] => chance.some(all);
-  const full: ReleaseShape = { handles: Object.fromEntries(collections.map(({ name }) => [name, all])) };
+  const full: ReleaseShape = { knows: all, handles: Object.fromEntries(collections.map(({ name }) => [name, all])) };
   const others = Array.from({ length: chance.below(3) }, (): ReleaseShape => {
+    const missing = chance.once(2) ? chance.pick(types).name : undefined;
+    const knows = all.filter((type) => type !== missing);
+    // As it was before the full one: it lacks a type, and nothing else.
+    if (chance.once(3)) return { knows, handles: Object.fromEntries(collections.map(({ name }) => [name, knows])) };
     const kept = collections.filter(() => !chance.once(4));
     const some = kept.length > 0 ? kept : collections;
-    return { handles: Object.fromEntries(some.map(({ name }) => [name, handled()])) };
+    return { knows, handles: Object.fromEntries(some.map(({ name }) => [name, chance.some(knows)])) };
   });
   return { types, declaresFailure, collections, releases: [full, ...others] };
 }
