@@ -2,11 +2,11 @@
  * Defects to plant: stores that each break one law. They show that the simulation can fail; a run with one of them must
  * be found wanting within a few hundred seeds.
  */
-import { StoreUnavailable } from '../src/errors.ts';
+import { DefinitionChanged, StoreUnavailable } from '../src/errors.ts';
 import { givenClock, type Clock } from '../src/store/clock.ts';
 import { undo } from '../src/store/memory/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
-import type { Appended, Batch, Commit, DocumentRef, Session } from '../src/store/store.ts';
+import type { Appended, Batch, CollectionEntry, Commit, DocumentRef, Registry, Session } from '../src/store/store.ts';
 import { findDocument, headAt } from '../src/store/memory/schema.ts';
 import type { Place } from './session.ts';
 import type { Plant } from './world.ts';
@@ -87,6 +87,22 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
     ...batch,
     generation: machine.log.registry.generation,
   })),
+  'types are registered that the log has held': planted((sound, { machine }) => ({
+    register: (collections) =>
+      sound.register(collections).catch((error: unknown) => {
+        if (!(error instanceof DefinitionChanged)) throw error;
+        return registers(machine, collections);
+      }),
+  })),
+  'an older release is refused': planted((sound, { machine }) => ({
+    register: (collections) => {
+      const registered = machine.log.registry.collections;
+      const isOlder = collections.some(({ name, handled }) => {
+        return registered.some((one) => one.name === name && one.handled.length > handled.length);
+      });
+      return isOlder ? Promise.reject(new DefinitionChanged('Too old.')) : sound.register(collections);
+    },
+  })),
   'only the first event of a command is stored': sends((batch) => ({
     ...batch,
     commits: batch.commits.map((commit) => {
@@ -131,6 +147,14 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
 
 function endOf({ position, eventCount, hash }: { position: number; eventCount: number; hash: string }) {
   return { position: position + eventCount - 1, hash };
+}
+
+/** Whatever the log holds. */
+function registers({ log }: Place['machine'], given: readonly CollectionEntry[]): Registry {
+  const { generation, collections } = log.registry;
+  const entries = new Map([...collections, ...given].map((entry) => [entry.name, entry]));
+  log.registry = Object.freeze({ generation: generation + 1, collections: [...entries.values()] });
+  return log.registry;
 }
 
 /** Takes a batch out of the log again if it is still the last, and stores it some time later. */

@@ -4,10 +4,14 @@
  */
 import { machineClock, type Anchor, type AnchorPlace, type Clock } from '../src/store/clock.ts';
 import { append, undo } from '../src/store/memory/append.ts';
+import { register } from '../src/store/memory/registry.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
-import type { Appended, Batch, Registry, StoredCommit } from '../src/store/store.ts';
+import type { Appended, Batch, CollectionEntry, Registry, StoredCommit } from '../src/store/store.ts';
+import { registryAfter } from '../src/testing/conformance/model.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import { Journal } from './journal.ts';
+import { registeredOf, type Registered } from './laws/attach.ts';
+import { same } from './laws/broken.ts';
 import type { Logged } from './laws/records.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 
@@ -44,6 +48,10 @@ export class Machine implements Owner {
   /** Tokens of calls that were sent to be written and got no answer. */
   readonly doubts = new Set<string>();
   readonly journal: Journal;
+  /** Servers whose collections can't be registered, with the code of why. */
+  readonly refused = new Map<string, string>();
+  /** The registry as it was from the commit with an index on. */
+  readonly #registries: { from: number; readonly registered: Registered }[] = [];
   readonly #scheduler: Scheduler;
   readonly #chance: Chance;
   #holder: Holder | undefined;
@@ -66,8 +74,25 @@ export class Machine implements Owner {
     return this.#holder?.owner === owner;
   }
 
-  get registered(): ReadonlySet<string> {
-    return new Set(this.log.registry.collections.map(({ name }) => name));
+  /** By what the commit with this index was attached. */
+  registeredAt(index: number): Registered {
+    return this.#registries.findLast(({ from }) => from <= index)?.registered ?? new Map();
+  }
+
+  /** Registers what a server gives, if the log lets it; judged by the model. While nobody holds the lock. */
+  register(owner: Owner, given: readonly CollectionEntry[]): Registry {
+    const { log } = this;
+    const expected = registryAfter(log.registry, given, new Set(log.events.map(({ type }) => type)));
+    if (typeof expected === 'string') this.refused.set(owner.name, expected);
+    try {
+      const registry = register(log, given);
+      same(4, registry, expected, () => `what ${owner.name} was registered as`);
+      this.#grown();
+      return registry;
+    } catch (error) {
+      same(4, (error as { code?: string }).code ?? String(error), expected, () => `what ${owner.name} was told`);
+      throw error;
+    }
   }
 
   /** Waits for the write lock. */
@@ -141,6 +166,8 @@ export class Machine implements Owner {
     this.#era += 1;
     this.journal.stops('the store goes back');
     undo(this.log, position);
+    // What was registered stays.
+    for (const one of this.#registries) one.from = Math.min(one.from, this.log.commits.length);
     this.publish();
   }
 
@@ -154,6 +181,11 @@ export class Machine implements Owner {
       collections: [...collections, { name, definition: 1, key: { fields: ['nowhere'] }, handled: [] }],
     };
     this.log.registry = Object.freeze(registry);
+    this.#grown();
+  }
+
+  #grown(): void {
+    this.#registries.push({ from: this.log.commits.length, registered: registeredOf(this.log.registry) });
   }
 
   /** The commits that everybody can see, from an index on. */

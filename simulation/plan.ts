@@ -47,6 +47,6 @@ export function drawPlan(chance: Chance): Plan {
       cacheEntriesMax: chance.pick([1, 2, 4, 1_000]),
       queueCommandsMax: chance.once(5) ? 2 : 1_000,
     },
-    fullFirst: !chance.once(5),
+    fullFirst: chance.once(2),
   };
 }

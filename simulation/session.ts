@@ -9,7 +9,6 @@ import { documents } from '../src/store/memory/documents.ts';
 import { load } from '../src/store/memory/load.ts';
 import { read } from '../src/store/memory/read.ts';
 import { scan } from '../src/store/memory/scan.ts';
-import { register } from '../src/store/memory/registry.ts';
 import { endOf } from '../src/store/memory/schema.ts';
 import { types } from '../src/store/memory/types.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
@@ -92,7 +91,10 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
       ask('register', [collections], () => {
         // While somebody holds the lock the registry can't be touched: he would attach by an old one.
         if (!machine.free) throw unavailable();
-        return register(log, collections);
+        const { generation } = log.registry;
+        const registry = machine.register(owner, collections);
+        if (registry.generation > generation && log.events.length > 0) meets('types added');
+        return registry;
       }),
     load: (requests, options) => ask('load', [requests, options], () => load(log, log.visible, requests, options)),
     read: (range) => ask('read', [range], () => read(log, log.visible, range)),

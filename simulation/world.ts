@@ -63,11 +63,11 @@ export class World {
   /** The end of the log, and when it was: shows the witness what has come to it. */
   look(): { after: number; era: number } {
     const { witness, machine, plan } = this;
-    const { registered } = machine;
     for (const logged of machine.commitsFrom(witness.timeline.commits.length)) {
       const { said, now } = machine.stampOf(logged.commit);
       // A server's clock is compared with a right one by what doesn't tell milliseconds apart.
       const latest = now + CLOCK_AHEAD_MS + (plan.serversClock ? ROUNDING_MS : 0);
+      const registered = machine.registeredAt(witness.timeline.commits.length);
       witness.takes(logged, registered, { from: said, to: said, latest });
     }
     return { after: witness.timeline.length, era: witness.era };
@@ -147,15 +147,19 @@ export class World {
       if (code === 'DomainOutdated') {
         holds('errors', functionKeysMissing(shape, release), () => `${name} was told ${String(error)} for nothing`);
       }
+      if (code === 'DefinitionChanged' || code === 'RebuildRequired') {
+        same('errors', code, this.machine.refused.get(name), () => `why ${name} was told ${String(error)}`);
+      }
       throw error;
     }
+    same(4, this.machine.refused.get(name), undefined, () => `what ${name} was opened with all the same`);
   }
 
   #refused(error: unknown): void {
     const { code = (error as Error).name } = error as { code?: string };
     this.trace.note(`no server: ${code}`);
     this.trace.meets(`no server: ${code}`);
-    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'RebuildRequired'];
+    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'DefinitionChanged', 'RebuildRequired'];
     if (this.plan.troubles.includes('back')) expected.push('HistoryDiverged');
     if (!expected.includes(code)) throw error;
   }
@@ -175,6 +179,8 @@ export class World {
       const [collection, id] = document.split(' ') as [string, string];
       return timeline.at(release.index, collection, id).poisoned;
     });
+    const unknown = problems.filter(({ code }) => code === 'UnknownType').map((problem) => problem.position);
+    same(9, unknown, [...timeline.unknownTypes(release.index).values()], () => `types that ${name} doesn't know`);
     const found = problems.filter(({ code }) => code === 'Document').map(({ collection, id }) => `${collection} ${id}`);
     same(
       9,
@@ -182,7 +188,9 @@ export class World {
       poisoned.sort(),
       () => `what ${name} finds by verify: ${JSON.stringify(problems)}`,
     );
-    holds(9, ok === (problems.length === 0) && problems.length === found.length, () => JSON.stringify(problems));
+    holds(9, ok === (problems.length === 0) && problems.length === found.length + unknown.length, () =>
+      JSON.stringify(problems),
+    );
     same(3, position, timeline.length, () => `the end of the log that ${name} verified`);
   }
 }

@@ -25,15 +25,15 @@ export interface Release {
 export type Wait = () => Promise<void>;
 
 export function buildRelease(shape: DomainShape, index: number, wait: Wait): Release {
-  const market = domain({ events: schemas(shape) } as never);
-  const { handles } = shape.releases[index]!;
+  const { handles, knows } = shape.releases[index]!;
+  const market = domain({ events: schemas(shape, knows) } as never);
   const collections = new Map<string, AnyCollection>();
   for (const { name, key } of shape.collections) {
     const handled = handles[name];
     if (!handled) continue;
     const reduce = Object.fromEntries(handled.map((type) => [type, reducer]));
     const initial = handled.length % 2 === 0 ? INITIAL : () => ({ ...INITIAL });
-    collections.set(name, market.collection(name, { key: keyOf(key), initial, reduce } as never));
+    collections.set(name, market.collection(name, { key: keyOf(key, knows), initial, reduce } as never));
   }
   const commands = new Map<CommandName, AnyCommand>();
   for (const name of COMMANDS) {
@@ -91,9 +91,10 @@ function walking(collections: Collections) {
   };
 }
 
-function keyOf(key: KeyShape): unknown {
+function keyOf(key: KeyShape, knows: readonly string[]): unknown {
   if ('fields' in key) return key.fields.length === 1 ? key.fields[0] : key.fields;
-  return Object.fromEntries(Object.entries(key.types).map(([type, part]) => [type, partOf(part)]));
+  const known = Object.entries(key.types).filter(([type]) => knows.includes(type));
+  return Object.fromEntries(known.map(([type, part]) => [type, partOf(part)]));
 }
 
 function partOf(part: KeyPart): unknown {
@@ -106,8 +107,9 @@ function partOf(part: KeyPart): unknown {
 }
 
 /** Schemas that keep the fields of their type, and refuse a negative number. */
-function schemas(shape: DomainShape): Record<string, unknown> {
-  const made = Object.fromEntries(shape.types.map(({ name, fields }) => [name, schemaOf(keptFields(fields))]));
+function schemas(shape: DomainShape, knows: readonly string[]): Record<string, unknown> {
+  const known = shape.types.filter(({ name }) => knows.includes(name));
+  const made = Object.fromEntries(known.map(({ name, fields }) => [name, schemaOf(keptFields(fields))]));
   if (typeNames(shape).includes(FAILURE_TYPE)) made[FAILURE_TYPE] = schemaOf(FAILURE_FIELDS);
   return made;
 }

@@ -31,13 +31,17 @@ export function drawDomain(chance: Chance): DomainShape {
     name: `c${n}`,
     key: drawKey(chance, types),
   }));
-  const full: ReleaseShape = {
-    handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, all)])),
-  };
+  const handling = (some: readonly CollectionShape[], types: () => readonly string[]): ReleaseShape['handles'] =>
+    Object.fromEntries(some.map(({ name, key }) => [name, attachable(key, types())]));
+  const full: ReleaseShape = { knows: all, handles: handling(collections, () => all) };
   const others = Array.from({ length: chance.below(3) }, (): ReleaseShape => {
+    const missing = chance.once(2) ? chance.pick(types).name : undefined;
+    const knows = all.filter((type) => type !== missing);
+    // As it was before the full one: it lacks a type, and nothing else.
+    if (chance.once(3)) return { knows, handles: handling(collections, () => knows) };
     const kept = collections.filter(() => !chance.once(4));
     const some = kept.length > 0 ? kept : collections;
-    return { handles: Object.fromEntries(some.map(({ name, key }) => [name, attachable(key, chance.some(all))])) };
+    return { knows, handles: handling(some, () => chance.some(knows)) };
   });
   return { types, declaresFailure, collections, releases: [full, ...others] };
 }

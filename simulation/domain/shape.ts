@@ -22,8 +22,11 @@ export interface CollectionShape {
   readonly key: KeyShape;
 }
 
-/** One version of the application's code: collection → the types that its reducers handle. */
+/** One version of the application's code. */
 export interface ReleaseShape {
+  /** The event types that its domain has. Its key maps name no others. */
+  readonly knows: readonly string[];
+  /** Collection → the types that its reducers handle, all of which it knows. */
   readonly handles: { readonly [collection: string]: readonly string[] };
 }
 
@@ -32,7 +35,7 @@ export interface DomainShape {
   /** Whether the failure of `ACT` is declared among the events, so that it can be reduced. */
   readonly declaresFailure: boolean;
   readonly collections: readonly CollectionShape[];
-  /** The first knows every collection. */
+  /** The first has every collection, and knows every type. */
   readonly releases: readonly ReleaseShape[];
 }
 

@@ -1,7 +1,20 @@
 /** Attaching once more, as small as it can be written: from a key's data and an event to ids. Shares nothing with the product. */
 import type { DocumentRef } from 'tidemark';
+import type { Registry } from '../../src/store/store.ts';
 import type { CollectionShape, DomainShape, KeyShape } from '../domain/shape.ts';
 import type { Fields } from '../domain/user-code.ts';
+
+/** Collection → the event types that its registered key names; all, where the key is of fields. */
+export type Registered = ReadonlyMap<string, ReadonlySet<string> | 'all'>;
+
+export function registeredOf({ collections }: Registry): Registered {
+  return new Map(collections.map(({ name, key }) => [name, 'types' in key ? new Set(Object.keys(key.types)) : 'all']));
+}
+
+function names(registered: Registered, collection: string, type: string): boolean {
+  const types = registered.get(collection);
+  return types === 'all' || (types?.has(type) ?? false);
+}
 
 /** Ids wherever they are found, each once. */
 function gather(...found: readonly unknown[]): string[] {
@@ -23,25 +36,25 @@ function refs(event: Fields): readonly unknown[] {
 }
 
 /** The documents of the registered collections that an event concerns, in the order that they are recorded in. */
-export function attachments(
-  { collections }: DomainShape,
-  registered: ReadonlySet<string>,
-  event: Fields,
-): DocumentRef[] {
+export function attachments({ collections }: DomainShape, registered: Registered, event: Fields): DocumentRef[] {
   return [...collections]
-    .filter(({ name }) => registered.has(name))
+    .filter(({ name }) => names(registered, name, event.type))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .flatMap((collection) => idsIn(collection, event).map((id) => ({ collection: collection.name, id })));
 }
 
 /** The fields that some key names for itself: a failure takes its ids from them. */
-export function namedFields({ collections }: DomainShape, registered: ReadonlySet<string>): Set<string> {
-  return new Set(collections.filter(({ name }) => registered.has(name)).flatMap(({ key }) => fieldsOf(key)));
+export function namedFields({ collections }: DomainShape, registered: Registered): Set<string> {
+  return new Set(
+    collections
+      .filter(({ name }) => registered.has(name))
+      .flatMap(({ name, key }) => fieldsOf(key, (type) => names(registered, name, type))),
+  );
 }
 
-function fieldsOf(key: KeyShape): readonly string[] {
+function fieldsOf(key: KeyShape, isNamed: (type: string) => boolean): readonly string[] {
   if ('fields' in key) return key.fields;
-  return Object.values(key.types).flatMap((part) =>
-    'calls' in part ? [] : part.filter((path) => !path.includes('[')),
+  return Object.entries(key.types).flatMap(([type, part]) =>
+    'calls' in part || !isNamed(type) ? [] : part.filter((path) => !path.includes('[')),
   );
 }

@@ -5,7 +5,7 @@
 import { keptFields, FAILURE_FIELDS } from '../domain/build.ts';
 import { FAILURE_TYPE, POISON, typeNames, type DomainShape } from '../domain/shape.ts';
 import { followed, follows, verdict, type Fields, type View } from '../domain/user-code.ts';
-import { attachments, namedFields } from './attach.ts';
+import { attachments, namedFields, type Registered } from './attach.ts';
 import { holds, same } from './broken.ts';
 import type { Call, Logged } from './records.ts';
 import type { Timeline } from './timeline.ts';
@@ -22,7 +22,7 @@ interface Expected {
 
 export interface Rules {
   readonly shape: DomainShape;
-  readonly registered: ReadonlySet<string>;
+  readonly registered: Registered;
 }
 
 /** @throws LawBroken if the commit isn't what its call comes to at this place */
@@ -109,13 +109,16 @@ function wrong(error: string): Expected {
   return { outcome: 'failed', final: false, reason: 'ERROR', error, events: [] };
 }
 
-function expectedOf({ shape, registered }: Rules, { command, input }: Call, reads: Reads, time: number): Expected {
+function expectedOf({ shape, registered }: Rules, call: Call, reads: Reads, time: number): Expected {
+  const { command, input, release } = call;
   if (reads.poisoned) return wrong('ReducerFailed');
   const decided = verdict(reads.views, input, time);
   if (decided.kind === 'error') return wrong(decided.name);
   if (decided.kind === 'nothing')
     return { outcome: 'succeeded', final: true, events: [{ type: '$UNCHANGED', command }] };
   if (decided.kind === 'events') {
+    const { knows } = shape.releases[release]!;
+    if (decided.events.some(({ type }) => !knows.includes(type))) return wrong('InvalidEvent');
     const events = decided.events.map((event) => {
       const { fields } = shape.types.find(({ name }) => name === event.type)!;
       return pick(event, keptFields(fields));

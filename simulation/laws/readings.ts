@@ -35,7 +35,13 @@ export function checkReading(timeline: Timeline, reading: Reading): void {
       const { after, upTo = after } = reading;
       holds(9, position >= after && position <= upTo, () => `status says ${position}, between ${after} and ${upTo}`);
       const end = timeline.commitAt(position)?.commit.hash ?? GENESIS_HASH;
-      return same(9, hash, end, () => `the hash of status at ${position}`);
+      same(9, hash, end, () => `the hash of status at ${position}`);
+      const { count, names } = reading.status!.unknownTypes;
+      const told = momentsOf(reading).some((moment) => {
+        const unknown = [...timeline.unknownTypes(reading.release, moment).keys()];
+        return count === unknown.length && isDeepStrictEqual([...names].sort(), unknown.sort());
+      });
+      return holds(4, told, () => `status says that it doesn't know ${names.join(', ') || 'nothing'} (${count})`);
     }
     case 'outcome': {
       const { id, outcome } = reading;

@@ -1,5 +1,5 @@
 /** What is written down of a run: who asked for what, and what they were told. */
-import type { Document, DocumentVersion, FoldedDocuments, LogPoint, Outcome, RecordedEvent } from 'tidemark';
+import type { Document, DocumentVersion, FoldedDocuments, LogPoint, Outcome, RecordedEvent, Status } from 'tidemark';
 import type { StoredCommit, StoredEvent } from '../../src/store/store.ts';
 import type { CommandName, Input } from '../domain/shape.ts';
 
@@ -71,6 +71,6 @@ export type Reading = Span & { readonly server: string; readonly release: number
         readonly collection: string;
         documents?: FoldedDocuments<unknown>;
       }
-    | { readonly kind: 'status'; status?: LogPoint }
+    | { readonly kind: 'status'; status?: LogPoint & Pick<Status, 'unknownTypes'> }
     | { readonly kind: 'outcome'; readonly id: string; outcome?: Outcome | undefined }
   );

@@ -53,6 +53,20 @@ export class Timeline {
     }
   }
 
+  /** Types that a release doesn't know, with the position of their first event in a commit that succeeded by a position. */
+  unknownTypes(release: number, position = Infinity): Map<string, number> {
+    const { knows } = this.#shape.releases[release]!;
+    const found = new Map<string, number>();
+    for (const { commit, events } of this.commits) {
+      if (commit.outcome !== 'succeeded') continue;
+      for (const event of events) {
+        if (event.position > position || knows.includes(event.type) || found.has(event.type)) continue;
+        found.set(event.type, event.position);
+      }
+    }
+    return found;
+  }
+
   head(collection: string, id: string): number {
     return this.#heads.get(`${collection} ${id}`) ?? 0;
   }

@@ -6,7 +6,7 @@ import type { Outcome } from 'tidemark';
 import { chainHash, commitDigest, GENESIS_HASH } from '../../src/store/chain.ts';
 import type { Fields } from '../domain/user-code.ts';
 import { checkError, checkOutcome, type Circumstances } from './answers.ts';
-import { attachments } from './attach.ts';
+import { attachments, type Registered } from './attach.ts';
 import { holds, LawBroken, same } from './broken.ts';
 import { checkDecision } from './decisions.ts';
 import { checkReading } from './readings.ts';
@@ -47,7 +47,7 @@ export class Witness {
   }
 
   /** The next commit of the log. @throws LawBroken */
-  takes(logged: Logged, registered: ReadonlySet<string>, clock: ClockSpan): void {
+  takes(logged: Logged, registered: Registered, clock: ClockSpan): void {
     const { commit, events } = logged;
     const { timeline } = this;
     const where = (): string => `the commit at ${commit.position}`;
@@ -153,7 +153,7 @@ export class Witness {
   }
 
   /** Versions are dense for each document, and the keys find the documents. */
-  #checkAttachments({ events }: Logged, registered: ReadonlySet<string>): void {
+  #checkAttachments({ events }: Logged, registered: Registered): void {
     const heads = new Map<string, number>();
     for (const { type, json, position, attachments: recorded } of events) {
       const found = attachments(this.#options.shape, registered, { type, ...(JSON.parse(json) as object) } as Fields);

@@ -4,13 +4,15 @@ import { buildRelease, type Release } from '../../simulation/domain/build.ts';
 import type { Input } from '../../simulation/domain/shape.ts';
 import { holds, LawBroken, same } from '../../simulation/laws/broken.ts';
 import type { Call } from '../../simulation/laws/records.ts';
-import { functionKeysMissing } from '../../simulation/laws/registry.ts';
+import { registeredOf, type Registered } from '../../simulation/laws/attach.ts';
+import { entriesOf, functionKeysMissing } from '../../simulation/laws/registry.ts';
 import { Witness } from '../../simulation/laws/witness.ts';
 import { openOn } from '../../src/engine/open.ts';
 import type { Limits } from '../../src/limits.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../src/store/store.ts';
-import type { Session, Store } from '../../src/store/store.ts';
+import type { Registry, Session, Store } from '../../src/store/store.ts';
 import type { MakeStore } from '../../src/testing/conformance/case.ts';
+import { registryAfter } from '../../src/testing/conformance/model.ts';
 import { Chance } from '../../src/testing/conformance/random.ts';
 import { delayed, turn } from './delayed.ts';
 import { allDocuments, commitsFrom } from './log.ts';
@@ -135,9 +137,9 @@ class Interpreter {
     const index = wanted % shape.releases.length;
     const release = buildRelease(shape, index, turn);
     const name = `server ${(this.#opened += 1)} (release ${index})`;
-    const registered = await this.#registered();
-    const isNew = [...release.collections.keys()].some((collection) => !registered.has(collection));
-    const needsRebuild = isNew && this.#witness.timeline.length > 0;
+    const held = this.#witness.timeline.commits.flatMap(({ events }) => events).map(({ type }) => type);
+    const registry = await this.#peek.registry();
+    const expected = registryAfter(registry, entriesOf(shape, index), new Set(held));
     try {
       const store: Store = {
         name: this.#store.name,
@@ -150,11 +152,12 @@ class Interpreter {
       const { code } = error as { code?: string };
       const justified =
         (code === 'DomainOutdated' && functionKeysMissing(shape, index)) ||
-        (code === 'RebuildRequired' && needsRebuild);
+        (typeof expected === 'string' && code === expected);
       holds('errors', justified, () => `${name} was told ${String(error)} for nothing`);
       return;
     }
-    holds(4, !needsRebuild, () => `${name} was opened with a collection that no earlier event was attached to`);
+    holds(4, typeof expected !== 'string', () => `${name} was opened all the same: ${String(expected)}`);
+    same(4, summed(await this.#peek.registry()), summed(expected as Registry), () => `what ${name} has registered`);
   }
 
   #runtime(drift: number) {
@@ -178,8 +181,8 @@ class Interpreter {
     return this.#servers[number % this.#servers.length]!;
   }
 
-  async #registered(): Promise<ReadonlySet<string>> {
-    return new Set((await this.#peek.registry()).collections.map(({ name }) => name));
+  async #registered(): Promise<Registered> {
+    return registeredOf(await this.#peek.registry());
   }
 
   /** Shows the witness what has come to the log. */
@@ -273,7 +276,11 @@ class Interpreter {
       const [collection, id] = document.split(' ') as [string, string];
       return timeline.at(release.index, collection, id).poisoned;
     });
-    const found = problems.map(({ code, collection, id }) => (code === 'Document' ? `${collection} ${id}` : code));
+    const unknown = problems.filter(({ code }) => code === 'UnknownType').map((problem) => problem.position);
+    same(9, unknown, [...timeline.unknownTypes(release.index).values()], () => `types that ${name} doesn't know`);
+    const found = problems
+      .filter(({ code }) => code !== 'UnknownType')
+      .map(({ code, collection, id }) => (code === 'Document' ? `${collection} ${id}` : code));
     same(
       9,
       [...new Set(found)].sort(),
@@ -282,6 +289,16 @@ class Interpreter {
     );
     same(3, position, timeline.length, () => `the end that ${name} verified`);
   }
+}
+
+/** A registry without how its keys find ids: the releases of a run have those in common. */
+function summed({ generation, collections }: Registry): object {
+  return {
+    generation,
+    collections: collections.map(({ name, definition, key, handled }) => {
+      return { name, definition, types: 'types' in key ? Object.keys(key.types).sort() : 'all', handled };
+    }),
+  };
 }
 
 /** Without the fields that are undefined, which an input that comes by JSON wouldn't have. */

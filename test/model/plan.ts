@@ -85,17 +85,21 @@ const key: fc.Arbitrary<KeyShape> = fc.oneof(
     .tuple(keyPart, keyPart, keyPart)
     .map((parts): KeyShape => ({ types: Object.fromEntries(parts.map((part, n) => [TYPES[n]!, part])) })),
 );
-const handled = fc.subarray([...TYPES, FAILURE_TYPE]);
-const release: fc.Arbitrary<ReleaseShape> = fc
-  .tuple(
-    ...COLLECTIONS.map((name) =>
-      fc.option(
-        handled.map((types) => [name, types] as const),
-        { freq: 4, nil: undefined },
+const all = [...TYPES, FAILURE_TYPE];
+const handled = fc.oneof(fc.constant(all), fc.subarray(all));
+const release: fc.Arbitrary<ReleaseShape> = fc.record({
+  knows: fc.oneof(fc.constant([...TYPES]), fc.subarray([...TYPES])),
+  handles: fc
+    .tuple(
+      ...COLLECTIONS.map((name) =>
+        fc.option(
+          handled.map((types) => [name, types] as const),
+          { freq: 4, nil: undefined },
+        ),
       ),
-    ),
-  )
-  .map((collections) => ({ handles: Object.fromEntries(collections.filter((one) => one !== undefined)) }));
+    )
+    .map((collections) => Object.fromEntries(collections.filter((one) => one !== undefined))),
+});
 
 export const shape: fc.Arbitrary<DomainShape> = fc
   .record({
@@ -112,14 +116,16 @@ export const shape: fc.Arbitrary<DomainShape> = fc
     const names = new Set<string>([...types.map(({ name }) => name), ...(declaresFailure ? [FAILURE_TYPE] : [])]);
     const collections = keys.map((key, n) => ({ name: COLLECTIONS[n]!, key: fitKey(key, names) }));
     const full: ReleaseShape = {
+      knows: [...names],
       handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, [...names])])),
     };
-    const others = releases.map(({ handles }): ReleaseShape => {
+    const others = releases.map(({ handles, knows }): ReleaseShape => {
+      const known = [...names].filter((type) => type === FAILURE_TYPE || knows.includes(type));
       const fitted = collections.flatMap(({ name, key }) => {
         const types = handles[name];
-        return types ? [[name, attachable(key, types).filter((type) => names.has(type))] as const] : [];
+        return types ? [[name, attachable(key, types).filter((type) => known.includes(type))] as const] : [];
       });
-      return fitted.length > 0 ? { handles: Object.fromEntries(fitted) } : full;
+      return fitted.length > 0 ? { knows: known, handles: Object.fromEntries(fitted) } : full;
     });
     return { types, declaresFailure, collections, releases: [full, ...others] };
   });

@@ -30,7 +30,7 @@ const TROUBLES = `
   succeeded, ERROR, REFUSED, ODD, replayed,
   get, get refused, history, events, follow, outcome, fold, status,
   Conflict, CommandIdReused, StoreUnavailable, HistoryDiverged, Overloaded, Closed, ClockAhead, InvalidInput, AbortError,
-  no server: DomainOutdated, no server: RebuildRequired`
+  types added, no server: DomainOutdated, no server: DefinitionChanged, no server: RebuildRequired`
   .trim()
   .split(/,\s+/);
 

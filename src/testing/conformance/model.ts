@@ -22,14 +22,6 @@ import { factsOf, GENESIS, START } from './batches.ts';
 import { expectedChain } from './evidence.ts';
 import type { Link } from './evidence.ts';
 
-/** Each type that is handled, and each that the key names. */
-function partsOf({ key, handled }: CollectionEntry): string[] {
-  return [
-    ...handled.map((type) => `h${type}`),
-    ...('types' in key ? Object.keys(key.types).map((type) => `k${type}`) : []),
-  ];
-}
-
 const bytes = ({ collection, id }: DocumentRef): Buffer => Buffer.from(`${collection}\0${id}`);
 
 export class Model {
@@ -82,30 +74,11 @@ export class Model {
     });
   }
 
-  /** The registry afterwards, or the code of what is thrown. Of collections whose keys are maps of fields named `id`. */
+  /** The registry afterwards, or the code of what is thrown. */
   register(given: readonly CollectionEntry[]): Registry | string {
-    let { collections } = this.registry;
-    for (const entry of given) {
-      const registered = collections.find(({ name }) => name === entry.name);
-      const others = collections.filter(({ name }) => name !== entry.name);
-      const known = registered ? partsOf(registered) : [];
-      const parts = partsOf(entry);
-      const isNew = (part: string): boolean => !known.includes(part);
-      if (!registered && this.events.length > 0) return 'RebuildRequired';
-      if (registered && registered.definition !== entry.definition) return 'RebuildRequired';
-      if (registered && parts.some(isNew)) {
-        const types = new Set(parts.filter(isNew).map((part) => part.slice(1)));
-        const isGone = known.some((part) => !parts.includes(part));
-        if (isGone || this.events.some(({ type }) => types.has(type))) return 'DefinitionChanged';
-      }
-      if (!registered || parts.some(isNew))
-        collections = [...others, { ...entry, handled: [...new Set(entry.handled)].sort() }];
-    }
-    if (collections !== this.registry.collections) {
-      const sorted = [...collections].sort((a, b) => (a.name < b.name ? -1 : 1));
-      this.registry = { generation: this.registry.generation + 1, collections: sorted };
-    }
-    return this.registry;
+    const after = registryAfter(this.registry, given, new Set(this.events.map(({ type }) => type)));
+    if (typeof after !== 'string') this.registry = after;
+    return after;
   }
 
   documents(): DocumentHead[] {
@@ -159,4 +132,40 @@ export class Model {
       return attached.map(({ version }) => version);
     });
   }
+}
+
+/**
+ * The registry once these collections are registered with a log that has held some types, or the code of what is thrown.
+ * For collections whose keys differ in nothing but the types that a map names.
+ */
+export function registryAfter(
+  registry: Registry,
+  given: readonly CollectionEntry[],
+  held: ReadonlySet<string>,
+): Registry | string {
+  let { collections } = registry;
+  for (const entry of given) {
+    const registered = collections.find(({ name }) => name === entry.name);
+    const known = registered ? partsOf(registered) : [];
+    const added = partsOf(entry).filter((part) => !known.includes(part));
+    if (registered ? registered.definition !== entry.definition : held.size > 0) return 'RebuildRequired';
+    if (registered && added.length > 0) {
+      const isGone = known.some((part) => !partsOf(entry).includes(part));
+      if (isGone || added.some((part) => held.has(part.slice(1)))) return 'DefinitionChanged';
+    }
+    if (registered && added.length === 0) continue;
+    const others = collections.filter(({ name }) => name !== entry.name);
+    collections = [...others, { ...entry, handled: [...new Set(entry.handled)].sort() }];
+  }
+  if (collections === registry.collections) return registry;
+  return {
+    generation: registry.generation + 1,
+    collections: [...collections].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+/** Each type that is handled, and each that the key names. */
+function partsOf({ key, handled }: CollectionEntry): string[] {
+  const keyed = 'types' in key ? Object.keys(key.types) : [];
+  return [...handled.map((type) => `h${type}`), ...keyed.map((type) => `k${type}`)];
 }
