@@ -53,14 +53,15 @@ export class Timeline {
     }
   }
 
-  /** Types that a release doesn't know, with the position of their first event in a commit that succeeded by a position. */
+  /** Types that a release doesn't know, and that aren't the system's, with the position of their first event in a commit that succeeded by a position. */
   unknownTypes(release: number, position = Infinity): Map<string, number> {
     const { knows } = this.#shape.releases[release]!;
+    const known = (type: string): boolean => type.startsWith('$') || knows.includes(type);
     const found = new Map<string, number>();
     for (const { commit, events } of this.commits) {
       if (commit.outcome !== 'succeeded') continue;
       for (const event of events) {
-        if (event.position > position || knows.includes(event.type) || found.has(event.type)) continue;
+        if (event.position > position || known(event.type) || found.has(event.type)) continue;
         found.set(event.type, event.position);
       }
     }
