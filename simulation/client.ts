@@ -1,10 +1,11 @@
 /** A caller: executes commands and reads, sends again what nobody knows the outcome of, and writes down what it is told. */
-import type { DocumentVersion, Outcome, RecordedEvent } from 'tidemark';
+import type { DocumentVersion, EventsOptions, LogPoint, Outcome, RecordedEvent, TidemarkError } from 'tidemark';
 import { drawInput } from './domain/draw.ts';
 import { COMMANDS, type CommandName, type Input } from './domain/shape.ts';
 import type { At, Call, Reading } from './laws/records.ts';
 import type { Owner } from './scheduler.ts';
 import { Died, type Server } from './server.ts';
+import { spoil } from './spoil.ts';
 import type { World } from './world.ts';
 
 /** What somebody has asked for: may be asked for again. */
@@ -22,6 +23,8 @@ const SENDS_MAX = 4;
 export interface Memory {
   readonly asked: Asked[];
   readonly shown: DocumentVersion[];
+  /** Places in the log, of events that were given. */
+  readonly kept: LogPoint[];
 }
 
 export class Client implements Owner {
@@ -92,10 +95,13 @@ export class Client implements Owner {
     witness.asks(call);
     trace.note(`${this.name} ${token} ${command} ${id ?? ''} at ${name}`);
     const signal = chance.once(15) ? this.#givesUp(call) : undefined;
-    const options = { id, actor, causation: token, unchanged, signal };
+    const given = structuredClone({ input, unchanged });
+    const options = { id, actor, causation: token, unchanged: given.unchanged, signal };
     let told: Pick<Call, 'outcome' | 'error'>;
     try {
-      const executing = server.app.execute(release.commands.get(command)!, input, options);
+      const executing = server.app.execute(release.commands.get(command)!, given.input, options);
+      spoil(given);
+      spoil(options);
       told = { outcome: (await server.orDies(executing)) as Outcome };
     } catch (error) {
       if (error instanceof Died) return true;
@@ -114,6 +120,7 @@ export class Client implements Owner {
     trace.note(`${call.token}: ${outcome ? `${outcome.status} ${outcome.position} ${outcome.replayed}` : code}`);
     trace.meets(outcome ? (outcome.replayed ? 'replayed' : (outcome.reason ?? outcome.status)) : code);
     witness.answered(call);
+    if (outcome) this.#keeps(outcome.events);
     if (outcome && call.era === era) this.#seen(server, outcome.position, outcome.events.at(-1)!.recordedAt);
     if (code === 'HistoryDiverged' && !server.dead && chance.once(2)) this.#world.dies(server);
   }
@@ -168,12 +175,16 @@ export class Client implements Owner {
           break;
         }
         case 5: {
-          const from = chance.below(look.after + 3);
+          // A place that somebody has kept may be of a past that the store has lost since.
+          const { kept } = this.#memory;
+          const point = kept.length > 0 && chance.once(2) ? chance.pick(kept) : undefined;
+          const from = point ?? { position: chance.below(look.after + 3) };
           const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
           reading = { ...base, kind: 'follow', from, types, limit: 1 + chance.below(6) };
           await this.#follows(server, reading);
           // Whoever gives up before anything came was answered nothing: the store may be away.
           if (reading.aborted && reading.events?.length === 0) return;
+          this.#keeps(reading.events!);
           break;
         }
         case 4: {
@@ -201,7 +212,10 @@ export class Client implements Owner {
           if (several.length === 0) several.push(chance.pick(ids));
           reading = { ...base, kind: 'get', collection: name, ids: several, at };
           try {
-            reading.documents = await server.orDies(app.get(collection, several, at as never));
+            const [asked, when] = [[...several], at && { ...at }];
+            const getting = app.get(collection, asked, when as never);
+            spoil([asked, when]);
+            reading.documents = await server.orDies(getting);
             if (!at) this.#memory.shown.push(...reading.documents);
           } catch (error) {
             if (troubled(error)) throw error;
@@ -230,7 +244,15 @@ export class Client implements Owner {
     const { from, types, limit } = reading;
     const events: RecordedEvent[] = [];
     reading.events = events;
-    const following = server.app.events({ follow: true, after: from, types, limit, signal: enough.signal });
+    const options = {
+      follow: true,
+      after: from.hash === undefined ? from.position : { ...from },
+      types: types && [...types],
+      limit,
+      signal: enough.signal,
+    };
+    const following = server.app.events(options as EventsOptions);
+    spoil(options);
     try {
       for (;;) {
         const next = await server.orDies(following.next());
@@ -238,9 +260,16 @@ export class Client implements Owner {
         events.push(next.value);
       }
     } catch (error) {
-      if (error !== enough.signal.reason) throw error;
-      reading.aborted = true;
+      if (error === enough.signal.reason) reading.aborted = true;
+      // That this place isn't on the log; what concerns all that its server has seen is another thing.
+      else if (codeOf(error) === 'HistoryDiverged' && 'after' in (error as TidemarkError).details)
+        reading.error = error;
+      else throw error;
     }
+  }
+
+  #keeps(events: readonly RecordedEvent[]): void {
+    this.#memory.kept.push(...events.map(({ position, hash }) => ({ position, hash })));
   }
 
   async #all<T>(server: Server, items: AsyncIterableIterator<T>): Promise<T[]> {

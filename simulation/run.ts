@@ -61,7 +61,7 @@ export async function runSeed(
 
 async function lives(world: World): Promise<void> {
   const { plan, scheduler, weather, machine } = world;
-  const memory: Memory = { asked: [], shown: [] };
+  const memory: Memory = { asked: [], shown: [], kept: [] };
   const clients = Array.from({ length: plan.clients }, (_, n) => new Client(`client ${n + 1}`, world, memory));
   let over = false;
   const life = async (): Promise<void> => {

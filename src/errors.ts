@@ -206,7 +206,10 @@ export class ClockAhead extends TidemarkError {
   }
 }
 
-/** The store no longer holds what this server has seen: an older copy or a lagging replica stands in its place. */
+/**
+ * The store no longer holds what this server has seen, or what the caller has: an older copy or a lagging replica stands in
+ * its place. If `details.after` is there, it is only the place that a caller wanted to go on from.
+ */
 export class HistoryDiverged extends TidemarkError {
   constructor(message: string, details?: ErrorDetails) {
     super('HistoryDiverged', false, message, details);

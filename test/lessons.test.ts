@@ -30,6 +30,7 @@ const LESSONS: Readonly<Record<number, string>> = {
   25: 'A demonstration of a race in which the racers take turns.',
   26: 'The barrier comes after the fetch, so that the first mistake can’t be seen.',
   27: 'An argument is read again after an await; the caller has changed it meanwhile.',
+  31: 'A reader behind the end of a restored log waits, and skips what is written next.',
 };
 
 /** What there is no place for yet, and why. */

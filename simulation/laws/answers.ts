@@ -24,9 +24,9 @@ export interface Circumstances {
 /** An event as it must be told, of what is stored. */
 export function toldEvent({ type, json, position, attachments, commit }: StoredEvent): RecordedEvent {
   const { id, name, actor, correlation, causation } = commit.command;
-  const { time, recordedAt } = commit;
+  const { time, recordedAt, hash } = commit;
   const command = { id, name, actor, correlation, causation } as RecordedEvent['command'];
-  return { event: { type, ...(JSON.parse(json) as object) }, position, time, recordedAt, attachments, command };
+  return { event: { type, ...(JSON.parse(json) as object) }, position, time, recordedAt, attachments, hash, command };
 }
 
 /** An outcome as it must be told, of a commit. */

@@ -65,7 +65,10 @@ function eventsOf({ commits }: Timeline, collection: string, id: string) {
 }
 
 function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'events' }>): void {
-  const { events = [], types, from, before = Infinity, reverse } = reading;
+  const { events = [], types, from, before = Infinity, reverse, error, after, upTo = after } = reading;
+  if (error !== undefined)
+    return holds(9, isBehind(error) && from > after, () => `${from} was refused: ${String(error)}`);
+  holds(9, from <= upTo, () => `a reader went on from ${from}, behind the end at ${upTo}`);
   const wanted = timeline.commits
     .flatMap((logged) => logged.events)
     .filter(({ type, position }) => position > from && position < before && (!types || types.includes(type)));
@@ -76,11 +79,18 @@ function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'even
   same(3, told, wanted.slice(0, told.length).map(toldEvent), () => 'what a reader of the log was given');
 }
 
-function checkFollow({ commits }: Timeline, reading: Extract<Reading, { kind: 'follow' }>): void {
-  const { events = [], types, from, limit, aborted } = reading;
-  const wanted = commits
+function checkFollow(timeline: Timeline, reading: Extract<Reading, { kind: 'follow' }>): void {
+  const { events = [], types, from, limit, aborted, error, after, upTo = after } = reading;
+  const { position: begin, hash } = from;
+  const where = (): string => `position ${begin}${hash ? ` with the hash ${hash}` : ''}`;
+  const there = begin === 0 ? GENESIS_HASH : timeline.commitAt(begin)?.commit.hash;
+  const right = hash === undefined || hash === there;
+  if (error !== undefined)
+    return holds(9, isBehind(error) && (begin > after || !right), () => `${where()} was refused: ${String(error)}`);
+  holds(9, begin <= upTo && right, () => `a follower went on from ${where()}, which the log doesn't hold`);
+  const wanted = timeline.commits
     .flatMap((logged) => logged.events)
-    .filter(({ type, position }) => position > from && (!types || types.includes(type)));
+    .filter(({ type, position }) => position > begin && (!types || types.includes(type)));
   same(3, events, wanted.slice(0, events.length).map(toldEvent), () => 'what a follower was given');
   const whole = aborted ? events.length <= limit : events.length === limit;
   holds(3, whole, () => `a follower was given ${events.length} of ${limit} events`);
@@ -164,6 +174,10 @@ function explains(
 ): boolean {
   if ((error as { code?: string }).code !== 'InvalidInput' || !at) return false;
   return 'position' in at ? at.position > moment : 'version' in at && points.some((point) => point === undefined);
+}
+
+function isBehind(error: unknown): boolean {
+  return (error as { code?: string }).code === 'HistoryDiverged';
 }
 
 function isPoison(error: unknown): boolean {

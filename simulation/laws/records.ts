@@ -56,15 +56,19 @@ export type Reading = Span & { readonly server: string; readonly release: number
         readonly types: readonly string[] | undefined;
         readonly reverse: boolean;
         events?: readonly RecordedEvent[];
+        /** Why it couldn't go on from there. */
+        error?: unknown;
       }
     | {
         readonly kind: 'follow';
-        readonly from: number;
+        readonly from: { readonly position: number; readonly hash?: string };
         readonly types: readonly string[] | undefined;
         readonly limit: number;
         events?: readonly RecordedEvent[];
         /** Whether it was given up before its limit. */
         aborted?: boolean;
+        /** Why it couldn't go on from there. */
+        error?: unknown;
       }
     | {
         readonly kind: 'fold';

@@ -78,11 +78,12 @@ export interface App<
 
   /**
    * The events of the log, in its order or the last first. With `follow` it goes on after the end: each event once, in
-   * order, as they are committed by whatever process. Remember the position of the last event that you are done with,
-   * and follow after it the next time.
+   * order, as they are committed by whatever process. Remember `position` and `hash` of the last event that you are done
+   * with, and follow after them the next time.
    *
    * @throws InvalidInput if an option isn't what it must be, or `follow` is given with `before` or `reverse`; and while
-   * iterating the reason of the signal, `Closed`, `HistoryDiverged`, and `StoreUnavailable` unless it follows
+   * iterating the reason of the signal, `Closed`, `StoreUnavailable` unless it follows, and `HistoryDiverged` if the log
+   * doesn't hold what this server has seen, or the place `after` which to go on
    *
    * @example
    * ```ts

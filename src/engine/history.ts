@@ -2,11 +2,13 @@
 import { InvalidInput } from '../errors.ts';
 import type { AnyCollection } from '../model/collection.ts';
 import { abortSignal, listOf, oneOf, optionsOf, whole, type Checks } from '../limits.ts';
+import type { EventPage, LogPoint } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { followed } from './follow.ts';
 import { assertedId, knownCollection } from './get.ts';
 import { Halt } from './halt.ts';
 import { paged, type Cursor } from './pages.ts';
+import { assertHeld, elsewhere, logPoint } from './point.ts';
 import type { RecordedEvent } from './recorded.ts';
 
 /** How long a reader goes on. */
@@ -22,7 +24,12 @@ export interface FollowOptions {
 
 /** Which events of the log: positions between `after` and `before`, both exclusive. */
 export interface EventsOptions extends FollowOptions {
-  readonly after?: number | undefined;
+  /**
+   * A position that the log has reached; or a point: an event as it was given, or what `status()` said, of which `position`
+   * and `hash` are looked at. A log that doesn't hold it is refused (`HistoryDiverged`) before anything of it is given. Keep
+   * the hash: by a position alone a log that was put back isn't known again once it has grown past it.
+   */
+  readonly after?: number | LogPoint | undefined;
   /** Not with `follow`. */
   readonly before?: number | undefined;
   /** Only these types. */
@@ -35,8 +42,8 @@ export interface EventsOptions extends FollowOptions {
 
 /** Which events of a document. */
 export interface HistoryOptions extends FollowOptions {
-  /** Those after this version. */
-  readonly after?: number | undefined;
+  /** Those after this version, which the document has reached; or after a point of the log, as for `events`. */
+  readonly after?: number | LogPoint | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -47,13 +54,16 @@ export function readEvents(
   closing: AbortSignal,
 ): AsyncIterableIterator<RecordedEvent> {
   const { types, reverse, limit: most, ...range } = checkedEvents(options);
-  let { after = 0, before } = range;
+  const from = placeOf(range.after);
+  let { position: after } = from;
+  let { before } = range;
   const cursor: Cursor = {
     read: (limit) => core.session.read({ after, before, types, reverse, limit }),
+    begun: once(({ end }) => assertHeld(core.session, from, end.position)),
     pass: ({ next, end }) => {
       if (reverse) before = next;
       // All up to the end was looked at, and was of other types if it wasn't among the events.
-      else after = next ?? Math.max(after, end.position);
+      else after = next ?? end.position;
     },
   };
   return reader(core, cursor, { ...range, limit: most }, closing);
@@ -63,20 +73,48 @@ export function readEvents(
 export function readHistory(
   core: Core,
   collection: AnyCollection,
-  id: string,
+  given: string,
   options: HistoryOptions | undefined,
   closing: AbortSignal,
 ): AsyncIterableIterator<RecordedEvent> {
   const { name } = knownCollection(core, collection);
-  assertedId(name, id);
+  const document = { collection: name, id: assertedId(name, given) };
   const range = optionsOf<HistoryOptions>('history', options, HISTORY, InvalidInput);
-  let { after = 0 } = range;
+  const head = async (asOf?: number): Promise<number> =>
+    (await core.session.load([{ ...document, after: 0, upTo: 0 }], { asOf })).documents[0]!.head;
+  const from = range.after ?? 0;
+  let after = typeof from === 'number' ? from : undefined;
   const cursor: Cursor = {
-    read: (limit) => core.session.read({ document: { collection: name, id }, after, limit }),
+    async read(limit) {
+      // Of a point it is the version that the document had there.
+      after ??= await head(placeOf(from).position);
+      return core.session.read({ document, after, limit });
+    },
+    begun: once(async ({ end, events }) => {
+      if (typeof from !== 'number') return assertHeld(core.session, from, end.position);
+      if (from === 0 || events.length > 0) return undefined;
+      const reached = await head();
+      if (reached >= from) return undefined;
+      const what = `has ${name} ${JSON.stringify(document.id)} at version ${reached}, and no version ${from} to go on from`;
+      throw elsewhere(what, { ...document, after: from, head: reached });
+    }),
     // Versions have no gaps.
-    pass: ({ events }) => void (after += events.length),
+    pass: ({ events }) => void (after! += events.length),
   };
   return reader(core, cursor, range, closing);
+}
+
+function placeOf(after: number | LogPoint = 0): { readonly position: number; readonly hash?: string } {
+  return typeof after === 'number' ? { position: after } : after;
+}
+
+/** Does it until it was done once. */
+function once(work: (page: EventPage) => Promise<void>): (page: EventPage) => Promise<void> {
+  let done = false;
+  return async (page) => {
+    if (!done) await work(page);
+    done = true;
+  };
 }
 
 function reader(
@@ -101,7 +139,7 @@ function checkedEvents(given: EventsOptions | undefined): EventsOptions {
 }
 
 const HISTORY: Checks<HistoryOptions> = {
-  after: whole(0),
+  after: (after, refuse) => (typeof after === 'number' ? whole(0)(after, refuse) : logPoint(after, refuse)),
   limit: whole(0),
   follow: oneOf([true, false]),
   signal: abortSignal,

@@ -10,6 +10,8 @@ const PAGE = 500;
 /** Where a reader stands, in the log or in the history of a document. */
 export interface Cursor {
   read(limit: number): Promise<EventPage>;
+  /** Makes sure, by the first page that was read, that it began at a place of this log. @throws HistoryDiverged */
+  begun(page: EventPage): Promise<void>;
   /** Goes on to behind a page: told only of pages that may be shown. */
   pass(page: EventPage): void;
 }
@@ -23,6 +25,7 @@ export async function nextPage(core: Core, cursor: Cursor, limit: number): Promi
   const before = core.watermark.seen;
   const page = await cursor.read(Math.min(PAGE, limit));
   await core.watermark.observe(before, page.end, core.session);
+  await cursor.begun(page);
   cursor.pass(page);
   return page;
 }

@@ -15,6 +15,11 @@ export interface RecordedEvent<Event = AnyEvent> {
   readonly recordedAt: number;
   /** The documents it was attached to, and the version it made of each. */
   readonly attachments: readonly DocumentVersion[];
+  /**
+   * The chain's hash after its commit, the same for all events of that. With `position` it is what to keep of the last event
+   * that was dealt with: `events({ after })` and `verify({ expect })` then notice a log that was put back.
+   */
+  readonly hash: string;
   /** The command it came from. */
   readonly command: RecordedCommand;
 }
@@ -76,6 +81,7 @@ export function recorded(definitions: EventDefinitions, stored: StoredEvent): Re
     time: commit.time,
     recordedAt: commit.recordedAt,
     attachments: Object.freeze([...attachments]),
+    hash: commit.hash,
     command: recordedCommand(commit.command),
   });
 }

@@ -16,12 +16,12 @@ export function settle(core: Core, draft: Draft, stored: Stored): void {
   for (const [index, working] of draft.reads.entries()) settleRead(core, working, stored.heads[index]!);
   let next = 0;
   for (const [index, drafted] of draft.drafted.entries()) {
-    const { position, recordedAt } = stored.commits[index]!;
+    const { position, recordedAt, hash } = stored.commits[index]!;
     const attachments = drafted.decision.events.map(({ attachments }) =>
       attachments.map(({ collection, id }) => ({ collection, id, version: stored.versions[next++]! })),
     );
     settleAttached(core, draft, drafted, attachments);
-    answer(core, drafted, attachments, position, recordedAt);
+    answer(core, drafted, attachments, { position, recordedAt, hash });
   }
 }
 
@@ -65,8 +65,7 @@ function answer(
   core: Core,
   { entry, decision, time }: Drafted,
   attachments: readonly (readonly DocumentVersion[])[],
-  position: number,
-  recordedAt: number,
+  { position, recordedAt, hash }: Stored['commits'][number],
 ): void {
   const command = recordedCommand(entry.request.facts);
   const events: RecordedEvent[] = decision.events.map(({ event }, index) =>
@@ -76,6 +75,7 @@ function answer(
       time,
       recordedAt,
       attachments: Object.freeze(attachments[index]!),
+      hash,
       command,
     }),
   );

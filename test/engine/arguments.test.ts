@@ -98,11 +98,19 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   ],
   'App.history': [
     {
+      args: ({ point }) => [services, 'a', { after: point }],
+      call: ({ app }, ...args) => events((app.history as Any)(...args)),
+    },
+    {
       args: () => [services, 'a', { after: 1, limit: 1, follow: true }],
       call: ({ app }, ...args) => events((app.history as Any)(...args)),
     },
   ],
   'App.events': [
+    {
+      args: ({ point }) => [{ after: point, limit: 1 }],
+      call: ({ app }, ...args) => events((app.events as Any)(...args)),
+    },
     {
       args: () => [{ after: 1, before: 6, types: ['SERVICE_BOUGHT', 'SERVICE_CREATED'], limit: 2, reverse: true }],
       call: ({ app }, ...args) => events((app.events as Any)(...args)),

@@ -28,6 +28,7 @@ onEveryStore('execute', (makeStore) => {
             { collection: 'users', id: 'bob', version: 1 },
             { collection: 'users', id: 'ann', version: 2 },
           ],
+          hash: (await app.status()).hash,
           command: {
             id: 'checkout-81',
             name: 'BUY_SERVICE',

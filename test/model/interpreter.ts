@@ -7,6 +7,7 @@ import type { Call } from '../../simulation/laws/records.ts';
 import { registeredOf, type Registered } from '../../simulation/laws/attach.ts';
 import { entriesOf, functionKeysMissing } from '../../simulation/laws/registry.ts';
 import { Witness } from '../../simulation/laws/witness.ts';
+import { spoil } from '../../simulation/spoil.ts';
 import { openOn } from '../../src/engine/open.ts';
 import type { Limits } from '../../src/limits.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../src/store/store.ts';
@@ -217,10 +218,13 @@ class Interpreter {
       closing,
     };
     this.#witness.asks(call);
-    const options = { id, actor, causation: token, unchanged };
+    const given = structuredClone({ input, unchanged });
+    const options = { id, actor, causation: token, unchanged: given.unchanged };
     let told: Pick<Call, 'outcome' | 'error'>;
     try {
-      told = { outcome: (await app.execute(release.commands.get(command)!, input, options)) as Outcome };
+      const executing = app.execute(release.commands.get(command)!, given.input, options);
+      spoil([given, options]);
+      told = { outcome: (await executing) as Outcome };
     } catch (error) {
       told = { error };
     }

@@ -2,6 +2,7 @@
 import type { App, RecordedEvent } from 'tidemark';
 import type { Release } from '../../simulation/domain/build.ts';
 import type { DomainShape } from '../../simulation/domain/shape.ts';
+import { spoil } from '../../simulation/spoil.ts';
 import type { At, Reading } from '../../simulation/laws/records.ts';
 import type { Timeline } from '../../simulation/laws/timeline.ts';
 import type { PastPlan, Step } from './plan.ts';
@@ -33,7 +34,10 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
       const collection = nameOf(step.collection);
       reading = { ...base, kind: 'get', collection, ids, at };
       try {
-        reading.documents = await app.get(release.collections.get(collection)!, ids, at as never);
+        const given = structuredClone([ids, at] as const);
+        const getting = app.get(release.collections.get(collection)!, given[0], given[1] as never);
+        spoil(given);
+        reading.documents = await getting;
       } catch (error) {
         reading.error = error;
       }
@@ -50,7 +54,11 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
       const { types: shapes } = shape;
       const types = type === undefined ? undefined : [shapes[type % shapes.length]!.name, '$ERRORED'];
       reading = { ...base, kind: 'events', from, before, types, reverse };
-      reading.events = await all(app.events({ after: from, before, types, reverse }));
+      try {
+        reading.events = await all(app.events({ after: from, before, types, reverse }));
+      } catch (error) {
+        reading.error = error;
+      }
       break;
     }
     case 'fold': {

@@ -34,8 +34,8 @@ export function troubled(now: Store, older?: Store): TroubledStore {
   };
 
   const store = changedStore(now, (session) => {
-    let past: Session | undefined;
-    const current = async (): Promise<Session> => (gone ? (past ??= await older!.open()) : session);
+    let past: Promise<Session> | undefined;
+    const current = async (): Promise<Session> => (gone ? (past ??= older!.open()) : session);
     return {
       async read(range) {
         fails('read');
@@ -61,7 +61,7 @@ export function troubled(now: Store, older?: Store): TroubledStore {
         }
       },
       async close() {
-        await past?.close();
+        await (await past)?.close();
         await session.close();
       },
     };
