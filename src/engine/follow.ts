@@ -49,10 +49,12 @@ async function* follow(
         await outage.sitOut('read', error, halt);
         continue;
       }
-      left -= page.events.length;
       for (const stored of page.events) {
         halt.assertGoing();
-        yield recorded(core.events, stored);
+        const shown = recorded(core.events, stored);
+        if (!cursor.wants(shown.event)) continue;
+        left -= 1;
+        yield shown;
       }
       if (page.next !== undefined || left === 0) continue;
       try {

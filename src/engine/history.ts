@@ -32,7 +32,7 @@ export interface EventsOptions extends FollowOptions {
   readonly after?: number | LogPoint | undefined;
   /** Not with `follow`. */
   readonly before?: number | undefined;
-  /** Only these types. */
+  /** Only these types. Not those of them that an upcast has dropped (`event`). */
   readonly types?: readonly string[] | undefined;
   /** At most so many. */
   readonly limit?: number | undefined;
@@ -59,6 +59,7 @@ export function readEvents(
   let { before } = range;
   const cursor: Cursor = {
     read: (limit) => core.session.read({ after, before, types, reverse, limit }),
+    wants: ({ type }) => types === undefined || types.includes(type),
     begun: once(({ end }) => assertHeld(core.session, from, end.position)),
     pass: ({ next, end }) => {
       if (reverse) before = next;
@@ -90,6 +91,7 @@ export function readHistory(
       after ??= await head(placeOf(from).position);
       return core.session.read({ document, after, limit });
     },
+    wants: () => true,
     begun: once(async ({ end, events }) => {
       if (typeof from !== 'number') return assertHeld(core.session, from, end.position);
       if (from === 0 || events.length > 0) return undefined;

@@ -1,4 +1,5 @@
 /** Events page by page: where a reader stands in the log, and its way to the log's end. */
+import type { AnyEvent } from '../model/event.ts';
 import type { EventPage } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
@@ -10,6 +11,8 @@ const PAGE = 500;
 /** Where a reader stands, in the log or in the history of a document. */
 export interface Cursor {
   read(limit: number): Promise<EventPage>;
+  /** Whether an event is shown: one that an upcast has dropped is none of the type that was asked for. */
+  wants(event: AnyEvent): boolean;
   /** Makes sure, by the first page that was read, that it began at a place of this log. @throws HistoryDiverged */
   begun(page: EventPage): Promise<void>;
   /** Goes on to behind a page: told only of pages that may be shown. */
@@ -40,10 +43,12 @@ export async function* paged(
   let left = limit;
   while (left > 0) {
     const page = await halt.orElse(() => nextPage(core, cursor, left));
-    left -= page.events.length;
     for (const stored of page.events) {
       halt.assertGoing();
-      yield recorded(core.events, stored);
+      const shown = recorded(core.events, stored);
+      if (!cursor.wants(shown.event)) continue;
+      left -= 1;
+      yield shown;
     }
     if (page.next === undefined) return;
   }

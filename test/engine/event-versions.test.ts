@@ -89,6 +89,8 @@ onEveryStore('an upcast', (makeStore) => {
       toParis,
       { type: '$DROPPED', dropped: 'MOVED', fields: { person_id: 'p', city: 'Nowhere' } },
     ]);
+    const moved = app.events({ types: ['MOVED'], limit: 5 });
+    expect((await collect(moved)).map(({ position }) => position)).toEqual([1]);
     expect((await app.fold(persons)).get('p')).toMatchObject({ version: 2, changed: 1, state: { city: 'Paris' } });
     await app.execute(move, { ...toParis, city: 'Lyon' });
     expect(await app.get(persons, 'p')).toMatchObject({ version: 3, changed: 3, state: { city: 'Lyon' } });
