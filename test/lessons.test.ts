@@ -30,7 +30,12 @@ const LESSONS: Readonly<Record<number, string>> = {
   25: 'A demonstration of a race in which the racers take turns.',
   26: 'The barrier comes after the fetch, so that the first mistake can’t be seen.',
   27: 'An argument is read again after an await; the caller has changed it meanwhile.',
+  28: 'What arrives frozen is taken for checked.',
+  29: 'The name of a schema is baked into functions; a rename mixes two logs.',
+  30: 'Two clocks that are one clock: a bound on a server’s clock that asks the same server.',
   31: 'A reader behind the end of a restored log waits, and skips what is written next.',
+  32: 'A default name meets a declared one: a refusal becomes a business fact.',
+  40: '`structuredClone`, Jest and `vm` contexts: `instanceof` across realms.',
 };
 
 /** What there is no place for yet, and why. */
@@ -39,6 +44,13 @@ const NOT_YET: Readonly<Record<number, string>> = {
   12: 'Nothing is removed.',
   13: 'Nothing is removed.',
   15: 'There are no leases.',
+  33: 'So it is still: a batch is refused whole for one stale document.',
+  34: 'There are no stored documents.',
+  35: 'There are no bases.',
+  36: 'There are no owners of filters.',
+  37: 'There are no deadlines.',
+  38: 'Nothing is sent.',
+  39: 'Every driver that is used tells what came of a write.',
 };
 
 const root = join(import.meta.dirname, '..');
@@ -64,7 +76,6 @@ test.each(Object.entries(LESSONS))('lesson %s has a test that names it: %s', (nu
 
 test('each lesson is either tested or has no place yet, and none is both', () => {
   const all = [...Object.keys(LESSONS), ...Object.keys(NOT_YET)].map(Number).sort((a, b) => a - b);
-  expect(all).toEqual(Array.from(new Set(all)));
-  expect(all).toEqual(expect.arrayContaining(Array.from({ length: 26 }, (_, index) => index + 1)));
+  expect(all).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
   expect([...named].filter((number) => number in NOT_YET)).toEqual([]);
 });

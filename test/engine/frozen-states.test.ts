@@ -28,7 +28,7 @@ const charge = shop.command('CHARGE', {
   }),
 });
 
-onEveryStore('law 5: states that arrive frozen', (makeStore) => {
+onEveryStore('law 5, lesson 28: states that arrive frozen', (makeStore) => {
   test('can’t be changed by whoever reads them', async () => {
     await using app = await open({ store: makeStore(), collections: [carts], commands: [add, charge] });
     await Promise.all(Array.from({ length: 40 }, () => app.execute(add, { cart_id: 'c', cents: 1 })));
