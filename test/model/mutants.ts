@@ -5,6 +5,7 @@
 import { deciding } from '../../src/testing/conformance/controls/deciding.ts';
 import type { Mutant } from '../../src/testing/conformance/controls/mutant.ts';
 import { reading } from '../../src/testing/conformance/controls/reading.ts';
+import { registering } from '../../src/testing/conformance/controls/registering.ts';
 import { seeing } from '../../src/testing/conformance/controls/seeing.ts';
 import { sessions } from '../../src/testing/conformance/controls/sessions.ts';
 import { timing } from '../../src/testing/conformance/controls/timing.ts';
@@ -43,10 +44,15 @@ export const DEFECTS_FOUND: readonly string[] = [
   'orders ids by UTF-16',
   'normalises ids',
   'registers what needs a rebuild',
+  'registers a type that the log has held',
+  'raises no generation for types',
+  'refuses an older release',
+  'registers types without their keys',
+  'takes a failure for a success',
 ];
 
 export function mutantNamed(defect: string): Mutant {
-  const found = [...deciding, ...reading, ...seeing, ...sessions, ...storing, ...timing].find(
+  const found = [...deciding, ...reading, ...seeing, ...sessions, ...registering, ...storing, ...timing].find(
     (mutant) => mutant.defect === defect,
   );
   if (!found) throw new Error(`the suite has no store that ${defect}`);

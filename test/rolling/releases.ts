@@ -2,6 +2,8 @@
  * Two releases of one application. The new one handles notes, which the old one only attaches: in orders and in
  * customers; and it has events and commands that the old one has never heard of. Each decision says what it rested on,
  * so that whether the ground was stale can be read off the log.
+ *
+ * Notes are stored from the day on that the new one is there: it couldn't begin to handle them in orders later.
  */
 import { domain, type } from 'tidemark';
 

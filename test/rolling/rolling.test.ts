@@ -13,7 +13,7 @@ import type { Acknowledged } from '../faults/acknowledged.ts';
 import { asking, copyLog, lost, unsound } from '../faults/log-by-sql.ts';
 import { randomOf, seedOfRun, setting, type Random } from '../faults/seed.ts';
 import { endServers, startServer, type Server } from '../faults/server.ts';
-import { temporaryFolder } from '../support/stores.ts';
+import { keepingLogger, temporaryFolder } from '../support/stores.ts';
 import { Ground } from './ground.ts';
 import type { Kind, Seen, Told } from './release-server.ts';
 import { newRelease, oldRelease } from './releases.ts';
@@ -74,8 +74,10 @@ describe('a rolling deploy', () => {
     await setTimeout(STAGE_MS);
     await deploy.servers.get('old-1')!.kill();
     await deploy.start('new-2', 'new');
+    // The old release once more, beside the newer one that has grown meanwhile.
+    await deploy.start('old-3', 'old');
     await setTimeout(STAGE_MS);
-    await deploy.stop('old-2');
+    await deploy.stop('old-2', 'old-3');
     await setTimeout(STAGE_MS);
     await deploy.stop('new-1', 'new-2', 'script');
     ground = new Ground(deploy.file);
@@ -86,6 +88,17 @@ describe('a rolling deploy', () => {
     expect(deploy.positions('new-1').at(0)!).toBeLessThan(deploy.positions('old-1').at(-1)!);
     expect(deploy.positions('new-2').at(0)!).toBeLessThan(deploy.positions('old-2').at(-1)!);
     expect(deploy.positions('old-2').at(-1)!).toBeLessThan(deploy.positions('script').at(-1)!);
+  });
+
+  test('an older release that starts beside a newer one says once what it doesn’t know, and nobody else anything', () => {
+    const warned = [...deploy.servers.keys()].flatMap((name) =>
+      deploy.said<{ details: object }>('warned', name).map(({ details }) => ({ name, ...details })),
+    );
+    const collections = [
+      { collection: 'customers', types: ['NOTED'] },
+      { collection: 'orders', types: ['NOTED', 'SHIPPED'] },
+    ];
+    expect(warned).toEqual([{ name: 'old-3', collections }]);
   });
 
   test('laws 1, 2, 3: nothing that either release acknowledged is lost', () => {
@@ -116,11 +129,14 @@ describe('a rolling deploy', () => {
   test('afterwards both releases read every document at the same version, and find the log whole', async () => {
     const [before, after] = [oldRelease(), newRelease()];
     const store = sqlite(deploy.file);
+    const logger = keepingLogger();
     await using oldApp = await open({
       store,
       collections: [before.orders, before.customers, before.warehouses],
       commands: [],
+      logger,
     });
+    expect(logger.lines.map(({ level }) => level)).toEqual(['warn']);
     await using newApp = await open({
       store,
       collections: [after.orders, after.customers, after.warehouses],
@@ -137,7 +153,13 @@ describe('a rolling deploy', () => {
       seen.push(...(both as unknown as Seen[]));
     }
     expect(ground.misread(seen)).toEqual([]);
-    for (const app of [oldApp, newApp]) expect((await app.verify()).problems).toEqual([]);
+    expect((await newApp.verify()).problems).toEqual([]);
+    expect((await newApp.status()).unknownTypes).toEqual({ count: 0, names: [] });
+    // What the old one doesn't know it says, and finds nothing else.
+    const { unknownTypes } = await oldApp.status();
+    expect([...unknownTypes.names].sort()).toEqual(['CALLED', 'SHIPPED']);
+    const { problems } = await oldApp.verify();
+    expect(problems.map(({ code }) => code)).toEqual(['UnknownType', 'UnknownType']);
   });
 
   test('controls: an event that is not attached, or a document read wrongly, is found', () => {
