@@ -122,7 +122,7 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     // Each rise added at least one collection, or one type to a key map or to what is handled.
     sql: `SELECT value, collections FROM meta, (
             SELECT count(*) AS collections, coalesce(sum(1 + json_array_length(handled)
-              + (SELECT count(*) FROM json_each(key, '$.types'))), 0) AS most
+              + (SELECT count(*) FROM json_each(registry.key, '$.types'))), 0) AS most
             FROM registry WHERE json_valid(key) AND json_valid(handled))
           WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND most`,
     sentence: (generation, collections) => `The registry has generation ${generation} and ${collections} collections.`,

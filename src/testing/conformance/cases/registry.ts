@@ -72,6 +72,23 @@ export const registryCases: readonly ConformanceCase[] = [
     },
   },
 
+  {
+    law: 9,
+    name: 'a key that grew type by type is no damage',
+    async run(makeStore) {
+      const session = await (await makeStore({})).open();
+      try {
+        for (const types of [[], ['A'], ['A', 'B'], ['A', 'B', 'C']]) {
+          const key = { types: Object.fromEntries(types.map((type) => [type, ['id']])) };
+          await session.register([{ name: 'mapped', definition: 1, key, handled: [] }]);
+        }
+        same([(await session.registry()).generation, await session.check()], [4, []]);
+      } finally {
+        await session.close();
+      }
+    },
+  },
+
   onLog(4, 'each call that adds something raises the generation by one, and no other does', async (log) => {
     const { session, generation } = log;
     const added = await session.register([entry('b'), entry('a'), ...COLLECTIONS]);
