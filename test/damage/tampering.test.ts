@@ -286,7 +286,11 @@ describe('law 4, law 9: what is attached to what', () => {
       { code: 'Attachments', position: 17 },
     ],
     ['a type that the log holds, taken from the list', 'DELETE FROM types WHERE position > 1', { code: 'Store' }],
-    ['a type that the log never held', `INSERT INTO types SELECT id, 3, 3 FROM names WHERE name = 'users'`, { code: 'Store' }],
+    [
+      'a type that the log never held',
+      `INSERT INTO types SELECT id, 3, 3 FROM names WHERE name = 'users'`,
+      { code: 'Store' },
+    ],
     ['a type’s first event', 'UPDATE types SET position = position + 1, succeeded = succeeded + 1', { code: 'Store' }],
     ['a type’s first success', 'UPDATE types SET succeeded = NULL', { code: 'Store' }],
     ['the registry’s generation', `UPDATE meta SET value = 7`, { code: 'Store' }],
