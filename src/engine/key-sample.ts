@@ -96,7 +96,7 @@ async function* sample(session: Session, functions: KeyFunctions): AsyncGenerato
     before = page.next;
   } while (left.size > 0 && before !== undefined);
   // What is rare is seldom near the end.
-  for (const [type, { first, events: limit }] of [...left]) {
+  for (const [type, { first, events: limit }] of left) {
     if (first > lowest) continue;
     yield* take(
       (await session.read({ after: first - 1, before: first + SAMPLE_FIRST_POSITIONS, types: [type], limit })).events,

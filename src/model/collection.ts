@@ -60,7 +60,10 @@ export type CollectionOptions<E, State, R, K> = {
   readonly initial: State | ((id: string) => State);
   /** A pure function for each event type that changes the state. */
   readonly reduce: R & ExactReducers<R, State, E, K>;
-  /** Raised when the key or the meaning of the reducers changes. 1 if not given. */
+  /**
+   * Raised when the key or the meaning of the reducers changes; not for event types that the log has never held
+   * (docs/releases.md). 1 if not given.
+   */
   readonly definition?: number;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });
 

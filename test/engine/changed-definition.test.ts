@@ -1,5 +1,5 @@
 /** A definition that changed in code while the log kept what the old one had stored. */
-import { domain, DefinitionChanged, failure, open, RebuildRequired, type, type Logger } from 'tidemark';
+import { DefinitionChanged, domain, DomainOutdated, failure, open, RebuildRequired, type, type Logger } from 'tidemark';
 import { expect, test } from 'vitest';
 import { keepingLogger, onEveryStore } from '../support/stores.ts';
 
@@ -174,6 +174,18 @@ onEveryStore('fewer types: an older release beside a newer one', (makeStore) => 
     expect((await older.get(old.accounts, 'a1')).state).toEqual({ cents: 900 });
     expect((await newer.get(now.accounts, 'a1')).state).toEqual({ cents: 1_800 });
     expect((await newer.verify()).problems).toEqual([]);
+  });
+
+  test('a server of an older release stops where the key of a new type is a function: it has no code for that', async () => {
+    const store = makeStore();
+    const old = bank({ types: ['A'], key: map('A') });
+    await using before = await open({ store, ...old.parts });
+    await before.execute(old.put, { type: 'A', ...opening });
+    const key = { ...map('A'), B: ({ account_id }: Account) => account_id };
+    await using after = await open({ store, ...bank({ types: ['A', 'B'], key }).parts });
+    await expect(before.execute(old.put, { type: 'A', ...opening })).rejects.toThrow(DomainOutdated);
+    await expect(open({ store, ...old.parts })).rejects.toThrow(DomainOutdated);
+    expect((await after.status()).position).toBe(1);
   });
 
   test('no warning where nothing is unknown, however often it is opened', async () => {

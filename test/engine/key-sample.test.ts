@@ -1,7 +1,12 @@
 /** Key functions that changed in code: looked for when an application is opened, by attaching stored events again. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { DefinitionChanged, domain, event, InvalidDefinition, open, RebuildRequired, type, type Store } from 'tidemark';
+import { sqlite } from 'tidemark/sqlite';
 import { expect, test } from 'vitest';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
+
+const folder = temporaryFolder();
 
 interface Booked {
   readonly room: string;
@@ -153,9 +158,10 @@ onEveryStore('a changed key function', (makeStore) => {
   });
 });
 
+const versioned = (upcast: (old: { place: string; day: string }) => object) =>
+  event(type<Booked>(), { version: 2, upcast: { 1: upcast } });
+
 onEveryStore('key functions and events of older versions', (makeStore) => {
-  const versioned = (upcast: (old: { place: string; day: string }) => object) =>
-    event(type<Booked>(), { version: 2, upcast: { 1: upcast } });
   const byPlace = ((e: { place: string; day: string }) => `${e.place}/${e.day}`) as unknown as Find;
 
   /** One event stored in version 1, which had `place` for a room. */
@@ -204,4 +210,22 @@ onEveryStore('key functions and events of older versions', (makeStore) => {
     await app.execute(newer.book, ann);
     await using _ = await open({ store, ...hotel(byColon).parts, logger: keepingLogger() });
   });
+});
+
+test.each([
+  ['a text that is no JSON', `UPDATE events SET json = '{' WHERE position = 2`],
+  ['a row that is missing', 'DELETE FROM events WHERE position = 2'],
+])('a damaged log opens with a warning, so that it can be verified: %s', async (name, sql) => {
+  const file = join(folder, `${name}.db`);
+  const { book, parts } = hotel(bySlash);
+  const app = await open({ store: sqlite(file), ...parts });
+  for (let n = 0; n < 2; n += 1) await app.execute(book, ann);
+  await app.close();
+  const database = new DatabaseSync(file);
+  database.exec(sql);
+  database.close();
+  const logger = keepingLogger();
+  await using again = await open({ store: sqlite(file), ...parts, logger });
+  expect(logger.lines).toMatchObject([{ level: 'warn', details: { error: { code: 'LogCorrupt' } } }]);
+  expect((await again.verify()).ok).toBe(false);
 });

@@ -15,7 +15,7 @@ export function addType({ types }: Log, type: string, position: number, succeede
 
 /** Forgets what came above a position. */
 export function dropTypes({ types }: Log, position: number): void {
-  for (const held of [...types.values()]) {
+  for (const held of types.values()) {
     if (held.position > position) types.delete(held.type);
     else types.set(held.type, upTo(held, position));
   }

@@ -36,11 +36,12 @@ export function typesTable(database: DatabaseSync, interned: Interned, chain: Ch
     types({ after, limit }) {
       interned.follow(chain.end(), chain.holds);
       const rows = all<[number, number, number | null]>(page, lowerBound(after), pageRows(limit));
-      return rows.map(([type, position, succeeded]) => {
+      return rows.map(([id, position, succeeded]): HeldType => {
         if (!isCount(position) || (succeeded !== null && !(isCount(succeeded) && succeeded >= position))) {
           throw corrupt('an event type has a position that is none', { position });
         }
-        return { type: interned.name(type, { position }), position, ...(succeeded !== null && { succeeded }) };
+        const type = interned.name(id, { position });
+        return succeeded === null ? { type, position } : { type, position, succeeded };
       });
     },
   };

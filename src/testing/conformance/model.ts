@@ -70,7 +70,7 @@ export class Model {
     return names.map((type) => {
       const all = this.events.filter((event) => event.type === type);
       const succeeded = all.find(({ commit }) => commit.outcome === 'succeeded')?.position;
-      return { type, position: all[0]!.position, ...(succeeded !== undefined && { succeeded }) };
+      return { type, position: all[0]!.position, succeeded };
     });
   }
 

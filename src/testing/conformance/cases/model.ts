@@ -102,17 +102,17 @@ function randomEntries(model: Model, chance: Chance, step: number): CollectionEn
   // By the step: each run must come to types that were never held, and to those that were.
   const later = (): string[] =>
     step % 8 === 3 ? [LATER[step]!] : chance.once(3) ? [chance.pick(LATER.slice(0, step + 1))] : [];
-  const given = chance.some(collections).map((entry): CollectionEntry => {
+  const given = chance.some(collections).map(({ name, definition, key, handled }): CollectionEntry => {
     const isWhole = step % 8 === 3 || chance.once(2);
-    const kept = isWhole ? [...entry.handled] : fewer(entry.handled);
-    const handled = [...kept, ...later()];
-    if (!('types' in entry.key)) return { ...entry, handled };
-    const names = Object.keys(entry.key.types);
+    const more = [...(isWhole ? handled : fewer(handled)), ...later()];
+    if (!('types' in key)) return { name, definition, key, handled: more };
+    const names = Object.keys(key.types);
     const types = [...(isWhole ? names : fewer(names)), ...later()];
-    return { ...entry, handled, key: { types: Object.fromEntries(types.map((type) => [type, ['id']])) } };
+    const grown = { types: Object.fromEntries(types.map((type) => [type, ['id']])) };
+    return { name, definition, key: grown, handled: more };
   });
   // An older release, and nothing else.
-  if (step % 24 === 23) return collections.map((entry) => ({ ...entry, handled: fewer(entry.handled) }));
+  if (step % 24 === 23) return collections.map((entry) => Object.assign({}, entry, { handled: fewer(entry.handled) }));
   if (step % 24 === 7) given.unshift({ ...MAPPED, definition: 2 });
   if (step % 24 === 15) given.unshift({ ...MAPPED, handled: ['OTHER'], key: { types: {} } });
   return given;

@@ -66,16 +66,16 @@ export const registering: readonly Mutant[] = [
     'a type that the log has held isn’t added',
     accepts(async (error, sound) => {
       const types = await sound.types({ limit: 1_000 });
-      const failed = types.filter(({ succeeded }) => succeeded === undefined).map(({ type }) => type);
-      return held(error).length > 0 && held(error).every(({ type }) => failed.includes(type));
+      const failed = new Set(types.filter(({ succeeded }) => succeeded === undefined).map(({ type }) => type));
+      return held(error).length > 0 && held(error).every(({ type }) => failed.has(type));
     }),
   ),
   mutant(
     'takes the name of a command for a type',
     'types that the log has never held are added',
     before(async (registered, given, sound) => {
-      const names = (await sound.commits({ limit: 1_000 })).map(({ command }) => command.name);
-      if (added(registered, given).some((type) => names.includes(type)))
+      const names = new Set((await sound.commits({ limit: 1_000 })).map(({ command }) => command.name));
+      if (added(registered, given).some((type) => names.has(type)))
         throw new DefinitionChanged('Held already, it seems.');
     }),
   ),
@@ -127,7 +127,10 @@ export const registering: readonly Mutant[] = [
     register: async (collections) => {
       const keys = new Map((await sound.registry()).collections.map(({ name, key }) => [name, key]));
       const { generation, collections: after } = await sound.register(collections);
-      return { generation, collections: after.map((entry) => ({ ...entry, key: keys.get(entry.name) ?? entry.key })) };
+      return {
+        generation,
+        collections: after.map((entry) => Object.assign({}, entry, { key: keys.get(entry.name) ?? entry.key })),
+      };
     },
   })),
   mutant(
@@ -144,8 +147,8 @@ export const registering: readonly Mutant[] = [
   ),
   mutant('judges new collections first', 'collections are judged one after the other', (sound) => ({
     register: async (collections) => {
-      const known = (await sound.registry()).collections.map(({ name }) => name);
-      const late = collections.find(({ name }) => !known.includes(name));
+      const known = new Set((await sound.registry()).collections.map(({ name }) => name));
+      const late = collections.find(({ name }) => !known.has(name));
       const { end } = await sound.load([]);
       if (late && end.position > 0)
         throw new RebuildRequired('It is too late for that one.', { collection: late.name });
@@ -159,7 +162,9 @@ export const registering: readonly Mutant[] = [
       const given = new Map<string, readonly string[]>();
       const told = ({ generation, collections }: Registry) => ({
         generation,
-        collections: collections.map((entry) => ({ ...entry, handled: given.get(entry.name) ?? entry.handled })),
+        collections: collections.map((entry) =>
+          Object.assign({}, entry, { handled: given.get(entry.name) ?? entry.handled }),
+        ),
       });
       return (sound) => ({
         registry: async () => told(await sound.registry()),
