@@ -45,6 +45,7 @@ export class World {
       shape,
       doubts: this.machine.doubts,
       contention: !exclusive,
+      together: false,
       mayBe: {
         unavailable: Object.values(climate).some((once) => once > 0) || troubles.length > 0,
         overloaded: (limits.queueCommandsMax ?? 0) < 1_000,

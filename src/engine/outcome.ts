@@ -15,7 +15,7 @@ interface Settled<Event> {
   readonly unreadable?: DomainOutdated | UpcastFailed;
   /** The position of the last of them. */
   readonly position: number;
-  /** Whether it was answered from the ledger: the command had been executed before. */
+  /** Whether the command was executed for another call: before, answered from the ledger, or one that was on its way. */
   readonly replayed: boolean;
   /** Whether its events have been removed from the log since. */
   readonly archived: boolean;

@@ -70,6 +70,7 @@ class Interpreter {
       shape: plan.shape,
       doubts: new Set(),
       contention: !peek.capabilities.exclusive,
+      together: true,
       mayBe: {
         unavailable: false,
         overloaded: plan.servers.some(({ limits }) => (limits.queueCommandsMax ?? 0) < 100),
