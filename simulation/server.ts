@@ -6,6 +6,7 @@ import type { Limits } from '../src/limits.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import { buildRelease, type Release } from './domain/build.ts';
 import type { DomainShape } from './domain/shape.ts';
+import { holds } from './laws/broken.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Store } from '../src/store/store.ts';
 
@@ -31,6 +32,8 @@ export class Server implements Owner {
   seen = 0;
   seenTime = 0;
   readonly #options: ServerOptions;
+  /** Command ids whose `prepare` runs. */
+  readonly #preparing = new Set<string>();
   readonly #died = Promise.withResolvers<never>();
   #app: App | undefined;
 
@@ -38,7 +41,12 @@ export class Server implements Owner {
     const { name, shape, release, scheduler, chance } = options;
     this.#options = options;
     this.name = name;
-    this.release = buildRelease(shape, release, () => scheduler.wait(this, 'prepares', chance.below(30)));
+    this.release = buildRelease(shape, release, async (_, { id }) => {
+      holds(1, !this.#preparing.has(id), () => `${name} prepares ${id}, which it is preparing already`);
+      this.#preparing.add(id);
+      await scheduler.wait(this, 'prepares', chance.below(30));
+      this.#preparing.delete(id);
+    });
     this.#died.promise.catch(() => undefined);
   }
 

@@ -47,6 +47,7 @@ export class World {
     this.witness = new Witness({
       shape,
       doubts: this.machine.doubts,
+      together: false,
       mayBe: {
         unavailable: Object.values(climate).some((once) => once > 0) || troubles.length > 0,
         overloaded: (limits.queueCommandsMax ?? 0) < 1_000,

@@ -7,7 +7,10 @@ import { isAbortSignal } from './realm.ts';
 
 /** The limits of an application; pass those that should differ to `open({ limits })`. */
 export interface Limits {
-  /** Commands waiting to be decided; one more is refused with `Overloaded`. */
+  /**
+   * Commands waiting to be decided; one more is refused with `Overloaded`. As many callers may wait for commands with
+   * `prepare` that are on their way.
+   */
   readonly queueCommandsMax: number;
   /** Commits stored in one durable write. */
   readonly batchCommitsMax: number;

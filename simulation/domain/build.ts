@@ -22,7 +22,7 @@ export interface Release {
 }
 
 /** What `PREPARE` waits for. */
-export type Wait = () => Promise<void>;
+export type Wait = (input: unknown, context: { readonly id: string }) => Promise<void>;
 
 export function buildRelease(shape: DomainShape, index: number, wait: Wait): Release {
   const { handles, knows } = shape.releases[index]!;

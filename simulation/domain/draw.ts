@@ -31,8 +31,6 @@ export function drawDomain(chance: Chance): DomainShape {
     name: `c${n}`,
     key: drawKey(chance, types),
   }));
-  const handling = (some: readonly CollectionShape[], types: () => readonly string[]): ReleaseShape['handles'] =>
-    Object.fromEntries(some.map(({ name, key }) => [name, attachable(key, types())]));
   const full: ReleaseShape = { knows: all, handles: handling(collections, () => all) };
   const others = Array.from({ length: chance.below(3) }, (): ReleaseShape => {
     const missing = chance.once(2) ? chance.pick(types).name : undefined;
@@ -44,6 +42,10 @@ export function drawDomain(chance: Chance): DomainShape {
     return { knows, handles: handling(some, () => chance.some(knows)) };
   });
   return { types, declaresFailure, collections, releases: [full, ...others] };
+}
+
+function handling(collections: readonly CollectionShape[], types: () => readonly string[]): ReleaseShape['handles'] {
+  return Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, types())]));
 }
 
 function drawKey(chance: Chance, types: readonly TypeShape[]): KeyShape {

@@ -52,6 +52,7 @@ export function checkOutcome(
   call: Call,
   outcome: Outcome,
   logged: Logged | undefined,
+  beside: readonly Call[],
   callOf: (logged: Logged) => Call | undefined,
 ): void {
   const who = (): string => `${call.token} (${call.server}, ${call.id ?? 'no id'})`;
@@ -73,8 +74,10 @@ export function checkOutcome(
       commit.position > call.after || call.endEra !== call.era,
       () => `${who()} was stored before it was asked for`,
     );
-  holds(1, commit.final, () => `${who()} was answered with an outcome that isn't final`);
   const maker = callOf(logged);
+  // Whoever waited for one on its way is told whatever comes of it.
+  const waited = maker !== undefined && beside.includes(maker);
+  holds(1, commit.final || waited, () => `${who()} was answered with an outcome that isn't final`);
   holds(1, maker && asksTheSame(call, maker), () => `${who()} was answered with what another input came to`);
 }
 
@@ -84,6 +87,7 @@ export function checkError(
   timeline: Timeline,
   call: Call,
   known: readonly Logged[],
+  beside: readonly Call[],
   callOf: (logged: Logged) => Call | undefined,
 ): void {
   const { mayBe, doubts, shape } = circumstances;
@@ -109,6 +113,7 @@ export function checkError(
     Closed: () => call.closing === true,
     DomainOutdated: () => functionKeysMissing(shape, call.release),
     CommandIdReused: () =>
+      beside.some((other) => !asksTheSame(call, other)) ||
       known.some((logged) => {
         const maker = callOf(logged);
         return logged.commit.final && logged.commit.command.id === call.id && maker && !asksTheSame(call, maker);

@@ -13,7 +13,10 @@ import { checkReading } from './readings.ts';
 import type { Call, Logged, Reading } from './records.ts';
 import { Timeline } from './timeline.ts';
 
-export interface WitnessOptions extends Circumstances {}
+export interface WitnessOptions extends Circumstances {
+  /** Whether all servers are of one process, on one store: then they know what of each other is on its way. */
+  readonly together: boolean;
+}
 
 /** When a commit was stored. */
 export interface ClockSpan {
@@ -27,6 +30,9 @@ export interface ClockSpan {
 export class Witness {
   readonly #options: WitnessOptions;
   readonly #calls = new Map<string, Call>();
+  /** Those that may still be on their way, and what of the same id was when a call was asked. */
+  readonly #underway = new Set<Call>();
+  readonly #beside = new WeakMap<Call, readonly Call[]>();
   /** Command id → the commits under it, in order. */
   #attempts = new Map<string, Logged[]>();
   /** What a log that went back has lost: who was answered before was right then. */
@@ -44,6 +50,10 @@ export class Witness {
   /** Before it is sent: the log may show it before the caller is answered. */
   asks(call: Call): void {
     this.#calls.set(call.token, call);
+    const near = ({ id, server }: Call): boolean =>
+      id !== undefined && id === call.id && (this.#options.together || server === call.server);
+    this.#beside.set(call, [...this.#underway].filter(near));
+    this.#underway.add(call);
   }
 
   /** The next commit of the log. @throws LawBroken */
@@ -83,15 +93,18 @@ export class Witness {
   /** A call was answered. @throws LawBroken */
   answered(call: Call): void {
     const { era } = this;
+    // Who gave up left it on its way.
+    if (!call.aborted) this.#underway.delete(call);
+    const beside = this.#beside.get(call) ?? [];
     if (call.outcome) {
       this.#mustNotice(call, 'executed a command');
       const logged = this.#find(call.outcome, call.era < era);
-      checkOutcome(this.#options, call, call.outcome, logged, (of) => this.#callOf(of));
+      checkOutcome(this.#options, call, call.outcome, logged, beside, (of) => this.#callOf(of));
     } else if (call.error !== undefined) {
       const known = [...this.timeline.commits, ...this.#lost];
       // What a log that went back says of a call from before can't be judged by the log that there is now.
       if (call.era < era && !isUnexplained(call.error)) return;
-      checkError(this.#options, this.timeline, call, known, (of) => this.#callOf(of));
+      checkError(this.#options, this.timeline, call, known, beside, (of) => this.#callOf(of));
     }
   }
 

@@ -6,18 +6,17 @@ import { InvalidInput, NotWritable } from '../errors.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { abortController } from '../realm.ts';
-import type { StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document, FoldedDocuments } from './document.ts';
 import { Entry } from './entry.ts';
 import { closedError, Executor } from './executor.ts';
 import { foldCollections } from './fold.ts';
 import { getDocuments, type At } from './get.ts';
-import { Halt } from './halt.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './history.ts';
+import type { Runner } from './in-flight.ts';
 import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
-import { assertSame, replay } from './replay.ts';
+import { ledgerEntry, replay } from './replay.ts';
 import { requestOf, type ExecuteOptions, type Request } from './request.ts';
 import { statusOf, type Status } from './status.ts';
 import { verifyLog, type Verification, type VerifyOptions } from './verify.ts';
@@ -140,12 +139,14 @@ export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
   readonly #closing = abortController();
+  readonly #runner: Runner;
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
   constructor(core: Core) {
     this.#core = core;
     this.#executor = new Executor(core);
+    this.#runner = { core, executor: this.#executor };
   }
 
   // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is
@@ -159,27 +160,17 @@ export class Application implements App {
       if (this.#core.session.readOnly) throw openedForReading(this.#core.storeName);
       const request = requestOf(this.#core, command, input, options);
       request.signal?.throwIfAborted();
-      return request.command.prepare ? this.#executePrepared(request) : this.#submit(request, undefined);
+      const { inFlight } = this.#core;
+      // Also one without `prepare` is refused while another command is on its way under its id.
+      if (request.command.prepare || inFlight.has(request.facts.id)) return inFlight.wait(this.#runner, request);
+      return this.#submit(request);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async #executePrepared(request: Request): Promise<Outcome> {
-    const commit = request.named ? await this.#ledgerEntry(request.facts.id) : undefined;
-    if (commit?.final) {
-      assertSame(request, commit);
-      this.#core.counters.commands += 1;
-      this.#core.counters.replayed += 1;
-      return replay(this.#core, commit);
-    }
-    const prepared = await this.#prepare(request);
-    this.#assertOpen();
-    return this.#submit(request, prepared);
-  }
-
-  #submit(request: Request, prepared: unknown): Promise<Outcome> {
-    const entry = new Entry(request, prepared);
+  #submit(request: Request): Promise<Outcome> {
+    const entry = new Entry(request, undefined);
     this.#executor.submit(entry);
     if (request.signal) entry.giveUpOn(request.signal);
     return entry.promise;
@@ -215,7 +206,7 @@ export class Application implements App {
     this.#assertOpen();
     const fault = idFault(commandId);
     if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
-    const commit = await this.#ledgerEntry(commandId);
+    const commit = await ledgerEntry(this.#core, commandId);
     return commit && replay(this.#core, commit);
   }
 
@@ -241,27 +232,10 @@ export class Application implements App {
   async #close(): Promise<void> {
     this.#state = 'closing';
     this.#closing.abort(closedError());
+    this.#core.inFlight.close(this.#runner);
     await this.#executor.drain();
     await this.#core.session.close();
     this.#state = 'closed';
-  }
-
-  /** What the ledger holds of a command id. @throws HistoryDiverged: on a store that went back, "nothing" proves nothing */
-  async #ledgerEntry(id: string): Promise<StoredCommit | undefined> {
-    const { session, watermark } = this.#core;
-    watermark.assertWhole();
-    const before = watermark.seen;
-    const [commit] = await session.ledger([id]);
-    const { end } = await session.load([]);
-    await watermark.observe(before, end, session);
-    return commit;
-  }
-
-  /** Runs `prepare`, and waits no longer than the signals let: the caller's, and that of closing. */
-  async #prepare({ command, input, facts, signal }: Request): Promise<unknown> {
-    const { id, actor } = facts;
-    const halt = new Halt([signal, this.#closing.signal]);
-    return halt.orElse(async (signal) => command.prepare!(input, { id, actor, signal }));
   }
 
   #assertOpen(): void {

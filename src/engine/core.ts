@@ -6,6 +6,7 @@ import type { CommandDefinition } from '../model/command.ts';
 import type { Registry, Session } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
 import type { UnknownTypes } from './held-types.ts';
+import type { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
@@ -25,6 +26,8 @@ export interface Core {
   readonly cache: DocumentCache;
   readonly watermark: Watermark;
   readonly counters: Counters;
+  /** Shared with other applications of this process on the same store. */
+  readonly inFlight: InFlight;
   /** By which collections events are attached; replaced when the registry has grown. */
   membership: Membership;
   /** As of the last look at them; replaced by the next. */

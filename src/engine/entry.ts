@@ -9,6 +9,8 @@ export class Entry {
   /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
   sentInDoubt = false;
   #settled = false;
+  #over = false;
+  #ended: PromiseWithResolvers<void> | undefined;
   readonly #resolve: (outcome: Outcome) => void;
   readonly #reject: (error: unknown) => void;
 
@@ -35,6 +37,19 @@ export class Entry {
   /** Whether the caller has been answered, or has given up. */
   get settled(): boolean {
     return this.#settled;
+  }
+
+  /** Resolves when nothing can come of it any more: it may be stored although its caller gave up. */
+  get ended(): Promise<void> {
+    if (this.#over) return Promise.resolve();
+    this.#ended ??= Promise.withResolvers();
+    return this.#ended.promise;
+  }
+
+  /** Whoever executes it is through with it. */
+  end(): void {
+    this.#over = true;
+    this.#ended?.resolve();
   }
 
   resolve(outcome: Outcome): void {

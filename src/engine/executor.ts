@@ -31,6 +31,8 @@ interface Attempt {
 export class Executor {
   readonly #core: Core;
   #queue: Entry[] = [];
+  /** What was taken from the queue last. */
+  #batch: readonly Entry[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
   /** How many batches more are decided on documents brought up to date first. */
@@ -49,16 +51,15 @@ export class Executor {
     this.#core.watermark.assertWhole();
     if (this.#closed) throw closedError();
     const { queueCommandsMax } = this.#core.limits;
-    // Callers that gave up no longer wait.
-    if (this.#queue.length >= queueCommandsMax) this.#queue = this.#queue.filter(({ settled }) => !settled);
-    if (this.#queue.length >= queueCommandsMax) {
-      throw new Overloaded(
-        `${queueCommandsMax} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
-        { waiting: this.#queue.length, max: queueCommandsMax },
-      );
-    }
+    if (this.#queue.length >= queueCommandsMax) this.#queue = this.#queue.filter(isWaitedFor);
+    if (this.#queue.length >= queueCommandsMax) throw overloaded(this.#queue.length, queueCommandsMax);
     this.#queue.push(entry);
     this.#running ??= this.#run();
+  }
+
+  /** A command that is waiting or being stored, by its id. */
+  find(commandId: string): Entry | undefined {
+    return [...this.#batch, ...this.#queue].find(({ id }) => id === commandId);
   }
 
   /** Lets what is waiting be stored; nothing more is taken. */
@@ -72,11 +73,14 @@ export class Executor {
       // Callers that were just answered, and ask again at once, come into this batch.
       await this.#core.runtime.turn();
       const entries = this.#take();
+      this.#batch = entries;
       try {
         await this.#process(entries);
       } catch (error) {
         for (const entry of entries) if (!entry.settled) entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
       }
+      this.#batch = [];
+      for (const entry of entries) entry.end();
     }
     this.#running = undefined;
   }
@@ -88,7 +92,7 @@ export class Executor {
     let index = 0;
     for (; index < this.#queue.length && batch.size < this.#core.limits.batchCommitsMax; index += 1) {
       const entry = this.#queue[index]!;
-      if (entry.settled) continue;
+      if (!isWaitedFor(entry)) continue;
       if (batch.has(entry.id)) later.push(entry);
       else batch.set(entry.id, entry);
     }
@@ -252,7 +256,7 @@ export class Executor {
 
   async #answer(entry: Entry, commit: StoredCommit): Promise<void> {
     try {
-      assertSame(entry.request, commit);
+      assertSame(entry.request, commit.command);
       const outcome = await replay(this.#core, commit);
       this.#core.counters.commands += 1;
       this.#core.counters.replayed += 1;
@@ -285,6 +289,19 @@ function stillInDoubt(error: unknown): unknown {
 
 function isInDoubt(error: unknown): boolean {
   return hasCode(error, 'StoreUnavailable') && error.details['unknown'] === true;
+}
+
+/** Callers that gave up no longer wait: nothing comes of their commands. */
+function isWaitedFor(entry: Entry): boolean {
+  if (entry.settled) entry.end();
+  return !entry.settled;
+}
+
+export function overloaded(waiting: number, max: number): Overloaded {
+  return new Overloaded(
+    `${max} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
+    { waiting, max },
+  );
 }
 
 export function closedError(): Closed {

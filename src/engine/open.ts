@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
 import { membershipOf, type Core } from './core.ts';
+import { inFlightOn } from './in-flight.ts';
 import { consoleLogger, guarded, type Logger } from './logger.ts';
 import { unknownTypes } from './held-types.ts';
 import { registerCollections } from './registration.ts';
@@ -123,6 +124,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       cache: new DocumentCache(limits.cacheEntriesMax),
       watermark: new Watermark(),
       counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, exclusive: 0 },
+      inFlight: inFlightOn(store),
       membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
       unknownTypes: await unknownTypes(session, events),
     };

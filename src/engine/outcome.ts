@@ -15,7 +15,7 @@ interface Settled<Event> {
   readonly unreadable?: DomainOutdated | UpcastFailed;
   /** The position of the last of them; where nothing was recorded, the end of the log that was looked at. */
   readonly position: number;
-  /** Whether it was answered from the ledger: the command had been executed before. */
+  /** Whether the command was executed for another call: before, answered from the ledger, or one that was on its way. */
   readonly replayed: boolean;
   /** Whether it is in the log and its id in the ledger: not, if `nothing({ record: false })` said so. */
   readonly recorded: boolean;

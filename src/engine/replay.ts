@@ -1,6 +1,6 @@
 /** Answers from the ledger: a command id has at most one final outcome (law 1). */
 import { CommandIdReused } from '../errors.ts';
-import type { StoredCommit } from '../store/store.ts';
+import type { CommandFacts, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { isUnreadable, recorded, type RecordedEvent } from './recorded.ts';
@@ -34,12 +34,22 @@ export async function replay(core: Core, commit: StoredCommit): Promise<Outcome>
   return unreadable ? Object.freeze({ ...outcome, unreadable }) : outcome;
 }
 
-/** @throws CommandIdReused if the ledger's entry is of another command, input or actor */
-export function assertSame({ command, facts }: Request, { command: stored }: StoredCommit): void {
-  if (stored.fingerprint === facts.fingerprint) return;
-  const what = stored.name === facts.name ? 'another input or actor' : `the command ${stored.name}`;
+/** What the ledger holds of a command id. @throws HistoryDiverged: on a store that went back, "nothing" proves nothing */
+export async function ledgerEntry({ session, watermark }: Core, id: string): Promise<StoredCommit | undefined> {
+  watermark.assertWhole();
+  const before = watermark.seen;
+  const [commit] = await session.ledger([id]);
+  const { end } = await session.load([]);
+  await watermark.observe(before, end, session);
+  return commit;
+}
+
+/** @throws CommandIdReused if what has the id already is another command, input or actor */
+export function assertSame({ command, facts }: Request, before: CommandFacts): void {
+  if (before.fingerprint === facts.fingerprint) return;
+  const what = before.name === facts.name ? 'another input or actor' : `the command ${before.name}`;
   throw new CommandIdReused(
     `The command id ${JSON.stringify(facts.id)} was used before, for ${what}. Nothing was recorded: send ${command.name} with an id of its own.`,
-    { id: facts.id, command: facts.name, usedBy: stored.name },
+    { id: facts.id, command: facts.name, usedBy: before.name },
   );
 }

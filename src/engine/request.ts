@@ -15,7 +15,10 @@ import { unknownCollection } from './working-set.ts';
 
 /** What may be said about a command besides its input. */
 export interface ExecuteOptions {
-  /** The command's id: sent again with it, the command isn't executed again but answered. A UUID v7 if not given. */
+  /**
+   * The command's id: sent again with it, the command isn't executed again but answered, at once from the ledger or with what
+   * comes of it while it is on its way. A UUID v7 if not given.
+   */
   readonly id?: string | undefined;
   /** Who asks. Recorded, part of the fingerprint, seen by `decide`. */
   readonly actor?: string | undefined;

@@ -29,9 +29,10 @@ export interface Context<Prepared = undefined> {
 
 /** What `prepare` knows. */
 export interface PrepareContext {
+  /** The command's id: give it to a provider as the key by which it does a thing once, however often it is asked. */
   readonly id: string;
   readonly actor: string | undefined;
-  /** Aborts when the caller's does, and when the application closes. */
+  /** Aborts when nobody waits for the command any more, or the application closes. */
   readonly signal: AbortSignal;
 }
 
@@ -93,7 +94,11 @@ export type DecidedEvent<E, D> =
 export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D, FailureType extends string> {
   /** Checked before anything else; what it refuses never becomes a command. */
   readonly input: Schema;
-  /** The place for calls to the outside world; runs before the queue. If it throws, so does `execute`. */
+  /**
+   * The place for calls to the outside world; runs before the queue. If it throws, so does `execute`, and nothing is
+   * recorded. While it runs, the same command sent again in this process waits for what comes of it; sent again later, and
+   * unless it had an outcome, `prepare` runs again: with the same `context.id` (docs/outside-world.md).
+   */
   readonly prepare?: (
     input: StandardSchemaV1.InferOutput<Schema>,
     context: PrepareContext,

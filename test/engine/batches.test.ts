@@ -245,9 +245,11 @@ onEveryStore('batches', (makeStore) => {
 
   test('close: prepare is told, what was accepted is stored, what was not is Closed', async () => {
     const told: unknown[] = [];
+    let begun = 0;
     const slow = counter.command(`SLOW_${Math.random()}`, {
       input: type<{ counter_id: string }>(),
       prepare: (_, { signal }) => {
+        begun += 1;
         signal.addEventListener('abort', () => void told.push(signal.reason));
         return new Promise<never>(() => undefined);
       },
@@ -258,6 +260,7 @@ onEveryStore('batches', (makeStore) => {
     const preparing = app.execute(slow, { counter_id: 'c' });
     const controller = new AbortController();
     const givenUp = app.execute(slow, { counter_id: 'c' }, { signal: controller.signal });
+    await vi.waitFor(() => expect(begun).toBe(2));
     controller.abort(new Error('enough'));
     await expect(givenUp).rejects.toThrow('enough');
     const accepted = app.execute(add, { counter_id: 'c', n: 1 });

@@ -79,6 +79,7 @@ class Interpreter {
     this.#witness = new Witness({
       shape: plan.shape,
       doubts: new Set(),
+      together: true,
       mayBe: {
         unavailable: false,
         overloaded: plan.servers.some(({ limits }) => (limits.queueCommandsMax ?? 0) < 100),
