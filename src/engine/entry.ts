@@ -8,6 +8,8 @@ export class Entry {
   readonly promise: Promise<Outcome>;
   /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
   sentInDoubt = false;
+  /** Whether it was told what came of it. Whoever gives up isn't: it may still be stored. */
+  answered = false;
   #settled = false;
   #over = false;
   #ended: PromiseWithResolvers<void> | undefined;
@@ -25,7 +27,10 @@ export class Entry {
 
   /** Gives up waiting when the signal aborts. Called once the entry is accepted: a listener for each refusal would pile up. */
   giveUpOn(signal: AbortSignal): void {
-    const giveUp = (): void => this.reject(signal.reason);
+    const giveUp = (): void => {
+      this.#settled = true;
+      this.#reject(signal.reason);
+    };
     signal.addEventListener('abort', giveUp, { once: true });
     this.promise.catch(() => undefined).finally(() => signal.removeEventListener('abort', giveUp));
   }
@@ -53,11 +58,13 @@ export class Entry {
   }
 
   resolve(outcome: Outcome): void {
+    this.answered = true;
     this.#settled = true;
     this.#resolve(outcome);
   }
 
   reject(error: unknown): void {
+    this.answered = true;
     this.#settled = true;
     this.#reject(error);
   }

@@ -57,9 +57,10 @@ export class Executor {
     this.#running ??= this.#run();
   }
 
-  /** A command that is waiting or being stored, by its id. */
+  /** A command that is waiting or being stored, by its id. One that was answered stands in its batch until that is over. */
   find(commandId: string): Entry | undefined {
-    return [...this.#batch, ...this.#queue].find(({ id }) => id === commandId);
+    const own = ({ id, answered }: Entry): boolean => id === commandId && !answered;
+    return this.#batch.find(own) ?? this.#queue.find(own);
   }
 
   /** Lets what is waiting be stored; nothing more is taken. */

@@ -49,7 +49,8 @@ export class InFlight {
   wait(runner: Runner, request: Request): Promise<Outcome> {
     const { id } = request.facts;
     const known = this.#flights.get(id);
-    const before = known?.facts ?? runner.executor.find(id)?.request.facts;
+    // An id made here is nobody else's.
+    const before = known?.facts ?? (request.named ? runner.executor.find(id)?.request.facts : undefined);
     if (before) assertSame(request, before);
     const { queueCommandsMax } = runner.core.limits;
     if (this.#waiting >= queueCommandsMax) throw overloaded(this.#waiting, queueCommandsMax);
