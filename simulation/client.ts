@@ -44,7 +44,10 @@ export class Client implements Owner {
     for (let action = 0; action < plan.actions; action += 1) {
       await scheduler.wait(this, 'thinks', chance.below(chance.once(4) ? 100 : 3));
       if (chance.once(4)) await this.#reads();
-      else await Promise.all(Array.from({ length: chance.once(3) ? 3 : 1 }, () => this.#executes(this.#draws())));
+      else
+        await Promise.all(
+          Array.from({ length: chance.once(3) ? 2 + chance.below(5) : 1 }, () => this.#executes(this.#draws())),
+        );
     }
   }
 

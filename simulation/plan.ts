@@ -29,16 +29,23 @@ export interface Plan {
 
 const TROUBLES: readonly Trouble[] = ['crash', 'away', 'clock', 'grow', 'back', 'close'];
 
+/**
+ * In some worlds there are many commands on a few documents, by servers that remember all of them and store one command
+ * of a batch at a time: what is decided is then often not what was looked at.
+ */
+const CROWDED: Partial<Limits> = { batchCommitsMax: 100, batchBytesMax: 1, cacheEntriesMax: 1_000 };
+
 export function drawPlan(chance: Chance): Plan {
+  const crowded = chance.once(4);
   return {
     shape: drawDomain(chance),
     climate: drawClimate(chance),
     troubles: chance.once(4) ? [] : chance.some(TROUBLES),
     troubleMs: chance.pick([30, 100, 300]),
-    servers: 1 + chance.below(3),
+    servers: crowded ? 3 : 1 + chance.below(3),
     clients: 1 + chance.below(5),
-    actions: 4 + chance.below(10),
-    ids: IDS.slice(0, 1 + chance.below(IDS.length)),
+    actions: (crowded ? 10 : 4) + chance.below(10),
+    ids: IDS.slice(0, 1 + chance.below(crowded ? 2 : IDS.length)),
     serversClock: chance.once(2),
     limits: {
       triesMax: 1 + chance.below(4),
@@ -46,6 +53,7 @@ export function drawPlan(chance: Chance): Plan {
       batchBytesMax: chance.pick([1, 400, 100_000]),
       cacheEntriesMax: chance.pick([1, 2, 4, 1_000]),
       queueCommandsMax: chance.once(5) ? 2 : 1_000,
+      ...(crowded && CROWDED),
     },
     fullFirst: chance.once(2),
   };

@@ -38,7 +38,7 @@ export class Troubles implements Owner {
         void scheduler.wait(this, 'ends', chance.below(200)).then(() => (weather.away = false));
         return;
       case 'clock':
-        if (living.length > 0) chance.pick(living).drift = (chance.below(2_000) - 1_000) * (chance.once(4) ? 100 : 1);
+        if (living.length > 0) chance.pick(living).drift = (chance.below(2_000) - 1_000) * (chance.once(4) ? 300 : 1);
         return;
       case 'grow':
         if (machine.free) machine.grow();

@@ -66,8 +66,8 @@ export class World {
     const { witness, machine, plan } = this;
     for (const logged of machine.commitsFrom(witness.timeline.commits.length)) {
       const { said, now } = machine.stampOf(logged.commit);
-      // A server's clock is compared with a right one by what doesn't tell milliseconds apart.
-      const latest = now + CLOCK_AHEAD_MS + (plan.serversClock ? ROUNDING_MS : 0);
+      // A server's clock may be ahead by the bound without being found out, and by as much when it decided.
+      const latest = now + (plan.serversClock ? 2 * CLOCK_AHEAD_MS + ROUNDING_MS : CLOCK_AHEAD_MS);
       const registered = machine.registeredAt(witness.timeline.commits.length);
       witness.takes(logged, registered, { from: said, to: said, latest });
     }
@@ -139,7 +139,8 @@ export class World {
     const server = new Server({ name, shape, release, limits, scheduler: this.scheduler, chance });
     this.servers.push(server);
     // Wrong from the start, where the machine's clock was right before.
-    if (plan.troubles.includes('clock') && this.machine.anchor.kept && chance.once(4)) server.drift = 90_000;
+    if (plan.troubles.includes('clock') && this.machine.anchor.kept && chance.once(4))
+      server.drift = 3 * CLOCK_AHEAD_MS;
     try {
       await server.open(this.storeFor(server));
     } catch (error) {

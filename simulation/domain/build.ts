@@ -12,7 +12,17 @@ import {
   type KeyPart,
   type KeyShape,
 } from './shape.ts';
-import { followed, follows, INITIAL, reduceState, verdict, type Fields, type State, type View } from './user-code.ts';
+import {
+  followed,
+  follows,
+  frozenState,
+  initialState,
+  reduceState,
+  verdict,
+  type Fields,
+  type State,
+  type View,
+} from './user-code.ts';
 
 /** A release of the application, ready to be opened. */
 export interface Release {
@@ -24,15 +34,25 @@ export interface Release {
 /** What `PREPARE` waits for. */
 export type Wait = (input: unknown, context: { readonly id: string }) => Promise<void>;
 
-export function buildRelease(shape: DomainShape, index: number, wait: Wait): Release {
-  const { handles, knows } = shape.releases[index]!;
+export type Reducer = (state: State, event: Fields, context: { readonly id: string; readonly time: number }) => State;
+
+/** `planted` changes the reducer: how a defect is planted in what is made of its states. */
+export function buildRelease(
+  shape: DomainShape,
+  index: number,
+  wait: Wait,
+  planted: (reducer: Reducer) => Reducer = (reducer) => reducer,
+): Release {
+  const release = shape.releases[index]!;
+  const { handles, knows, freezes } = release;
   const market = domain({ events: schemas(shape, knows) } as never);
+  const reducer = planted(freezes ? freezing : reducing);
   const collections = new Map<string, AnyCollection>();
   for (const { name, key } of shape.collections) {
     const handled = handles[name];
     if (!handled) continue;
     const reduce = Object.fromEntries(handled.map((type) => [type, reducer]));
-    const initial = handled.length % 2 === 0 ? INITIAL : () => ({ ...INITIAL });
+    const initial = handled.length % 2 === 0 ? initialState(release) : () => initialState(release);
     collections.set(name, market.collection(name, { key: keyOf(key, knows), initial, reduce } as never));
   }
   const commands = new Map<CommandName, AnyCommand>();
@@ -46,8 +66,8 @@ export function buildRelease(shape: DomainShape, index: number, wait: Wait): Rel
   return { index, collections, commands };
 }
 
-const reducer = (state: State, event: Fields, { id, time }: { id: string; time: number }): State =>
-  reduceState(state, event, id, time);
+const reducing: Reducer = (state, event, { id, time }) => reduceState(state, event, id, time);
+const freezing: Reducer = (state, event, { id, time }) => frozenState(reduceState(state, event, id, time));
 
 function decide({ found }: { found: readonly View[] }, input: Input, { time }: { time: number }): unknown {
   switch (input.twist) {

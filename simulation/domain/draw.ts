@@ -2,6 +2,7 @@
 import type { Chance } from '../../src/testing/conformance/random.ts';
 import {
   attachable,
+  POISONS,
   typeNames,
   type CollectionShape,
   type DomainShape,
@@ -31,15 +32,16 @@ export function drawDomain(chance: Chance): DomainShape {
     name: `c${n}`,
     key: drawKey(chance, types),
   }));
-  const full: ReleaseShape = { knows: all, handles: handling(collections, () => all) };
+  const full: ReleaseShape = { knows: all, handles: handling(collections, () => all), freezes: chance.once(3) };
   const others = Array.from({ length: chance.below(3) }, (): ReleaseShape => {
     const missing = chance.once(2) ? chance.pick(types).name : undefined;
     const knows = all.filter((type) => type !== missing);
+    const freezes = chance.once(3);
     // As it was before the full one: it lacks a type, and nothing else.
-    if (chance.once(3)) return { knows, handles: handling(collections, () => knows) };
+    if (chance.once(3)) return { knows, handles: handling(collections, () => knows), freezes };
     const kept = collections.filter(() => !chance.once(4));
     const some = kept.length > 0 ? kept : collections;
-    return { knows, handles: handling(some, () => chance.some(knows)) };
+    return { knows, handles: handling(some, () => chance.some(knows)), freezes };
   });
   return { types, declaresFailure, collections, releases: [full, ...others] };
 }
@@ -81,13 +83,14 @@ const TWISTS: readonly Twist[] = [
 export function drawInput(chance: Chance, { types, collections }: DomainShape, ids: readonly string[]): Input {
   const id = (): string => chance.pick(ids);
   const collection = (): string => chance.pick(collections).name;
-  const poison = chance.once(100);
+  // Most can take in what only throws at times. A document that has taken in another can't be read any more.
+  const poison = chance.once(80) ? chance.pick(POISONS) : chance.once(3) ? 'throws at times' : undefined;
   const emits = Array.from({ length: 1 + chance.below(chance.once(5) ? 4 : 2) }, (): Emit => ({
     type: chance.pick(types).name,
     ...drawFields(chance, id),
     ...(chance.once(2) && { lines: Array.from({ length: chance.below(3) }, id) }),
     n: chance.below(997),
-    poison: poison && chance.once(2),
+    poison,
   }));
   return {
     ...drawFields(chance, id),

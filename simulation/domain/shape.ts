@@ -28,6 +28,8 @@ export interface ReleaseShape {
   readonly knows: readonly string[];
   /** Collection → the types that its reducers handle, all of which it knows. */
   readonly handles: { readonly [collection: string]: readonly string[] };
+  /** Whether its reducers freeze the states that they return, on the surface, as libraries do by default. */
+  readonly freezes: boolean;
 }
 
 export interface DomainShape {
@@ -42,6 +44,13 @@ export interface DomainShape {
 /** What a command does beside emitting its events. */
 export type Twist = 'none' | 'fail' | 'odd' | 'idle' | 'throw' | 'invalid' | 'unknown' | 'nothing' | 'promise';
 
+/**
+ * Why a reducer that handles an event can't take it in: it throws, whatever the state or only at some counts, or it
+ * returns a state that isn't plain JSON.
+ */
+export type Poison = 'throws' | 'throws at times' | 'NaN' | 'Date' | 'Map';
+export const POISONS: readonly Poison[] = ['throws', 'throws at times', 'NaN', 'Date', 'Map'];
+
 /** An event that a command is asked to emit. */
 export interface Emit {
   readonly type: string;
@@ -50,8 +59,7 @@ export interface Emit {
   readonly list?: readonly string[] | undefined;
   readonly lines?: readonly string[] | undefined;
   readonly n: number;
-  /** No reducer that handles it can take it in. */
-  readonly poison: boolean;
+  readonly poison: Poison | undefined;
 }
 
 /** A command's input is its programme. Its top-level ids are those that a failure is attached by. */
@@ -71,7 +79,7 @@ export interface Input {
 export type CommandName = 'ACT' | 'WALK' | 'PREPARE';
 export const COMMANDS: readonly CommandName[] = ['ACT', 'WALK', 'PREPARE'];
 
-/** The number that stands in a poisoned event; no other event has it. */
+/** The number that stands in an event with the first of the poisons, and so on; no other event's is as high. */
 export const POISON = 1_000;
 export const FAILURE_TYPE = 'ACT_FAILED';
 

@@ -2,15 +2,33 @@
  * What a user would write: the reducer and the decision of a random domain. Pure, and sensitive to everything that a
  * decision may rest on: each event tells what its command saw, so a decision on stale ground can be read in the log.
  */
-import { POISON, type CommandName, type Emit, type Input } from './shape.ts';
+import { POISON, POISONS, type CommandName, type Emit, type Input, type ReleaseShape } from './shape.ts';
 
 /** The state of every document: a count, and a number that depends on each event and their order. */
 export interface State {
   readonly count: number;
   readonly hash: number;
+  /** Where the release freezes: the hash depends on these too, and they are too many to look at each. */
+  readonly marks?: readonly Mark[];
+  /** What isn't plain JSON. */
+  readonly wrong?: unknown;
 }
 
-export const INITIAL: State = { count: 0, hash: 7 };
+interface Mark {
+  readonly n: number;
+}
+
+/** All that a state depends on of the time is what is left of it. */
+export const TIME_MODULUS = 1_009;
+
+/** So many marks a document is born with. */
+const MARKS = 40;
+
+/** A document's first state: another object each time, as what a reader can change must not be shared. */
+export function initialState({ freezes }: ReleaseShape): State {
+  const state = { count: 0, hash: 7 };
+  return freezes ? { ...state, marks: Array.from({ length: MARKS }, (_, n) => ({ n })) } : state;
+}
 
 /** What a decision sees of a document. */
 export interface View {
@@ -27,12 +45,40 @@ export interface Fields {
   readonly [field: string]: unknown;
 }
 
-/** @throws Error for a poisoned event */
-export function reduceState({ count, hash }: State, event: Fields, id: string, time: number): State {
-  if (event.n === POISON) throw new Error('a poisoned event');
+/** What a reducer returns. @throws Error for an event that makes it throw */
+export function reduceState({ count, hash, marks }: State, event: Fields, id: string, time: number): State {
+  const { type, n = 0 } = event;
+  const poison = POISONS[n - POISON];
+  if (poison === 'throws' || (poison === 'throws at times' && count % 4 === 3)) throw new Error('a poisoned event');
   const own = event.a === id ? 3 : 1;
-  const mixed = hash * 31 + event.type.length * own + (event.n ?? 0) + event.type.charCodeAt(1) + (time % 1_009);
-  return { count: count + 1, hash: mixed % 1_000_003 };
+  const marked = marks?.reduce((sum, mark) => sum + mark.n, 0) ?? 0;
+  const mixed = hash * 31 + type.length * own + n + type.charCodeAt(1) + (time % TIME_MODULUS) + marked;
+  const next = { count: count + 1, hash: mixed % 1_000_003, ...(marks && { marks: [...marks, { n }] }) };
+  switch (poison) {
+    case 'NaN':
+      return { ...next, wrong: NaN };
+    case 'Date':
+      return { ...next, wrong: new Date(0) };
+    case 'Map':
+      return { ...next, wrong: new Map() };
+    default:
+      return next;
+  }
+}
+
+/** What becomes of a document. @throws Error if it can't take the event in */
+export function foldState(state: State, event: Fields, id: string, time: number): State {
+  const next = reduceState(state, event, id, time);
+  if ('wrong' in next) throw new Error('a state that is not plain JSON');
+  return next;
+}
+
+/** What a release that freezes makes of a state: the marks themselves stay as they were. */
+export function frozenState(state: State): State {
+  const { marks, wrong } = state;
+  Object.freeze(marks);
+  Object.freeze(wrong);
+  return Object.freeze(state);
 }
 
 /** What `decide` comes to: data, of which the real command makes a return value or an exception. */
@@ -90,7 +136,7 @@ function eventOf({ type, a, b, list, lines, n, poison }: Emit, sum: number, saw:
     ...(b !== undefined && { b }),
     ...(list !== undefined && { list }),
     ...(lines !== undefined && { lines: lines.map((ref) => ({ ref })) }),
-    n: poison ? POISON : (n + sum) % 997,
+    n: poison ? POISON + POISONS.indexOf(poison) : (n + sum) % 997,
     saw,
     at: time,
   };

@@ -3,8 +3,8 @@
  * one position before it. That is strict: nothing that its release handles may have come between.
  */
 import { keptFields, FAILURE_FIELDS } from '../domain/build.ts';
-import { FAILURE_TYPE, POISON, typeNames, type DomainShape } from '../domain/shape.ts';
-import { followed, follows, verdict, type Fields, type View } from '../domain/user-code.ts';
+import { FAILURE_TYPE, typeNames, type DomainShape } from '../domain/shape.ts';
+import { foldState, followed, follows, verdict, type Fields, type State, type View } from '../domain/user-code.ts';
 import { attachments, namedFields, type Registered } from './attach.ts';
 import { holds, same } from './broken.ts';
 import type { Call, Logged } from './records.ts';
@@ -41,10 +41,11 @@ export function checkDecision(timeline: Timeline, rules: Rules, call: Call, logg
   const actual = summary(logged);
   const expected = expectedOf(rules, call, reads, commit.time);
   if (expected.error === undefined) {
-    const refusedBy = poisons(rules, call, expected.events);
-    const own = refusedBy.some((ref) => reads.refs.has(ref));
-    // Nobody need look at a document that it doesn't read; whoever shares its batch may, and see it as it was before.
-    const swallowed = own || (refusedBy.length > 0 && actual.reason === 'ERROR');
+    const refusing = refusingOf(timeline, rules, call, expected.events, time);
+    const own = refusing.some((ref) => reads.refs.has(ref));
+    // Nobody need look at a document that it doesn't read. Whoever shares its batch may have: then that one decides, but
+    // as it is at this place.
+    const swallowed = own || (refusing.length > 0 && actual.reason === 'ERROR');
     if (swallowed) return checkError(5, actual, 'ReducerFailed', where);
     return same(5, actual, expected, where);
   }
@@ -141,15 +142,28 @@ function pick(event: Fields, kept: readonly string[]): Fields {
   };
 }
 
-/** The documents that a poisoned event would make unreadable for the call's release. */
-function poisons({ shape, registered }: Rules, { release }: Call, events: readonly Fields[]): string[] {
+/** The documents that can't take the events in by the call's release, as they are at the end of the timeline. */
+function refusingOf(
+  timeline: Timeline,
+  { shape, registered }: Rules,
+  { release }: Call,
+  events: readonly Fields[],
+  time: number,
+): string[] {
   const { handles } = shape.releases[release]!;
-  const poisoned = new Set<string>();
+  const states = new Map<string, State>();
+  const refusing = new Set<string>();
   for (const event of events) {
-    if (event.n !== POISON) continue;
     for (const { collection, id } of attachments(shape, registered, event)) {
-      if (handles[collection]?.includes(event.type)) poisoned.add(`${collection} ${id}`);
+      const document = `${collection} ${id}`;
+      const { poisoned, state } = timeline.at(release, collection, id);
+      if (poisoned || !handles[collection]?.includes(event.type)) continue;
+      try {
+        states.set(document, foldState(states.get(document) ?? state, event, id, time));
+      } catch {
+        refusing.add(document);
+      }
     }
   }
-  return [...poisoned];
+  return [...refusing];
 }

@@ -1,6 +1,6 @@
 /** The log as every release folds it: each document's state at every version. A model, with nothing of the engine in it. */
 import type { DomainShape } from '../domain/shape.ts';
-import { INITIAL, reduceState, type Fields, type State } from '../domain/user-code.ts';
+import { foldState, initialState, type Fields, type State } from '../domain/user-code.ts';
 import type { Logged } from './records.ts';
 
 /** A document as a release folds it, after its event of this version. */
@@ -14,8 +14,6 @@ export interface Point {
   readonly poisoned: boolean;
 }
 
-const UNBORN: Point = { version: 0, position: 0, changed: 0, state: INITIAL, poisoned: false };
-
 export class Timeline {
   readonly commits: Logged[] = [];
   /** Positions. */
@@ -24,9 +22,13 @@ export class Timeline {
   /** Release, collection and id → its points, by version. */
   readonly #points = new Map<string, Point[]>();
   readonly #heads = new Map<string, number>();
+  /** By release. */
+  readonly #unborn: readonly Point[];
 
   constructor(shape: DomainShape) {
     this.#shape = shape;
+    const nothing = { version: 0, position: 0, changed: 0, poisoned: false };
+    this.#unborn = shape.releases.map((release) => ({ ...nothing, state: initialState(release) }));
   }
 
   get recordedAt(): number {
@@ -74,11 +76,11 @@ export class Timeline {
 
   /** The document as it was after the event at a position. */
   at(release: number, collection: string, id: string, position = Infinity): Point {
-    return this.#of(release, collection, id).findLast((point) => point.position <= position) ?? UNBORN;
+    return this.#of(release, collection, id).findLast((point) => point.position <= position) ?? this.#unborn[release]!;
   }
 
   atVersion(release: number, collection: string, id: string, version: number): Point | undefined {
-    return version === 0 ? UNBORN : this.#of(release, collection, id)[version - 1];
+    return version === 0 ? this.#unborn[release] : this.#of(release, collection, id)[version - 1];
   }
 
   /** When the last event that changed a document was decided; 0 if none did. */
@@ -117,13 +119,13 @@ export class Timeline {
   ): void {
     const points = this.#of(release, collection, id);
     this.#points.set(`${release} ${collection} ${id}`, points);
-    const before = points.at(-1) ?? UNBORN;
+    const before = points.at(-1) ?? this.#unborn[release]!;
     const next = { ...before, version: before.version + 1, position };
     if (!handled.includes(event.type)) return void points.push(next);
     next.changed = next.version;
     if (before.poisoned) return void points.push(next);
     try {
-      points.push({ ...next, state: reduceState(before.state, event, id, time) });
+      points.push({ ...next, state: foldState(before.state, event, id, time) });
     } catch {
       points.push({ ...next, poisoned: true });
     }

@@ -5,6 +5,7 @@ import {
   attachable,
   COMMANDS,
   FAILURE_TYPE,
+  POISONS,
   type CommandName,
   type DomainShape,
   type Emit,
@@ -12,6 +13,7 @@ import {
   type Input,
   type KeyPart,
   type KeyShape,
+  type Poison,
   type ReleaseShape,
   type Twist,
   type TypeShape,
@@ -42,7 +44,12 @@ export type Step =
       readonly ids: readonly string[];
       readonly at: PastPlan;
     }
-  | { readonly kind: 'history'; readonly server: number; readonly collection: number; readonly id: string }
+  | {
+      readonly kind: 'history';
+      readonly server: number;
+      readonly collection: number;
+      readonly id: string;
+    }
   | { readonly kind: 'status'; readonly server: number }
   | { readonly kind: 'fold'; readonly server: number; readonly collection: number }
   | {
@@ -57,10 +64,20 @@ export type Step =
 
 export type PastPlan = { readonly by: 'position' | 'version' | 'time'; readonly value: number } | undefined;
 
+/** How far off a clock is that is right, at most, in milliseconds. */
+export const DRIFT_MAX_MS = 2_000;
+
+export interface ServerPlan {
+  readonly release: number;
+  readonly limits: Partial<Limits>;
+  /** How far its clock is off, in milliseconds. */
+  readonly drift: number;
+}
+
 export interface RunPlan {
   readonly shape: DomainShape;
-  /** The release of each server. The first opens first. */
-  readonly servers: readonly { readonly release: number; readonly limits: Partial<Limits>; readonly drift: number }[];
+  /** The first opens first. */
+  readonly servers: readonly ServerPlan[];
   readonly steps: readonly Step[];
   /** Turns of the event loop before each call of a store, in a circle: who comes first. */
   readonly delays: readonly number[];
@@ -88,6 +105,7 @@ const key: fc.Arbitrary<KeyShape> = fc.oneof(
 const all = [...TYPES, FAILURE_TYPE];
 // Mostly all of them: of releases that each lack what the other has, one can't be opened.
 const handled = fc.oneof({ weight: 2, arbitrary: fc.constant(all) }, fc.subarray(all));
+const freezes = fc.boolean();
 const release: fc.Arbitrary<ReleaseShape> = fc.record({
   knows: fc.oneof({ weight: 4, arbitrary: fc.constant([...TYPES]) }, fc.subarray([...TYPES])),
   handles: fc
@@ -100,6 +118,7 @@ const release: fc.Arbitrary<ReleaseShape> = fc.record({
       ),
     )
     .map((collections) => Object.fromEntries(collections.filter((one) => one !== undefined))),
+  freezes,
 });
 
 export const shape: fc.Arbitrary<DomainShape> = fc
@@ -108,9 +127,10 @@ export const shape: fc.Arbitrary<DomainShape> = fc
     types: fc.integer({ min: 1, max: 3 }),
     declaresFailure: fc.boolean(),
     keys: fc.array(key, { minLength: 1, maxLength: 3 }),
+    freezes,
     releases: fc.array(release, { maxLength: 2 }),
   })
-  .map(({ fields, types: count, declaresFailure, keys, releases }) => {
+  .map(({ fields, types: count, declaresFailure, keys, freezes, releases }) => {
     const types: TypeShape[] = fields
       .slice(0, count)
       .map(([ids, lines], n) => ({ name: TYPES[n]!, fields: lines ? [...ids, 'lines'] : ids }));
@@ -119,14 +139,15 @@ export const shape: fc.Arbitrary<DomainShape> = fc
     const full: ReleaseShape = {
       knows: [...names],
       handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, [...names])])),
+      freezes,
     };
-    const others = releases.map(({ handles, knows }): ReleaseShape => {
+    const others = releases.map(({ handles, knows, freezes }): ReleaseShape => {
       const known = [...names].filter((type) => type === FAILURE_TYPE || knows.includes(type));
       const fitted = collections.flatMap(({ name, key }) => {
         const types = handles[name];
         return types ? [[name, attachable(key, types).filter((type) => known.includes(type))] as const] : [];
       });
-      return fitted.length > 0 ? { knows: known, handles: Object.fromEntries(fitted) } : full;
+      return fitted.length > 0 ? { knows: known, handles: Object.fromEntries(fitted), freezes } : full;
     });
     return { types, declaresFailure, collections, releases: [full, ...others] };
   });
@@ -142,12 +163,19 @@ const maybe = <T>(value: fc.Arbitrary<T>, freq = 2): fc.Arbitrary<T | undefined>
 
 const ids = { a: maybe(id), b: maybe(fc.option(id)), list: maybe(few(id)) };
 
+const poison: fc.Arbitrary<Poison | undefined> = fc.oneof(
+  { weight: 60, arbitrary: fc.constant(undefined) },
+  // Most documents can take it in.
+  { weight: 30, arbitrary: fc.constant<Poison>('throws at times') },
+  fc.constantFrom(...POISONS),
+);
+
 const emit: fc.Arbitrary<Emit> = fc.record({
   type: fc.constantFrom(...TYPES),
   ...ids,
   lines: maybe(few(id)),
   n: fc.nat(996),
-  poison: fc.nat(60).map((n) => n === 60),
+  poison,
 });
 
 const twist: fc.Arbitrary<Twist> = fc.oneof(
@@ -202,7 +230,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       at: past,
     }),
   },
-  fc.record({ kind: fc.constant('history' as const), server: number, collection: number, id }),
+  fc.record({
+    kind: fc.constant('history' as const),
+    server: number,
+    collection: number,
+    id,
+  }),
   fc.record({
     kind: fc.constant('events' as const),
     server: number,
@@ -224,15 +257,53 @@ const limits: fc.Arbitrary<Partial<Limits>> = fc.record({
   queueCommandsMax: fc.constantFrom(1_000, 1_000, 2),
 });
 
-const server = fc.record({
+const server: fc.Arbitrary<ServerPlan> = fc.record({
   release: fc.oneof(fc.constant(0), number),
   limits,
-  drift: fc.nat(2_000),
+  drift: fc.nat(DRIFT_MAX_MS),
 });
 
-export const plan: fc.Arbitrary<RunPlan> = fc.record({
+/** What a plan is made of beside its servers and steps. */
+const world = {
   shape,
+  delays: fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
+};
+
+const varied: fc.Arbitrary<RunPlan> = fc.record({
+  ...world,
   servers: fc.array(server, { minLength: 1, maxLength: 3 }),
   steps: fc.array(step, { minLength: 1, maxLength: 14 }),
-  delays: fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
 });
+
+/** Long, on a few documents, by servers that remember all of them and store one command of a batch at a time. */
+const crowded: fc.Arbitrary<RunPlan> = fc
+  .record({
+    ...world,
+    servers: fc.array(server, { minLength: 2, maxLength: 3 }),
+    steps: fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }),
+  })
+  .map(withCrowd);
+
+const FEW_IDS = 2;
+const CROWDED: Partial<Limits> = { cacheEntriesMax: 1_000, batchCommitsMax: 1_000, batchBytesMax: 1 };
+
+function withCrowd(plan: RunPlan): RunPlan {
+  const { servers, ...rest } = onFewIds(plan) as RunPlan;
+  return { ...rest, servers: servers.map(crowdedServer) };
+}
+
+function crowdedServer(server: ServerPlan): ServerPlan {
+  return { ...server, limits: { ...server.limits, ...CROWDED } };
+}
+
+function onFewIds(value: unknown): unknown {
+  if (typeof value === 'string') return IDS.includes(value) ? IDS[IDS.indexOf(value) % FEW_IDS] : value;
+  if (Array.isArray(value)) return value.map(onFewIds);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, onFewIds(part)]));
+}
+
+export const plan: fc.Arbitrary<RunPlan> = fc.oneof(
+  { weight: 2, arbitrary: varied },
+  { weight: 1, arbitrary: crowded },
+);
