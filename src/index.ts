@@ -44,6 +44,7 @@ export {
   UnknownCollection,
   UnknownCommand,
   UpcastFailed,
+  WrongLog,
   type ErrorDetails,
 } from './errors.ts';
 

@@ -7,6 +7,7 @@ import {
   ReducerFailed,
   StoreUnavailable,
   UpcastFailed,
+  WrongLog,
 } from '../errors.ts';
 import type { CommandDefinition } from '../model/command.ts';
 import {
@@ -260,7 +261,7 @@ function proceed(
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
 function concernsAll(error: unknown): boolean {
-  return error instanceof StoreUnavailable || error instanceof HistoryDiverged || error instanceof Closed;
+  return [StoreUnavailable, HistoryDiverged, WrongLog, Closed].some((kind) => error instanceof kind);
 }
 
 function commitOf({ entry, decision, time }: Drafted): Commit {

@@ -33,7 +33,7 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
  * Opens an application on a store, and makes the log first if there is none.
  *
  * @throws InvalidDefinition if the options don't fit together
- * @throws NotALog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
+ * @throws NotALog, WrongLog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
  * @throws RebuildRequired if a collection is new, or its key or definition changed, on a log that isn't empty
  * @throws DomainOutdated if the log has a collection whose key is a function that isn't among `collections`
  *

@@ -10,7 +10,7 @@ import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
-const PARAMETERS = Array.from({ length: 41 }, (_, index) => `$${index + 1}`).join(', ');
+const PARAMETERS = Array.from({ length: 42 }, (_, index) => `$${index + 1}`).join(', ');
 const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, to_json(duplicates)
   FROM tidemark.append_v1(${PARAMETERS})`;
 /** Where the end of the log as last seen stands among the parameters: all that can't be known beforehand. */

@@ -14,11 +14,14 @@
  * at `known_position` with `known_hash` (null: look it up). An id never changes, so they hold if the log holds that
  * commit. `known_heads` are their heads there: they hold if the log still ends there.
  *
+ * It has no RETURN: whatever the answer, the last statement asks whether it is of the log that was meant (functions.ts).
+ *
  * `latest` is the latest time that the caller's clock lets a decision have, null if the clock gave no time.
  */
+import { sameLogSql } from './functions.ts';
 import { roomSql } from './load.ts';
-import { lockSql } from './lock.ts';
-import { SEEKING } from './plan.ts';
+import { lockedSql, writingSql } from './lock.ts';
+import { FUNCTION_SETTINGS } from './settings.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
 
 /** Whether the log has no commit that ends at a position with a hash. */
@@ -27,7 +30,7 @@ const lacksSql = (schema: string, position: string, hash: string): string => `(
     FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS NOT TRUE`;
 
 export const appendV1 = (schema: string): string => `
-CREATE FUNCTION ${schema}.append_v1(
+CREATE OR REPLACE FUNCTION ${schema}.append_v1(
   session uuid, fence bigint, lock_timeout text, durability text,
   seen_position bigint, seen_hash bytea, generation bigint, latest bigint,
   names text[], document_collections int[], document_names text[],
@@ -37,13 +40,12 @@ CREATE FUNCTION ${schema}.append_v1(
   outcomes smallint[], finals boolean[], reasons text[], details text[], times bigint[], event_counts int[],
   digests bytea[],
   event_commits int[], event_types int[], schema_versions bigint[], jsons text[], event_lists int[],
-  attachment_events int[], attachment_documents int[], attachment_steps bigint[],
+  attachment_events int[], attachment_documents int[], attachment_steps bigint[], log uuid,
   OUT status text, OUT end_position bigint, OUT end_hash bytea, OUT end_recorded_at bigint,
   OUT heads bigint[], OUT document_ids bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-${SEEKING}
+${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -58,16 +60,15 @@ DECLARE
   positions bigint[] := '{}';
   chain bytea[] := '{}';
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'append_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
-  END IF;
+${writingSql(schema)}
+  <<answer>>
+  BEGIN
   IF durability IS NOT NULL THEN
     PERFORM set_config('synchronous_commit', durability, true);
   ELSIF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
+${lockedSql(schema)}
 
   SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;
@@ -79,34 +80,34 @@ BEGIN
 
   IF EXISTS (SELECT FROM ${schema}.fences f WHERE f.session = append_v1.session AND f.fence > append_v1.fence) THEN
     status := 'fenced';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF seen_position = end_position THEN
     IF seen_hash <> end_hash THEN
       status := 'diverged';
-      RETURN;
+      EXIT answer;
     END IF;
   ELSIF seen_position = 0 THEN
     IF seen_hash <> decode(repeat('00', 32), 'hex') THEN
       status := 'diverged';
-      RETURN;
+      EXIT answer;
     END IF;
   ELSIF ${lacksSql(schema, 'seen_position', 'seen_hash')} THEN
     status := 'diverged';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
     status := 'behind';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
     IF ${lacksSql(schema, 'known_position', 'known_hash')} THEN
       status := 'replaced';
-      RETURN;
+      EXIT answer;
     END IF;
   END IF;
 
@@ -124,7 +125,7 @@ BEGIN
     INTO point FROM unnest(read_documents, read_versions) AS read (document, version);
   IF point.ahead THEN
     status := 'diverged';
-    RETURN;
+    EXIT answer;
   END IF;
   IF point.moved THEN
     handled_ids := ARRAY(
@@ -161,13 +162,13 @@ BEGIN
         LEFT JOIN ${schema}.names n ON n.id = e.type
       ) missed
       WHERE missed.bytes <= ${PAGE_BYTES_MAX};
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF latest IS NULL OR EXISTS (SELECT FROM unnest(times) AS given (time)
       WHERE given.time > least(greatest(latest, end_recorded_at), 8640000000000000)) THEN
     status := 'ahead';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF array_position(name_ids, NULL) IS NOT NULL THEN
@@ -233,6 +234,8 @@ BEGIN
       FROM unnest(attachment_documents, attachment_steps, attachment_events) AS given (document, step, event);
   status := 'stored';
   SELECT string_agg(given.hash, '') INTO hashes FROM unnest(chain) AS given (hash);
+  END answer;
+${sameLogSql(schema, 'log')}
 END
 $function$;
 `;

@@ -11,6 +11,7 @@ import type { PostgresOptions } from './options.ts';
 import { addressOf } from './url.ts';
 
 export { grants } from './grants.ts';
+export { renamed } from './renamed.ts';
 export type { PostgresClient, PostgresPool } from './pool.ts';
 export type { PostgresOptions } from './options.ts';
 export type { SynchronousCommit } from './synchronous-commit.ts';
@@ -25,7 +26,7 @@ export type { SynchronousCommit } from './synchronous-commit.ts';
  * after a failover; or a pool of `pg`'s that you share with it: one with room for two connections at least, which you end
  * yourself.
  * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
- * `NotWritable`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
+ * `NotWritable`, `WrongLog`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
  */
 export function postgres(urlOrPool: string | PostgresPool, options: PostgresOptions = {}): Store {
   try {

@@ -6,6 +6,12 @@
  * are free for reads: also for those of the work that holds the lock.
  */
 
+import { WRONG_ISOLATION } from './errors.ts';
+import { beginSql } from './functions.ts';
+
+/** What every function that writes says before anything else. */
+export const HEARD = 'tidemark: heard';
+
 /** The class of our advisory locks: 'Tide' in ASCII. The other half of a lock's key is the oid of the table `commits`. */
 export const LOCK_CLASS = 0x54_69_64_65;
 /** The class of the locks under which a log is made; the other half of the key is a hash of the schema's name. */
@@ -17,15 +23,36 @@ export function lockSql(schema: string): string {
 }
 
 /**
+ * How a function begins that writes: it must run at READ COMMITTED, where what comes after the lock sees what was committed
+ * before it. It says {@link HEARD} first (connection.ts says why), to whomever is told least: as a setting of the
+ * transaction, as one of the function would be undone before the commit has waited for a standby. `log` is a parameter of
+ * the function.
+ */
+export function writingSql(schema: string): string {
+  return `  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'it must run at READ COMMITTED' USING ERRCODE = '${WRONG_ISOLATION}';
+  END IF;
+  PERFORM set_config('client_min_messages', 'notice', true);
+  RAISE NOTICE '${HEARD}';
+${beginSql(schema, 'log')}`;
+}
+
+/** Waits for the write lock. `lock_timeout` is a parameter of the function. */
+export function lockedSql(schema: string): string {
+  return `  PERFORM set_config('lock_timeout', lock_timeout, true);
+  PERFORM ${lockSql(schema)};`;
+}
+
+/**
  * How a function begins that writes beside the log: under the lock, and on stable storage whatever the default is. (An
- * append may be asked for less.) `lock_timeout` is a parameter of the function.
+ * append may be asked for less.)
  */
 export function durablyLockedSql(schema: string): string {
-  return `  IF current_setting('synchronous_commit') = 'off' THEN
+  return `${writingSql(schema)}
+  IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};`;
+${lockedSql(schema)}`;
 }
 
 /** One thing at a time, in the order asked for. */

@@ -2,23 +2,24 @@
  * `register_v1`: adds the collections that aren't registered yet, all or none, under the write lock. It answers with
  * what stands in the way: `changed` or `new`, and the collection's name; or `done`.
  */
+import { sameLogSql } from './functions.ts';
 import { durablyLockedSql } from './lock.ts';
+import { FUNCTION_SETTINGS } from './settings.ts';
 
 export const registerV1 = (schema: string): string => `
-CREATE FUNCTION ${schema}.register_v1(
-  lock_timeout text, names text[], definitions bigint[], keys text[],
+CREATE OR REPLACE FUNCTION ${schema}.register_v1(
+  lock_timeout text, names text[], definitions bigint[], keys text[], log uuid,
   OUT status text, OUT collection text
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_variable
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
-  END IF;
   -- A server attaches by what it has registered: a crash mustn't take that back.
 ${durablyLockedSql(schema)}
+  <<answer>>
+  BEGIN
   SELECT given.name INTO collection
     FROM unnest(names, definitions, keys) WITH ORDINALITY AS given (name, definition, key, ordinal)
     JOIN ${schema}.registry r ON r.name = given.name
@@ -26,7 +27,7 @@ ${durablyLockedSql(schema)}
     ORDER BY given.ordinal LIMIT 1;
   IF collection IS NOT NULL THEN
     status := 'changed';
-    RETURN;
+    EXIT answer;
   END IF;
   SELECT given.name INTO collection FROM unnest(names) WITH ORDINALITY AS given (name, ordinal)
     WHERE NOT EXISTS (SELECT FROM ${schema}.registry r WHERE r.name = given.name)
@@ -42,6 +43,8 @@ ${durablyLockedSql(schema)}
     UPDATE ${schema}.meta m SET value = m.value + 1 WHERE m.name = 'generation';
     status := 'done';
   END IF;
+  END answer;
+${sameLogSql(schema, 'log')}
 END
 $function$;
 `;

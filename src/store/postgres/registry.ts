@@ -5,6 +5,8 @@ import type { CollectionEntry, Registry } from '../store.ts';
 import { int8s, texts } from './arrays.ts';
 import type { Query } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { call, callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { count, text, whole } from './values.ts';
 
 export interface RegistryTable {
@@ -13,11 +15,19 @@ export interface RegistryTable {
   register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry>;
 }
 
-export function registryTable(schema: string): RegistryTable {
-  const all = `
+const ALL: Reading = {
+  name: 'registry_v1',
+  takes: '',
+  gives: 'bigint, text, bigint, text',
+  sql: (schema) => `
     SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key
-    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`;
-  const add = `SELECT status, collection FROM ${schema}.register_v1($1, $2, $3, $4)`;
+    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`,
+};
+export const REGISTRY: readonly Reading[] = [ALL];
+
+export function registryTable(schema: string): RegistryTable {
+  const all = callOf(schema, ALL);
+  const add = call(schema, 'register_v1', 4, 'status, collection');
 
   async function registry(query: Query): Promise<Registry> {
     const rows = await query(all, []);
