@@ -216,6 +216,16 @@ export class HistoryDiverged extends TidemarkError {
   }
 }
 
+/**
+ * Where this server has opened its log there is another one now, or none: a schema or a database was renamed, restored or
+ * made anew. Nothing was recorded: find the log where it is now, and open it there.
+ */
+export class WrongLog extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
+    super('WrongLog', false, message, details, cause);
+  }
+}
+
 // --- What the store's place holds ----------------------------------------------------------------------------------------
 
 /** The file or database holds something else than a Tidemark log, or none can be made there. */

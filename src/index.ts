@@ -46,6 +46,7 @@ export {
   UnknownCollection,
   UnknownCommand,
   UpcastFailed,
+  WrongLog,
   type ErrorDetails,
 } from './errors.ts';
 

@@ -45,6 +45,7 @@ export interface App<
    * @throws StoreUnavailable if the store can't be reached; send it again with the same id
    * @throws HistoryDiverged if the store went back in time
    * @throws NotWritable if the log was opened for reading alone
+   * @throws WrongLog if another log, or none, is now where this one was
    * @throws Closed after `close`
    */
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
@@ -116,7 +117,7 @@ export interface App<
    * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
    * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
    *
-   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `HistoryDiverged`, `Closed`, or
+   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `HistoryDiverged`, `WrongLog`, `Closed`, or
    * `DomainOutdated` where this code is older than the log
    */
   verify(options?: VerifyOptions): Promise<Verification>;

@@ -10,8 +10,9 @@
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
  * stored), `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine
- * itself sees that acknowledged commits are gone), `FormatTooNew` (also once a later release has brought an open log to a newer
- * format), and at opening `NotALog`, `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
+ * itself sees that acknowledged commits are gone), `WrongLog` (where the log that was opened was there is another one, or none),
+ * `FormatTooNew` (also once a later release has brought an open log to a newer format), and at opening `NotALog`,
+ * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
  * clock that gives no time). Nothing else reaches the caller.
  *
  * Bounds of ranges that no position or version can have are no errors: `after: -5` is 0, `after: 1.5` is 1, and a page

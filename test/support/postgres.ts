@@ -38,6 +38,32 @@ export function testDatabase(): TestDatabase {
   };
 }
 
+export interface NamedDatabase {
+  readonly name: string;
+  /** A superuser's. */
+  readonly url: string;
+  run(sql: string): Promise<unknown>;
+}
+
+/** Runs work that makes databases, perhaps as copies of others by name; they are removed after it. */
+export async function withDatabases(
+  work: (make: (template?: string) => Promise<NamedDatabase>) => Promise<void>,
+): Promise<void> {
+  const server = inject('postgres');
+  const made: string[] = [];
+  try {
+    await work(async (template = 'template0') => {
+      const name = `test_${randomBytes(8).toString('hex')}`;
+      await ask(server, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+      made.push(name);
+      const { href } = Object.assign(new URL(server), { pathname: `/${name}` });
+      return { name, url: href, run: (sql) => ask(href, sql) };
+    });
+  } finally {
+    for (const name of made) await ask(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  }
+}
+
 async function ask<Row>(url: string, sql: string): Promise<Row[]> {
   const client = new Client(url);
   await client.connect();

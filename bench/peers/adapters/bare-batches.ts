@@ -30,6 +30,7 @@ export type Parameters = (Buffer | string | null)[];
 export async function prepare(client: pg.Client, work: Work, group: number, told: boolean): Promise<Parameters[]> {
   const { heads, ids } = await documentsOf(client);
   const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
+  const log = await client.query<{ id: string }>('SELECT id FROM tidemark.log');
   const session = randomUUID();
   const length = Math.ceil((work.warmMs + work.ms) * Math.min(COMMANDS_PER_MS / group, CALLS_PER_MS));
   let n = work.from;
@@ -80,7 +81,7 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
       { now: undefined, aheadMs: CLOCK_AHEAD_MAX_MS },
       { end: BEFORE, tell: told ? tell : () => undefined },
     );
-    return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters];
+    return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters, log.rows[0]!.id];
   });
 }
 

@@ -14,12 +14,15 @@
  * at `known_position` with `known_hash` (null: look it up). An id never changes, so they hold if the log holds that
  * commit. `known_heads` are their heads there: they hold if the log still ends there.
  *
+ * It has no RETURN: whatever the answer, the last statement asks whether it is of the log that was meant (functions.ts).
+ *
  * `clock` is the store's: read here, with the lock held, unless the caller was given one by option. Its own wrong clock is
  * thereby nothing to the log: what it decides further ahead than `ahead_ms` is refused.
  */
+import { sameLogSql } from './functions.ts';
 import { roomSql } from './load.ts';
-import { lockSql, refusedByNewerSql } from './lock.ts';
-import { SEEKING } from './plan.ts';
+import { lockedSql, writingSql } from './lock.ts';
+import { FUNCTION_SETTINGS } from './settings.ts';
 import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
 
 /** Whether the log has no commit that ends at a position with a hash. */
@@ -28,7 +31,7 @@ const lacksSql = (schema: string, position: string, hash: string): string => `(
     FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS NOT TRUE`;
 
 export const appendV1 = (schema: string): string => `
-CREATE FUNCTION ${schema}.append_v1(
+CREATE OR REPLACE FUNCTION ${schema}.append_v1(
   session uuid, fence bigint, lock_timeout text, durability text,
   seen_position bigint, seen_hash bytea, generation bigint, INOUT clock bigint, ahead_ms bigint,
   names text[], document_collections int[], document_names text[],
@@ -38,13 +41,12 @@ CREATE FUNCTION ${schema}.append_v1(
   outcomes smallint[], finals boolean[], reasons text[], details text[], times bigint[], event_counts int[],
   digests bytea[],
   event_commits int[], event_types int[], schema_versions bigint[], jsons text[], event_lists int[],
-  attachment_events int[], attachment_documents int[], attachment_steps bigint[],
+  attachment_events int[], attachment_documents int[], attachment_steps bigint[], log uuid,
   OUT status text, OUT end_position bigint, OUT end_hash bytea, OUT end_recorded_at bigint,
   OUT heads bigint[], OUT document_ids bigint[], OUT hashes bytea, OUT stale int[], OUT stale_events json, OUT duplicates text[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-${SEEKING}
+${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -59,17 +61,15 @@ DECLARE
   positions bigint[] := '{}';
   chain bytea[] := '{}';
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'append_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
-  END IF;
+${writingSql(schema)}
+  <<answer>>
+  BEGIN
   IF durability IS NOT NULL THEN
     PERFORM set_config('synchronous_commit', durability, true);
   ELSIF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
-  ${refusedByNewerSql(schema, 1)}
+${lockedSql(schema, 1)}
 
   SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;
@@ -81,34 +81,34 @@ BEGIN
 
   IF EXISTS (SELECT FROM ${schema}.fences f WHERE f.session = append_v1.session AND f.fence > append_v1.fence) THEN
     status := 'fenced';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF seen_position = end_position THEN
     IF seen_hash <> end_hash THEN
       status := 'diverged';
-      RETURN;
+      EXIT answer;
     END IF;
   ELSIF seen_position = 0 THEN
     IF seen_hash <> decode(repeat('00', 32), 'hex') THEN
       status := 'diverged';
-      RETURN;
+      EXIT answer;
     END IF;
   ELSIF ${lacksSql(schema, 'seen_position', 'seen_hash')} THEN
     status := 'diverged';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
     status := 'behind';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
     IF ${lacksSql(schema, 'known_position', 'known_hash')} THEN
       status := 'replaced';
-      RETURN;
+      EXIT answer;
     END IF;
   END IF;
 
@@ -126,7 +126,7 @@ BEGIN
     INTO point FROM unnest(read_documents, read_versions) AS read (document, version);
   IF point.ahead THEN
     status := 'diverged';
-    RETURN;
+    EXIT answer;
   END IF;
   IF point.moved THEN
     handled_ids := ARRAY(
@@ -163,14 +163,14 @@ BEGIN
         LEFT JOIN ${schema}.names n ON n.id = e.type
       ) missed
       WHERE missed.bytes <= ${PAGE_BYTES_MAX};
-    RETURN;
+    EXIT answer;
   END IF;
 
   clock := coalesce(clock, floor(extract(epoch FROM clock_timestamp()) * 1000));
   IF EXISTS (SELECT FROM unnest(times) AS given (time)
       WHERE given.time > least(greatest(clock + ahead_ms, end_recorded_at), 8640000000000000)) THEN
     status := 'ahead';
-    RETURN;
+    EXIT answer;
   END IF;
 
   IF array_position(name_ids, NULL) IS NOT NULL THEN
@@ -247,6 +247,8 @@ BEGIN
   END IF;
   status := 'stored';
   SELECT string_agg(given.hash, '') INTO hashes FROM unnest(chain) AS given (hash);
+  END answer;
+${sameLogSql(schema, 'log')}
 END
 $function$;
 `;

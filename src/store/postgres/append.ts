@@ -9,6 +9,7 @@ import { GENESIS_HASH } from '../chain.ts';
 import type { KnownDocuments, Learned } from './known.ts';
 import { documentEvent } from './load.ts';
 import { corrupt } from './errors.ts';
+import { call } from './functions.ts';
 import type { Settings } from './options.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 import { hash, numbers, whole } from './values.ts';
@@ -41,11 +42,13 @@ const PARAMETERS = 42;
 const HASH_DIGITS = 64;
 
 export function appender(schema: string): Append {
-  const places = Array.from({ length: PARAMETERS }, (_, index) => `$${index + 1}`).join(', ');
-  const append = `
-    SELECT status, end_position, end_recorded_at, encode(end_hash, 'hex'), heads, document_ids, encode(hashes, 'hex'), stale,
-      stale_events, to_json(duplicates), clock
-    FROM ${schema}.append_v1(${places})`;
+  const append = call(
+    schema,
+    'append_v1',
+    PARAMETERS,
+    `status, end_position, end_recorded_at, pg_catalog.encode(end_hash, 'hex'), heads, document_ids,
+      pg_catalog.encode(hashes, 'hex'), stale, stale_events, pg_catalog.to_json(duplicates), clock`,
+  );
 
   return async (query, batch, sender, known) => {
     const { now, aheadMs } = sender.clock;

@@ -19,7 +19,10 @@ const DAMAGE = [
     'The event at position 1 has no list of its documents.',
   ],
   ['UPDATE $.attachments SET position = 3 WHERE version = 2', 'the index doesn’t'],
-  ['DELETE FROM $.attachments WHERE document = 1 AND version = 2', 'Document 1 has 2 events and head 3.'],
+  [
+    'DELETE FROM $.attachments WHERE document = 1 AND version = 2',
+    'Document 1 has an event of version 3 where 2 was expected.',
+  ],
   ["UPDATE $.names SET id = 99 WHERE name = 'NOTED'", 'which has no name'],
   ["UPDATE $.names SET id = 99 WHERE name = 'DO_IT'", 'which has no name'],
   ['DELETE FROM $.documents WHERE id = 1', 'Document 1 has events but no id.'],

@@ -1,14 +1,23 @@
 /**
- * Looks for damage that the engine itself can see: the rules in schema.ts. Long on a long log: for tools, not for servers
- * at work. All rules are looked at as of one end of the log, in a transaction that only reads.
+ * Looks for damage that the engine itself can see: the rules in schema.ts. Long on a long log: for tools, not for servers at
+ * work.
+ *
+ * In pieces, each of a bounded number of rows and a transaction of its own: so no statement takes long, nothing is sorted
+ * that doesn't fit into memory, and a connection that is lost costs one piece. Rows are only added, and each statement is of
+ * one end of the log: so what it says of its piece holds whatever is written before the next.
  */
-import type { Connection, Row } from './connection.ts';
-import { Failed, sqlState } from './errors.ts';
+import { hasCode } from '../../errors.ts';
+import type { Query, Row, Value } from './connection.ts';
+import { whole } from './values.ts';
 
 /** Most findings of each kind. */
 const FINDINGS_MAX = 5;
-/** How long one rule may take on a long log, in milliseconds. */
-const RULE_MS = 60 * 60_000;
+/** Rows of a piece, and bytes of the lists inline with its events. */
+const ROWS = 5_000;
+const LISTS_BYTES = 2 ** 19;
+
+/** Runs statements in one transaction that only reads, each of an end of the log of its own. */
+export type Look = <T>(run: (query: Query) => Promise<T>) => Promise<T>;
 
 interface Rule {
   /** Gives the rows that break it. `$` stands for the schema. */
@@ -16,7 +25,7 @@ interface Rule {
   readonly sentence: (...row: Row) => string;
 }
 
-const RULES: readonly Rule[] = [
+const OF_THE_WHOLE: readonly Rule[] = [
   {
     sql: `SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
           WHERE c.relnamespace = '$'::regnamespace AND NOT t.tgisinternal`,
@@ -37,95 +46,10 @@ const RULES: readonly Rule[] = [
     sentence: (table, keys) => `The table ${table} has no unique key (${keys}).`,
   },
   {
-    sql: `SELECT position, expected FROM
-            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM $.events) e
-          WHERE position <> expected`,
-    sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
-  },
-  {
-    sql: `SELECT position, expected FROM
-            (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM $.commits) c
-          WHERE position <> expected`,
-    sentence: (position, expected) => `A commit begins at position ${position}, where ${expected} was expected.`,
-  },
-  {
-    sql: 'SELECT position, event_count FROM $.commits WHERE event_count < 1',
-    sentence: (position, count) => `The commit at position ${position} says that it has ${count} events.`,
-  },
-  {
-    sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM $.events) e,
-            (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM $.commits) c WHERE events <> commits`,
+    sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM $.events) e, (SELECT coalesce((
+            SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0) AS commits) c
+          WHERE events <> commits`,
     sentence: (events, commits) => `The events end at position ${events}, the commits at ${commits}.`,
-  },
-  {
-    sql: String.raw`SELECT position FROM $.events WHERE attachments !~ '^([1-9]\d*,[1-9]\d*(,[1-9]\d*,[1-9]\d*)*)?$'`,
-    sentence: (position) => `The event at position ${position} has no list of its documents.`,
-  },
-  {
-    sql: String.raw`WITH list AS (
-            SELECT position, type, string_to_array(attachments, ',')::numeric[] AS item FROM $.events
-            WHERE attachments ~ '^[1-9]\d*,[1-9]\d*(,[1-9]\d*,[1-9]\d*)*$'),
-          inline AS (
-            SELECT position, type, item[n] AS document, item[n + 1] AS version
-            FROM list, generate_series(1, cardinality(item), 2) AS n)
-          SELECT i.position, i.document, i.version FROM inline i
-          LEFT JOIN $.attachments a ON a.document = i.document AND a.version = i.version
-          WHERE a.position IS DISTINCT FROM i.position OR a.type IS DISTINCT FROM i.type`,
-    sentence: (position, document, version) =>
-      `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
-  },
-  {
-    sql: `SELECT * FROM (SELECT count(*) AS rows FROM $.attachments) a,
-            (SELECT coalesce(sum(cardinality(string_to_array(attachments, ','))), 0) / 2 AS inline FROM $.events) e
-          WHERE rows <> inline`,
-    sentence: (rows, inline) => `The index holds ${rows} attachments, the events ${inline}.`,
-  },
-  {
-    sql: `SELECT document, count(*), max(version) FROM $.attachments
-          GROUP BY document HAVING count(*) <> max(version) OR min(version) < 1`,
-    sentence: (document, count, head) => `Document ${document} has ${count} events and head ${head}.`,
-  },
-  {
-    sql: `SELECT document, version FROM
-            (SELECT document, version, position,
-              lag(position, 1, 0::bigint) OVER (PARTITION BY document ORDER BY version) AS before FROM $.attachments) a
-          WHERE position <= before`,
-    sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
-  },
-  {
-    sql: 'SELECT position, type FROM $.events e WHERE NOT EXISTS (SELECT FROM $.names n WHERE n.id = e.type)',
-    sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
-  },
-  {
-    sql: 'SELECT position, name FROM $.commits c WHERE NOT EXISTS (SELECT FROM $.names n WHERE n.id = c.name)',
-    sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
-  },
-  {
-    sql: `SELECT DISTINCT document FROM $.attachments a
-          WHERE NOT EXISTS (SELECT FROM $.documents d WHERE d.id = a.document)`,
-    sentence: (document) => `Document ${document} has events but no id.`,
-  },
-  {
-    sql: `SELECT id FROM $.documents d WHERE NOT EXISTS (SELECT FROM $.names n WHERE n.id = d.collection)
-            OR NOT EXISTS (SELECT FROM $.attachments a WHERE a.document = d.id)`,
-    sentence: (document) => `Document ${document} has no collection or no events.`,
-  },
-  {
-    sql: `SELECT position FROM $.commits WHERE octet_length(hash) <> 32 OR octet_length(fingerprint) <> 32
-            OR outcome NOT IN (0, 1) OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
-            OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
-    sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
-  },
-  {
-    sql: `SELECT position FROM
-            (SELECT position, recorded_at, lag(recorded_at, 1, 0::bigint) OVER (ORDER BY position) AS before FROM $.commits) c
-          WHERE recorded_at < before`,
-    sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
-  },
-  {
-    sql: `SELECT position FROM $.events e WHERE time IS DISTINCT FROM
-            (SELECT c.time FROM $.commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
-    sentence: (position) => `The event at position ${position} has another time than its commit.`,
   },
   {
     sql: "SELECT 1 WHERE (SELECT count(*) FROM $.meta WHERE name = 'generation') <> 1",
@@ -162,27 +86,236 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+/** Of the rows in a piece of the log: positions above $1, up to $2. */
+const PIECE = 'position > $1::bigint AND position <= $2::bigint';
+/** Of the commit that a piece comes after. */
+const beforePiece = (column: string): string =>
+  `(SELECT ${column} FROM $.commits WHERE position <= $1::bigint ORDER BY position DESC LIMIT 1)`;
+const LIST = '^([1-9][0-9]*,[1-9][0-9]*(,[1-9][0-9]*,[1-9][0-9]*)*)?$';
+
+const OF_THE_LOG: readonly Rule[] = [
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), $1::bigint) + 1 AS expected
+             FROM $.events WHERE ${PIECE}) e
+          WHERE position <> expected`,
+    sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
+  },
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position),
+               ${beforePiece('position + event_count')}, 1) AS expected
+             FROM $.commits WHERE ${PIECE}) c
+          WHERE position <> expected`,
+    sentence: (position, expected) => `A commit begins at position ${position}, where ${expected} was expected.`,
+  },
+  {
+    sql: `SELECT position, event_count FROM $.commits WHERE event_count < 1 AND ${PIECE}`,
+    sentence: (position, count) => `The commit at position ${position} says that it has ${count} events.`,
+  },
+  {
+    sql: `SELECT position FROM $.events WHERE attachments !~ '${LIST}' AND ${PIECE}`,
+    sentence: (position) => `The event at position ${position} has no list of its documents.`,
+  },
+  {
+    // A list is taken apart once: looking up one item after the other in it would be the square of its length.
+    sql: `WITH listed AS (
+            SELECT e.position, e.type, pair[1] AS document, pair[2] AS version FROM $.events e
+            CROSS JOIN LATERAL regexp_matches(e.attachments, '([0-9]+),([0-9]+)', 'g') AS item (pair)
+            WHERE e.attachments ~ '${LIST}' AND ${PIECE})
+          SELECT l.position, l.document, l.version FROM listed l
+          LEFT JOIN LATERAL (
+            SELECT a.position, a.type FROM $.attachments a
+            WHERE a.document = CASE WHEN length(l.document) < 19 THEN l.document::bigint END
+              AND a.version = CASE WHEN length(l.version) < 19 THEN l.version::bigint END
+            LIMIT 1
+          ) a ON true
+          WHERE a.position IS DISTINCT FROM l.position OR a.type IS DISTINCT FROM l.type`,
+    sentence: (position, document, version) =>
+      `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
+  },
+  {
+    sql: `SELECT position, type FROM $.events e WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.id = e.type)`,
+    sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
+  },
+  {
+    sql: `SELECT position, name FROM $.commits c WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.id = c.name)`,
+    sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
+  },
+  {
+    sql: `SELECT position FROM $.commits WHERE ${PIECE} AND (octet_length(hash) <> 32 OR octet_length(fingerprint) <> 32
+            OR outcome NOT IN (0, 1) OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
+            OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER})`,
+    sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
+  },
+  {
+    sql: `SELECT position FROM
+            (SELECT position, recorded_at, coalesce(lag(recorded_at) OVER (ORDER BY position),
+               ${beforePiece('recorded_at')}, 0) AS before
+             FROM $.commits WHERE ${PIECE}) c
+          WHERE recorded_at < before`,
+    sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
+  },
+  {
+    sql: `SELECT position FROM $.events e WHERE ${PIECE} AND time IS DISTINCT FROM
+            (SELECT c.time FROM $.commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
+    sentence: (position) => `The event at position ${position} has another time than its commit.`,
+  },
+];
+
+/**
+ * Of the rows in a piece of the index: those above document $1, version $2, up to document $3, version $4. $5 is the position
+ * of the row that the piece comes after; every parameter must be used.
+ */
+const INDEX_PIECE =
+  '(a.document, a.version) > ($1::bigint, $2::bigint) AND (a.document, a.version) <= ($3::bigint, $4::bigint) AND $5::bigint >= 0';
+const inOrder = (column: string, before: string): string =>
+  `coalesce(lag(a.${column}) OVER (PARTITION BY a.document ORDER BY a.version),
+     CASE WHEN a.document = $1::bigint THEN ${before}::bigint ELSE 0 END)`;
+
+const OF_THE_INDEX: readonly Rule[] = [
+  {
+    sql: `SELECT document, version, expected FROM
+            (SELECT a.document, a.version, ${inOrder('version', '$2')} + 1 AS expected FROM $.attachments a
+             WHERE ${INDEX_PIECE}) a
+          WHERE version <> expected`,
+    sentence: (document, version, expected) =>
+      `Document ${document} has an event of version ${version} where ${expected} was expected.`,
+  },
+  {
+    sql: `SELECT document, version FROM
+            (SELECT a.document, a.version, a.position, ${inOrder('position', '$5')} AS before FROM $.attachments a
+             WHERE ${INDEX_PIECE}) a
+          WHERE position <= before`,
+    sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
+  },
+  {
+    sql: `SELECT a.document, a.version, a.position FROM $.attachments a
+          WHERE ${INDEX_PIECE} AND NOT EXISTS (SELECT FROM $.events e WHERE e.position = a.position)`,
+    sentence: (document, version, position) =>
+      `Version ${version} of document ${document} is said to be the event at position ${position}, which isn't there.`,
+  },
+  {
+    sql: `SELECT DISTINCT document FROM $.attachments a
+          WHERE ${INDEX_PIECE} AND NOT EXISTS (SELECT FROM $.documents d WHERE d.id = a.document)`,
+    sentence: (document) => `Document ${document} has events but no id.`,
+  },
+];
+
+/** Of the documents with numbers above $1, up to $2. */
+const OF_DOCUMENTS: readonly Rule[] = [
+  {
+    sql: `SELECT id FROM $.documents d WHERE id > $1::bigint AND id <= $2::bigint AND (
+            NOT EXISTS (SELECT FROM $.names n WHERE n.id = d.collection)
+            OR NOT EXISTS (SELECT FROM $.attachments a WHERE a.document = d.id))`,
+    sentence: (document) => `Document ${document} has no collection or no events.`,
+  },
+];
+
+/** The end of the log, however it is told, and the last number of a document. */
+const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
+    SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
+  coalesce((SELECT max(id) FROM $.documents), 0)`;
+
+/** Where a piece of the log ends: always behind the next event, if there is one. */
+const LOG_PIECE_END = `SELECT max(position) FROM (
+    SELECT position, sum(octet_length(attachments)) OVER (ORDER BY position) - octet_length(attachments) AS before
+    FROM (SELECT position, attachments FROM $.events WHERE ${PIECE} ORDER BY position LIMIT ${ROWS}) e) e
+  WHERE before <= ${LISTS_BYTES}`;
+const LISTED = `SELECT coalesce(sum(cardinality(string_to_array(attachments, ','))), 0) / 2 FROM $.events WHERE ${PIECE}`;
+const INDEX_PIECE_END = `SELECT document, version, position FROM (
+    SELECT a.document, a.version, a.position FROM $.attachments a
+    WHERE (a.document, a.version) > ($1::bigint, $2::bigint) ORDER BY a.document, a.version LIMIT ${ROWS}) a
+  ORDER BY document DESC, version DESC LIMIT 1`;
+const INDEXED = `SELECT count(*) FROM $.attachments a WHERE ${INDEX_PIECE} AND a.position <= $5::bigint`;
+const DOCUMENTS_PIECE_END = `SELECT max(id) FROM (
+    SELECT id FROM $.documents WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${ROWS}) d`;
+
 /** One sentence a finding. `schema` is quoted. */
-export async function check(connection: Connection, schema: string): Promise<readonly string[]> {
-  const findings: string[] = [];
-  await connection.begin('REPEATABLE READ READ ONLY');
-  try {
-    for (const { sql, sentence } of RULES) {
-      const rows = await connection.query(
-        `${sql.replaceAll('$.', `${schema}.`).replaceAll("'$'", `'${schema}'`)} LIMIT ${FINDINGS_MAX}`,
-        [],
-        RULE_MS,
-      );
-      findings.push(...rows.map((row) => sentence(...row)));
+export async function check(look: Look, schema: string): Promise<readonly string[]> {
+  const findings = new Map<Rule, string[]>();
+  const others: string[] = [];
+  const asked = (query: Query, sql: string, parameters: readonly Value[]): Promise<readonly Row[]> =>
+    query(sql.replaceAll('$.', `${schema}.`).replaceAll("'$'", `'${schema}'`), parameters);
+  const apply = async (query: Query, rules: readonly Rule[], parameters: readonly Value[] = []): Promise<void> => {
+    for (const rule of rules) {
+      const found = findings.get(rule) ?? [];
+      findings.set(rule, found);
+      const left = FINDINGS_MAX - found.length;
+      if (left === 0) continue;
+      const rows = await asked(query, `${rule.sql} LIMIT ${left}`, parameters);
+      found.push(...rows.map((row) => rule.sentence(...row)));
     }
-  } catch (error) {
-    // Damage that stops a query is a finding too.
-    if (!(error instanceof Failed) || sqlState(error) === undefined || !(await connection.rollback())) throw error;
-    findings.push(
-      `PostgreSQL could not go on: ${Error.isError(error.error) ? error.error.message : String(error.error)}.`,
-    );
-    return findings;
+  };
+
+  /** How many attachments the events of the log list. */
+  const walkLog = async (end: string): Promise<number> => {
+    let listed = 0;
+    for (let after = '0'; BigInt(after) < BigInt(end);) {
+      after = await look(async (query) => {
+        const [row] = await asked(query, LOG_PIECE_END, [after, end]);
+        const upTo = row?.[0] ?? end;
+        await apply(query, OF_THE_LOG, [after, upTo]);
+        const [count] = await asked(query, LISTED, [after, upTo]);
+        listed += whole(count?.[0], 'a number of attachments');
+        return upTo;
+      });
+    }
+    return listed;
+  };
+
+  /** How many attachments the index has of events up to the end. */
+  const walkIndex = async (end: string): Promise<number> => {
+    let indexed = 0;
+    let last: Row | undefined = ['0', String(-(2n ** 63n)), '0'];
+    while (last !== undefined) {
+      const [document = '0', version = '0', position = '0'] = last;
+      last = await look(async (query) => {
+        const [next] = await asked(query, INDEX_PIECE_END, [document, version]);
+        if (next === undefined) return undefined;
+        const piece = [document, version, next[0]!, next[1]!];
+        await apply(query, OF_THE_INDEX, [...piece, position]);
+        const [count] = await asked(query, INDEXED, [...piece, end]);
+        indexed += whole(count?.[0], 'a number of attachments');
+        return next;
+      });
+    }
+    return indexed;
+  };
+
+  const walkDocuments = async (last: string): Promise<void> => {
+    for (let after: string | undefined = '0'; after !== undefined;) {
+      const from = after;
+      after = await look(async (query) => {
+        const [row] = await asked(query, DOCUMENTS_PIECE_END, [from, last]);
+        const upTo = row?.[0] ?? undefined;
+        if (upTo !== undefined) await apply(query, OF_DOCUMENTS, [from, upTo]);
+        return upTo;
+      });
+    }
+  };
+
+  /** Damage that stops a statement is a finding too. What else stops it says nothing about the log. */
+  const contained = async <T>(walk: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await walk();
+    } catch (error) {
+      if (!hasCode(error, 'LogCorrupt')) throw error;
+      others.push(`PostgreSQL could not go on: ${String(error.details['cause'] ?? error.message)}.`);
+      return undefined;
+    }
+  };
+
+  const ends = await contained(() => look((query) => asked(query, ENDS, [])));
+  await contained(() => look((query) => apply(query, OF_THE_WHOLE)));
+  if (ends !== undefined) {
+    const [end, lastDocument] = ends[0] as readonly [string, string];
+    const listed = await contained(() => walkLog(end));
+    const indexed = await contained(() => walkIndex(end));
+    await contained(() => walkDocuments(lastDocument));
+    if (listed !== undefined && indexed !== undefined && listed !== indexed) {
+      others.push(`The index holds ${indexed} attachments, the events ${listed}.`);
+    }
   }
-  await connection.commit();
-  return findings;
+  return [...[...findings.values()].flat(), ...new Set(others)];
 }

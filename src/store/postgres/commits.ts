@@ -6,6 +6,8 @@ import { texts } from './arrays.ts';
 import { above, upTo } from './bound.ts';
 import type { Query, Row, Value } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { count, hash, text, whole } from './values.ts';
 
 /** The end of the log, as a table expression: no row if there is none. */
@@ -42,6 +44,10 @@ export const COMMIT_COLUMNS = [
   "encode(c.hash, 'hex')",
 ] as const;
 
+/** Their types. */
+export const COMMIT_GIVES =
+  'bigint, int, text, bigint, text, text, text, text, text, smallint, text, text, bigint, bigint, text';
+
 export function storedCommit(row: readonly Value[]): StoredCommit {
   const [at, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
   const [outcome, reason, details, time, recordedAt, chained] = rest;
@@ -77,13 +83,14 @@ export interface Chain {
   ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]>;
 }
 
-export function chain(schema: string): Chain {
-  const columns = COMMIT_COLUMNS.join(', ');
-  const page = (order: 'ASC' | 'DESC', last: string): string =>
-    `SELECT ${columns} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.id = c.name
-     WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
-  // The last commit recorded by a time is found by halving: `recorded_at` never runs backwards.
-  const lastRecordedBy = `least($2, (
+const COLUMNS = COMMIT_COLUMNS.join(', ');
+
+const pageSql = (schema: string, order: 'ASC' | 'DESC', last: string): string =>
+  `SELECT ${COLUMNS} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.id = c.name
+   WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
+
+/** The last commit recorded by a time is found by halving: `recorded_at` never runs backwards. */
+const lastRecordedBySql = (schema: string): string => `least($2, (
     WITH RECURSIVE halving (low, high) AS (
       SELECT 0::bigint, coalesce((SELECT c.position FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1), 0)
       UNION ALL
@@ -97,21 +104,50 @@ export function chain(schema: string): Chain {
         ) at ON true
         WHERE h.low < h.high)
     SELECT low FROM halving WHERE low >= high))`;
-  const ledger = `
-    SELECT ${columns} FROM unnest($1::text[]) AS given (id)
+
+const page = (name: string, order: 'ASC' | 'DESC'): Reading => ({
+  name,
+  takes: 'bigint, bigint, int',
+  gives: COMMIT_GIVES,
+  sql: (schema) => pageSql(schema, order, '$2'),
+});
+const pageRecordedBy = (name: string, order: 'ASC' | 'DESC'): Reading => ({
+  name,
+  takes: 'bigint, bigint, int, bigint',
+  gives: COMMIT_GIVES,
+  sql: (schema) => pageSql(schema, order, lastRecordedBySql(schema)),
+});
+const FORWARD = page('commits_forward_v1', 'ASC');
+const BACKWARD = page('commits_backward_v1', 'DESC');
+const FORWARD_BY = pageRecordedBy('commits_forward_by_v1', 'ASC');
+const BACKWARD_BY = pageRecordedBy('commits_backward_by_v1', 'DESC');
+const LEDGER: Reading = {
+  name: 'ledger_v1',
+  takes: 'text[]',
+  gives: COMMIT_GIVES,
+  sql: (schema) => `
+    SELECT ${COLUMNS} FROM unnest($1) AS given (id)
     CROSS JOIN LATERAL (
       SELECT c.* FROM ${schema}.commits c WHERE c.command_id = given.id
       ORDER BY c.attempt = 0 DESC, c.attempt DESC LIMIT 1
-    ) c LEFT JOIN ${schema}.names n ON n.id = c.name`;
+    ) c LEFT JOIN ${schema}.names n ON n.id = c.name`,
+};
+export const COMMITS: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_BY, BACKWARD_BY, LEDGER];
+
+export function chain(schema: string): Chain {
+  const forward = callOf(schema, FORWARD);
+  const backward = callOf(schema, BACKWARD);
+  const forwardBy = callOf(schema, FORWARD_BY);
+  const backwardBy = callOf(schema, BACKWARD_BY);
+  const ledger = callOf(schema, LEDGER);
 
   return {
     async commits(query, { after, upTo: last, recordedBy, reverse = false, limit }) {
-      const order = reverse ? 'DESC' : 'ASC';
       const parameters = [above(after), upTo(last), String(pageRows(limit))];
-      if (recordedBy === undefined) return (await query(page(order, '$2'), parameters)).map(storedCommit);
+      if (recordedBy === undefined) return (await query(reverse ? backward : forward, parameters)).map(storedCommit);
       // Before all that is recorded, if it is no time.
       const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
-      return (await query(page(order, lastRecordedBy), [...parameters, by])).map(storedCommit);
+      return (await query(reverse ? backwardBy : forwardBy, [...parameters, by])).map(storedCommit);
     },
     async ledger(query, ids) {
       if (ids.length === 0) return [];

@@ -8,9 +8,22 @@ import type { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closed, Failed, isLost, isPermanent, NoAnswer, NotReplicated, sqlState, translated } from './errors.ts';
+import {
+  closed,
+  Failed,
+  isLost,
+  isPermanent,
+  NoAnswer,
+  NotReplicated,
+  sqlState,
+  translated,
+  Unheard,
+} from './errors.ts';
 import type { Hosts } from './hosts.ts';
+import { HEARD } from './lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
+import { beginSettings } from './settings.ts';
+import type { TransactionSettings } from './settings.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -35,7 +48,11 @@ const PAUSE_MAX_MS = 500;
 /** The longest that closing waits for connections to end, in milliseconds. */
 const END_MS = 2_000;
 
-/** Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended. */
+/**
+ * Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended, and says it as a warning
+ * beside an answer that tells of success. That nothing was said counts only where something would have been heard: so
+ * every function that writes says something itself ({@link HEARD}), at a level below a warning.
+ */
 const SYNC_WAIT = 'SyncRepWaitForLSN';
 
 export class Connection {
@@ -47,6 +64,8 @@ export class Connection {
   #spent = false;
   #inTransaction = false;
   #notReplicated = false;
+  #noticed = false;
+  #heard = false;
 
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
@@ -54,7 +73,11 @@ export class Connection {
     // Between two statements nobody else listens: the process would end.
     this.#onError = () => (this.#spent = true);
     client.on('error', this.#onError);
-    this.#onNotice = ({ routine }) => (this.#notReplicated ||= routine === SYNC_WAIT);
+    this.#onNotice = ({ routine, message }) => {
+      this.#noticed = true;
+      this.#notReplicated ||= routine === SYNC_WAIT;
+      this.#heard ||= message === HEARD;
+    };
     client.on('notice', this.#onNotice);
   }
 
@@ -63,9 +86,21 @@ export class Connection {
     return rowsOf(await this.#ask(text, parameters, timeoutMs));
   }
 
-  async begin(mode: string): Promise<void> {
+  /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
+  async begin(mode: string, settings: TransactionSettings): Promise<void> {
     this.#inTransaction = true;
-    await this.#ask(`BEGIN ISOLATION LEVEL ${mode}`);
+    await this.#ask(`BEGIN ISOLATION LEVEL ${mode}; ${beginSettings(settings)}`);
+  }
+
+  /** Within a transaction: to begin another one in it is warned of. @throws Failed if that doesn't arrive */
+  async assertNotices(): Promise<void> {
+    await this.#ask('BEGIN');
+    if (!this.#noticed) throw new Failed(new Unheard());
+  }
+
+  /** @throws Failed if a function that writes was called, and wasn't heard */
+  assertHeard(): void {
+    if (!this.#heard) throw new Failed(new Unheard());
   }
 
   /** Commits. False if PostgreSQL has rolled back instead, as it does after an error. */
@@ -97,7 +132,7 @@ export class Connection {
    * pass nothing on. A pooler makes up the process that it says a connection leads to.
    */
   async listen(channel: string, heard: () => void, signal: AbortSignal): Promise<boolean> {
-    const [row] = await this.query('SELECT pg_backend_pid()');
+    const [row] = await this.query('SELECT pg_catalog.pg_backend_pid()');
     if (Number(row?.[0]) !== this.#client.processID) return false;
     this.#spent = true;
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -155,6 +190,11 @@ export class Connection {
       clearTimeout(timer);
     }
   }
+}
+
+/** Runs statements on a connection as they stand. */
+export function queryOn(connection: Connection): Query {
+  return (text, parameters) => connection.query(text, parameters);
 }
 
 interface Answer {

@@ -2,14 +2,19 @@
 import { pageRows } from '../bounds.ts';
 import type { DocumentHead, DocumentsRange } from '../store.ts';
 import type { Query } from './connection.ts';
+import { callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { headSql } from './load.ts';
 import { count, text } from './values.ts';
 
 export type Documents = (query: Query, range: DocumentsRange) => Promise<readonly DocumentHead[]>;
 
-export function documentsTable(schema: string): Documents {
+const PAGE: Reading = {
+  name: 'documents_v1',
+  takes: 'text, text, int',
+  gives: 'text, text, bigint',
   // Names are few; whether one is a collection's is one seek for each.
-  const page = `
+  sql: (schema) => `
     SELECT c.name, d.name, ${headSql(schema, 'd.id')}
     FROM (
       SELECT n.id, n.name FROM ${schema}.names n
@@ -20,7 +25,12 @@ export function documentsTable(schema: string): Documents {
       WHERE d.collection = c.id AND d.name > CASE WHEN c.name = $1 THEN $2 ELSE '' END
       ORDER BY d.name LIMIT $3
     ) d
-    ORDER BY c.name, d.name LIMIT $3`;
+    ORDER BY c.name, d.name LIMIT $3`,
+};
+export const DOCUMENTS: readonly Reading[] = [PAGE];
+
+export function documentsTable(schema: string): Documents {
+  const page = callOf(schema, PAGE);
   return async (query, { after, limit }) => {
     const rows = await query(page, [after?.collection ?? '', after?.id ?? '', String(pageRows(limit))]);
     return rows.map(([collection, id, head]) => {

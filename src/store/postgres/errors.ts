@@ -5,14 +5,33 @@
  *
  * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
  */
-import { Closed, FormatTooNew, InvalidInput, LogCorrupt, NotWritable, StoreUnavailable } from '../../errors.ts';
+import {
+  Closed,
+  FormatTooNew,
+  InvalidInput,
+  LogCorrupt,
+  NotWritable,
+  StoreUnavailable,
+  WrongLog,
+} from '../../errors.ts';
 
 /** What our own functions raise when the isolation level would let them read what was before the lock. */
 export const WRONG_ISOLATION = 'TM001';
 /** What they raise when a later release has made a format that breaks with theirs. */
-export const NEWER_FORMAT = 'TM003';
+export const NEWER_FORMAT = 'TM004';
+/** What they raise for whoever would take types away from a registered collection. */
+export const TYPES_GONE = 'TM005';
+
+/** What they raise for whoever means another log than the one that they find, or whose text is converted on its way. */
+export const DIFFERENT_LOG = 'TM002';
+export const WRONG_ENCODING = 'TM003';
 
 const LOCK_TIMEOUT = '55P03';
+/** Of statements that were cut short by a timeout, or cancelled; and of a transaction that took too long (17 and later). */
+const CANCELLED = '57014';
+const TRANSACTION_TIMEOUT = '25P04';
+/** Where the default isolation is SERIALIZABLE, even of those that only read. */
+const SERIALIZATION = '40001';
 /** The role lacks a privilege. */
 const FORBIDDEN = '42501';
 
@@ -40,6 +59,13 @@ export class NoAnswer extends Error {
 export class NotReplicated extends Error {
   constructor() {
     super('the primary has it, but its waiting for a standby was ended');
+  }
+}
+
+/** What the server says beside its answers doesn't arrive: so it isn't known whether a commit has reached a standby. */
+export class Unheard extends Error {
+  constructor() {
+    super('what the server notices does not arrive here, so whether a standby has it is unknown');
   }
 }
 
@@ -77,6 +103,23 @@ export function isLost(error: unknown): error is Failed {
   if (!(error instanceof Failed)) return false;
   const state = sqlState(error);
   return state === undefined || /^08|^57P0|^25P0[34]/.test(state);
+}
+
+/** Whether a setting of the role's or the database's may have cut it short: with settings of our own it may end. */
+export function isCutShort(error: unknown): error is Failed {
+  const state = error instanceof Failed ? sqlState(error) : undefined;
+  return state === CANCELLED || state === TRANSACTION_TIMEOUT || state === SERIALIZATION;
+}
+
+/** Whether something that was spoken of by name isn't there, or isn't what it was. */
+export function isMissing(error: unknown): error is Failed {
+  const state = error instanceof Failed ? sqlState(error) : undefined;
+  return state !== undefined && /^42P01$|^42883$|^3F000$/.test(state);
+}
+
+/** Whether PostgreSQL says that what is stored is damaged, or a part of it missing or made otherwise. */
+export function isDamage(failed: Failed): boolean {
+  return /^42P01$|^42703$|^42883$|^42804$|^22|^23|^XX00[12]$/.test(sqlState(failed) ?? '');
 }
 
 /** Whether the driver refused a statement before it was sent. */
@@ -137,7 +180,23 @@ export function translated(failed: unknown, place: string): unknown {
       error,
     );
   }
+  if (state === DIFFERENT_LOG) return wrongLog(place, details(failed, place));
+  if (state === WRONG_ENCODING) {
+    return new StoreUnavailable(
+      `The connection to the log in ${place} was set to another encoding than UTF8. Nothing was stored: leave client_encoding ` +
+        'as the driver sets it.',
+      details(failed, place),
+      error,
+    );
+  }
   if (state === FORBIDDEN) return notWritable(place, error);
+  if (state === '25006') {
+    return new StoreUnavailable(
+      `The log in ${place} can't be written on this server (${text(error)}). Connect to one that takes writes.`,
+      details(failed, place),
+      error,
+    );
+  }
   if (state === '54000' || state === '22021' || state === '22P05') {
     return new InvalidInput(
       `PostgreSQL can't hold a text of the batch (${text(error)}). Nothing was stored: send shorter, well-formed text.`,
@@ -145,7 +204,7 @@ export function translated(failed: unknown, place: string): unknown {
       error,
     );
   }
-  if (!connecting && /^42|^3F|^22|^23|^XX00[12]/.test(state)) {
+  if (!connecting && isDamage(failed)) {
     return new LogCorrupt(
       `The log in ${place} is damaged, or a part of it was removed or made by a newer version (${text(error)}). Stop ` +
         'writing, keep the database, and restore a copy beside it; or upgrade the package.',
@@ -203,7 +262,16 @@ function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUna
 
 /** The same while opening: there, a server that takes no writes is no place for a log. */
 export function translatedAtOpen(failed: unknown, place: string): unknown {
-  if (failed instanceof Failed && sqlState(failed) === '25006') return notWritable(place, failed.error);
+  if (!(failed instanceof Failed)) return failed;
+  const { error } = failed;
+  if (sqlState(failed) === '25006') return notWritable(place, error);
+  if (error instanceof Unheard) {
+    return new NotWritable(
+      `Nothing that PostgreSQL at ${place} notices arrives here. A commit that no standby has could not be told from one that ` +
+        'a standby has: connect without whatever is between and passes no notices on.',
+      { place },
+    );
+  }
   return translated(failed, place);
 }
 
@@ -213,6 +281,19 @@ export function notWritable(place: string, cause: unknown): NotWritable {
       '(or may create it), and let that role run what grants() gives for this one.',
     { place, cause: text(cause) },
     cause,
+  );
+}
+
+/** The log that was opened isn't where it was: `found` says what is. */
+export function wrongLog(
+  place: string,
+  details: Readonly<Record<string, unknown>> = { place },
+  found = 'another one',
+): WrongLog {
+  return new WrongLog(
+    `Where the log in ${place} was opened there is ${found} now: a schema or a database was renamed, restored or made anew. ` +
+      'Nothing was stored. Stop this server, find the log, and open it where it is.',
+    details,
   );
 }
 

@@ -4,11 +4,13 @@ import type { Connection, Query } from './connection.ts';
 import { lockSql } from './lock.ts';
 
 /** What a section offers to its work, each on the query of its transaction. */
-export type Offers = (query: Query) => Locked;
+export type Offers = (query: Query, connection: Connection) => Locked;
 
 export interface SectionOptions {
   /** Quoted. */
   readonly schema: string;
+  /** The log's id. */
+  readonly log: string;
   readonly lockTimeoutMs: number;
   /** How long the work may pause between two statements, in milliseconds. */
   readonly idleTimeoutMs: number;
@@ -28,15 +30,12 @@ export async function runLocked<T>(
   work: (locked: Locked) => Promise<T>,
   options: SectionOptions,
 ): Promise<Worked<T>> {
-  const { schema, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
-  // Stated, whatever the default is: each statement must see what was committed before the lock was given.
-  await connection.begin('READ COMMITTED');
-  // A server that vanished without a word (no reset ever comes) mustn't keep the lock.
-  await connection.query(
-    "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)",
-    [String(lockTimeoutMs), String(idleTimeoutMs)],
-  );
-  await connection.query(`SELECT ${lockSql(schema)}`, [], lockTimeoutMs + answerTimeoutMs);
+  const { schema, log, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
+  const statementTimeoutMs = lockTimeoutMs + answerTimeoutMs;
+  // At this level each statement sees what was committed before the lock was given. A server that vanished without a word
+  // (no reset ever comes) mustn't keep the lock.
+  await connection.begin('READ COMMITTED', { statementTimeoutMs, lockTimeoutMs, idleTimeoutMs });
+  await connection.query(`SELECT ${lockSql(schema)}`, [], statementTimeoutMs);
 
   let ended = false;
   let broken: { readonly thrown: unknown } | undefined;
@@ -50,7 +49,7 @@ export async function runLocked<T>(
       throw translate(error);
     }
   };
-  const offered = offers((text, parameters) => connection.query(text, parameters));
+  const offered = offers((text, parameters = []) => connection.query(text, [...parameters, log]), connection);
   const locked: Locked = {
     registry: () => step(() => offered.registry()),
     load: (requests, loading) => step(() => offered.load(requests, loading)),

@@ -1,6 +1,6 @@
 /** What a role needs to use a log that another role has made. */
 import { InvalidDefinition } from '../../errors.ts';
-import { schemaName } from './options.ts';
+import { schemaOf } from './options.ts';
 import { quoted } from './schema.ts';
 
 /**
@@ -17,11 +17,7 @@ import { quoted } from './schema.ts';
  * ```
  */
 export function grants(schema: string, role: string): string {
-  const within = quoted(
-    schemaName(schema, (problem) => {
-      throw new InvalidDefinition(`grants(): the schema ${problem}.`, { schema: typeof schema });
-    }),
-  );
+  const within = schemaOf('grants()', schema);
   if (typeof role !== 'string' || role === '' || role.includes('\0')) {
     throw new InvalidDefinition('grants() needs the name of a role.', { role: typeof role });
   }

@@ -14,6 +14,7 @@ import { addressOf } from './url.ts';
 const CONNECTIONS = 4;
 
 export { grants } from './grants.ts';
+export { renamed } from './renamed.ts';
 export type { PostgresClient, PostgresPool } from './pool.ts';
 export type { PostgresOptions } from './options.ts';
 export type { SynchronousCommit } from './synchronous-commit.ts';
@@ -28,7 +29,7 @@ export type { SynchronousCommit } from './synchronous-commit.ts';
  * after a failover; or a pool of `pg`'s that you share with it: one with room for two connections at least, which you end
  * yourself.
  * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
- * `NotWritable`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
+ * `NotWritable`, `WrongLog`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
  */
 export function postgres(urlOrPool: string | PostgresPool, options?: PostgresOptions): Store {
   const checked = checkedOptions(options);

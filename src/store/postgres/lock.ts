@@ -6,7 +6,11 @@
  * are free for reads: also for those of the work that holds the lock.
  */
 
-import { NEWER_FORMAT } from './errors.ts';
+import { NEWER_FORMAT, WRONG_ISOLATION } from './errors.ts';
+import { beginSql } from './functions.ts';
+
+/** What every function that writes says before anything else. */
+export const HEARD = 'tidemark: heard';
 
 /** The class of our advisory locks: 'Tide' in ASCII. The other half of a lock's key is the oid of the table `commits`. */
 export const LOCK_CLASS = 0x54_69_64_65;
@@ -19,26 +23,42 @@ export function lockSql(schema: string): string {
 }
 
 /**
- * What a function that writes says once it has the lock: a server that was started before a breaking format was made
- * mustn't go on in the old one. The function was made by format `format`, and so were those who call it.
+ * How a function begins that writes: it must run at READ COMMITTED, where what comes after the lock sees what was committed
+ * before it. It says {@link HEARD} first (connection.ts says why), to whomever is told least: as a setting of the
+ * transaction, as one of the function would be undone before the commit has waited for a standby. `log` is a parameter of
+ * the function.
  */
-export function refusedByNewerSql(schema: string, format: number): string {
-  return `IF EXISTS (SELECT FROM ${schema}.migrations m WHERE m.breaking AND m.format > ${format}) THEN
+export function writingSql(schema: string): string {
+  return `  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'it must run at READ COMMITTED' USING ERRCODE = '${WRONG_ISOLATION}';
+  END IF;
+  PERFORM set_config('client_min_messages', 'notice', true);
+  RAISE NOTICE '${HEARD}';
+${beginSql(schema, 'log')}`;
+}
+
+/**
+ * Waits for the write lock. A server that was started before a breaking format was made mustn't go on in the old one: the
+ * function was made by format `format`, and so were those who call it. `lock_timeout` is a parameter of the function.
+ */
+export function lockedSql(schema: string, format: number): string {
+  return `  PERFORM set_config('lock_timeout', lock_timeout, true);
+  PERFORM ${lockSql(schema)};
+  IF EXISTS (SELECT FROM ${schema}.migrations m WHERE m.breaking AND m.format > ${format}) THEN
     RAISE EXCEPTION 'the log was brought to a newer format' USING ERRCODE = '${NEWER_FORMAT}';
   END IF;`;
 }
 
 /**
  * How a function begins that writes beside the log: under the lock, and on stable storage whatever the default is. (An
- * append may be asked for less.) `lock_timeout` is a parameter of the function.
+ * append may be asked for less.)
  */
 export function durablyLockedSql(schema: string, format: number): string {
-  return `  IF current_setting('synchronous_commit') = 'off' THEN
+  return `${writingSql(schema)}
+  IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
-  ${refusedByNewerSql(schema, format)}`;
+${lockedSql(schema, format)}`;
 }
 
 /** One thing at a time, in the order asked for. */

@@ -2,9 +2,9 @@
  * Makes the log, or brings an older format up to date. Servers that start at once race for an advisory lock: the first
  * one does it, the others find it done. An older server goes on beside a newer format unless that is a breaking one.
  */
-import { FormatTooNew, NotALog } from '../../errors.ts';
+import { FormatTooNew, NotALog, WrongLog } from '../../errors.ts';
 import type { Connection, Query } from './connection.ts';
-import { notWritable } from './errors.ts';
+import { corrupt, notWritable, wrongLog } from './errors.ts';
 import { lockSql, MAKING_CLASS } from './lock.ts';
 import { FORMAT, MIGRATIONS, quoted } from './schema.ts';
 import type { Migration } from './schema.ts';
@@ -15,6 +15,8 @@ export interface Found {
   readonly format: number;
   /** Whether the schema itself is missing. */
   readonly missing: boolean;
+  /** The log's id; undefined where there is none yet. */
+  readonly log: string | undefined;
 }
 
 const LOOK = `
@@ -29,16 +31,19 @@ const LOOK = `
 /** Our mark: the columns of the table `migrations`. */
 const COLUMNS = 'format,breaking,applied_at';
 
-/** Throws `NotALog`, `NotWritable` or `FormatTooNew` unless there is a log in the schema, or can be. */
+/**
+ * Throws `NotALog`, `NotWritable`, `FormatTooNew` or `WrongLog` unless there is a log in the schema, or can be. Within a
+ * transaction that states its settings.
+ */
 export async function lookAt(query: Query, name: string, place: string): Promise<Found> {
   const schema = quoted(name);
   const [row] = await query(LOOK, [schema]);
   const [exists, usable, columns, ...objects] = row!;
-  if (exists !== 't') return { format: 0, missing: true };
+  if (exists !== 't') return { format: 0, missing: true, log: undefined };
   if (usable !== 't') throw notWritable(place, `permission denied for schema ${name}`);
   if (columns !== COLUMNS) {
     const object = objects.find((one) => one !== null);
-    if (object === undefined) return { format: 0, missing: false };
+    if (object === undefined) return { format: 0, missing: false, log: undefined };
     throw new NotALog(
       `The ${place} holds something else than a log (${object}). It was left as it is: choose another schema.`,
       { place, object },
@@ -53,7 +58,33 @@ export async function lookAt(query: Query, name: string, place: string): Promise
       { place, format: newest, supported: FORMAT },
     );
   }
-  return { format: newest, missing: false };
+  return { format: newest, missing: false, log: await idOf(query, name, place) };
+}
+
+/** @throws WrongLog if the log's functions speak of another schema */
+async function idOf(query: Query, name: string, place: string): Promise<string> {
+  const [row] = await query(`SELECT id, schema FROM ${quoted(name)}.log`, []);
+  const [id, madeIn] = row ?? [];
+  if (typeof id !== 'string' || typeof madeIn !== 'string') throw corrupt('it has no id');
+  if (madeIn === name) return id;
+  throw new WrongLog(
+    `The log in ${place} was made in a schema ${madeIn}, which was renamed: its functions speak of ${madeIn} still, and of ` +
+      `whatever is there now. Nothing was done. Rename it back (ALTER SCHEMA ${name} RENAME TO ${madeIn}), or let its owner ` +
+      `run the SQL that renamed('${name}') from tidemark/postgres gives.`,
+    { place, schema: name, madeIn },
+  );
+}
+
+/** @throws WrongLog unless the log in the schema is the one with this id */
+export async function assertSameLog(query: Query, name: string, id: string, place: string): Promise<void> {
+  if ((await idOf(query, name, place)) !== id) throw wrongLog(place, { place, schema: name });
+}
+
+/** Looks for the log with this id where something of it wasn't found. @throws WrongLog, NotALog, FormatTooNew */
+export async function lookForLog(query: Query, name: string, id: string, place: string): Promise<void> {
+  const { log } = await lookAt(query, name, place);
+  if (log === id) return;
+  throw wrongLog(place, { place, schema: name }, log === undefined ? 'none' : undefined);
 }
 
 /** `migrations`: all there are; for tests others than those of this version. */
@@ -67,8 +98,8 @@ export async function migrate(
   const schema = quoted(name);
   const query: Query = (text, parameters) => connection.query(text, parameters, timeoutMs * 2);
   // Stated, whatever the default is: what comes after the lock must see what its last holder has made.
-  await connection.begin('READ COMMITTED');
-  await query("SELECT set_config('lock_timeout', $1, true)", [String(timeoutMs)]);
+  await connection.begin('READ COMMITTED', { statementTimeoutMs: timeoutMs * 2, lockTimeoutMs: timeoutMs });
+  await query('SET LOCAL default_table_access_method = heap');
   await query(`SELECT pg_advisory_xact_lock(${MAKING_CLASS}, hashtext($1))`, [name]);
   const found = await lookAt(query, name, place);
   if (found.missing) await query(`CREATE SCHEMA ${schema}`);

@@ -1,14 +1,16 @@
 /** Opens a session: connects, looks at the server and at the schema, and makes the log if there is none. */
 import { NotALog, NotWritable } from '../../errors.ts';
 import type { Session } from '../store.ts';
-import { Connections } from './connection.ts';
-import type { Connection, Query } from './connection.ts';
+import { Connections, queryOn } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { translatedAtOpen } from './errors.ts';
 import { Hosts, type HostPool } from './hosts.ts';
 import { lookAt, migrate } from './migrate.ts';
+import type { Found } from './migrate.ts';
 import type { Settings } from './options.ts';
 import { FORMAT } from './schema.ts';
 import { PostgresSession } from './session.ts';
+import type { OpenedLog } from './transactions.ts';
 
 /** What a pool of pg's has room for unless told otherwise. */
 const POOL_MAX = 10;
@@ -16,8 +18,18 @@ const POOL_MAX = 10;
 /** What append_v1 needs, and what is still maintained. */
 const OLDEST = 15;
 
-const SERVER = `SELECT current_setting('server_version_num'), current_setting('server_encoding'),
-  current_setting('fsync'), current_setting('default_transaction_isolation')`;
+const SERVER = `SELECT ${[
+  'server_version_num',
+  'server_encoding',
+  'fsync',
+  'default_transaction_isolation',
+  'transaction_read_only',
+  'client_encoding',
+  // Of version 17 and later.
+  'transaction_timeout',
+]
+  .map((name) => `pg_catalog.current_setting('${name}', true)`)
+  .join(', ')}`;
 
 export async function openSession(
   makePools: () => Promise<readonly HostPool[]>,
@@ -29,10 +41,10 @@ export async function openSession(
   try {
     const pools = await makePools();
     connections = new Connections(new Hosts(pools, own, settings), settings, place);
-    const stateIsolation = await connections.use((connection) => prepare(connection, settings));
+    const opened = await connections.use((connection) => prepare(connection, settings));
     return new PostgresSession(connections, {
       ...settings,
-      stateIsolation,
+      ...opened,
       pool: pools[0]!.pool,
       connectionsMax: pools[0]!.pool.options?.max ?? POOL_MAX,
     });
@@ -42,12 +54,10 @@ export async function openSession(
   }
 }
 
-/** Whether each transaction must state its isolation level, because the default is another. */
-async function prepare(connection: Connection, settings: Settings): Promise<boolean> {
+async function prepare(connection: Connection, settings: Settings): Promise<OpenedLog> {
   const { schema, place, lockTimeoutMs } = settings;
-  const query: Query = (text, parameters) => connection.query(text, parameters);
-  const [row] = await query(SERVER, []);
-  const [version, encoding, fsync, isolation] = row!;
+  const [row] = await connection.query(SERVER);
+  const [version, encoding, fsync, isolation, readOnly, clientEncoding, transactionTimeout] = row!;
   const major = Math.floor(Number(version) / 10_000);
   if (major < OLDEST) {
     throw new NotALog(
@@ -71,7 +81,31 @@ async function prepare(connection: Connection, settings: Settings): Promise<bool
       { place, fsync },
     );
   }
-  const { format } = await lookAt(query, schema, place);
-  if (format < FORMAT) await migrate(connection, schema, place, lockTimeoutMs);
-  return isolation !== 'read committed';
+  if (readOnly !== 'off') {
+    throw new NotWritable(
+      `The transactions of this role only read at ${place} (default_transaction_read_only). Set it off for the role, or for the database.`,
+      { place, setting: 'default_transaction_read_only' },
+    );
+  }
+  if (clientEncoding !== 'UTF8') {
+    throw new NotWritable(
+      `The connections to ${place} are set to ${clientEncoding}, a log needs UTF8. Leave client_encoding as the driver sets it.`,
+      { place, setting: 'client_encoding' },
+    );
+  }
+  let found = await looked(connection, settings);
+  if (found.format < FORMAT) {
+    await migrate(connection, schema, place, lockTimeoutMs);
+    found = await looked(connection, settings);
+  }
+  const stateSettings = isolation !== 'read committed' || (transactionTimeout ?? '0') !== '0';
+  return { log: found.log!, stateSettings };
+}
+
+async function looked(connection: Connection, { schema, place, answerTimeoutMs }: Settings): Promise<Found> {
+  await connection.begin('READ COMMITTED', { statementTimeoutMs: answerTimeoutMs });
+  await connection.assertNotices();
+  const found = await lookAt(queryOn(connection), schema, place);
+  await connection.commit();
+  return found;
 }

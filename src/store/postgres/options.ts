@@ -1,7 +1,9 @@
 /** The options of `postgres()`, checked. */
+import { InvalidDefinition } from '../../errors.ts';
 import { clock as userClock, milliseconds, oneOf, optionsOf, whole, type Check, type Checks } from '../../limits.ts';
 import { isPlainObject } from '../../realm.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
+import { quoted } from './schema.ts';
 import type { SynchronousCommit } from './synchronous-commit.ts';
 
 export interface PostgresOptions {
@@ -52,6 +54,14 @@ export const schemaName: Check<string> = (schema, refuse) =>
   typeof schema === 'string' && /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(schema) && schema !== 'information_schema'
     ? schema
     : refuse('is a name of small letters, digits and _, at most 63, that doesn’t begin with a digit or with pg_');
+
+/** The schema that a function which makes SQL is given, quoted. @throws InvalidDefinition if it can't be one */
+export function schemaOf(what: string, schema: unknown): string {
+  const checked = schemaName(schema, (problem) => {
+    throw new InvalidDefinition(`${what}: the schema ${problem}.`, { schema: typeof schema });
+  });
+  return quoted(checked);
+}
 
 // A lock_timeout of 0 or of a fraction would be none.
 const timeout = whole(1, TIMEOUT_MAX_MS);

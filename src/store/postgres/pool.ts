@@ -24,6 +24,7 @@ export interface PostgresClient {
 }
 
 export interface PostgresNotice {
-  /** The function of PostgreSQL's that says it. The text may be in any language. */
+  /** The function of PostgreSQL's that says it. The text of what PostgreSQL itself says may be in any language. */
   readonly routine?: string | undefined;
+  readonly message?: string | undefined;
 }

@@ -13,9 +13,11 @@ import type {
 import { PAGE_BYTES_MAX, PAGE_POSITIONS_MAX } from '../store.ts';
 import { texts } from './arrays.ts';
 import { above, upTo } from './bound.ts';
-import { COMMIT_COLUMNS, endOf, endSql, storedCommit } from './commits.ts';
+import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './commits.ts';
 import type { Query, Row, Value } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { documentSql, headSql } from './load.ts';
 import { count, schemaVersion, text, whole } from './values.ts';
 
@@ -59,16 +61,16 @@ const pageSql = (schema: string, found: string, extra: string): string => `
 
 /** A page of positions $1 to $2, at most $3 events, of the types $4. */
 const logSql = (schema: string, order: 'ASC' | 'DESC', ofTypes: boolean): string => {
-  const high = `least($2::bigint, coalesce((SELECT log.position FROM log), 0))`;
+  const high = `least($2, coalesce((SELECT log.position FROM log), 0))`;
   const window =
     order === 'ASC'
-      ? `$1::bigint AND least(${high}, $1::bigint + ${PAGE_POSITIONS_MAX - 1})`
-      : `greatest($1::bigint, ${high} - ${PAGE_POSITIONS_MAX - 1}) AND ${high}`;
-  const types = `AND e.type = ANY (ARRAY(SELECT n.id FROM ${schema}.names n WHERE n.name = ANY ($4::text[])))`;
+      ? `$1 AND least(${high}, $1 + ${PAGE_POSITIONS_MAX - 1})`
+      : `greatest($1, ${high} - ${PAGE_POSITIONS_MAX - 1}) AND ${high}`;
+  const types = `AND e.type = ANY (ARRAY(SELECT n.id FROM ${schema}.names n WHERE n.name = ANY ($4)))`;
   const found = `
     SELECT row_number() OVER (ORDER BY e.position ${order}) AS row, NULL::bigint AS version, e.* FROM (
       SELECT ${EVENT} FROM ${schema}.events e WHERE e.position BETWEEN ${window} ${ofTypes ? types : ''}
-      ORDER BY e.position ${order} LIMIT $3::int) e`;
+      ORDER BY e.position ${order} LIMIT $3) e`;
   return pageSql(schema, found, '(SELECT count(*) FROM found)');
 };
 
@@ -78,18 +80,38 @@ const documentPageSql = (schema: string): string => {
   const found = `
     SELECT row_number() OVER (ORDER BY a.version) AS row, a.version, ${EVENT} FROM (
       SELECT a.version, a.position FROM ${schema}.attachments a
-      WHERE a.document = ${document} AND a.version > $3::bigint
-      ORDER BY a.version LIMIT $4::int) a
+      WHERE a.document = ${document} AND a.version > $3
+      ORDER BY a.version LIMIT $4) a
     LEFT JOIN LATERAL (SELECT * FROM ${schema}.events e WHERE e.position = a.position LIMIT 1) e ON true`;
   return pageSql(schema, found, headSql(schema, document));
 };
 
+const EVENT_GIVES = 'bigint, bigint, text, bigint, bigint, text, text';
+const GIVES = `bigint, bigint, text, bigint, json, ${EVENT_GIVES}, ${COMMIT_GIVES}`;
+const ofLog = (name: string, order: 'ASC' | 'DESC', ofTypes: boolean): Reading => ({
+  name,
+  takes: `bigint, bigint, int${ofTypes ? ', text[]' : ''}`,
+  gives: GIVES,
+  sql: (schema) => logSql(schema, order, ofTypes),
+});
+const FORWARD = ofLog('read_forward_v1', 'ASC', false);
+const BACKWARD = ofLog('read_backward_v1', 'DESC', false);
+const FORWARD_OF_TYPES = ofLog('read_forward_of_types_v1', 'ASC', true);
+const BACKWARD_OF_TYPES = ofLog('read_backward_of_types_v1', 'DESC', true);
+const OF_DOCUMENT: Reading = {
+  name: 'read_document_v1',
+  takes: 'text, text, bigint, int',
+  gives: GIVES,
+  sql: documentPageSql,
+};
+export const READING: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_OF_TYPES, BACKWARD_OF_TYPES, OF_DOCUMENT];
+
 export function reader(schema: string): Read {
-  const forward = logSql(schema, 'ASC', false);
-  const backward = logSql(schema, 'DESC', false);
-  const forwardOfTypes = logSql(schema, 'ASC', true);
-  const backwardOfTypes = logSql(schema, 'DESC', true);
-  const ofDocument = documentPageSql(schema);
+  const forward = callOf(schema, FORWARD);
+  const backward = callOf(schema, BACKWARD);
+  const forwardOfTypes = callOf(schema, FORWARD_OF_TYPES);
+  const backwardOfTypes = callOf(schema, BACKWARD_OF_TYPES);
+  const ofDocument = callOf(schema, OF_DOCUMENT);
 
   async function log(query: Query, { after, before, types, reverse = false, limit }: LogRange): Promise<EventPage> {
     const lowest = lowerBound(after) + 1;

@@ -5,7 +5,10 @@
  *
  * It believes nobody that a collection has only grown, since any server's role may call it.
  */
+import { TYPES_GONE } from './errors.ts';
+import { sameLogSql } from './functions.ts';
 import { durablyLockedSql } from './lock.ts';
+import { FUNCTION_SETTINGS } from './settings.ts';
 
 /** The types that a collection has more than are registered of it, as rows. */
 const ADDED = `(
@@ -15,28 +18,27 @@ const ADDED = `(
     )`;
 
 export const registerV1 = (schema: string): string => `
-CREATE FUNCTION ${schema}.register_v1(
-  lock_timeout text, generation bigint, names text[], definitions bigint[], keys text[], handled text[],
+CREATE OR REPLACE FUNCTION ${schema}.register_v1(
+  lock_timeout text, generation bigint, names text[], definitions bigint[], keys text[], handled text[], log uuid,
   OUT status text
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_variable
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'register_v1 must run at READ COMMITTED' USING ERRCODE = 'TM001';
-  END IF;
   -- A server attaches by what it has registered: a crash mustn't take that back.
 ${durablyLockedSql(schema, 1)}
   status := 'moved';
+  <<answer>>
+  BEGIN
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
-    RETURN;
+    EXIT answer;
   END IF;
   IF EXISTS (SELECT FROM ${schema}.commits) AND EXISTS (
       SELECT FROM unnest(names) AS given (name)
       WHERE NOT EXISTS (SELECT FROM ${schema}.registry r WHERE r.name = given.name)) THEN
-    RETURN;
+    EXIT answer;
   END IF;
   IF EXISTS (
       SELECT FROM unnest(names, keys, handled) AS given (name, key, handled)
@@ -44,7 +46,7 @@ ${durablyLockedSql(schema, 1)}
       CROSS JOIN LATERAL (${ADDED}) AS added (type)
       JOIN ${schema}.names n ON n.name = added.type
       JOIN ${schema}.types t ON t.type = n.id) THEN
-    RETURN;
+    EXIT answer;
   END IF;
   IF EXISTS (
       SELECT FROM unnest(names, definitions, keys, handled) AS given (name, definition, key, handled)
@@ -54,7 +56,7 @@ ${durablyLockedSql(schema, 1)}
         OR r.key::jsonb -> 'types' <> (
           SELECT coalesce(jsonb_object_agg(known.type, given.key::jsonb -> 'types' -> known.type), '{}')
           FROM jsonb_object_keys(r.key::jsonb -> 'types') AS known (type))) THEN
-    RAISE EXCEPTION 'a registered collection may only get more types' USING ERRCODE = 'TM002';
+    RAISE EXCEPTION 'a registered collection may only get more types' USING ERRCODE = '${TYPES_GONE}';
   END IF;
   IF cardinality(names) > 0 THEN
     INSERT INTO ${schema}.registry (name, definition, key, handled)
@@ -64,6 +66,8 @@ ${durablyLockedSql(schema, 1)}
     UPDATE ${schema}.meta m SET value = m.value + 1 WHERE m.name = 'generation';
   END IF;
   status := 'done';
+  END answer;
+${sameLogSql(schema, 'log')}
 END
 $function$;
 `;

@@ -36,7 +36,8 @@ async function call(
   const given = [name, definition, JSON.stringify(key), JSON.stringify(handled)].map((value) => `ARRAY['${value}']`);
   const [names, definitions, keys, types] = given;
   const [row] = await database.run<{ status: string }>(
-    `SELECT status FROM ${schema}.register_v1('1000', ${generation}, ${names}, ${definitions}::bigint[], ${keys}, ${types})`,
+    `SELECT status FROM ${schema}.register_v1('1000', ${generation}, ${names}, ${definitions}::bigint[], ${keys}, ${types},
+       (SELECT l.id FROM ${schema}.log l))`,
   );
   return row!.status;
 }

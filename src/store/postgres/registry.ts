@@ -6,6 +6,8 @@ import type { CollectionEntry, Registry } from '../store.ts';
 import { int8s, texts } from './arrays.ts';
 import type { Query } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { call, callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { count, text, whole } from './values.ts';
 
 export interface RegistryTable {
@@ -14,15 +16,23 @@ export interface RegistryTable {
   register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry>;
 }
 
-export function registryTable(schema: string): RegistryTable {
-  /** With what of the types $1 the log has held. */
-  const all = `
+/** With what of the types $1 the log has held. */
+const ALL: Reading = {
+  name: 'registry_v1',
+  takes: 'text[]',
+  gives: 'bigint, text, bigint, text, text, boolean, json',
+  sql: (schema) => `
     SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key, r.handled,
       EXISTS (SELECT FROM ${schema}.commits),
       (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.id
-       WHERE n.name = ANY ($1::text[]))
-    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`;
-  const write = `SELECT status FROM ${schema}.register_v1($1, $2, $3, $4, $5, $6)`;
+       WHERE n.name = ANY ($1))
+    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`,
+};
+export const REGISTRY: readonly Reading[] = [ALL];
+
+export function registryTable(schema: string): RegistryTable {
+  const all = callOf(schema, ALL);
+  const write = call(schema, 'register_v1', 6, 'status');
 
   async function look(query: Query, types: readonly string[]): Promise<{ registry: Registry; facts: LogFacts }> {
     const rows = await query(all, [texts(types)]);

@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../../../test/support/postgres-cluster.ts';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
+import { Proxy } from '../../../test/support/proxy.ts';
 import { until } from '../../../test/support/until.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
@@ -10,6 +11,9 @@ import { postgres } from './index.ts';
 
 /** Backends whose commit is stored here and waits for a standby. */
 const WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
+/** The type of a message that PostgreSQL sends beside its answers. */
+const NOTICE = 'N'.charCodeAt(0);
 
 let server: Server;
 beforeEach(async () => {
@@ -49,9 +53,16 @@ const unknown = expect.objectContaining({
   details: expect.objectContaining({ unknown: true }),
 });
 
-it.each(['pg_cancel_backend', 'pg_terminate_backend'])(
-  'law 7: a commit whose waiting for a standby was ended by %s is not acknowledged, nor by the ledger until a standby has it',
-  async (end) => {
+const QUIET = "client_min_messages = 'error'";
+
+it.each([
+  ['pg_cancel_backend', ''],
+  ['pg_terminate_backend', ''],
+  ['pg_cancel_backend', QUIET],
+])(
+  'law 7: a commit whose waiting for a standby was ended by %s is not acknowledged, nor by the ledger until a standby has it %s',
+  async (end, setting) => {
+    if (setting !== '') await ask(server, `ALTER ROLE postgres SET ${setting}`);
     const log = await TestLog.on(postgres(server.url));
     await log.append(commit('c0', event('NOTED')));
     await standbys('nobody');
@@ -70,15 +81,38 @@ it.each(['pg_cancel_backend', 'pg_terminate_backend'])(
   },
 );
 
-it('law 7: an exclusive section whose waiting for a standby was ended is not acknowledged', async () => {
-  const log = await TestLog.on(postgres(server.url));
-  await standbys('nobody');
-  const section = log.session.exclusive(async (by) => void (await log.append(commit('c1', event('NOTED')), { by })));
-  void section.catch(() => undefined);
-  await until(isWaiting);
-  await ask(server, `SELECT pg_cancel_backend(pid) ${WAITING}`);
-  await expect(section).rejects.toThrow(unknown);
-  await standbys('');
-  expect(await log.session.ledger(['c1'])).toHaveLength(1);
+it('law 7: where notices don’t arrive, nothing is acknowledged, and nothing opened', async () => {
+  const proxy = await Proxy.to(server.port);
+  const url = Object.assign(new URL(server.url), { port: String(proxy.port) }).href;
+  const log = await TestLog.on(postgres(url, { connectTimeoutMs: 100 }));
+  await log.append(commit('c0', event('NOTED')));
+  proxy.swallow = (message) => message[0] === NOTICE;
+  await expect(log.send(commit('c1', event('NOTED')))).rejects.toThrow(unknown);
+  await expect(log.session.ledger(['c1'])).rejects.toThrow(expect.objectContaining({ code: 'StoreUnavailable' }));
+  const section = log.session.exclusive(async (by) => void (await log.append(commit('c2', event('NOTED')), { by })));
+  await expect(section).rejects.toThrow(expect.objectContaining({ code: 'StoreUnavailable' }));
+  await expect(postgres(url).open()).rejects.toThrow(
+    expect.objectContaining({ code: 'NotWritable', message: expect.stringMatching(/notices arrives here/) }),
+  );
+  proxy.swallow = () => false;
+  expect((await log.session.ledger(['c1', 'c2'])).map(({ command }) => command.id)).toEqual(['c1']);
   await log.close();
+  await proxy.close();
 });
+
+it.each(['', QUIET])(
+  'law 7: an exclusive section whose waiting for a standby was ended is not acknowledged %s',
+  async (setting) => {
+    if (setting !== '') await ask(server, `ALTER ROLE postgres SET ${setting}`);
+    const log = await TestLog.on(postgres(server.url));
+    await standbys('nobody');
+    const section = log.session.exclusive(async (by) => void (await log.append(commit('c1', event('NOTED')), { by })));
+    void section.catch(() => undefined);
+    await until(isWaiting);
+    await ask(server, `SELECT pg_cancel_backend(pid) ${WAITING}`);
+    await expect(section).rejects.toThrow(unknown);
+    await standbys('');
+    expect(await log.session.ledger(['c1'])).toHaveLength(1);
+    await log.close();
+  },
+);

@@ -7,17 +7,22 @@ import { above } from './bound.ts';
 import { endOf, endSql } from './commits.ts';
 import type { Query, Row } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { callOf } from './functions.ts';
+import type { Reading } from './functions.ts';
 import { inlineList } from './read.ts';
 import { schemaVersion, text, whole } from './values.ts';
 
 export type Scan = (query: Query, range: ScanRange) => Promise<ScanPage>;
 
-export function scanner(schema: string): Scan {
-  const page = `
+const PAGE: Reading = {
+  name: 'scan_v1',
+  takes: 'bigint, int',
+  gives: 'bigint, bigint, text, bigint, text, bigint, bigint, text, text',
+  sql: (schema) => `
     WITH log AS MATERIALIZED ${endSql(schema)},
     page AS (
       SELECT e.*, row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes
-      FROM (SELECT * FROM ${schema}.events e WHERE e.position > $1::bigint ORDER BY e.position LIMIT $2::int) e
+      FROM (SELECT * FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT $2) e
       WINDOW answer AS (ORDER BY e.position ROWS UNBOUNDED PRECEDING))
     SELECT CASE WHEN coalesce(page.row, 1) = 1 THEN log.position END,
       CASE WHEN coalesce(page.row, 1) = 1 THEN log.recorded_at END,
@@ -27,11 +32,22 @@ export function scanner(schema: string): Scan {
     LEFT JOIN log ON true
     LEFT JOIN page ON page.bytes <= ${PAGE_BYTES_MAX} OR page.row = 1
     LEFT JOIN ${schema}.names n ON n.id = page.type
-    ORDER BY page.row`;
-  const names = `
-    SELECT d.id, n.name, d.name FROM unnest($1::bigint[]) AS given (id)
+    ORDER BY page.row`,
+};
+const NAMES: Reading = {
+  name: 'documents_named_v1',
+  takes: 'bigint[]',
+  gives: 'bigint, text, text',
+  sql: (schema) => `
+    SELECT d.id, n.name, d.name FROM unnest($1) AS given (id)
     CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.id = given.id LIMIT 1) d
-    JOIN ${schema}.names n ON n.id = d.collection`;
+    JOIN ${schema}.names n ON n.id = d.collection`,
+};
+export const SCANNING: readonly Reading[] = [PAGE, NAMES];
+
+export function scanner(schema: string): Scan {
+  const page = callOf(schema, PAGE);
+  const names = callOf(schema, NAMES);
 
   // A second statement, since only the caller can say which he knows. What a document's number stands for never changes.
   async function namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {

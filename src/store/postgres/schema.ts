@@ -3,6 +3,7 @@
  * (collation "C"). Positions, versions and times are below 2^53.
  *
  *     migrations   one row a format: whether it is `breaking`, and when it was made.
+ *     log          one row: the log's own id, random, and the name of the schema that its functions speak of (functions.ts).
  *     meta         one row a setting: `generation` (of the registry of collections).
  *     names        event types, collection and command names, as integers.
  *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
@@ -23,7 +24,7 @@
  *     fences       sessions whose earlier appends must not be stored any more (fence.ts). Rows are removed after a day.
  *
  *     append_v1    stores a batch (append-v1.ts).       register_v1, fence_v1   the other writes.
- *     load_v1      loads documents (load.ts).
+ *     The others read, one statement each, for whoever may read the tables.
  *
  * Rules that hold after every transaction (check.ts looks for each):
  *
@@ -46,9 +47,16 @@
  * function of an earlier format refuses to write, whoever still calls it (lock.ts).
  */
 import { appendV1 } from './append-v1.ts';
+import { COMMITS } from './commits.ts';
+import { DOCUMENTS } from './documents.ts';
 import { fenceV1 } from './fence-v1.ts';
-import { loadV1 } from './load.ts';
+import { readingFunction } from './functions.ts';
+import { LOADING } from './load.ts';
+import { READING } from './read.ts';
 import { registerV1 } from './register-v1.ts';
+import { REGISTRY } from './registry.ts';
+import { TYPES } from './types.ts';
+import { SCANNING } from './scan.ts';
 import { tables } from './tables.ts';
 
 export interface Migration {
@@ -58,17 +66,29 @@ export interface Migration {
   readonly sql: (schema: string) => string;
 }
 
-/** The functions that a server calls, which nobody else may. */
-const closedFunctions = (schema: string): string => `REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${schema} FROM PUBLIC;`;
+/** As they are for a schema of this name, whatever they were before. */
+export const functions = (schema: string): string =>
+  [
+    appendV1,
+    registerV1,
+    fenceV1,
+    ...[...LOADING, ...READING, ...SCANNING, ...COMMITS, ...DOCUMENTS, ...REGISTRY, ...TYPES].map(readingFunction),
+    closedFunctions,
+  ]
+    .map((statements) => statements(schema))
+    .join('\n');
+
+/** Those that write run with the rights of their owner, so they are for whom they are granted to. */
+const closedFunctions = (schema: string): string =>
+  ['append_v1', 'register_v1', 'fence_v1']
+    .map((name) => `REVOKE ALL ON FUNCTION ${schema}.${name} FROM PUBLIC;`)
+    .join('\n');
 
 /** `MIGRATIONS[n]` makes format n + 1 out of format n. */
 export const MIGRATIONS: readonly Migration[] = [
   {
     breaking: true,
-    sql: (schema) =>
-      [tables, appendV1, registerV1, fenceV1, loadV1, closedFunctions]
-        .map((statements) => statements(schema))
-        .join('\n'),
+    sql: (schema) => `${tables(schema)}\n${functions(schema)}`,
   },
 ];
 

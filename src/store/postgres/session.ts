@@ -31,10 +31,11 @@ import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
-import type { Connections, Query } from './connection.ts';
+import type { Connection, Connections, Query } from './connection.ts';
 import { documentsTable } from './documents.ts';
 import { closed, fencedOff, over, translated } from './errors.ts';
 import { runLocked } from './exclusive.ts';
+import { call } from './functions.ts';
 import { KnownDocuments } from './known.ts';
 import { loader } from './load.ts';
 import type { Settings } from './options.ts';
@@ -44,15 +45,14 @@ import { registryTable } from './registry.ts';
 import { scanner } from './scan.ts';
 import { quoted } from './schema.ts';
 import { Transactions } from './transactions.ts';
+import type { OpenedLog } from './transactions.ts';
 import { typesTable } from './types.ts';
 import { Waiting } from './waiting.ts';
 
 /** How long the work under the write lock may pause between two statements, in milliseconds. */
 const IDLE_TIMEOUT_MS = 10_000;
 
-export interface SessionSettings extends Settings {
-  /** Whether the server's default isolation level is another than READ COMMITTED. */
-  readonly stateIsolation: boolean;
+export interface SessionSettings extends Settings, OpenedLog {
   /** Where its connections come from: of several the first. */
   readonly pool: PostgresPool;
   /** Connections there can be at once. */
@@ -85,10 +85,10 @@ export class PostgresSession implements Session {
 
   /** The connections are ended by the session. */
   constructor(connections: Connections, settings: SessionSettings) {
-    this.#transactions = new Transactions(connections, settings, settings.stateIsolation);
+    this.#transactions = new Transactions(connections, settings);
     this.#settings = settings;
     this.#schema = quoted(settings.schema);
-    this.#raise = `SELECT ${this.#schema}.fence_v1($1, $2, $3)`;
+    this.#raise = call(this.#schema, 'fence_v1', 3);
     this.#tables = tables(this.#schema);
     this.#waiting = new Waiting(connections, async () => (await this.load([])).end, settings);
   }
@@ -132,7 +132,7 @@ export class PostgresSession implements Session {
   }
 
   check(): Promise<readonly string[]> {
-    return this.#transactions.retried((connection) => check(connection, this.#schema));
+    return check((run) => this.#transactions.look(run), this.#schema);
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
@@ -162,10 +162,11 @@ export class PostgresSession implements Session {
       await this.#transactions.settled(this.#raise);
       const options = {
         schema: this.#schema,
+        log: this.#settings.log,
         lockTimeoutMs,
         idleTimeoutMs: IDLE_TIMEOUT_MS,
         answerTimeoutMs,
-        offers: (query: Query) => this.#offers(query),
+        offers: (query: Query, connection: Connection) => this.#offers(query, connection),
         translate: (error: unknown) => translated(error, place),
         over: () => over(place),
       };
@@ -194,7 +195,7 @@ export class PostgresSession implements Session {
     return { session: this.#transactions.fence.session, fence, lockTimeoutMs, synchronousCommit, clock };
   }
 
-  #offers(query: Query): Locked {
+  #offers(query: Query, connection: Connection): Locked {
     const { registry, load, chain, append } = this.#tables;
     return {
       registry: () => registry.registry(query),
@@ -209,6 +210,7 @@ export class PostgresSession implements Session {
           this.#sender(this.#transactions.fence.current),
           new KnownDocuments(),
         );
+        connection.assertHeard();
         if (appended.status === AGAIN.status) throw fencedOff(this.#settings.place);
         return appended;
       },

@@ -1,5 +1,10 @@
 /** Format 1: the tables. What each holds is told in schema.ts. `schema` is quoted already. */
 export const tables = (schema: string): string => `
+  CREATE TABLE ${schema}.log (
+    id uuid PRIMARY KEY,
+    schema text COLLATE "C" NOT NULL
+  );
+
   CREATE TABLE ${schema}.meta (
     name text COLLATE "C" PRIMARY KEY,
     value bigint NOT NULL
@@ -72,5 +77,6 @@ export const tables = (schema: string): string => `
     raised_at timestamptz NOT NULL
   );
 
+  INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
   INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
 `;

@@ -4,11 +4,33 @@
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isTidemarkError } from '../../errors.ts';
+import { queryOn } from './connection.ts';
 import type { Connection, Connections, Query } from './connection.ts';
-import { closed, Failed, isLost, isNotSent, sqlState, translated, unknownCommit, WRONG_ISOLATION } from './errors.ts';
+import {
+  closed,
+  Failed,
+  isCutShort,
+  isLost,
+  isMissing,
+  isNotSent,
+  sqlState,
+  translated,
+  unknownCommit,
+  WRONG_ISOLATION,
+} from './errors.ts';
 import { Fence } from './fence.ts';
 import { Queue } from './lock.ts';
+import { assertSameLog, lookForLog } from './migrate.ts';
 import type { Settings } from './options.ts';
+
+/** What opening has found. */
+export interface OpenedLog {
+  /** Its id: said in every call. */
+  readonly log: string;
+  /** Whether each transaction that writes must state its settings, because the defaults are others. */
+  readonly stateSettings: boolean;
+}
 
 /** The pause before a statement is sent again on another connection, in milliseconds. */
 const PAUSE_MS = 20;
@@ -16,16 +38,15 @@ const PAUSE_MS = 20;
 export class Transactions {
   readonly fence = new Fence();
   readonly #connections: Connections;
-  readonly #settings: Settings;
+  readonly #settings: Settings & OpenedLog;
   readonly #queue = new Queue();
-  /** Whether each transaction must say at which level it runs. */
-  #stateIsolation: boolean;
+  #stateSettings: boolean;
   #closed = false;
 
-  constructor(connections: Connections, settings: Settings, stateIsolation: boolean) {
+  constructor(connections: Connections, settings: Settings & OpenedLog) {
     this.#connections = connections;
     this.#settings = settings;
-    this.#stateIsolation = stateIsolation;
+    this.#stateSettings = settings.stateSettings;
   }
 
   /** @throws Closed */
@@ -42,36 +63,74 @@ export class Transactions {
 
   /** One statement, or several of which each may be of another end of the log. */
   read<T>(run: (query: Query) => Promise<T>): Promise<T> {
-    return this.retried((connection) => run((text, parameters) => connection.query(text, parameters)));
+    return this.#retried(async (connection, stated) => {
+      const query = this.#calls(connection);
+      return stated ? this.#stated(connection, () => run(query)) : run(query);
+    });
   }
 
-  /** Runs what may be run twice: on another connection if its own is lost. */
-  async retried<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+  /** Several statements that are no calls, with settings of our own: what they find is of the log that was opened. */
+  look<T>(run: (query: Query) => Promise<T>): Promise<T> {
+    const { schema, log, place } = this.#settings;
+    return this.#retried((connection) =>
+      this.#stated(connection, async () => {
+        const query = queryOn(connection);
+        await assertSameLog(query, schema, log, place);
+        const result = await run(query);
+        // Names that stand in statements may have come to mean something else meanwhile.
+        await assertSameLog(query, schema, log, place);
+        return result;
+      }),
+    );
+  }
+
+  /** Runs what may be run twice: on another connection if its own is lost, and with settings of ours if others cut it short. */
+  async #retried<T>(run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
+    let stated = false;
     return this.#translating(async () => {
       for (;;) {
         this.assertOpen();
         try {
-          return await this.#connections.use(run);
+          return await this.#connections.use((connection) => run(connection, stated));
         } catch (error) {
-          if (!isLost(error) || performance.now() >= end) throw error;
-          await sleep(PAUSE_MS);
+          if (isCutShort(error) && !stated) stated = true;
+          else if (!isLost(error) || performance.now() >= end) throw error;
+          else await sleep(PAUSE_MS);
         }
       }
     });
   }
 
+  /** Runs what only reads in a transaction that states its settings. */
+  async #stated<T>(connection: Connection, run: () => Promise<T>): Promise<T> {
+    await connection.begin('READ COMMITTED READ ONLY', { statementTimeoutMs: this.#settings.answerTimeoutMs });
+    try {
+      return await run();
+    } finally {
+      // Nothing was written, so it is all the same how it ends.
+      await connection.rollback();
+    }
+  }
+
+  /** Every function of the log takes the log's id last. */
+  #calls(connection: Connection, timeoutMs?: number): Query {
+    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], timeoutMs);
+  }
+
   /** Runs a write in its turn, in a transaction of its own. */
   async write<T>(run: (query: Query, fence: number) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
+    let stated = this.#stateSettings;
     return this.inTurn(async (use) => {
       for (;;) {
         try {
-          return await use((connection) => this.#transaction(connection, run));
+          return await use((connection) => this.#transaction(connection, run, stated));
         } catch (error) {
           const refused = error instanceof Failed && sqlState(error) === WRONG_ISOLATION;
           // The default of the database was changed since the session was opened.
-          if (refused && !this.#stateIsolation) this.#stateIsolation = true;
+          if (refused && !stated) stated = this.#stateSettings = true;
+          else if (isCutShort(error) && !stated) stated = true;
           else if (!isNotSent(error) || performance.now() >= end) throw error;
         }
       }
@@ -86,14 +145,16 @@ export class Transactions {
 
   /** Waits until what the ledger says of earlier appends is final (fence.ts). `raise` is the statement that raises a fence. */
   settled(raise: string): Promise<void> {
-    const { lockTimeoutMs, answerTimeoutMs } = this.#settings;
+    const { lockTimeoutMs } = this.#settings;
     return this.fence.settle((fence) =>
-      this.retried(async (connection) => {
-        const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
+      this.#retried(async (connection, cutShort) => {
+        const stated = cutShort || this.#stateSettings;
         // At another level two that remove the same old fences would collide.
-        if (this.#stateIsolation) await connection.begin('READ COMMITTED');
-        await connection.query(raise, parameters, lockTimeoutMs + answerTimeoutMs);
-        if (this.#stateIsolation && !(await connection.commit())) throw rolledBack();
+        if (stated) await connection.begin('READ COMMITTED', this.#writing);
+        const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
+        await this.#calls(connection, this.#writing.statementTimeoutMs)(raise, parameters);
+        connection.assertHeard();
+        if (stated && !(await connection.commit())) throw rolledBack();
       }),
     );
   }
@@ -109,25 +170,37 @@ export class Transactions {
     if (!committed) throw rolledBack();
   }
 
-  /**
-   * Nearly always a statement alone, which is its own transaction: one round trip. The level is stated where the default
-   * is another; a pooler that hands each transaction to another connection lets nobody set it beforehand.
-   */
-  async #transaction<T>(connection: Connection, run: (query: Query, fence: number) => Promise<T>): Promise<T> {
+  /** A write waits for the lock, and then takes as long as any statement. */
+  get #writing() {
     const { lockTimeoutMs, answerTimeoutMs } = this.#settings;
-    const query: Query = (text, parameters) => connection.query(text, parameters, lockTimeoutMs + answerTimeoutMs);
+    return { statementTimeoutMs: lockTimeoutMs + answerTimeoutMs };
+  }
+
+  /**
+   * Nearly always a statement alone, which is its own transaction: one round trip. The settings are stated where the
+   * defaults are others; a pooler that hands each transaction to another connection lets nobody set them beforehand.
+   */
+  async #transaction<T>(
+    connection: Connection,
+    run: (query: Query, fence: number) => Promise<T>,
+    stated: boolean,
+  ): Promise<T> {
+    const query = this.#calls(connection, this.#writing.statementTimeoutMs);
     const fence = this.fence.current;
-    if (!this.#stateIsolation) {
+    if (!stated) {
       try {
-        return await run(query, fence);
+        const result = await run(query, fence);
+        connection.assertHeard();
+        return result;
       } catch (error) {
         throw await this.#doubted(connection, fence, error);
       }
     }
-    await connection.begin('READ COMMITTED');
+    await connection.begin('READ COMMITTED', this.#writing);
     let result: T;
     try {
       result = await run(query, fence);
+      connection.assertHeard();
     } catch (error) {
       // Without COMMIT nothing is stored.
       await connection.rollback();
@@ -149,7 +222,20 @@ export class Transactions {
     try {
       return await run();
     } catch (error) {
+      if (isMissing(error)) await this.#lookForLog();
       throw translated(error, this.#settings.place);
+    }
+  }
+
+  /** What isn't there may be gone with its schema. @throws WrongLog, NotALog, FormatTooNew if that is so */
+  async #lookForLog(): Promise<void> {
+    const { schema, log, place } = this.#settings;
+    try {
+      await this.#connections.use((connection) =>
+        this.#stated(connection, () => lookForLog(queryOn(connection), schema, log, place)),
+      );
+    } catch (error) {
+      if (isTidemarkError(error)) throw error;
     }
   }
 }

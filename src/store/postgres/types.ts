@@ -4,14 +4,23 @@ import type { HeldType, TypesRange } from '../store.ts';
 import { above } from './bound.ts';
 import type { Query } from './connection.ts';
 import { corrupt } from './errors.ts';
+import { callOf, type Reading } from './functions.ts';
 import { count, text } from './values.ts';
 
 export type Types = (query: Query, range: TypesRange) => Promise<readonly HeldType[]>;
 
-export function typesTable(schema: string): Types {
-  const page = `
+const PAGE: Reading = {
+  name: 'types_v1',
+  takes: 'bigint, int',
+  gives: 'text, bigint, bigint',
+  sql: (schema) => `
     SELECT n.name, t.position, t.succeeded FROM ${schema}.types t LEFT JOIN ${schema}.names n ON n.id = t.type
-    WHERE t.position > $1::bigint ORDER BY t.position LIMIT $2::int`;
+    WHERE t.position > $1 ORDER BY t.position LIMIT $2`,
+};
+export const TYPES: readonly Reading[] = [PAGE];
+
+export function typesTable(schema: string): Types {
+  const page = callOf(schema, PAGE);
 
   return async (query, { after, limit }) => {
     const rows = await query(page, [above(after), String(pageRows(limit))]);

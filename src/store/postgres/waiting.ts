@@ -28,7 +28,7 @@ const OTHERS = 2;
 const listened = new WeakSet<PostgresPool>();
 
 /** What is told promises nothing: its commit needn't be flushed, beside appends that must be. */
-const TELL = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
+const TELL = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify($1, '')";
 
 /** Place → sessions of this process on the log there. */
 const sessions = new Map<string, Set<Waiting>>();
