@@ -166,6 +166,7 @@ export class Executor {
     await this.#refuse(io, draft.conflicts);
     const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
     if (!draft.batch) {
+      if (draft.unrecorded.length === 0) return { rest: draft.left };
       const end = await endWhereHeld(core, io, draft.reads);
       if (!end) return { rest: [...sent, ...draft.left] };
       await this.#answerUnrecorded(io, draft, end);

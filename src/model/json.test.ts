@@ -109,7 +109,7 @@ describe('freezeJson', () => {
     expect(() => value.a.b.push({ c: 2 })).toThrow(TypeError);
   });
 
-  test('skips what it has frozen itself', () => {
+  test('skips what it has frozen itself, once it comes again', () => {
     const list = [{ open: 1 }];
     let looked = 0;
     const watched = new Proxy(list, {
@@ -117,6 +117,7 @@ describe('freezeJson', () => {
     });
     expect(freezeJson({ list: watched })).toBeUndefined();
     expect(looked).toBeGreaterThan(0);
+    expect(freezeJson({ list: watched })).toBeUndefined();
     looked = 0;
     expect(freezeJson({ list: watched, more: 1 })).toBeUndefined();
     expect(looked).toBe(0);

@@ -152,16 +152,11 @@ export function describeFault(fault: Fault): string {
 }
 
 /**
- * What was found to be plain and frozen here, so that freezing a state of which one field changed costs that field.
- * Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
+ * What was found to be plain, and came again frozen: a part that states keep, so that freezing a state of which one field
+ * changed costs that field. (Remembering every new part costs more than looking at it a second time.) Nothing else is
+ * trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
  */
 const sound = new WeakSet<object>();
-
-/**
- * Parts are remembered, since the next state often has them too. A whole state is rarely seen again: one of fewer fields,
- * all scalars, is looked at faster than it is remembered.
- */
-const REMEMBERED_FIELDS_MIN = 16;
 
 // Of the walk under way: what isn't plain, so that it is walked once, however often it is shared, or holds itself.
 let faulty: Map<object, Fault> | undefined;
@@ -203,35 +198,30 @@ function freezeIn(value: unknown, depth: number): Fault | undefined {
     return value === undefined || typeof value === 'string' ? undefined : scalarFault(value);
   }
   if (sound.has(value)) return undefined;
+  const again = Object.isFrozen(value);
   if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
   if (!isPlain(value)) return instanceFault(value);
   const known = faulty?.get(value);
   if (known) return known;
   let first: Fault | undefined;
-  let fields = 0;
-  let parts = 0;
   if (Array.isArray(value)) {
-    for (; fields < value.length; fields += 1) {
-      const item: unknown = value[fields];
+    for (let index = 0; index < value.length; index += 1) {
+      const item: unknown = value[index];
       const fault = item === undefined ? here('undefined in an array') : freezeIn(item, depth + 1);
-      if (fault) first ??= at(`[${fields}]`, fault);
+      if (fault) first ??= at(`[${index}]`, fault);
       // An array may have 2^32 holes, and be made in no time.
       if (item === undefined) break;
-      if (typeof item === 'object' && item !== null) parts += 1;
     }
   } else {
     for (const field in value) {
       if (!Object.hasOwn(value, field)) continue;
-      const item = (value as Record<string, unknown>)[field];
-      const fault = freezeIn(item, depth + 1);
+      const fault = freezeIn((value as Record<string, unknown>)[field], depth + 1);
       if (fault) first ??= at(field, fault);
-      fields += 1;
-      if (typeof item === 'object' && item !== null) parts += 1;
     }
   }
   Object.freeze(value);
   if (first) (faulty ??= new Map()).set(value, first);
-  else if (depth > 0 || parts > 0 || fields >= REMEMBERED_FIELDS_MIN) sound.add(value);
+  else if (again) sound.add(value);
   return first;
 }
 
