@@ -32,6 +32,8 @@ export interface Drafted {
   readonly entry: Entry;
   readonly decision: Decision;
   readonly time: number;
+  /** How many commits of the batch come before it. */
+  readonly after: number;
 }
 
 export interface DraftOptions {
@@ -121,7 +123,7 @@ export async function draftBatch(
     }
     for (const event of decision.events) bytes += event.bytes;
     for (const document of rests) document.read = true;
-    (decision.record ? drafted : unrecorded).push({ entry, decision, time });
+    (decision.record ? drafted : unrecorded).push({ entry, decision, time, after: drafted.length });
   }
   const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {

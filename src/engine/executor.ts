@@ -3,11 +3,12 @@
  * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, hasCode, isTidemarkError, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
-import type { Appended, Batch, Locked, LogPoint, Stored, StoredCommit } from '../store/store.ts';
-import { membershipOf, type Core } from './core.ts';
-import { draftBatch, type Draft, type DraftOptions } from './draft.ts';
+import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
+import type { Core } from './core.ts';
+import { draftBatch, type Draft, type Drafted, type DraftOptions } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { assertSame, replay } from './replay.ts';
+import { membershipNow } from './registration.ts';
 import { answerUnrecorded, endWhereHeld, settle, takeIn } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
@@ -115,7 +116,13 @@ export class Executor {
           const { draft, receipt } = attempt.stored;
           await this.#confirm(draft, receipt);
           settle(this.#core, draft, receipt);
-          await this.#answerUnrecorded(session, draft, receipt.end);
+          // Each as of where it stands among the commits: what it rests on may move with the next.
+          const { commits, end } = receipt;
+          await this.#answerUnrecorded(
+            session,
+            draft,
+            ({ after }) => (commits[after]?.position ?? end.position + 1) - 1,
+          );
           tries = 0;
         }
         rest = attempt.rest;
@@ -169,7 +176,7 @@ export class Executor {
       if (draft.unrecorded.length === 0) return { rest: draft.left };
       const end = await endWhereHeld(core, io, draft.reads);
       if (!end) return { rest: [...sent, ...draft.left] };
-      await this.#answerUnrecorded(io, draft, end);
+      await this.#answerUnrecorded(io, draft, () => end.position);
       return { rest: draft.left };
     }
     const appended = await this.#append(io, draft, draft.batch);
@@ -183,7 +190,7 @@ export class Executor {
         await this.#answerDuplicates(io, sent, appended.duplicates);
         return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled) };
       case 'behind':
-        core.membership = membershipOf(await io.registry(), core.collections, core.limits.eventAttachmentsMax);
+        core.membership = await membershipNow(core, io);
         return { rest: [...sent, ...draft.left] };
       case 'diverged':
         throw core.watermark.diverge();
@@ -216,12 +223,12 @@ export class Executor {
   }
 
   /** Answers those that record nothing; one that was executed before, by what it came to then. */
-  async #answerUnrecorded(io: Locked, { unrecorded }: Draft, end: LogPoint): Promise<void> {
+  async #answerUnrecorded(io: Locked, { unrecorded }: Draft, positionOf: (drafted: Drafted) => number): Promise<void> {
     const outcomes = await this.#finalOutcomes(io, unrecorded);
     for (const drafted of unrecorded) {
       const commit = outcomes.get(drafted.entry.id);
       if (commit) await this.#answer(drafted.entry, commit);
-      else answerUnrecorded(this.#core, drafted, end);
+      else answerUnrecorded(this.#core, drafted, positionOf(drafted));
     }
   }
 

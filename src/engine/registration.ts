@@ -1,8 +1,8 @@
 /** Entering an application's collections into the registry of a log, and what is told of how they differ. */
 import type { CollectionDefinition } from '../model/collection.ts';
 import { differenceOf } from '../store/registered.ts';
-import type { CollectionEntry, Registry } from '../store/store.ts';
-import { membershipOf, type Core } from './core.ts';
+import type { CollectionEntry, Registry, Session } from '../store/store.ts';
+import { membershipOf, type Core, type Membership } from './core.ts';
 import { assertSameKeys } from './key-sample.ts';
 import type { Logger } from './logger.ts';
 
@@ -24,8 +24,21 @@ export async function registerCollections(
   membershipOf({ ...before, collections: others }, collections, Infinity);
   await assertSameKeys(before, application);
   const registry = await session.register([...entries.values()]);
+  // Another server may have registered, and stored by its keys, since the first look.
+  if (registry.generation !== before.generation) await assertSameKeys(registry, application);
   warnOfUnknown(registry, entries, logger);
   return registry;
+}
+
+/** By what events are attached now, where another server has changed the registry: this one may have become the older. */
+export async function membershipNow(
+  core: Pick<Core, 'logger' | 'collections' | 'limits' | 'membership'>,
+  io: Pick<Session, 'registry'>,
+): Promise<Membership> {
+  const registry = await io.registry();
+  const entries = new Map([...core.collections.values()].map((definition) => [definition.name, entryOf(definition)]));
+  if (registry.generation !== core.membership.generation) warnOfUnknown(registry, entries, core.logger);
+  return membershipOf(registry, core.collections, core.limits.eventAttachmentsMax);
 }
 
 function entryOf({ name, definition, key, handled }: CollectionDefinition): CollectionEntry {

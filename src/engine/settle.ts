@@ -89,8 +89,8 @@ function answer(
   entry.resolve(outcomeOf(decision, events, position + events.length - 1));
 }
 
-/** Answers the caller of a command that records nothing, as of an end of the log where what it rests on had not moved. */
-export function answerUnrecorded(core: Core, { entry, decision }: Drafted, { position }: LogPoint): void {
+/** Answers the caller of a command that records nothing, as of a position at which what it rests on had not moved. */
+export function answerUnrecorded(core: Core, { entry, decision }: Drafted, position: number): void {
   count(core, decision);
   entry.resolve(outcomeOf(decision, [], position, { recorded: false }));
 }

@@ -281,11 +281,11 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   for (const { collection, id, version } of stored.attachments)
     walk.inLog.add(collection, id, version, stored.position);
   const definition = walk.core.events.get(stored.type);
-  // What was stored in an older shape was attached by the keys of that time.
-  if (definition && definition.version !== stored.schemaVersion) return;
   const { position } = stored;
   try {
     const event = eventFromStore(walk.core.events, stored, stored.commit.time);
+    // What was stored in an older shape was attached by the keys of that time.
+    if (definition && definition.version !== stored.schemaVersion) return;
     if (definition) checkShape(walk, definition, event, position);
     const found = walk.attacher.attach(event);
     const expected = found.map(attachmentText).sort();

@@ -155,7 +155,7 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
   if (fault) wrong(`the name ${fault}`);
   if (typeof options !== 'object' || options === null) wrong('needs { input, decide }');
   const given = optionsOf<Given>(`Command ${JSON.stringify(name)}`, options, COMMAND, InvalidDefinition, NEEDED);
-  const failureType = given.failureType ?? `${name}_FAILED`;
+  const failureType = given.failureType === undefined ? `${name}_FAILED` : given.failureType;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
   if (given.failureType === undefined && domain.events.has(failureType)) {

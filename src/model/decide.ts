@@ -157,18 +157,20 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
   const fault = nameFault(reason);
   if (fault) throw new InvalidDefinition(`Command ${command.name}: the reason of a failure ${fault}.`);
   const base = { outcome: 'failed', final: true, record: true, reason } as const;
+  let text: string | undefined;
   try {
     const inDetails = jsonFault(details);
     if (inDetails)
       throw new InvalidDefinition(
         `Command ${command.name}: the details of ${reason} are not plain JSON: ${describeFault(inDetails)}.`,
       );
-    const text = JSON.stringify(details);
-    if (Buffer.byteLength(text) > rules.limits.detailsBytesMax) {
+    const written = JSON.stringify(details);
+    if (Buffer.byteLength(written) > rules.limits.detailsBytesMax) {
       throw new LimitExceeded(
         `Command ${command.name}: the details of ${reason} are over ${rules.limits.detailsBytesMax} bytes.`,
       );
     }
+    text = written;
     const ids = command.about ? command.about(input) : rules.attacher.idFieldsOf(input);
     if (isPromise(ids))
       throw new InvalidDefinition(`Command ${command.name}: about returned a promise. It must be synchronous.`);
@@ -187,7 +189,8 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
     return { ...base, details: text, events: [event] };
   } catch (error) {
     const event = makeUncheckedEvent({ type: '$FAILED', command: command.name, reason }, rules);
-    return { ...base, events: [event], error };
+    // The caller hears all that can be stored.
+    return { ...base, ...(text !== undefined && { details: text }), events: [event], error };
   }
 }
 

@@ -5,7 +5,7 @@ import { optionsOf, whole, type Checks } from '../limits.ts';
 import { markOf } from '../realm.ts';
 import { nameFault } from './id.ts';
 import { isPromise, reading, thrown } from './foreign.ts';
-import { describeFault, freezePlain, jsonFault } from './json.ts';
+import { describeFault, freezePlain, plainCopy } from './json.ts';
 import { describeIssues, isSchema, validate, type Validated } from './schema.ts';
 
 /** What an upcast knows besides the old fields: all of it was stored with the event. */
@@ -86,6 +86,15 @@ function versionsOf(options: unknown): Pick<VersionedSchema, 'version' | 'upcast
         { version, from },
       );
     }
+  }
+  const wrong = Object.keys(upcast).find(
+    (from) => !(Number(from) < version && String(Math.trunc(Number(from))) === from),
+  );
+  if (wrong !== undefined) {
+    throw new InvalidDefinition(
+      `event(): upcast has a step ${JSON.stringify(wrong)}, but version ${version} is reached from the versions 1 to ${version - 1}.`,
+      { version, from: wrong },
+    );
   }
   return { version, upcast };
 }
@@ -214,6 +223,7 @@ function upcastFields(
     const problem = fieldsProblem(fields);
     if (problem) throw new UpcastFailed(`Upcasting ${type} from version ${from} ${problem}.`, details);
   }
+  // A copy of what the last schema makes of it: the user's own objects stay as they are.
   return checkedFields(definition, fields, { type, from: storedVersion, to: version });
 }
 
@@ -235,15 +245,15 @@ function checkedFields({ type, schema }: EventDefinition, fields: object, detail
   }
   const problem = fieldsProblem(checked.value);
   if (problem) throw new UpcastFailed(`${upcasting}: its schema ${problem}.`, details);
-  return checked.value as object;
+  const copied = plainCopy(checked.value);
+  if ('copy' in copied) return copied.copy as object;
+  throw new UpcastFailed(`${upcasting} gave no plain JSON: ${describeFault(copied.fault)}.`, details);
 }
 
 function fieldsProblem(fields: unknown): string | undefined {
   if (isPromise(fields)) return 'returned a promise: it must be synchronous';
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return 'must return an object of fields';
-  if (Object.hasOwn(fields, 'type')) return 'returned a field named type: an event keeps its type';
-  const fault = jsonFault(fields);
-  return fault && `gave no plain JSON: ${describeFault(fault)}`;
+  return Object.hasOwn(fields, 'type') ? 'returned a field named type: an event keeps its type' : undefined;
 }
 
 // --- Types ---------------------------------------------------------------------------------------------------------------

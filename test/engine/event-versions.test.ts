@@ -2,6 +2,7 @@
 import { domain, event, open, type, type EventOf } from 'tidemark';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { memory } from 'tidemark/memory';
 import { collect, onEveryStore } from '../support/stores.ts';
 
 const address = z.object({ person_id: z.string(), city: z.string() });
@@ -43,7 +44,11 @@ onEveryStore('an upcast', (makeStore) => {
     await expect(app.get(persons, 'p')).rejects.toMatchObject(refused);
     await expect(collect(app.events())).rejects.toMatchObject(refused);
     const { problems } = await app.verify();
-    expect(problems).toMatchObject([{ code: 'Document', message: expect.stringContaining('city') as string }]);
+    const message = expect.stringContaining('city') as string;
+    expect(problems).toMatchObject([
+      { code: 'Attachments', position: 1, message },
+      { code: 'Document', message },
+    ]);
   });
 
   test('fills in the defaults of the newest schema', async () => {
@@ -96,6 +101,24 @@ onEveryStore('an upcast', (makeStore) => {
     expect(await app.get(persons, 'p')).toMatchObject({ version: 3, changed: 3, state: { city: 'Lyon' } });
     expect((await app.verify()).problems).toEqual([]);
   });
+});
+
+test('law 9: verify finds an upcast that fails, also of a type that nobody handles', async () => {
+  const store = memory();
+  const noted = (schema: unknown) => {
+    const made = domain({ events: { NOTED: schema as never as typeof address } });
+    return made.command('NOTE', { input: address, decide: (_, input) => ({ type: 'NOTED', ...input }) });
+  };
+  const note = noted(address);
+  {
+    await using app = await open({ store, collections: [], commands: [note] });
+    await app.execute(note, { person_id: 'p', city: 'Paris' });
+  }
+  const changed = noted(event(address, { version: 2, upcast: { 1: () => ({}) } }));
+  await using app = await open({ store, collections: [], commands: [changed] });
+  expect((await app.verify()).problems).toMatchObject([
+    { position: 1, message: expect.stringContaining('city') as string },
+  ]);
 });
 
 onEveryStore('a schema that changed while its version did not', (makeStore) => {

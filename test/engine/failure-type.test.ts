@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { expect, test } from 'vitest';
 import { keepingLogger, onEveryStore } from '../support/stores.ts';
 
-const failing = { input: type<{ bill_id: string }>(), decide: () => failure('NO_SUCH_BILL') };
+const failing = { input: type<{ bill_id: string }>(), decide: () => failure('NO_SUCH_BILL', { owed: 5 }) };
 
 test('lesson 32: a default name that meets a declared event is refused where the command is defined', () => {
   const billing = domain({ events: { PAYMENT_FAILED: type<{ bill_id: string }>() } });
@@ -89,6 +89,7 @@ onEveryStore('a failure stored as a declared event', (makeStore) => {
     expect(await old.execute(pay as never, { bill_id: 'b' } as never)).toMatchObject({
       status: 'failed',
       reason: 'NO_SUCH_BILL',
+      details: { owed: 5 },
       events: [{ event: { type: '$FAILED', command: 'PAYMENT', reason: 'NO_SUCH_BILL' }, attachments: [] }],
     });
     expect((await newer.get(bills, 'b')).exists).toBe(false);

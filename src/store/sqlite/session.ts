@@ -52,6 +52,7 @@ import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
 import { Queue, whenFree } from './lock.ts';
+import { differenceOf } from '../registered.ts';
 import { refuseNewer } from './place.ts';
 import { reader } from './read.ts';
 import { registryTable } from './registry.ts';
@@ -247,14 +248,19 @@ export class SqliteSession implements Session {
   async #registered(collections: readonly CollectionEntry[]): Promise<Registry> {
     const { file } = this.#options;
     const { registry } = this.#reading;
-    const known = new Set((await this.registry()).collections.map(({ name }) => name));
+    const known = new Map((await this.registry()).collections.map((entry) => [entry.name, entry]));
     try {
       return await this.#read(() => registry.register(collections));
     } catch (error) {
       if (!hasCode(error, 'NotWritable')) throw error;
-      const names = collections.map(({ name }) => name).filter((name) => !known.has(name));
+      const names = collections
+        .filter((entry) => {
+          const registered = known.get(entry.name);
+          return registered === undefined || differenceOf(registered, entry).added.length > 0;
+        })
+        .map(({ name }) => name);
       throw new NotWritable(
-        `${file} was opened for reading (readOnly), and ${names.join(', ') || 'a collection'} isn't registered with it as it is ` +
+        `${file} was opened for reading (readOnly), and ${names.join(', ')} isn't registered with it as it is ` +
           'here. Open it once without readOnly, with these collections, or leave them out.',
         { file, readOnly: true, collections: names },
         error,
