@@ -45,7 +45,7 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
 /**
  * Opens an application on a store, and makes the log first if there is none.
  *
- * @throws InvalidDefinition if the options don't fit together
+ * @throws InvalidDefinition if the options don't fit together, or an upcast changes the ids of events that are stored
  * @throws NotALog, WrongLog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
  * @throws RebuildRequired if a collection is new on a log that isn't empty, or has another definition than is registered
  * @throws DefinitionChanged if, under its definition, a collection has another key or other event types than are registered

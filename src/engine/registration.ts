@@ -1,6 +1,6 @@
 /** Entering an application's collections into the registry of a log, and what is told of how they differ. */
 import type { CollectionDefinition } from '../model/collection.ts';
-import { differenceOf } from '../store/registered.ts';
+import { differenceOf, listed } from '../store/registered.ts';
 import type { CollectionEntry, Registry, Session } from '../store/store.ts';
 import { membershipOf, type Core, type Membership } from './core.ts';
 import { assertSameKeys } from './key-sample.ts';
@@ -56,7 +56,7 @@ function warnOfUnknown(registry: Registry, entries: ReadonlyMap<string, Collecti
     return types.length === 0 ? [] : [{ collection: registered.name, types }];
   });
   if (unknown.length === 0) return;
-  const named = unknown.map(({ collection, types }) => `${collection} (${types.join(', ')})`).join(', ');
+  const named = unknown.map(({ collection, types }) => `${collection} (${listed(types)})`).join(', ');
   logger.warn(
     { collections: unknown },
     `Collections of the log have event types that this code doesn't have in them: ${named}. A newer release has added ` +

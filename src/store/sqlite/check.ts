@@ -100,11 +100,12 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
       `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
   },
   {
+    // CROSS JOIN keeps the order: from the events to their commits it would be each with each.
     sql: `SELECT t.type, e.position, t.succeeded FROM types t
           LEFT JOIN (
-            SELECT e.type, min(e.position) AS position
-            FROM commits c JOIN events e ON e.position BETWEEN c.position AND c.position + c.event_count - 1
-            WHERE c.outcome = 0 GROUP BY e.type) e ON e.type = t.type
+            SELECT e.type, min(e.position) AS position FROM commits c CROSS JOIN events e
+            WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
+            GROUP BY e.type) e ON e.type = t.type
           WHERE e.position IS NOT t.succeeded`,
     sentence: (type, stored, listed) =>
       `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,

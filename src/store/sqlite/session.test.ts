@@ -538,3 +538,11 @@ it('trusts nothing in memory once the log has another history', async () => {
   expect(await log.session.check()).toEqual([]);
   await log.close();
 });
+
+it('checks a log of many commits in one pass over it: each event against each commit would take minutes', async () => {
+  const log = await TestLog.on(sqlite(file, { synchronous: 'off' }));
+  for (const batch of range(1, 40))
+    await log.append(range(1, 1_000).map((n) => commit(`c${batch}-${n}`, event('NOTED'))));
+  expect(await log.session.check()).toEqual([]);
+  await log.close();
+});
