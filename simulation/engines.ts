@@ -24,7 +24,7 @@ export async function enginesOf(text: string): Promise<Engines> {
     return onPostgres(server.url, () => server.end());
   }
   if (/^postgres(ql)?:\/\//.test(text)) return onPostgres(text, async () => undefined);
-  throw new TypeError(`--store must be sqlite:, postgres: or postgres://…, not ${text}.`);
+  throw new TypeError('--store must be sqlite:, postgres: or postgres://….');
 }
 
 function onSqlite(): Engines {

@@ -44,7 +44,8 @@ function print(lines: string): void {
 function tellFailure({ seed, tail, steps }: Run, error: unknown): void {
   print(tail.join('\n'));
   print(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  const store = values.store === undefined ? '' : ` --store ${values.store}`;
+  // A URL may hold a password.
+  const store = values.store === undefined ? '' : ` --store ${values.store.replace(/:\/\/.*/, '://…')}`;
   const defect = (values.defect === undefined ? '' : ` --defect '${values.defect}'`) + store;
   print(
     `Seed ${seed} broke it after ${steps} steps. Again: npm run simulate -- --seed ${seed} --runs 1 --trace${defect}`,

@@ -68,6 +68,7 @@ test.each([
     "require('pg-types')",
     /installed, but can't be loaded \(Cannot find module 'pg-types'\)/,
   ],
+  ['it is something else', 'module.exports = {}', /installed, but can't be loaded \(it gives no Pool and Client\)/],
   ['it throws', "throw new Error('no luck')", /installed, but can't be loaded \(no luck\)/],
 ])('pg is installed, and %s', async (_, code, expected) => {
   const told = await said({ format: 'esm', external: ['pg'] }, { code });

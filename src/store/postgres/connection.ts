@@ -89,7 +89,11 @@ export class Connection {
   /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
   async begin(mode: string, settings: TransactionSettings): Promise<void> {
     this.#inTransaction = true;
-    await this.#ask(`BEGIN ISOLATION LEVEL ${mode}; ${beginSettings(settings)}`);
+    try {
+      await this.#ask(`BEGIN ISOLATION LEVEL ${mode}; ${beginSettings(settings)}`);
+    } catch (error) {
+      throw error instanceof Failed ? new Failed(error.error, { beginning: true }) : error;
+    }
   }
 
   /** Within a transaction: to begin another one in it is warned of. @throws Failed if that doesn't arrive */
@@ -256,7 +260,7 @@ export class Connections {
       try {
         return await this.#connect(Math.max(1, end - performance.now()));
       } catch (error) {
-        const failed = error instanceof Failed ? error : new Failed(error, true);
+        const failed = error instanceof Failed ? error : new Failed(error, { connecting: true });
         if (isPermanent(failed)) throw failed;
         // The last try is cut short by the end of the time: that it got no answer says less than what was said before.
         if (told === undefined || !(error instanceof NoAnswer)) told = failed;

@@ -12,7 +12,9 @@ export interface Driver {
 /** @throws InvalidDefinition that tells a package that is missing from one that can't be loaded, and from a bundle's fault */
 export async function driver(): Promise<Driver> {
   try {
-    return (await import('pg')).default;
+    const { default: found } = await import('pg');
+    if (typeof found?.Pool === 'function' && typeof found.Client === 'function') return found;
+    throw new TypeError('it gives no Pool and Client');
   } catch (cause) {
     throw fault(cause);
   }

@@ -40,11 +40,14 @@ export class Failed extends Error {
   readonly error: unknown;
   /** Whether there was no connection yet: then it says nothing about the log. */
   readonly connecting: boolean;
+  /** Whether nothing was sent but the beginning of a transaction. */
+  readonly beginning: boolean;
 
-  constructor(error: unknown, connecting = false) {
+  constructor(error: unknown, { connecting = false, beginning = false } = {}) {
     super('the driver failed');
     this.error = error;
     this.connecting = connecting;
+    this.beginning = beginning;
   }
 }
 
@@ -122,9 +125,10 @@ export function isDamage(failed: Failed): boolean {
   return /^42P01$|^42703$|^42883$|^42804$|^22|^23|^XX00[12]$/.test(sqlState(failed) ?? '');
 }
 
-/** Whether the driver refused a statement before it was sent. */
+/** Whether the connection was of no use before anything was sent that could have been stored. */
 export function isNotSent(error: unknown): boolean {
-  return error instanceof Failed && text(error.error).endsWith('not queryable');
+  if (!(error instanceof Failed)) return false;
+  return text(error.error).endsWith('not queryable') || (error.beginning && isLost(error));
 }
 
 /** Whether connecting again in a moment would fail the same way. */

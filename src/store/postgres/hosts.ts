@@ -58,7 +58,7 @@ export class Hosts {
         this.#current = index;
         return connection;
       } catch (error) {
-        failures.push(new Failed(error instanceof Failed ? error.error : error, true));
+        failures.push(new Failed(error instanceof Failed ? error.error : error, { connecting: true }));
       }
     }
     const passing = failures.filter((failure) => !isPermanent(failure));
@@ -69,7 +69,7 @@ export class Hosts {
         passing.map(({ error }) => error),
         '',
       ),
-      true,
+      { connecting: true },
     );
   }
 

@@ -170,16 +170,21 @@ export class PostgresSession implements Session {
         translate: (error: unknown) => translated(error, place),
         over: () => over(place),
       };
-      return use(async (connection) => {
-        const worked = await runLocked(connection, work, options);
-        if ('thrown' in worked) {
-          await connection.rollback();
-          throw worked.thrown;
-        }
-        await this.#transactions.commit(connection, this.#transactions.fence.current);
-        this.#waiting.tell();
-        return worked.result;
-      });
+      return this.#transactions.untilSent(() =>
+        use(async (connection) => {
+          const worked = await runLocked(connection, work, options);
+          if ('thrown' in worked) {
+            await connection.rollback();
+            throw worked.thrown;
+          }
+          await this.#transactions.commit(connection, this.#transactions.fence.current).catch((error: unknown) => {
+            // The work has run, so it isn't run again whatever was sent.
+            throw translated(error, place);
+          });
+          this.#waiting.tell();
+          return worked.result;
+        }),
+      );
     });
   }
 

@@ -120,21 +120,32 @@ export class Transactions {
 
   /** Runs a write in its turn, in a transaction of its own. */
   async write<T>(run: (query: Query, fence: number) => Promise<T>): Promise<T> {
-    const end = performance.now() + this.#settings.connectTimeoutMs;
     let stated = this.#stateSettings;
     return this.inTurn(async (use) => {
       for (;;) {
         try {
-          return await use((connection) => this.#transaction(connection, run, stated));
+          return await this.untilSent(() => use((connection) => this.#transaction(connection, run, stated)));
         } catch (error) {
           const refused = error instanceof Failed && sqlState(error) === WRONG_ISOLATION;
+          if (stated || !(refused || isCutShort(error))) throw error;
+          stated = true;
           // The default of the database was changed since the session was opened.
-          if (refused && !stated) stated = this.#stateSettings = true;
-          else if (isCutShort(error) && !stated) stated = true;
-          else if (!isNotSent(error) || performance.now() >= end) throw error;
+          if (refused) this.#stateSettings = true;
         }
       }
     });
+  }
+
+  /** Runs `work` again, on another connection, as long as nothing of it was sent. For as long as connecting may take. */
+  async untilSent<T>(work: () => Promise<T>): Promise<T> {
+    const end = performance.now() + this.#settings.connectTimeoutMs;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isNotSent(error) || performance.now() >= end) throw error;
+      }
+    }
   }
 
   /** Runs work that writes once those before it are done. */

@@ -2,7 +2,7 @@
  * What a role, a database, a pooler or whoever shares a connection may set: a whole story is told under each setting, set to
  * what harms most, and must come out as it does without; or the log isn't opened, and the setting is named.
  */
-import { Pool } from 'pg';
+import { Client, Pool } from 'pg';
 import { open, StoreUnavailable, type App } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -38,11 +38,11 @@ const HOSTILE: Readonly<Record<string, readonly string[]>> = {
   default_transaction_deferrable: ['on'],
   synchronous_commit: ['off', 'local', 'remote_apply'],
   session_replication_role: ['replica', 'local'],
-  statement_timeout: ['60'],
+  statement_timeout: ['120'],
   lock_timeout: ['10'],
-  idle_in_transaction_session_timeout: ['40'],
-  idle_session_timeout: ['40'],
-  transaction_timeout: ['80'],
+  idle_in_transaction_session_timeout: ['120'],
+  idle_session_timeout: ['150'],
+  transaction_timeout: ['120'],
   exit_on_error: ['on'],
   work_mem: ['64'],
   hash_mem_multiplier: ['1'],
@@ -255,6 +255,32 @@ describe('laws 1 to 7, 9: the story comes out the same with', () => {
     } finally {
       await database.run(`ALTER DATABASE ${name} RESET ALL`);
     }
+  });
+});
+
+test('what a timeout of the role’s has cut short is asked again with one of ours', async () => {
+  await asRole({ statement_timeout: '150' }, async (url) => {
+    const app = await opening(url);
+    await app.execute(createService, { service_id: 's1', quantity: 3 });
+    const client = new Client(database.url);
+    await client.connect();
+    const asked = {
+      get: () => app.get(services, ['s1', 's2']),
+      fold: () => app.fold(services),
+      events: () => collect(app.events()),
+      verify: () => app.verify(),
+      execute: () => app.execute(buyService, { service_id: 's1', buyer_id: 'b1' }),
+    };
+    for (const [name, ask] of Object.entries(asked)) {
+      await client.query(`BEGIN; LOCK TABLE told_${stories}.events, told_${stories}.attachments`);
+      const answer = ask();
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      await client.query('COMMIT');
+      expect({ [name]: await answer }).toEqual({ [name]: expect.anything() });
+    }
+    expect((await app.verify()).problems).toEqual([]);
+    await client.end();
+    await app.close();
   });
 });
 
