@@ -1,6 +1,6 @@
 /** Opens the log at a place, or makes it there; two processes may do so at once. */
-import process from 'node:process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, NotWritable } from '../../errors.ts';
@@ -94,7 +94,7 @@ function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
 
 // The name of a new file is durable only when its directory is.
 function flushDirectory(file: string): void {
-  if (process.platform === 'win32') return;
+  if (platform() === 'win32') return;
   const directory = openSync(dirname(file), 'r');
   try {
     fsyncSync(directory);
