@@ -1,7 +1,7 @@
 /** A log on a disk that can't be written: opened for reading it gives all that it holds, and nothing else will do. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { endServers, startServer, type Line, type Server } from './server.ts';
@@ -13,11 +13,13 @@ afterEach(endServers);
 
 interface Disk {
   /** Starts a process that knows the disk: at `rw`, and at `ro`, where nobody can write. */
-  readonly start: (role: 'write' | 'read', at?: 'rw' | 'ro') => Server;
+  readonly start: (role: 'write' | 'read', at?: string) => Server;
   /** Makes a log of {@link ORDERS} orders, and says how its last server went. */
   readonly log: (end: 'closed' | 'killed') => Promise<void>;
   /** From now on nobody can write, at either place. */
   readonly freeze: () => void;
+  /** Mounts the file of the log alone, beside its disk, as some mount it into a container. */
+  readonly mountFile: () => string;
   /** A file of it. */
   readonly at: (name: string) => string;
 }
@@ -37,6 +39,8 @@ async function disk(): Promise<Disk> {
     });
   });
   const enter = ['nsenter', '-t', `${holder.pid}`, ...(root ? ['-m'] : ['-U', '--preserve-credentials', '-m'])];
+  const mountIn = (...args: readonly string[]): void =>
+    void execFileSync(enter[0]!, [...enter.slice(1), 'mount', ...args]);
   const start: Disk['start'] = (role, place = role === 'write' ? 'rw' : 'ro') =>
     startServer(script, [role, join(at, place, 'market.db')], enter);
   return {
@@ -51,7 +55,14 @@ async function disk(): Promise<Disk> {
         await writer.ended;
       } else await writer.kill();
     },
-    freeze: () => void execFileSync(enter[0]!, [...enter.slice(1), 'mount', '-o', 'remount,ro', join(at, 'rw')]),
+    freeze: () => mountIn('-o', 'remount,ro', join(at, 'rw')),
+    mountFile() {
+      const place = join('it self', 'market.db');
+      mkdirSync(join(at, 'it self'));
+      writeFileSync(join(at, place), '');
+      mountIn('--bind', join(at, 'rw', 'market.db'), join(at, place));
+      return dirname(place);
+    },
     at: (name) => join(`/proc/${holder.pid}/root`, at, 'rw', name),
   };
 }
@@ -108,6 +119,19 @@ test('… an empty one, made where the disk can be written, will do', async () =
   writeFileSync(at('market.db-shm'), '');
   freeze();
   gives(await start('read', 'rw').heard('read'), ORDERS);
+});
+
+test('a file that is mounted without its directory is refused: its commits would stay beside where it is mounted', async () => {
+  const { log, start, mountFile } = await disk();
+  await log('closed');
+  const place = mountFile();
+  for (const role of ['write', 'read'] as const) {
+    expect(await start(role, place).heard('refused')).toMatchObject({
+      code: 'NotWritable',
+      retryable: false,
+      message: expect.stringMatching(/mounted alone.*Mount its directory/),
+    });
+  }
 });
 
 test.each(['closed', 'killed'] as const)(

@@ -8,6 +8,7 @@ import {
   Closed,
   isTidemarkError,
   LogCorrupt,
+  NotALog,
   NotWritable,
   StoreUnavailable,
   type TidemarkError,
@@ -182,6 +183,10 @@ export function openedForReading(file: string): NotWritable {
     `${file} was opened for reading (readOnly). Nothing was stored: write to it in a process that opens it without that.`,
     { file, readOnly: true },
   );
+}
+
+export function notALog(file: string, what: string): NotALog {
+  return new NotALog(`${file} is ${what}, not a log. It was left as it is: choose another name.`, { file });
 }
 
 export function unreadable(file: string, cause: unknown): StoreUnavailable {

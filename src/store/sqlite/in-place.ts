@@ -15,7 +15,7 @@ import { one, single } from './connection.ts';
 import { isReadOnly } from './errors.ts';
 
 /** Of the write-ahead log's header, and of each frame's (https://www.sqlite.org/fileformat2.html#walformat), in bytes. */
-const WAL_HEADER = 32;
+export const WAL_HEADER = 32;
 const FRAME_HEADER = 24;
 /** How often a log is looked at that seems to be cut off: it may have begun anew between two looks. */
 const LOOKS = 3;
@@ -58,7 +58,7 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
 }
 
 /** Counts the frames that SQLite believes the write-ahead log to have. */
-function frameCounter(connection: DatabaseSync): () => number {
+export function frameCounter(connection: DatabaseSync): () => number {
   const [major = 0, minor = 0] = single<string>(connection, 'SELECT sqlite_version()').split('.').map(Number);
   // Before 3.51 the word isn't known, and taken for a real checkpoint.
   if (major === 3 && minor < 51) return () => 0;

@@ -15,12 +15,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { NotWritable, StoreUnavailable } from '../../errors.ts';
 import type { LogPoint, Session } from '../store.ts';
-import { connectForReading, setUp, single } from './connection.ts';
+import { connectForReading, setUp } from './connection.ts';
 import { isReadOnly, isUnopened, lockTimeout, translatedAtOpen } from './errors.ts';
 import { stillThere } from './in-place.ts';
 import { whenFree } from './lock.ts';
 import type { OpenOptions } from './open-session.ts';
-import { inspectForReading, realPlace } from './place.ts';
+import { inspectForReading, realPlace, refuseWithoutWal } from './place.ts';
 import { SqliteSession } from './session.ts';
 
 /** The grain of a file's times is finer than this, in milliseconds: what was changed earlier shows when it is changed again. */
@@ -129,7 +129,8 @@ async function sessionOn(
   try {
     const make = (): Session => {
       setUp(reader);
-      single(reader, 'SELECT count(*) FROM meta');
+      // The first read takes part in recovering the log after a crash.
+      refuseWithoutWal(reader, file);
       return new SqliteSession(undefined, reader, { ...options, file, inPlace: watch(reader) });
     };
     const { lockTimeoutMs } = options;

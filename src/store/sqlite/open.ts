@@ -1,15 +1,15 @@
 /** Opens the log at a place, or makes it there; two processes may do so at once. */
-import process from 'node:process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, NotWritable } from '../../errors.ts';
 import { connect, setUp, single } from './connection.ts';
-import { lockTimeout, translatedAtOpen } from './errors.ts';
+import { lockTimeout, notALog, translatedAtOpen } from './errors.ts';
 import { stillThere } from './in-place.ts';
 import { whenFree } from './lock.ts';
-import { inspect, notALog, realPlace, refuseNewer } from './place.ts';
-import { APPLICATION_ID, FORMAT, marks, migrate } from './schema.ts';
+import { inspect, realPlace, refuseNewer, refuseWithoutWal } from './place.ts';
+import { APPLICATION_ID, FORMAT, isIncomplete, MARK_INCOMPLETE, marks, migrate, UNMARK_INCOMPLETE } from './schema.ts';
 import type { Synchronous } from './synchronous.ts';
 
 const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
@@ -32,7 +32,7 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     const writer = connect(file);
     opened.push(writer);
     await patiently(() => setUp(writer));
-    await patiently(() => prepareFile(writer, file));
+    const isNew = await patiently(() => prepareFile(writer, file));
     const mode = await patiently(() => single<string>(writer, 'PRAGMA journal_mode = WAL'));
     if (mode !== 'wal') {
       throw new NotWritable(
@@ -41,6 +41,11 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
       );
     }
     await patiently(() => flushLevel(writer, synchronous));
+    if (isNew) {
+      await patiently(() => writer.exec(MARK_INCOMPLETE));
+      await patiently(() => writer.exec('PRAGMA wal_checkpoint(PASSIVE)'));
+    }
+    await patiently(() => complete(writer, file));
 
     const reader = connect(file);
     opened.push(reader);
@@ -55,10 +60,20 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
   }
 }
 
-/** Makes the tables if there are none, and brings an older format up to date. */
-function prepareFile(database: DatabaseSync, file: string): void {
+/**
+ * From here on the write-ahead log says that all is there, and the file alone doesn't, until it takes that in. A crash just
+ * before leaves the mark in both, and the next to open the log takes it away.
+ */
+function complete(writer: DatabaseSync, file: string): void {
+  refuseWithoutWal(writer, file);
+  if (isIncomplete(writer)) writer.exec(UNMARK_INCOMPLETE);
+}
+
+/** Makes the tables if there are none, and brings an older format up to date. Says whether the log is new. */
+function prepareFile(database: DatabaseSync, file: string): boolean {
   const before = marks(database);
-  if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return;
+  if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return false;
+  let isNew: boolean;
   database.exec('BEGIN IMMEDIATE');
   try {
     // Under the lock: another process may have done it since.
@@ -73,11 +88,13 @@ function prepareFile(database: DatabaseSync, file: string): void {
     }
     migrate(database, format);
     database.exec('COMMIT');
+    isNew = format === 0;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
   flushDirectory(file);
+  return isNew;
 }
 
 /** Law 7 rests on it, so it is read back. */
@@ -94,7 +111,7 @@ function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
 
 // The name of a new file is durable only when its directory is.
 function flushDirectory(file: string): void {
-  if (process.platform === 'win32') return;
+  if (platform() === 'win32') return;
   const directory = openSync(dirname(file), 'r');
   try {
     fsyncSync(directory);

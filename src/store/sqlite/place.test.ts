@@ -1,11 +1,12 @@
 /** Bad places for a log: each is refused by name, and left byte for byte as it was. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
   closeSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -16,19 +17,21 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commit, event, range, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
 import { sqlite } from './index.ts';
+import type { SqliteOptions } from './index.ts';
 import { inspect } from './place.ts';
-import { APPLICATION_ID, FORMAT } from './schema.ts';
+import { APPLICATION_ID, FORMAT, MARK_INCOMPLETE } from './schema.ts';
 
 const INDEX = new URL('./index.ts', import.meta.url).href;
 const NOBODY = 65_534;
@@ -48,9 +51,9 @@ function contents(): string[][] {
 }
 
 /** Opening must fail with `code`, and change nothing in the directory. */
-async function refused(code: string): Promise<string> {
+async function refused(code: string, options: SqliteOptions = {}): Promise<string> {
   const before = contents();
-  const error: unknown = await sqlite(file, { lockTimeoutMs: 200 })
+  const error: unknown = await sqlite(file, { lockTimeoutMs: 200, ...options })
     .open()
     .then(
       () => undefined,
@@ -122,6 +125,78 @@ describe('a bad place', () => {
   it('is an empty database that was made by something else: its mark is not ours', async () => {
     alter('PRAGMA application_id = 77');
     await refused('NotALog');
+  });
+
+  it.each(['of a log in use', 'of a log whose server was killed'])(
+    'is the file without its write-ahead log, %s',
+    async (how) => {
+      const log = await TestLog.on(sqlite(file));
+      await log.append([commit('c1', event('REGISTERED', user('u1'))), commit('c2', event('NOTED', user('u1')))]);
+      const copy = join(directory, 'copy.db');
+      cpSync(file, copy);
+      if (how === 'of a log whose server was killed') writeFileSync(`${copy}-wal`, '');
+      const original = file;
+      file = copy;
+      expect(await refused('LogCorrupt')).toMatch(/copy\.db-wal.*VACUUM INTO/);
+      expect(await refused('LogCorrupt', { readOnly: true })).toContain('copy.db-wal');
+      // With its write-ahead log it is whole, and so is what SQLite copies, or leaves when it closes the log.
+      cpSync(`${original}-wal`, `${copy}-wal`);
+      const side = new DatabaseSync(original);
+      const vacuumed = join(directory, 'vacuumed.db');
+      const backedUp = join(directory, 'backed-up.db');
+      side.exec(`VACUUM INTO '${vacuumed}'`);
+      await backup(side, backedUp);
+      side.close();
+      await log.close();
+      for (const place of [copy, vacuumed, backedUp, original]) {
+        const whole = await TestLog.on(sqlite(place));
+        expect(await whole.head(user('u1'))).toBe(2);
+        expect(await whole.session.check()).toEqual([]);
+        await whole.close();
+      }
+    },
+  );
+
+  it('is the file of a new log beside a write-ahead log that SQLite takes for empty', async () => {
+    const log = await TestLog.on(sqlite(file));
+    await log.append(commit('c1', event('REGISTERED', user('u1'))));
+    const wal = readFileSync(`${file}-wal`);
+    wal[0]! ^= 1;
+    const copy = join(directory, 'copy.db');
+    cpSync(file, copy);
+    writeFileSync(`${copy}-wal`, wal);
+    await expect(sqlite(copy, { readOnly: true }).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
+    await expect(sqlite(copy).open()).rejects.toMatchObject({ code: 'LogCorrupt' });
+    await log.close();
+  });
+
+  it('has a second name, whose servers would each write beside their own', async () => {
+    await makeLog();
+    const second = join(directory, 'second.db');
+    linkSync(file, second);
+    for (const name of [file, second]) {
+      file = name;
+      expect(await refused('NotWritable')).toMatch(/hard link.*find .* -samefile/);
+      expect(await refused('NotWritable', { readOnly: true })).toContain('hard link');
+    }
+    unlinkSync(second);
+    file = join(directory, 'market.db');
+    await (await sqlite(file).open()).close();
+  });
+
+  it('is a dump that was put back, which has no mark: with it, it is a log', async () => {
+    await makeLog();
+    const original = file;
+    file = join(directory, 'restored.db');
+    execFileSync('sh', ['-c', 'sqlite3 "$0" .dump | sqlite3 "$1"', original, file]);
+    const said = await refused('NotALog');
+    expect(await refused('NotALog', { readOnly: true })).toContain('PRAGMA application_id');
+    const [, command = ''] = /: (sqlite3 .*)$/.exec(said) ?? [];
+    execFileSync('sh', ['-c', command]);
+    const log = await TestLog.on(sqlite(file));
+    expect(await log.head(user('u1'))).toBe(2);
+    expect(await log.session.check()).toEqual([]);
+    await log.close();
   });
 
   it('is a log of a newer format', async () => {
@@ -213,6 +288,25 @@ function locks(): string[] {
 }
 
 describe('a good place', () => {
+  it('is a new log whose maker was killed while its file says that it isn’t all', async () => {
+    // What `open` does when it makes a log, as far as the moment in which the mark is in the file and in the log.
+    await (await sqlite(file).open()).close();
+    const code = `
+      import { DatabaseSync } from 'node:sqlite';
+      const database = new DatabaseSync(${JSON.stringify(file)});
+      database.exec(${JSON.stringify(MARK_INCOMPLETE)});
+      database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      process.kill(process.pid, 'SIGKILL');`;
+    spawnSync(process.execPath, ['--input-type=module', '-e', code]);
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+    const reader = await sqlite(file, { readOnly: true }).open();
+    expect((await reader.registry()).generation).toBe(0);
+    await reader.close();
+    await makeLog();
+    expect(readdirSync(directory)).toEqual(['market.db']);
+    await (await sqlite(file).open()).close();
+  });
+
   it('is an empty file, which becomes a log', async () => {
     writeFileSync(file, '');
     await makeLog();

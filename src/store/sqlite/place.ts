@@ -5,21 +5,15 @@
  * This is enough to tell a log from anything else because a log is made in one rollback-journal transaction that also
  * writes our mark into the first page (schema.ts): the file has no bytes, or it has the mark.
  */
-import { accessSync, constants, existsSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import {
-  FormatTooNew,
-  isTidemarkError,
-  LogCorrupt,
-  NotALog,
-  NotWritable,
-  StoreUnavailable,
-  type TidemarkError,
-} from '../../errors.ts';
-import { connectForReading, single } from './connection.ts';
-import { isNoDatabase, notWritable, translatedAtOpen, unreadable } from './errors.ts';
-import { APPLICATION_ID, FORMAT } from './schema.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, StoreUnavailable } from '../../errors.ts';
+import { notALog, notWritable, unreadable } from './errors.ts';
+import { readHeader } from './header.ts';
+import { frameCounter, WAL_HEADER } from './in-place.ts';
+import { APPLICATION_ID, FORMAT, isIncomplete } from './schema.ts';
 
 /** Most links that are followed from one to the next, as on Linux. */
 const LINKS_MAX = 40;
@@ -118,8 +112,15 @@ function formatAt(file: string): number | 'unfinished' | undefined {
     if (unfinished()) return 'unfinished';
     throw header;
   }
+  if (header.unmarked) throw unmarked(file);
   if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
-  return header.format;
+  // A write-ahead log that has gone since was taken in by then: look again.
+  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && !hasWal(file);
+  if (isAlone()) header = readHeader(file);
+  if (isAlone()) throw withoutWal(file);
+  if (stats.nlink > 1) throw linked(file, stats.nlink);
+  if (isMountPoint(file)) throw mountedAlone(file);
+  return isTidemarkError(header) ? 'unfinished' : header.format;
 }
 
 /** Throws `FormatTooNew` if the log was written by a later version of ours. */
@@ -131,10 +132,6 @@ export function refuseNewer(file: string, format: number): void {
   );
 }
 
-export function notALog(file: string, what: string): NotALog {
-  return new NotALog(`${file} is ${what}, not a log. It was left as it is: choose another name.`, { file });
-}
-
 // SQLite would take the write-ahead log for a leftover, and delete it.
 function headless(file: string, what: string): LogCorrupt {
   return new LogCorrupt(
@@ -142,6 +139,70 @@ function headless(file: string, what: string): LogCorrupt {
       `it, or, to start a new log without those commits, move ${file}-wal away.`,
     { file, wal: `${file}-wal` },
   );
+}
+
+/**
+ * Throws `LogCorrupt` if what a connection sees of the log is its first file alone, which says so: the write-ahead log
+ * beside it is another's, or was damaged. (Whoever makes the log has the mark in it for a moment, in the write-ahead log.)
+ */
+export function refuseWithoutWal(database: DatabaseSync, file: string): void {
+  if (isIncomplete(database) && frameCounter(database)() === 0) throw withoutWal(file);
+}
+
+function withoutWal(file: string): LogCorrupt {
+  return new LogCorrupt(
+    `${file} is a part of a log: it holds no commits yet, as they are in its write-ahead log, and that isn't at ${file}-wal, or is ` +
+      'damaged. It was copied, or moved, alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM ' +
+      'INTO, backup(): see docs/sqlite.md). To start a new log, remove it.',
+    { file, wal: `${file}-wal` },
+  );
+}
+
+/** As `.dump` leaves a log. */
+function unmarked(file: string): NotALog {
+  return new NotALog(
+    `${file} has the tables of a log, but not its mark: a dump that was put back, which holds no marks. It was left as it is. If the ` +
+      `dump was whole, mark it, open it and let verify look at it: sqlite3 '${file}' 'PRAGMA application_id = ${APPLICATION_ID}; ` +
+      `PRAGMA user_version = ${FORMAT}'`,
+    { file, format: FORMAT },
+  );
+}
+
+function linked(file: string, names: number): NotWritable {
+  return new NotWritable(
+    `${file} has ${names} names (hard links). SQLite keeps the newest commits beside the name that a log is opened by, so servers ` +
+      `that open it by another would miss them, and damage it. Remove the other names (find / -samefile '${file}'); a backup is ` +
+      'made by VACUUM INTO or backup() (docs/sqlite.md).',
+    { file, names },
+  );
+}
+
+function mountedAlone(file: string): NotWritable {
+  return new NotWritable(
+    `${file} is mounted alone. SQLite keeps the newest commits in files beside it, which would stay where nobody else finds them. ` +
+      `Mount its directory.`,
+    { file },
+  );
+}
+
+/** Whether the file itself was mounted, as into a container. Linux only: elsewhere nobody says. */
+function isMountPoint(file: string): boolean {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return false;
+  }
+  // Spaces and the like are written as octal digits there.
+  const escaped = file.replaceAll(
+    /[\s\\]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  );
+  return mounts.includes(` ${escaped} `);
+}
+
+function hasWal(file: string): boolean {
+  return (lookAt(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
 }
 
 function hasBytes(file: string): boolean {
@@ -169,31 +230,5 @@ function mayWrite(file: string, stats: Stats | undefined): void {
     if (stats?.isFile()) accessSync(file, constants.R_OK | constants.W_OK);
   } catch (error) {
     throw notWritable(file, error);
-  }
-}
-
-/**
- * Application id and user version in the first page, or what is wrong with it.
- *
- * SQLite reads it, as `immutable`: no lock, no journal, no file beside it. Reading the bytes ourselves would do harm:
- * closing a file drops every lock that this process has on it (POSIX), those of open sessions too.
- *
- * The first page may say that the file has more pages than it has: so it is in the middle of a checkpoint, and after one
- * that a kill or a full disk cut short; the rest is in the write-ahead log. `writable_schema` makes SQLite put up with
- * that. Only the mark is asked for here, and it is older than any write-ahead log; a file that was really cut off is
- * noticed when it is opened in earnest.
- */
-function readHeader(file: string): { applicationId: number; format: number } | TidemarkError {
-  const database = connectForReading(file, true);
-  try {
-    database.exec('PRAGMA writable_schema = ON');
-    return {
-      applicationId: single<number>(database, 'PRAGMA application_id'),
-      format: single<number>(database, 'PRAGMA user_version'),
-    };
-  } catch (error) {
-    return isNoDatabase(error) ? notALog(file, 'no SQLite database') : translatedAtOpen(error, file);
-  } finally {
-    database.close();
   }
 }

@@ -6,6 +6,8 @@
  * integers below 2^53.
  *
  *     meta         one row a setting: `generation` (of the registry of collections).
+ *                    incomplete   only ever in the file of a log that is new, and never in the log: it was taken away in
+ *                                 the write-ahead log. The file without that says so that it isn't all (place.ts).
  *     names        event types, collection and command names, as integers.
  *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
  *     documents    document ids as integers: one row a document that has at least one event.
@@ -142,6 +144,15 @@ export function marks(database: DatabaseSync): Marks {
     format: number('PRAGMA user_version'),
     empty: number('SELECT count(*) FROM sqlite_schema') === 0,
   };
+}
+
+/** Says in the file of a new log that its commits are elsewhere: see above. */
+export const MARK_INCOMPLETE = "INSERT OR IGNORE INTO meta (name, value) VALUES ('incomplete', 1)";
+export const UNMARK_INCOMPLETE = "DELETE FROM meta WHERE name = 'incomplete'";
+
+/** Whether the file, or the log, says of itself that it is incomplete. */
+export function isIncomplete(database: DatabaseSync): boolean {
+  return single<number>(database, "SELECT count(*) FROM meta WHERE name = 'incomplete'") > 0;
 }
 
 /** Runs the migrations from `format` on. Within a transaction that holds the write lock. */

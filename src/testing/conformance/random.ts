@@ -1,7 +1,6 @@
 /**
  * Chance that can be repeated: the seed of a random case is printed when it fails, and `TIDEMARK_SEED` takes it back.
  */
-import process from 'node:process';
 
 export class Chance {
   readonly seed: number;
@@ -14,7 +13,7 @@ export class Chance {
 
   /** From `TIDEMARK_SEED`, or else another one each time. */
   static fromEnvironment(): Chance {
-    const given = process.env['TIDEMARK_SEED'];
+    const given = globalThis.process?.env['TIDEMARK_SEED'];
     if (given !== undefined && !Number.isFinite(Number(given)))
       throw new TypeError(`TIDEMARK_SEED must be a number, not ${given}.`);
     return new Chance(given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given));

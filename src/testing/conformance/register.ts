@@ -1,7 +1,6 @@
 /**
  * Runs the suite under the test framework that is there.
  */
-import process from 'node:process';
 import { InvalidDefinition } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
 import type { MakeStore } from './case.ts';
@@ -19,7 +18,7 @@ export interface Framework {
  * @param name - What the tests are listed under: the engine.
  * @param makeStore - Gives a fresh place with an empty log on each call.
  * @param framework - The framework's `describe` and `it`, where they can't be found.
- * @throws InvalidDefinition if vitest runs the tests and lends its functions to nobody
+ * @throws InvalidDefinition if a framework runs the tests that can't be found
  *
  * @example
  * ```ts
@@ -42,14 +41,14 @@ export function storeConformance(name: string, makeStore: MakeStore, framework: 
  * couldn't be required.
  */
 function findFramework(): Framework {
-  const found = globalThis as Partial<Framework> & { readonly __vitest_index__?: Framework };
+  const found = globalThis as Partial<Framework> & { readonly __vitest_index__?: Framework; process?: NodeJS.Process };
   const { describe, it } = found;
   if (describe !== undefined && it !== undefined) return { describe, it };
   // Where vitest keeps itself for tests within source files (`import.meta.vitest`).
   if (found.__vitest_index__ !== undefined) return found.__vitest_index__;
   // A program that a test of vitest's has started is no test of its own.
-  if (!('__vitest_worker__' in globalThis)) return process.getBuiltinModule('node:test');
+  if (!('__vitest_worker__' in globalThis) && found.process) return found.process.getBuiltinModule('node:test');
   throw new InvalidDefinition(
-    'vitest’s functions can’t be found: pass them, storeConformance(name, makeStore, { describe, it }).',
+    'The test framework’s functions can’t be found: pass them, storeConformance(name, makeStore, { describe, it }).',
   );
 }
