@@ -175,7 +175,11 @@ export class Executor {
     if (!draft.batch) {
       if (draft.unrecorded.length === 0) return { rest: draft.left };
       const end = await endWhereHeld(core, io, draft.reads);
-      if (!end) return { rest: [...sent, ...draft.left] };
+      if (!end) {
+        core.counters.conflicts += 1;
+        return { rest: [...sent, ...draft.left] };
+      }
+      if (this.#fresh > 0) this.#fresh -= 1;
       await this.#answerUnrecorded(io, draft, () => end.position);
       return { rest: draft.left };
     }
