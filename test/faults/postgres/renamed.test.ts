@@ -68,8 +68,8 @@ async function isWhole(app: Market, quantity: number): Promise<void> {
   expect((await app.outcome('create'))?.events[0]?.event).toMatchObject({ quantity });
 }
 
-describe('lesson 29: a schema that is renamed, and a new log in its place', () => {
-  test('running servers store nothing and are told nothing of the other log; both can be opened where they are', async () => {
+describe('a schema that is renamed, and a new log in its place', () => {
+  test('lesson 29: running servers store nothing and are told nothing of the other log; both can be opened where they are', async () => {
     await using before = await withService(shop, 1);
     await database.run(`ALTER SCHEMA ${shop} RENAME TO ${old}`);
     await using after = await withService(shop, 2);
@@ -132,7 +132,7 @@ describe('lesson 29: a schema that is renamed, and a new log in its place', () =
   });
 });
 
-test('two logs that are swapped', async () => {
+test('lesson 29: two logs that are swapped', async () => {
   const [one, other, aside] = [shop, old, `${shop}_aside`];
   await using first = await withService(one, 1);
   await using second = await withService(other, 2);

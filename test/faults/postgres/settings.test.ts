@@ -51,6 +51,7 @@ const HOSTILE: Readonly<Record<string, readonly string[]>> = {
   jit: ['on'],
   plan_cache_mode: ['force_custom_plan', 'force_generic_plan'],
   debug_parallel_query: ['on', 'regress'],
+  force_parallel_mode: ['on', 'regress'],
   constraint_exclusion: ['on'],
   restrict_nonsystem_relation_kind: ['view,foreign-table'],
   max_stack_depth: ['400'],
@@ -100,7 +101,7 @@ const pairs = (text: string): [name: string, value: string][] =>
 
 /** Nothing of ours can rest on them: logging, statistics, vacuum, TCP, replication, loading of libraries. */
 const HARMLESS =
-  /^(log_|ignore_|debug_(copy|write|read|raw|logical|discard)|jit_(debug|dump|profiling)|trace_|track_|vacuum_|tcp_|wal_|ssl_|backend_flush|io_|effective_io|maintenance_|scram_|password_|md5_|createrole_|file_copy|icu_|logical_|commit_(delay|siblings)|.*_preload_|dynamic_library|extension_control|temp_tablespaces|gin_pending|lo_compat|allow_|backtrace_|zero_damaged|update_process|deadlock_|post_auth|max_parallel_(workers$|maintenance)|default_(text|toast|tablespace|table_access)|lc_(monetary|time|collate)|local_|compute_|transaction_(isolation|deferrable|read_only)$|default_transaction_read_only$|is_superuser|role$|session_auth|seed$|.*\..*)/;
+  /^(log_|ignore_|debug_(copy|write|read|raw|logical|discard)|jit_(debug|dump|profiling)|trace_|track_|vacuum_|tcp_|wal_|ssl_|backend_flush|io_|effective_io|maintenance_|scram_|password_|md5_|createrole_|file_copy|icu_|logical_|commit_(delay|siblings)|.*_preload_|dynamic_library|extension_|temp_tablespaces|gin_pending|lo_compat|allow_|backtrace_|zero_damaged|update_process|deadlock_|post_auth|max_parallel_(workers$|maintenance)|default_(text|toast|tablespace|table_access)|lc_(monetary|time|collate)|local_|compute_|transaction_(isolation|deferrable|read_only)$|default_transaction_read_only$|is_superuser|role$|session_auth|seed$|.*\..*)/;
 
 const database = testDatabase();
 let stories = 0;
