@@ -233,13 +233,17 @@ class World {
     return this.#documents.get(key) ?? unborn(collection, id);
   }
 
-  /** A part by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
-  collection(name: string): CollectionDefinition {
+  /** A part, itself or by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
+  collection(asked: string | CollectionDefinition): CollectionDefinition {
+    const name = typeof asked === 'string' ? asked : asked.name;
     const collection = this.collections.get(name);
-    if (collection) return collection;
-    throw new InvalidDefinition(`given: the collection ${name} is asked for, but not among the parts.`, {
-      collection: name,
-    });
+    if (collection && (asked === name || asked === collection)) return collection;
+    throw new InvalidDefinition(
+      `given: the collection ${name} is asked for, but ${collection ? 'another of that name is' : 'not'} among the parts.`,
+      {
+        collection: name,
+      },
+    );
   }
 
   nextId(): string {
@@ -283,7 +287,7 @@ class Scenario implements Given {
   }
 
   expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this {
-    const definition = this.world.collection(collectionDefinition(collection).name);
+    const definition = this.world.collection(collectionDefinition(collection));
     const actual = this.world.document(definition, id).state;
     deepStrictEqual(plain(actual), plain(state), difference(`${definition.name} ${JSON.stringify(id)}`, actual, state));
     return this;
