@@ -73,14 +73,17 @@ export class InvalidInput extends TidemarkError {
   }
 }
 
-/** The command was not given to `open`. Nothing was recorded: add it to `commands`. */
+/**
+ * The command was not given to `open`: add it to `commands`. Or (`details.reloaded`) another object of the same name was: its
+ * module was loaded again, and the application wasn't opened again with it. Nothing was recorded.
+ */
 export class UnknownCommand extends InvalidInput {
   constructor(message: string, details?: ErrorDetails) {
     super(message, details, undefined, 'UnknownCommand');
   }
 }
 
-/** The collection was not given to `open`: add it to `collections`. */
+/** The collection was not given to `open`: add it to `collections`. Or it was loaded again, as with {@link UnknownCommand}. */
 export class UnknownCollection extends InvalidInput {
   constructor(message: string, details?: ErrorDetails) {
     super(message, details, undefined, 'UnknownCollection');

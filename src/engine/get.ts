@@ -1,5 +1,5 @@
 /** Reading documents: now, or as they were. */
-import { InvalidInput } from '../errors.ts';
+import { InvalidInput, UnknownCollection } from '../errors.ts';
 import { optionsOf, whole, type Checks } from '../limits.ts';
 import { findCollection, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { reading } from '../model/foreign.ts';
@@ -8,6 +8,7 @@ import { unborn } from '../model/reduce.ts';
 import type { Core } from './core.ts';
 import { loadDocuments, type Wanted } from './document-reader.ts';
 import { documentOf, type Document } from './document.ts';
+import { reloadedText } from './reloaded.ts';
 import { unknownCollection } from './working-set.ts';
 
 /** A point in the past: at most one of the three. */
@@ -27,8 +28,11 @@ export interface At {
 export function knownCollection(core: Core, collection: AnyCollection): CollectionDefinition {
   const definition = findCollection(collection);
   if (!definition) throw unknownCollection(typeof collection === 'string' ? collection : typeof collection);
-  if (core.collections.get(definition.name) !== definition) throw unknownCollection(definition.name);
-  return definition;
+  const { name } = definition;
+  const known = core.collections.get(name);
+  if (known === definition) return definition;
+  if (known === undefined) throw unknownCollection(name);
+  throw new UnknownCollection(reloadedText('collection', name), { collection: name, reloaded: true });
 }
 
 /** The id of a document. @throws InvalidInput if it is none */

@@ -105,7 +105,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     throw new InvalidDefinition(
       domains.size === 0
         ? 'open: give it at least one collection or command.'
-        : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }).',
+        : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }); if that is so, the module that defines it was loaded more than once.',
     );
   }
   const { name: storeName, clock: storeClock } = store;

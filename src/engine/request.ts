@@ -11,6 +11,7 @@ import { canonicalJson } from '../model/json.ts';
 import type { CommandFacts } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document } from './document.ts';
+import { reloadedText } from './reloaded.ts';
 import { unknownCollection } from './working-set.ts';
 
 /** What may be said about a command besides its input. */
@@ -94,9 +95,12 @@ function knownCommand(core: Core, command: unknown): CommandDefinition {
     throw new UnknownCommand('execute needs a command that domain(…).command(…) returned.', { given: typeof command });
   }
   if (core.commands.has(definition)) return definition;
-  throw new UnknownCommand(`The command ${definition.name} was not given to open: add it to commands.`, {
-    command: definition.name,
-  });
+  const { name } = definition;
+  const reloaded = [...core.commands].some((known) => known.name === name);
+  throw new UnknownCommand(
+    reloaded ? reloadedText('command', name) : `The command ${name} was not given to open: add it to commands.`,
+    { command: name, reloaded },
+  );
 }
 
 /** SHA-256 of the canonical JSON of name, actor and raw input: what a repeated id must match. */

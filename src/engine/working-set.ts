@@ -158,5 +158,6 @@ export class WorkingSet {
 export function unknownCollection(name: string): UnknownCollection {
   return new UnknownCollection(`The collection ${JSON.stringify(name)} was not given to open: add it to collections.`, {
     collection: name,
+    reloaded: false,
   });
 }

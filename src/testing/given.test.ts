@@ -135,6 +135,55 @@ describe('given, when, expect', () => {
     expect(() => when.expectError('TypeError')).toThrow('was expected to go wrong');
   });
 
+  test('matchers anywhere in what is expected, whichever framework they are of', () => {
+    // As somebody may write it under node:test, and as Jest's are.
+    const even = { asymmetricMatch: (value: unknown) => typeof value === 'number' && value % 2 === 0 };
+    const jests = {
+      $$typeof: Symbol.for('jest.asymmetricMatcher'),
+      sample: /^[0-9a-f-]{36}$/,
+      asymmetricMatch(value: unknown) {
+        return this.sample.test(String(value));
+      },
+      toAsymmetricMatcher: () => 'StringMatching</^[0-9a-f-]{36}$/>',
+    };
+    const booked = { type: 'SEAT_BOOKED', seat_id: 'a1', user_id: 'ann', note: '' };
+    const when = given([seats]).when(book, { seat_id: 'a1', user_id: 'ann' });
+    when
+      .expect({ ...booked, booking_id: expect.any(String) })
+      .expect([{ ...booked, booking_id: jests }])
+      .expect(expect.objectContaining({ type: 'SEAT_BOOKED', seat_id: expect.stringContaining('a') }))
+      .expect([expect.objectContaining({ seat_id: 'a1' })])
+      .expect(expect.arrayContaining([expect.objectContaining({ seat_id: 'a1' })]))
+      .expectDocument(seats, 'a1', { heldUntil: even as never, by: '', booked: expect.any(Boolean) })
+      .expectDocument(seats, 'a1', expect.objectContaining({ booked: true }));
+    given([seats], [reserved])
+      .when(book, { seat_id: 'a1', user_id: 'bob' }, { time: 5 })
+      .expect(failure('HELD', { until: expect.any(Number) }))
+      .expect(failure('HELD', { until: even } as never))
+      .expect(failure('HELD', expect.objectContaining({ until: 60_000 })));
+
+    const fails = (expected: unknown, said: string): void => {
+      expect(() => when.expect(expected as never)).toThrow(AssertionError);
+      expect(() => when.expect(expected as never)).toThrow(said);
+    };
+    fails({ ...booked, booking_id: expect.any(Number) }, 'what matches Any<Number>');
+    fails({ ...booked, booking_id: jests, more: expect.anything() }, 'Anything');
+    fails({ ...booked }, '"booking_id"');
+    fails([expect.objectContaining({ seat_id: 'a2' })], 'ObjectContaining');
+    fails(expect.objectContaining({ seat_id: 'a2' }), 'ObjectContaining');
+    fails(expect.arrayContaining([expect.objectContaining({ seat_id: 'a2' })]), 'ArrayContaining');
+    fails([expect.anything(), expect.anything()], 'Anything');
+    fails([], 'the events of BOOK');
+    expect(() => when.expectDocument(seats, 'a1', { heldUntil: 0, by: expect.any(Number), booked: true })).toThrow(
+      'what matches Any<Number>',
+    );
+    expect(() =>
+      given([seats], [reserved])
+        .when(book, { seat_id: 'a1', user_id: 'bob' }, { time: 5 })
+        .expect(failure('HELD', { until: expect.any(String) })),
+    ).toThrow('what matches Any<String>');
+  });
+
   test('a decide that throws is shown with its cause', () => {
     const broken = cinema.command('BROKEN', {
       input: z.object({}),

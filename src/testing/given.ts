@@ -28,6 +28,7 @@ import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { readOf, type Read } from '../model/reads.ts';
 import { markOf } from '../realm.ts';
+import { asJson, expectedBeside, isMatcher } from './matching.ts';
 
 /** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
 export type Parts =
@@ -87,7 +88,7 @@ export interface WhenOptions {
 export interface Given {
   /** Decides a command on it. @throws InvalidInput as `execute` does */
   when<C extends AnyCommand>(command: C, input: InputOf<C>, options?: WhenOptions): Decided;
-  /** Asserts the state of a document. */
+  /** Asserts the state of a document, perhaps with matchers in it. */
   expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this;
 }
 
@@ -97,7 +98,8 @@ export interface Decided extends Given {
   readonly events: readonly AnyEvent[];
   /**
    * Asserts the events (all of them, in order), a failure (its reason, and its details if any are given), or `nothing()`.
-   * A function gets the events for assertions of its own, where ids are new.
+   * Anywhere in them may stand a matcher, as `expect.any(String)` of vitest or Jest for an id that is new, or any object
+   * with a method `asymmetricMatch(actual)`. A function gets the events for assertions of its own.
    */
   expect(expected: Expected): this;
   /** Asserts that the command's own code went wrong, by the error's name. */
@@ -236,13 +238,17 @@ class World {
     return this.#documents.get(key) ?? unborn(collection, id);
   }
 
-  /** A part by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
-  collection(name: string): CollectionDefinition {
+  /** A part, itself or by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
+  collection(asked: string | CollectionDefinition): CollectionDefinition {
+    const name = typeof asked === 'string' ? asked : asked.name;
     const collection = this.collections.get(name);
-    if (collection) return collection;
-    throw new InvalidDefinition(`given: the collection ${name} is asked for, but not among the parts.`, {
-      collection: name,
-    });
+    if (collection && (asked === name || asked === collection)) return collection;
+    throw new InvalidDefinition(
+      `given: the collection ${name} is asked for, but ${collection ? 'another of that name is' : 'not'} among the parts.`,
+      {
+        collection: name,
+      },
+    );
   }
 
   nextId(): string {
@@ -286,9 +292,8 @@ class Scenario implements Given {
   }
 
   expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this {
-    const definition = this.world.collection(collectionDefinition(collection).name);
-    const actual = this.world.document(definition, id).state;
-    deepStrictEqual(plain(actual), plain(state), difference(`${definition.name} ${JSON.stringify(id)}`, actual, state));
+    const definition = this.world.collection(collectionDefinition(collection));
+    same(`${definition.name} ${JSON.stringify(id)}`, this.world.document(definition, id).state, state);
     return this;
   }
 
@@ -345,8 +350,8 @@ class Then extends Scenario implements Decided {
         fail(`${this.#command} was expected to fail with ${expected.failure}, but made ${shown(this.events)}`);
       const withDetails = Object.keys(expected.details).length > 0;
       const actual = { failure: reason, ...(withDetails && { details: JSON.parse(details ?? '{}') as object }) };
-      const wanted = { failure: expected.failure, ...(withDetails && { details: plain(expected.details) }) };
-      deepStrictEqual(actual, wanted, difference(`the failure of ${this.#command}`, actual, wanted));
+      const wanted = { failure: expected.failure, ...(withDetails && { details: expected.details }) };
+      same(`the failure of ${this.#command}`, actual, wanted);
       return this;
     }
     if (outcome === 'failed') fail(`${this.#command} failed with ${reason} ${details ?? ''}, instead of making events`);
@@ -357,15 +362,12 @@ class Then extends Scenario implements Decided {
     if (isNothing(expected)) {
       const actual = this.#decision.record ? this.events : nothing({ record: false });
       const wanted = expected.record ? [{ type: '$UNCHANGED', command: this.#command }] : expected;
-      deepStrictEqual(plain(actual), plain(wanted), difference(`what ${this.#command} made`, actual, wanted));
+      same(`what ${this.#command} made`, actual, wanted);
       return this;
     }
-    const wanted = Array.isArray(expected) ? expected : [expected];
-    deepStrictEqual(
-      plain(this.events),
-      plain(wanted),
-      difference(`the events of ${this.#command}`, this.events, wanted),
-    );
+    // A matcher may be for all of them, or for the only one.
+    const all = Array.isArray(expected) || (isMatcher(expected) && expected.asymmetricMatch(this.events));
+    same(`the events of ${this.#command}`, this.events, all ? expected : [expected]);
     return this;
   }
 
@@ -387,15 +389,13 @@ class Then extends Scenario implements Decided {
   }
 }
 
-/** As JSON has it: without undefined fields. */
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
-}
-
 function shown(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function difference(what: string, actual: unknown, expected: unknown): string {
-  return `${what}\n  is       ${shown(actual)}\n  expected ${shown(expected)}`;
+/** @throws AssertionError that shows both */
+function same(what: string, actual: unknown, expected: unknown): void {
+  const is = asJson(actual);
+  const wanted = expectedBeside(expected, is);
+  deepStrictEqual(is, wanted, `${what}\n  is       ${shown(is)}\n  expected ${shown(wanted)}`);
 }
