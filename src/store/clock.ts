@@ -14,7 +14,6 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import process from 'node:process';
 import { ClockAhead, InvalidDefinition } from '../errors.ts';
 import type { Commit } from './store.ts';
 
@@ -139,7 +138,9 @@ const THIS_MACHINE: Machine = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   sinceBoot() {
-    const monotonicMs = Number(process.hrtime.bigint()) / 1e6;
+    // Not imported: that would open this process's streams. A bare context has none, and does without the comparison.
+    const { process } = globalThis as Partial<Pick<typeof globalThis, 'process'>>;
+    const monotonicMs = process ? Number(process.hrtime.bigint()) / 1e6 : 0;
     let uptimeMs: number;
     try {
       uptimeMs = uptime() * 1_000;

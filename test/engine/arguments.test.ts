@@ -280,6 +280,7 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   ],
   'tidemark/postgres.grants': takesNothing,
   'Store.open': takesNothing,
+  'tidemark/postgres.renamed': takesNothing,
   'tidemark/store.chainHash': takesNothing,
   'tidemark/store.grownBy': 'answers at once, of entries that a session has checked',
 
