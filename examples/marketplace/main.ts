@@ -18,6 +18,7 @@ const STOP_MAX_MS = 8_000;
 /** What is wrong with the place that was named, rather than with the run. */
 const MISPLACED = new Set([
   'NotALog',
+  'WrongLog',
   'NotWritable',
   'FormatTooNew',
   'RebuildRequired',

@@ -44,13 +44,21 @@ const DAMAGE = [
      CREATE TRIGGER lost BEFORE INSERT ON $.events FOR EACH ROW EXECUTE FUNCTION $.nothing()`,
     'The trigger lost changes what is written to the table events.',
   ],
+  ['UPDATE $.events SET position = -1 WHERE position = 1', 'Events are missing from position 1 up to -1.'],
+  ['UPDATE $.commits SET position = -1 WHERE position = 1', 'A commit begins at position -1, where 1 was expected.'],
+  ['UPDATE $.attachments SET document = -7 WHERE document = 2', 'Document -7 has events but no id.'],
+  [
+    'UPDATE $.attachments SET version = -7 WHERE document = 2',
+    'Document 2 has an event of version -7 where 1 was expected.',
+  ],
+  ["INSERT INTO $.documents VALUES (-5, 1, 'ghost')", 'Document -5 has no collection or no events.'],
   ['DROP TABLE $.names', 'PostgreSQL could not go on'],
 ] as const;
 
 /** So many events in three pieces of the log; all of them are u1's, so the index has as many. */
 const LONG = 12_000;
 /** Rows at both sides of where a piece ends, and what is said if one of them is damaged. */
-const AT_EDGES = [5_000, 5_001, 10_001].flatMap((n) => [
+const AT_EDGES = [5_000, 5_001].flatMap((n) => [
   [`DELETE FROM $.events WHERE position = ${n}`, `Events are missing from position ${n} up to ${n + 1}.`],
   [`DELETE FROM $.commits WHERE position = ${n}`, `A commit begins at position ${n + 1}, where ${n} was expected.`],
   [

@@ -12,6 +12,8 @@ import { whole } from './values.ts';
 
 /** Most findings of each kind. */
 const FINDINGS_MAX = 5;
+/** Where the first pieces begin: also below what a log can hold. */
+const LEAST = String(-(2n ** 63n));
 /** Rows of a piece, and bytes of the lists inline with its events. */
 const ROWS = 5_000;
 const LISTS_BYTES = 2 ** 19;
@@ -96,7 +98,7 @@ const LIST = '^([1-9][0-9]*,[1-9][0-9]*(,[1-9][0-9]*,[1-9][0-9]*)*)?$';
 const OF_THE_LOG: readonly Rule[] = [
   {
     sql: `SELECT position, expected FROM
-            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), $1::bigint) + 1 AS expected
+            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), greatest($1::bigint, 0)) + 1 AS expected
              FROM $.events WHERE ${PIECE}) e
           WHERE position <> expected`,
     sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
@@ -168,7 +170,7 @@ const OF_THE_LOG: readonly Rule[] = [
  * of the row that the piece comes after; every parameter must be used.
  */
 const INDEX_PIECE =
-  '(a.document, a.version) > ($1::bigint, $2::bigint) AND (a.document, a.version) <= ($3::bigint, $4::bigint) AND $5::bigint >= 0';
+  '(a.document, a.version) > ($1::bigint, $2::bigint) AND (a.document, a.version) <= ($3::bigint, $4::bigint) AND $5::bigint IS NOT NULL';
 const inOrder = (column: string, before: string): string =>
   `coalesce(lag(a.${column}) OVER (PARTITION BY a.document ORDER BY a.version),
      CASE WHEN a.document = $1::bigint THEN ${before}::bigint ELSE 0 END)`;
@@ -233,33 +235,36 @@ const DOCUMENTS_PIECE_END = `SELECT max(id) FROM (
 
 /** One sentence a finding. `schema` is quoted. */
 export async function check(look: Look, schema: string): Promise<readonly string[]> {
-  const findings = new Map<Rule, string[]>();
-  const others: string[] = [];
+  // Sets: a piece may be looked at twice, if its connection is lost.
+  const findings = new Map<Rule, Set<string>>();
+  const others = new Set<string>();
   const asked = (query: Query, sql: string, parameters: readonly Value[]): Promise<readonly Row[]> =>
     query(sql.replaceAll('$.', `${schema}.`).replaceAll("'$'", `'${schema}'`), parameters);
   const apply = async (query: Query, rules: readonly Rule[], parameters: readonly Value[] = []): Promise<void> => {
     for (const rule of rules) {
-      const found = findings.get(rule) ?? [];
+      const found = findings.get(rule) ?? new Set();
       findings.set(rule, found);
-      const left = FINDINGS_MAX - found.length;
-      if (left === 0) continue;
+      const left = FINDINGS_MAX - found.size;
+      if (left <= 0) continue;
       const rows = await asked(query, `${rule.sql} LIMIT ${left}`, parameters);
-      found.push(...rows.map((row) => rule.sentence(...row)));
+      for (const row of rows) found.add(rule.sentence(...row));
     }
   };
+  const counted = async (query: Query, sql: string, parameters: readonly Value[]): Promise<number> =>
+    whole((await asked(query, sql, parameters))[0]?.[0], 'a number of attachments');
 
   /** How many attachments the events of the log list. */
   const walkLog = async (end: string): Promise<number> => {
     let listed = 0;
-    for (let after = '0'; BigInt(after) < BigInt(end);) {
-      after = await look(async (query) => {
+    for (let after = LEAST; BigInt(after) < BigInt(end);) {
+      const piece = await look(async (query) => {
         const [row] = await asked(query, LOG_PIECE_END, [after, end]);
         const upTo = row?.[0] ?? end;
         await apply(query, OF_THE_LOG, [after, upTo]);
-        const [count] = await asked(query, LISTED, [after, upTo]);
-        listed += whole(count?.[0], 'a number of attachments');
-        return upTo;
+        return { upTo, count: await counted(query, LISTED, [after, upTo]) };
       });
+      after = piece.upTo;
+      listed += piece.count;
     }
     return listed;
   };
@@ -267,24 +272,24 @@ export async function check(look: Look, schema: string): Promise<readonly string
   /** How many attachments the index has of events up to the end. */
   const walkIndex = async (end: string): Promise<number> => {
     let indexed = 0;
-    let last: Row | undefined = ['0', String(-(2n ** 63n)), '0'];
+    let last: Row | undefined = [LEAST, LEAST, '0'];
     while (last !== undefined) {
-      const [document = '0', version = '0', position = '0'] = last;
-      last = await look(async (query) => {
+      const [document, version, position] = last as readonly [string, string, string];
+      const piece: { readonly next: Row; readonly count: number } | undefined = await look(async (query) => {
         const [next] = await asked(query, INDEX_PIECE_END, [document, version]);
         if (next === undefined) return undefined;
-        const piece = [document, version, next[0]!, next[1]!];
-        await apply(query, OF_THE_INDEX, [...piece, position]);
-        const [count] = await asked(query, INDEXED, [...piece, end]);
-        indexed += whole(count?.[0], 'a number of attachments');
-        return next;
+        const keys = [document, version, next[0]!, next[1]!];
+        await apply(query, OF_THE_INDEX, [...keys, position]);
+        return { next, count: await counted(query, INDEXED, [...keys, end]) };
       });
+      last = piece?.next;
+      indexed += piece?.count ?? 0;
     }
     return indexed;
   };
 
   const walkDocuments = async (last: string): Promise<void> => {
-    for (let after: string | undefined = '0'; after !== undefined;) {
+    for (let after: string | undefined = LEAST; after !== undefined;) {
       const from = after;
       after = await look(async (query) => {
         const [row] = await asked(query, DOCUMENTS_PIECE_END, [from, last]);
@@ -301,7 +306,7 @@ export async function check(look: Look, schema: string): Promise<readonly string
       return await walk();
     } catch (error) {
       if (!hasCode(error, 'LogCorrupt')) throw error;
-      others.push(`PostgreSQL could not go on: ${String(error.details['cause'] ?? error.message)}.`);
+      others.add(`PostgreSQL could not go on: ${String(error.details['cause'] ?? error.message)}.`);
       return undefined;
     }
   };
@@ -314,8 +319,8 @@ export async function check(look: Look, schema: string): Promise<readonly string
     const indexed = await contained(() => walkIndex(end));
     await contained(() => walkDocuments(lastDocument));
     if (listed !== undefined && indexed !== undefined && listed !== indexed) {
-      others.push(`The index holds ${indexed} attachments, the events ${listed}.`);
+      others.add(`The index holds ${indexed} attachments, the events ${listed}.`);
     }
   }
-  return [...[...findings.values()].flat(), ...new Set(others)];
+  return [...findings.values(), others].flatMap((found) => Array.from(found));
 }
