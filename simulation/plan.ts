@@ -36,7 +36,7 @@ const TROUBLES: readonly Trouble[] = ['crash', 'away', 'clock', 'grow', 'back', 
 const CROWDED: Partial<Limits> = { batchCommitsMax: 100, batchBytesMax: 1, cacheEntriesMax: 1_000 };
 
 export function drawPlan(chance: Chance): Plan {
-  const crowded = chance.once(4);
+  const crowded = chance.once(8);
   return {
     shape: drawDomain(chance),
     climate: drawClimate(chance),

@@ -98,7 +98,10 @@ export function checkError(
   const own = known.filter(({ commit }) => commit.command.causation === call.token);
   const unknown = code === 'StoreUnavailable' && details['unknown'] === true;
   // What isn't final and was in doubt doesn't use the id up: another command may have taken it.
-  const tried = doubts.has(call.token) && (code === 'HistoryDiverged' || own.every(({ commit }) => !commit.final));
+  // And that the store has gone back says nothing of what it took before that was found.
+  const tried =
+    (code === 'HistoryDiverged' && mayBe.diverged) ||
+    (doubts.has(call.token) && own.every(({ commit }) => !commit.final));
   holds(
     'errors',
     own.length === 0 || unknown || tried,

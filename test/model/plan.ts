@@ -263,47 +263,9 @@ const server: fc.Arbitrary<ServerPlan> = fc.record({
   drift: fc.nat(DRIFT_MAX_MS),
 });
 
-/** What a plan is made of beside its servers and steps. */
-const world = {
+export const plan: fc.Arbitrary<RunPlan> = fc.record({
   shape,
   delays: fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
-};
-
-const varied: fc.Arbitrary<RunPlan> = fc.record({
-  ...world,
   servers: fc.array(server, { minLength: 1, maxLength: 3 }),
   steps: fc.array(step, { minLength: 1, maxLength: 14 }),
 });
-
-/** Long, on a few documents, by servers that remember all of them and store one command of a batch at a time. */
-const crowded: fc.Arbitrary<RunPlan> = fc
-  .record({
-    ...world,
-    servers: fc.array(server, { minLength: 2, maxLength: 3 }),
-    steps: fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }),
-  })
-  .map(withCrowd);
-
-const FEW_IDS = 2;
-const CROWDED: Partial<Limits> = { cacheEntriesMax: 1_000, batchCommitsMax: 1_000, batchBytesMax: 1 };
-
-function withCrowd(plan: RunPlan): RunPlan {
-  const { servers, ...rest } = onFewIds(plan) as RunPlan;
-  return { ...rest, servers: servers.map(crowdedServer) };
-}
-
-function crowdedServer(server: ServerPlan): ServerPlan {
-  return { ...server, limits: { ...server.limits, ...CROWDED } };
-}
-
-function onFewIds(value: unknown): unknown {
-  if (typeof value === 'string') return IDS.includes(value) ? IDS[IDS.indexOf(value) % FEW_IDS] : value;
-  if (Array.isArray(value)) return value.map(onFewIds);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, onFewIds(part)]));
-}
-
-export const plan: fc.Arbitrary<RunPlan> = fc.oneof(
-  { weight: 2, arbitrary: varied },
-  { weight: 1, arbitrary: crowded },
-);
