@@ -103,9 +103,10 @@ describe('a rolling deploy', () => {
       { collection: 'customers', types: ['NOTED'] },
       { collection: 'orders', types: ['NOTED', 'SHIPPED'] },
     ];
-    const last = new Map(warned.map(({ name, details }) => [name, details]));
-    expect([...last]).toEqual(['old-1', 'old-2', 'old-3'].map((name) => [name, { collections }]));
-    expect(warned.filter(({ name }) => name === 'old-3')).toHaveLength(1);
+    expect(warned.filter(({ name }) => name === 'old-3')).toEqual([{ name: 'old-3', details: { collections } }]);
+    // Those that ran already are told as the newer one grows the registry.
+    expect(warned.filter(({ name }) => name === 'old-2').at(-1)).toEqual({ name: 'old-2', details: { collections } });
+    expect(warned.filter(({ name }) => !name.startsWith('old-'))).toEqual([]);
   });
 
   test('laws 1, 2, 3: nothing that either release acknowledged is lost', () => {
