@@ -1,6 +1,7 @@
 /**
  * Runs the suite under the test framework that is there.
  */
+import { InvalidDefinition } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
 import type { MakeStore } from './case.ts';
 
@@ -18,6 +19,7 @@ const framework = await findFramework();
  *
  * @param name - What the tests are listed under: the engine.
  * @param makeStore - Gives a fresh place with an empty log on each call.
+ * @throws InvalidDefinition if it is no function
  *
  * @example
  * ```ts
@@ -28,6 +30,11 @@ const framework = await findFramework();
  * ```
  */
 export function storeConformance(name: string, makeStore: MakeStore): void {
+  if (typeof name !== 'string' || typeof makeStore !== 'function') {
+    throw new InvalidDefinition(
+      'storeConformance: pass the name of an engine, and a function that makes a store of it.',
+    );
+  }
   framework.describe(`${name} is a store`, () => {
     for (const { law, name, run } of conformanceCases) {
       framework.it(`${law === 'contract' ? law : `law ${law}`}: ${name}`, () => run(makeStore));
