@@ -3,7 +3,7 @@ import { domain, event, failure, InvalidDefinition, InvalidInput, open, type, ty
 import { memory } from 'tidemark/memory';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
-import { given } from 'tidemark/testing';
+import { given, storeConformance } from 'tidemark/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect, keepingLogger } from '../support/stores.ts';
 import { createService, parts, services } from '../support/market.ts';
@@ -77,6 +77,11 @@ test.each(Object.keys(calls))('%s', async (name) => {
     if (name === 'given' && Array.isArray(options)) continue;
     expect(await thrown(options)).toBeInstanceOf(kind);
   }
+});
+
+test('storeConformance is told that it is given no function before any test is registered', () => {
+  for (const given of [undefined, {}, memory()])
+    expect(() => storeConformance('memory', given as never)).toThrow(InvalidDefinition);
 });
 
 test('unchanged takes documents as they are, and expect whatever has a position and a hash', async () => {

@@ -18,7 +18,7 @@ export interface Framework {
  * @param name - What the tests are listed under: the engine.
  * @param makeStore - Gives a fresh place with an empty log on each call.
  * @param framework - The framework's `describe` and `it`, where they can't be found.
- * @throws InvalidDefinition if a framework runs the tests that can't be found
+ * @throws InvalidDefinition if it is no function, or a framework runs the tests that can't be found
  *
  * @example
  * ```ts
@@ -29,6 +29,11 @@ export interface Framework {
  * ```
  */
 export function storeConformance(name: string, makeStore: MakeStore, framework: Framework = findFramework()): void {
+  if (typeof name !== 'string' || typeof makeStore !== 'function') {
+    throw new InvalidDefinition(
+      'storeConformance: pass the name of an engine, and a function that makes a store of it.',
+    );
+  }
   framework.describe(`${name} is a store`, () => {
     for (const { law, name, run } of conformanceCases) {
       framework.it(`${law === 'contract' ? law : `law ${law}`}: ${name}`, () => run(makeStore));
