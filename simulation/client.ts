@@ -115,7 +115,7 @@ export class Client implements Owner {
   }
 
   #answered(call: Call, told: Pick<Call, 'outcome' | 'error'>, server: Server): void {
-    const { witness, trace, chance } = this.#world;
+    const { witness, trace, chance, plan } = this.#world;
     const { after, era } = this.#world.look();
     Object.assign(call, told, { upTo: after, endEra: era, closing: server.closing });
     const { outcome, error } = told;
@@ -125,6 +125,7 @@ export class Client implements Owner {
     witness.answered(call);
     if (outcome) this.#keeps(outcome.events);
     if (outcome && call.era === era) this.#seen(server, outcome.position, outcome.events.at(-1)!.recordedAt);
+    if (plan.changesGiven) spoil(outcome);
     if (code === 'HistoryDiverged' && !server.dead && chance.once(2)) this.#world.dies(server);
   }
 
@@ -165,16 +166,23 @@ export class Client implements Owner {
     try {
       switch (chance.below(10)) {
         case 0: {
-          reading = { ...base, kind: 'history', collection: name, id: chance.pick(ids) };
-          reading.events = await this.#all(server, app.history(collection, reading.id));
+          const from = chance.once(2) ? 0 : chance.below(8);
+          reading = { ...base, kind: 'history', collection: name, id: chance.pick(ids), from };
+          const options = { after: from };
+          const reader = app.history(collection, reading.id, options);
+          spoil(options);
+          await this.#all(server, reader, reading);
           break;
         }
         case 1: {
-          const [reverse, from] = [chance.once(2), chance.below(look.after + 1)];
+          const [reverse, from] = [chance.once(2), chance.below(look.after + 3)];
           const before = chance.once(3) ? chance.below(look.after + 2) : undefined;
           const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
           reading = { ...base, kind: 'events', from, before, types, reverse };
-          reading.events = await this.#all(server, app.events({ after: from, before, types, reverse }));
+          const options = { after: from, before, types: types && [...types], reverse };
+          const reader = app.events(options);
+          spoil(options);
+          await this.#all(server, reader, reading);
           break;
         }
         case 5: {
@@ -200,7 +208,10 @@ export class Client implements Owner {
         }
         case 3: {
           reading = { ...base, kind: 'fold', collection: name };
-          reading.documents = await server.orDies(app.fold(collection));
+          const collections = [collection] as const;
+          const folding = app.fold(collections);
+          spoil(collections);
+          [reading.documents] = await server.orDies(folding);
           break;
         }
         case 2: {
@@ -237,6 +248,10 @@ export class Client implements Owner {
     witness.read(reading);
     // Outcomes of ids alone show a server no end of the log; what is read is at least as new as when it was asked for.
     if (reading.era === era) this.#seen(server, reading.after, 0);
+    if (!plan.changesGiven) return;
+    if (reading.kind === 'get') spoil(reading.documents);
+    if ('events' in reading) spoil(reading.events);
+    if ('outcome' in reading) spoil(reading.outcome);
   }
 
   /** Follows until its limit, or until it has had enough. */
@@ -245,8 +260,6 @@ export class Client implements Owner {
     const enough = new AbortController();
     void scheduler.wait(this, 'has followed for long enough', chance.below(300)).then(() => enough.abort());
     const { from, types, limit } = reading;
-    const events: RecordedEvent[] = [];
-    reading.events = events;
     const options = {
       follow: true,
       after: from.hash === undefined ? from.position : { ...from },
@@ -257,31 +270,36 @@ export class Client implements Owner {
     const following = server.app.events(options as EventsOptions);
     spoil(options);
     try {
+      await this.#all(server, following, reading);
+    } catch (error) {
+      if (error !== enough.signal.reason) throw error;
+      reading.aborted = true;
+    }
+  }
+
+  /** Takes down all that a reader gives, up to its end or its refusal. */
+  async #all(
+    server: Server,
+    reader: AsyncIterator<RecordedEvent>,
+    reading: Extract<Reading, { readonly from: unknown }>,
+  ): Promise<void> {
+    const events: RecordedEvent[] = [];
+    reading.events = events;
+    try {
       for (;;) {
-        const next = await server.orDies(following.next());
+        const next = await server.orDies(reader.next());
         if (next.done) return;
         events.push(next.value);
       }
     } catch (error) {
-      if (error === enough.signal.reason) reading.aborted = true;
       // That this place isn't on the log; what concerns all that its server has seen is another thing.
-      else if (codeOf(error) === 'HistoryDiverged' && 'after' in (error as TidemarkError).details)
-        reading.error = error;
-      else throw error;
+      if (codeOf(error) !== 'HistoryDiverged' || !('after' in (error as TidemarkError).details)) throw error;
+      reading.error = error;
     }
   }
 
   #keeps(events: readonly RecordedEvent[]): void {
     this.#memory.kept.push(...events.map(({ position, hash }) => ({ position, hash })));
-  }
-
-  async #all<T>(server: Server, items: AsyncIterableIterator<T>): Promise<T[]> {
-    const found: T[] = [];
-    for (;;) {
-      const next = await server.orDies(items.next());
-      if (next.done) return found;
-      found.push(next.value);
-    }
   }
 
   #past(end: number): At {

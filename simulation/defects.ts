@@ -1,6 +1,6 @@
 /**
- * Defects to plant: stores that each break one law. They show that the simulation can fail; a run with one of them must
- * be found wanting within a few hundred seeds.
+ * Defects to plant: stores that each break one law, and what could be wrong with the engine. They show that the
+ * simulation can fail; a run with one of them must be found wanting within a few hundred seeds.
  */
 import { DefinitionChanged, StoreUnavailable } from '../src/errors.ts';
 import { givenClock, type Clock } from '../src/store/clock.ts';
@@ -8,6 +8,7 @@ import { undo } from '../src/store/memory/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
 import type { Appended, Batch, CollectionEntry, Commit, DocumentRef, Registry, Session } from '../src/store/store.ts';
 import { findDocument, headAt } from '../src/store/memory/schema.ts';
+import { ENGINE_DEFECTS, storeWith } from './engine-defects.ts';
 import type { Place } from './session.ts';
 import type { Plant } from './world.ts';
 
@@ -15,13 +16,7 @@ import type { Plant } from './world.ts';
 type Defect = (sound: Session, place: Place) => Partial<Session>;
 
 function planted(defect: Defect): Plant {
-  return (store, place) => ({
-    name: store.name,
-    open: async () => {
-      const sound = await store.open();
-      return { ...sound, ...defect(sound, place) };
-    },
-  });
+  return { store: (store, place) => storeWith(store, (sound) => defect(sound, place)) };
 }
 
 /** A defect in what is sent, also under the write lock. */
@@ -35,9 +30,11 @@ function sends(change: (batch: Batch, place: Place) => Batch): Plant {
 
 /** A store that goes by another clock than it should. */
 function goesBy(change: (sound: Place['clock']) => Clock): Plant {
-  return (store, place) => {
-    place.clock = { ...place.clock, clock: change(place.clock) };
-    return store;
+  return {
+    store: (store, place) => {
+      place.clock = { ...place.clock, clock: change(place.clock) };
+      return store;
+    },
   };
 }
 
@@ -143,6 +140,7 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
       return page.events.length > 1 ? { ...page, events: page.events.slice(0, -1) } : page;
     },
   })),
+  ...ENGINE_DEFECTS,
 };
 
 function endOf({ position, eventCount, hash }: { position: number; eventCount: number; hash: string }) {

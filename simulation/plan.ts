@@ -18,6 +18,8 @@ export interface Plan {
   readonly clients: number;
   /** What each client does. */
   readonly actions: number;
+  /** Whether clients change what they are given, as far as it lets itself be changed. */
+  readonly changesGiven: boolean;
   /** Documents that there are: few, so that commands meet. */
   readonly ids: readonly string[];
   /** Whether the store goes by the clock of the server that writes, as a file does; otherwise by one of its own. */
@@ -45,6 +47,7 @@ export function drawPlan(chance: Chance): Plan {
     servers: crowded ? 3 : 1 + chance.below(3),
     clients: 1 + chance.below(5),
     actions: (crowded ? 10 : 4) + chance.below(10),
+    changesGiven: chance.once(2),
     ids: IDS.slice(0, 1 + chance.below(crowded ? 2 : IDS.length)),
     serversClock: chance.once(2),
     limits: {

@@ -4,8 +4,9 @@ import { openOn } from '../src/engine/open.ts';
 import type { Runtime } from '../src/engine/runtime.ts';
 import type { Limits } from '../src/limits.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
-import { buildRelease, type Release } from './domain/build.ts';
+import { buildRelease, type Release, type Wait } from './domain/build.ts';
 import type { DomainShape } from './domain/shape.ts';
+import { storeWith, type EnginePlant } from './engine-defects.ts';
 import { holds } from './laws/broken.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Store } from '../src/store/store.ts';
@@ -19,6 +20,7 @@ export interface ServerOptions {
   readonly limits: Partial<Limits>;
   readonly scheduler: Scheduler;
   readonly chance: Chance;
+  readonly plant: EnginePlant;
 }
 
 export class Server implements Owner {
@@ -38,15 +40,16 @@ export class Server implements Owner {
   #app: App | undefined;
 
   constructor(options: ServerOptions) {
-    const { name, shape, release, scheduler, chance } = options;
+    const { name, shape, release, scheduler, chance, plant } = options;
     this.#options = options;
     this.name = name;
-    this.release = buildRelease(shape, release, async (_, { id }) => {
+    const prepares: Wait = async (_, { id }) => {
       holds(1, !this.#preparing.has(id), () => `${name} prepares ${id}, which it is preparing already`);
       this.#preparing.add(id);
       await scheduler.wait(this, 'prepares', chance.below(30));
       this.#preparing.delete(id);
-    });
+    };
+    this.release = buildRelease(shape, release, prepares, plant.reducer);
     this.#died.promise.catch(() => undefined);
   }
 
@@ -60,11 +63,13 @@ export class Server implements Owner {
   }
 
   async open(store: Store): Promise<void> {
-    const { limits } = this.#options;
+    const { limits, plant } = this.#options;
     const collections = [...this.release.collections.values()];
     const commands = [...this.release.commands.values()];
-    const options = { store, collections, commands, logger: SILENT, limits };
-    this.#app = (await this.orDies(openOn(options, this.#runtime()))) as App;
+    const planted = plant.session ? storeWith(store, plant.session) : store;
+    const options = { store: planted, collections, commands, logger: SILENT, limits };
+    const app = (await this.orDies(openOn(options, this.#runtime()))) as App;
+    this.#app = plant.app?.(app) ?? app;
   }
 
   /** Whoever waits for a server that dies hears of it: `Died` is thrown. */

@@ -1,5 +1,7 @@
 /** One run of the simulation: machine, servers, callers and troubles, and the witness who judges it. */
 import type { Chance } from '../src/testing/conformance/random.ts';
+import { refusesBeyond } from './beyond.ts';
+import type { EnginePlant } from './engine-defects.ts';
 import { holds, same } from './laws/broken.ts';
 import { functionKeysMissing } from './laws/registry.ts';
 import type { Logged } from './laws/records.ts';
@@ -13,8 +15,11 @@ import type { Trace } from './trace.ts';
 import { Weather } from './weather.ts';
 import type { Store } from '../src/store/store.ts';
 
-/** Changes the store that servers are given: how a defect is planted. */
-export type Plant = (store: Store, place: Place) => Store;
+/** How a defect is planted: what is changed of a server. */
+export interface Plant extends EnginePlant {
+  /** The store that it is given. */
+  readonly store?: (sound: Store, place: Place) => Store;
+}
 
 /** How often somebody tries to open a server before he gives up: no release may fit the log. */
 const OPENINGS_MAX = 20;
@@ -31,11 +36,11 @@ export class World {
   readonly weather: Weather;
   readonly witness: Witness;
   readonly servers: Server[] = [];
-  readonly #plant: Plant | undefined;
+  readonly #plant: Plant;
   #opened = 0;
   #tokens = 0;
 
-  constructor(plan: Plan, chance: Chance, trace: Trace, plant?: Plant) {
+  constructor(plan: Plan, chance: Chance, trace: Trace, plant: Plant = {}) {
     this.plan = plan;
     this.chance = chance;
     this.trace = trace;
@@ -79,7 +84,7 @@ export class World {
     const clock = machine.clockFor(this.plan.serversClock ? () => owner.now() : undefined);
     const place: Place = { machine, scheduler, weather, meets: (what) => this.trace.meets(what), clock };
     const store = storeFor(owner, place);
-    return this.#plant ? this.#plant(store, place) : store;
+    return this.#plant.store?.(store, place) ?? store;
   }
 
   /** A server that serves, opened if there are too few; undefined if none can be had. */
@@ -123,6 +128,7 @@ export class World {
       if (!server.serving) continue;
       if (this.witness.doomed.has(server.name)) continue;
       await this.#verifies(server).catch((error: unknown) => this.#explains(error, server));
+      await refusesBeyond(this, server);
       await server.app.close();
     }
     const stored = this.machine.commitsFrom(0);
@@ -136,7 +142,7 @@ export class World {
     const release = first ? 0 : chance.below(plan.shape.releases.length);
     const name = `server ${this.#opened} (release ${release})`;
     const { shape, limits } = plan;
-    const server = new Server({ name, shape, release, limits, scheduler: this.scheduler, chance });
+    const server = new Server({ name, shape, release, limits, scheduler: this.scheduler, chance, plant: this.#plant });
     this.servers.push(server);
     // Wrong from the start, where the machine's clock was right before.
     if (plan.troubles.includes('clock') && this.machine.anchor.kept && chance.once(4))

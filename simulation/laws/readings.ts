@@ -13,17 +13,8 @@ export function checkReading(timeline: Timeline, reading: Reading): void {
   switch (reading.kind) {
     case 'get':
       return checkGet(timeline, reading);
-    case 'history': {
-      const { events = [], collection, id } = reading;
-      const all = eventsOf(timeline, collection, id);
-      const least = all.filter(({ position }) => position <= reading.after).length;
-      holds(
-        3,
-        events.length >= least,
-        () => `the history of ${collection} ${id} has ${events.length} of ${least} events`,
-      );
-      return same(4, events, all.slice(0, events.length).map(toldEvent), () => `the history of ${collection} ${id}`);
-    }
+    case 'history':
+      return checkHistory(timeline, reading);
     case 'events':
       return checkEvents(timeline, reading);
     case 'follow':
@@ -62,6 +53,18 @@ function momentsOf({ after, upTo = after }: Reading): number[] {
 function eventsOf({ commits }: Timeline, collection: string, id: string) {
   const isIt = (one: { collection: string; id: string }): boolean => one.collection === collection && one.id === id;
   return commits.flatMap(({ events }) => events).filter(({ attachments }) => attachments.some(isIt));
+}
+
+function checkHistory(timeline: Timeline, reading: Extract<Reading, { kind: 'history' }>): void {
+  const { events = [], collection, id, from, error, after, upTo = after } = reading;
+  const what = `the history of ${collection} ${id} after ${from}`;
+  const all = eventsOf(timeline, collection, id);
+  const [least, most] = [after, upTo].map((end) => all.filter(({ position }) => position <= end).length);
+  if (error !== undefined)
+    return holds(9, isBehind(error) && from > least!, () => `${what} (of ${least}) was refused: ${String(error)}`);
+  holds(9, from <= most!, () => `${what} was given, where there are ${most}`);
+  holds(3, events.length >= least! - from, () => `${what} has ${events.length} of ${least} events`);
+  same(4, events, all.slice(from, from + events.length).map(toldEvent), () => what);
 }
 
 function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'events' }>): void {

@@ -48,7 +48,16 @@ export type Reading = Span & { readonly server: string; readonly release: number
         documents?: readonly Document<unknown>[];
         error?: unknown;
       }
-    | { readonly kind: 'history'; readonly collection: string; readonly id: string; events?: readonly RecordedEvent[] }
+    | {
+        readonly kind: 'history';
+        readonly collection: string;
+        readonly id: string;
+        /** A version. */
+        readonly from: number;
+        events?: readonly RecordedEvent[];
+        /** Why it couldn't go on from there. */
+        error?: unknown;
+      }
     | {
         readonly kind: 'events';
         readonly from: number;

@@ -80,7 +80,7 @@ export function recorded(definitions: EventDefinitions, stored: StoredEvent): Re
     position,
     time: commit.time,
     recordedAt: commit.recordedAt,
-    attachments: Object.freeze([...attachments]),
+    attachments: Object.freeze(attachments.map((document) => Object.freeze(document))),
     hash: commit.hash,
     command: recordedCommand(commit.command),
   });

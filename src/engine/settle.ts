@@ -18,7 +18,7 @@ export function settle(core: Core, draft: Draft, stored: Stored): void {
   for (const [index, drafted] of draft.drafted.entries()) {
     const { position, recordedAt, hash } = stored.commits[index]!;
     const attachments = drafted.decision.events.map(({ attachments }) =>
-      attachments.map(({ collection, id }) => ({ collection, id, version: stored.versions[next++]! })),
+      attachments.map(({ collection, id }) => Object.freeze({ collection, id, version: stored.versions[next++]! })),
     );
     settleAttached(core, draft, drafted, attachments);
     answer(core, drafted, attachments, { position, recordedAt, hash });

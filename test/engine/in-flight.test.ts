@@ -103,6 +103,21 @@ onEveryStore('a command on its way', (makeStore) => {
     expect(provider.charges).toHaveLength(1);
   });
 
+  test('law 4: what one of those who waited does to what it was told, nobody else is told', async () => {
+    const { app, pay, provider } = await opened(makeStore());
+    const all = [pay(), pay()];
+    (await provider.asked(1)).done();
+    const [one, other] = await Promise.all(all);
+    const told = structuredClone(other);
+    for (const { attachments } of [...one!.events, ...(await pay()).events]) {
+      for (const attached of attachments) expect(Reflect.set(attached, 'id', 'o2')).toBe(false);
+    }
+    expect(other).toEqual(told);
+    for await (const { attachments } of app.events()) {
+      for (const attached of attachments) expect(Object.isFrozen(attached)).toBe(true);
+    }
+  });
+
   test('another command, input or actor under the id of one on its way is refused at once', async () => {
     const { app, pay, provider, order, ...shop } = await opened(makeStore());
     const first = pay();

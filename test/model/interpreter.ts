@@ -2,6 +2,7 @@
 import type { App, DocumentVersion, Outcome } from 'tidemark';
 import { buildRelease, type Release } from '../../simulation/domain/build.ts';
 import type { Input } from '../../simulation/domain/shape.ts';
+import { storeWith, type EnginePlant } from '../../simulation/engine-defects.ts';
 import { holds, LawBroken, same } from '../../simulation/laws/broken.ts';
 import type { Call } from '../../simulation/laws/records.ts';
 import { registeredOf, type Registered } from '../../simulation/laws/attach.ts';
@@ -38,12 +39,20 @@ interface Asked {
   readonly actor: string | undefined;
 }
 
+/** What a plan is run on. */
+interface On {
+  readonly store: Store;
+  readonly peek: Session;
+  readonly clock: { now: number };
+  readonly plant: EnginePlant;
+}
+
 /** @throws LawBroken */
-export async function interpret(plan: RunPlan, makeStore: MakeStore): Promise<void> {
+export async function interpret(plan: RunPlan, makeStore: MakeStore, plant: EnginePlant = {}): Promise<void> {
   const clock = { now: START };
   const store = await makeStore({ clock: () => clock.now });
   const peek = await store.open();
-  const run = new Interpreter(plan, { store, peek, clock });
+  const run = new Interpreter(plan, { store, peek, clock, plant });
   try {
     await run.open();
     for (const step of plan.steps) await run.takes(step);
@@ -58,6 +67,7 @@ class Interpreter {
   readonly #plan: RunPlan;
   readonly #store: Store;
   readonly #peek: Session;
+  readonly #plant: EnginePlant;
   readonly #witness: Witness;
   readonly #chance = new Chance(1);
   readonly #asked: Asked[] = [];
@@ -71,8 +81,9 @@ class Interpreter {
   /** What it said when the log was last looked at. */
   #looked = START;
 
-  constructor(plan: RunPlan, { store, peek, clock }: { store: Store; peek: Session; clock: { now: number } }) {
+  constructor(plan: RunPlan, { store, peek, clock, plant }: On) {
     this.#plan = plan;
+    this.#plant = plant;
     this.#store = store;
     this.#peek = peek;
     this.#clock = clock;
@@ -137,7 +148,7 @@ class Interpreter {
   async #open(wanted: number, limits: Partial<Limits>, drift: number): Promise<void> {
     const { shape } = this.#plan;
     const index = wanted % shape.releases.length;
-    const release = buildRelease(shape, index, turn);
+    const release = buildRelease(shape, index, turn, this.#plant.reducer);
     const name = `server ${(this.#opened += 1)} (release ${index})`;
     const held = this.#witness.timeline.commits.flatMap(({ events }) => events).map(({ type }) => type);
     const registry = await this.#peek.registry();
@@ -148,8 +159,11 @@ class Interpreter {
         open: async () => delayed(await this.#store.open(), () => this.#delay()),
       };
       const [collections, commands] = [[...release.collections.values()], [...release.commands.values()]];
-      const app = await openOn({ store, collections, commands, logger: SILENT, limits }, this.#runtime(drift));
-      this.#servers.push({ name, release, limits, drift, app: app as App, seenTime: 0 });
+      const { session, app: planted } = this.#plant;
+      const on = session ? storeWith(store, session) : store;
+      const options = { store: on, collections, commands, logger: SILENT, limits };
+      const app = (await openOn(options, this.#runtime(drift))) as App;
+      this.#servers.push({ name, release, limits, drift, app: planted?.(app) ?? app, seenTime: 0 });
     } catch (error) {
       const { code } = error as { code?: string };
       const justified =
@@ -237,6 +251,7 @@ class Interpreter {
     const calls = (await Promise.all(calling)) as (Call & { told: Pick<Call, 'outcome' | 'error'> })[];
     const upTo = await this.#look();
     for (const call of calls) this.#witness.answered(Object.assign(call, call.told, { upTo }));
+    if (this.#plan.changesGiven) for (const { told } of calls) spoil(told.outcome);
   }
 
   #fitted({ command, input, id, again, actor }: CallPlan): Asked {
@@ -271,6 +286,10 @@ class Interpreter {
     });
     if (reading.kind === 'get' && !reading.at) this.#shown.push(...(reading.documents ?? []));
     this.#witness.read(reading);
+    if (!this.#plan.changesGiven) return;
+    if (reading.kind === 'get') spoil(reading.documents);
+    if ('events' in reading) spoil(reading.events);
+    if ('outcome' in reading) spoil(reading.outcome);
   }
 
   async #verifies({ app, release, name }: Server): Promise<void> {

@@ -49,6 +49,7 @@ export type Step =
       readonly server: number;
       readonly collection: number;
       readonly id: string;
+      readonly from: number;
     }
   | { readonly kind: 'status'; readonly server: number }
   | { readonly kind: 'fold'; readonly server: number; readonly collection: number }
@@ -78,6 +79,8 @@ export interface RunPlan {
   readonly shape: DomainShape;
   /** The first opens first. */
   readonly servers: readonly ServerPlan[];
+  /** Whether callers change what they are given, as far as it lets itself be changed. */
+  readonly changesGiven: boolean;
   readonly steps: readonly Step[];
   /** Turns of the event loop before each call of a store, in a circle: who comes first. */
   readonly delays: readonly number[];
@@ -235,6 +238,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     server: number,
     collection: number,
     id,
+    from: fc.oneof(fc.constant(0), fc.nat(5)),
   }),
   fc.record({
     kind: fc.constant('events' as const),
@@ -265,6 +269,7 @@ const server: fc.Arbitrary<ServerPlan> = fc.record({
 
 export const plan: fc.Arbitrary<RunPlan> = fc.record({
   shape,
+  changesGiven: fc.boolean(),
   delays: fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
   servers: fc.array(server, { minLength: 1, maxLength: 3 }),
   steps: fc.array(step, { minLength: 1, maxLength: 14 }),

@@ -1,6 +1,7 @@
 /** The property that every store must have, for the tests and for runs of hours. */
 import * as fc from 'fast-check';
 import type { MakeStore } from '../../src/testing/conformance/case.ts';
+import type { EnginePlant } from '../../simulation/engine-defects.ts';
 import { interpret } from './interpreter.ts';
 import { plan, type RunPlan } from './plan.ts';
 
@@ -16,9 +17,14 @@ export interface Checked {
 /** Runs so many random plans, each on a store of its own. */
 export async function checkStore(
   makeStore: MakeStore,
-  { seed, runs, endOnFailure = false }: { seed: number; runs: number; endOnFailure?: boolean },
+  {
+    seed,
+    runs,
+    endOnFailure = false,
+    plant,
+  }: { seed: number; runs: number; endOnFailure?: boolean; plant?: EnginePlant },
 ): Promise<Checked> {
-  const property = fc.asyncProperty(plan, async (plan: RunPlan) => interpret(plan, makeStore));
+  const property = fc.asyncProperty(plan, async (plan: RunPlan) => interpret(plan, makeStore, plant));
   const result = await fc.check(property, { seed, numRuns: runs, endOnFailure });
   const { failed, numRuns, errorInstance } = result;
   if (!failed) return { seed, runs: numRuns, failure: undefined };

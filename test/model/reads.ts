@@ -45,8 +45,12 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
     }
     case 'history': {
       const collection = nameOf(step.collection);
-      reading = { ...base, kind: 'history', collection, id: step.id };
-      reading.events = await all(app.history(release.collections.get(collection)!, step.id));
+      const { id, from } = step;
+      reading = { ...base, kind: 'history', collection, id, from };
+      const options = { after: from };
+      const reader = app.history(release.collections.get(collection)!, id, options);
+      spoil(options);
+      await all(reader, reading);
       break;
     }
     case 'events': {
@@ -54,17 +58,19 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
       const { types: shapes } = shape;
       const types = type === undefined ? undefined : [shapes[type % shapes.length]!.name, '$ERRORED'];
       reading = { ...base, kind: 'events', from, before, types, reverse };
-      try {
-        reading.events = await all(app.events({ after: from, before, types, reverse }));
-      } catch (error) {
-        reading.error = error;
-      }
+      const options = { after: from, before, types: types && [...types], reverse };
+      const reader = app.events(options);
+      spoil(options);
+      await all(reader, reading);
       break;
     }
     case 'fold': {
       const collection = nameOf(step.collection);
       reading = { ...base, kind: 'fold', collection };
-      reading.documents = await app.fold(release.collections.get(collection)!);
+      const collections = [release.collections.get(collection)!] as const;
+      const folding = app.fold(collections);
+      spoil(collections);
+      [reading.documents] = await folding;
       break;
     }
     case 'status':
@@ -85,8 +91,16 @@ function past(plan: PastPlan, { commits }: Timeline): At {
   return { time: recordedAt + (value % 3) - 1 };
 }
 
-async function all(items: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[]> {
+/** Takes down all that a reader gives, up to its end or its refusal. */
+async function all(
+  events: AsyncIterable<RecordedEvent>,
+  reading: Extract<Reading, { kind: 'history' | 'events' }>,
+): Promise<void> {
   const found: RecordedEvent[] = [];
-  for await (const item of items) found.push(item);
-  return found;
+  reading.events = found;
+  try {
+    for await (const event of events) found.push(event);
+  } catch (error) {
+    reading.error = error;
+  }
 }
