@@ -105,7 +105,7 @@ describe('a rolling deploy', () => {
     ];
     expect(warned.filter(({ name }) => name === 'old-3')).toEqual([{ name: 'old-3', details: { collections } }]);
     // Those that ran already are told as the newer one grows the registry.
-    expect(warned.filter(({ name }) => name === 'old-2').at(-1)).toEqual({ name: 'old-2', details: { collections } });
+    expect(warned.findLast(({ name }) => name === 'old-2')).toEqual({ name: 'old-2', details: { collections } });
     expect(warned.filter(({ name }) => name.startsWith('new-'))).toEqual([]);
   });
 
