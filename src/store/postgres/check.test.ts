@@ -62,7 +62,7 @@ const AT_EDGES = [5_000, 5_001].flatMap((n) => [
   [`DELETE FROM $.events WHERE position = ${n}`, `Events are missing from position ${n} up to ${n + 1}.`],
   [`DELETE FROM $.commits WHERE position = ${n}`, `A commit begins at position ${n + 1}, where ${n} was expected.`],
   [
-    `UPDATE $.commits SET recorded_at = recorded_at - 1 WHERE position = ${n}`,
+    `UPDATE $.commits SET recorded_at = recorded_at - 86400000 WHERE position = ${n}`,
     `The commit at position ${n} was recorded before the one before it.`,
   ],
   [
