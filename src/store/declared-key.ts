@@ -19,24 +19,21 @@ function areTexts(value: unknown): value is readonly string[] {
 
 /** A key out of its JSON text; throws what `wrong` makes of what is wrong with it. */
 export function declaredKeyOf(json: string, wrong: (what: string) => Error): DeclaredKey {
-  let declared: unknown;
-  try {
-    declared = JSON.parse(json);
-  } catch {
-    throw wrong('the declared key is no JSON');
-  }
-  if (isDeclaredKey(declared)) return declared;
-  throw wrong('the declared key is none');
+  return parsed(json, 'the declared key', isDeclaredKey, wrong);
 }
 
 /** The types that a collection handles out of their JSON text; throws what `wrong` makes of what is wrong with it. */
 export function handledOf(json: string, wrong: (what: string) => Error): readonly string[] {
-  let handled: unknown;
+  return parsed(json, 'the list of handled types', areTexts, wrong);
+}
+
+function parsed<T>(json: string, name: string, is: (value: unknown) => value is T, wrong: (what: string) => Error): T {
+  let value: unknown;
   try {
-    handled = JSON.parse(json);
+    value = JSON.parse(json);
   } catch {
-    throw wrong('the list of handled types is no JSON');
+    throw wrong(`${name} is no JSON`);
   }
-  if (areTexts(handled)) return handled;
-  throw wrong('the list of handled types is none');
+  if (is(value)) return value;
+  throw wrong(`${name} is none`);
 }
