@@ -1,5 +1,4 @@
 /** Entering an application's collections into the registry of a log, and what is told of how they differ. */
-import type { CollectionDefinition } from '../model/collection.ts';
 import { differenceOf, listed } from '../store/registered.ts';
 import type { CollectionEntry, Registry, Session } from '../store/store.ts';
 import { membershipOf, type Core, type Membership } from './core.ts';
@@ -17,7 +16,7 @@ export async function registerCollections(
   application: Pick<Core, 'session' | 'logger' | 'events' | 'collections'>,
 ): Promise<Registry> {
   const { session, logger, collections } = application;
-  const entries = new Map([...collections.values()].map((definition) => [definition.name, entryOf(definition)]));
+  const entries = entriesOf(collections);
   const before = await session.registry();
   // An application that is too old for the log must not add to its registry. Where a key changed, `register` knows better.
   const others = before.collections.filter((registered) => !hasOtherKey(registered, entries.get(registered.name)));
@@ -36,13 +35,18 @@ export async function membershipNow(
   io: Pick<Session, 'registry'>,
 ): Promise<Membership> {
   const registry = await io.registry();
-  const entries = new Map([...core.collections.values()].map((definition) => [definition.name, entryOf(definition)]));
-  if (registry.generation !== core.membership.generation) warnOfUnknown(registry, entries, core.logger);
+  if (registry.generation !== core.membership.generation) {
+    warnOfUnknown(registry, entriesOf(core.collections), core.logger);
+  }
   return membershipOf(registry, core.collections, core.limits.eventAttachmentsMax);
 }
 
-function entryOf({ name, definition, key, handled }: CollectionDefinition): CollectionEntry {
-  return { name, definition, key: key.declared, handled: [...handled] };
+/** What is registered of this code's collections, by their names. */
+function entriesOf(collections: Core['collections']): ReadonlyMap<string, CollectionEntry> {
+  const entries = [...collections.values()].map(({ name, definition, key, handled }) => {
+    return { name, definition, key: key.declared, handled: [...handled] };
+  });
+  return new Map(entries.map((entry) => [entry.name, entry]));
 }
 
 function hasOtherKey(registered: CollectionEntry, code: CollectionEntry | undefined): boolean {
