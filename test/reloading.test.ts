@@ -37,6 +37,10 @@ async function developing(): Promise<ViteDevServer> {
     ssr: { noExternal: ['tidemark'], resolve: { conditions: ['@tidemark/source', 'node', 'default'] } },
   });
   onTestFinished(() => server.close());
+  // What changes before a file is watched is never noticed.
+  await vi.waitFor(() => expect(Object.values(server.watcher.getWatched()).flat()).toContain('shops.ts'), {
+    timeout: 20_000,
+  });
   return server;
 }
 
