@@ -94,7 +94,8 @@ export function optionsOf<Options extends object>(
   const options: Record<string, unknown> = {};
   if (given === undefined && needed.length === 0) return options as Options;
   try {
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) refuse('the options must be an object');
+    // A map has no options, nor has a promise that somebody forgot to await: both would be taken for none given.
+    if (tagOf(given) !== '[object Object]') refuse('the options must be an object');
     for (const name of Object.keys(given as object)) {
       if (!Object.hasOwn(checks, name)) refuse(unknownOption(name, Object.keys(checks)), { [named]: name });
     }
@@ -157,6 +158,8 @@ export const anything: Check<unknown> = (value) => value;
 
 export const abortSignal: Check<AbortSignal> = (value, refuse) =>
   isAbortSignal(value) ? value : refuse('must be an AbortSignal');
+
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value);
 
 function unknownOption(name: string, known: readonly string[]): string {
   const shown = name.slice(0, NAME_SHOWN);

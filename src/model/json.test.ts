@@ -101,6 +101,16 @@ describe('plainCopy', () => {
   });
 });
 
+/** At how many levels a state is refused that grows by them. */
+function refusedAt(grow: (state: unknown) => unknown): number {
+  let state: unknown = 1;
+  for (let levels = 1; levels < 1_000; levels += 1) {
+    state = grow(state);
+    if (freezeJson(state)?.problem.includes('deeper than')) return levels;
+  }
+  return Infinity;
+}
+
 describe('freezeJson', () => {
   test('freezes all the way down', () => {
     const value = { a: { b: [{ c: 1 }] } };
@@ -152,6 +162,12 @@ describe('freezeJson', () => {
     const cycle: Record<string, unknown> = {};
     for (let field = 0; field < 20; field += 1) cycle[`f${field}`] = cycle;
     expect(freezeJson(cycle)?.problem).toContain('a cycle');
+  });
+
+  test('counts the levels of what it skips: a state that grows inwards is refused where one made at once would be', () => {
+    expect(refusedAt((inner) => ({ inner }))).toBe(JSON_DEPTH_MAX + 1);
+    // Its deepest part is not its last; what lies beside the innermost is a level of its own.
+    expect(refusedAt((inner) => [{ flat: true }, inner, { flat: true }])).toBe(JSON_DEPTH_MAX);
   });
 
   test('goes on after a fault, and does not follow a cycle for ever', () => {

@@ -19,6 +19,7 @@ export interface Fault {
 
 /** Values nested deeper than this are refused; a cycle ends here too. */
 export const JSON_DEPTH_MAX = 100;
+const TOO_DEEP = `nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`;
 
 /** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
 const JSON_PARTS_MAX = 4_000_000;
@@ -110,7 +111,7 @@ function scalarFault(value: unknown): Fault | undefined {
 
 /** What is wrong with an object or array as a whole. */
 function partFault(value: object, depth: number): Fault | undefined {
-  if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
+  if (depth >= JSON_DEPTH_MAX) return here(TOO_DEEP);
   if ((parts += 1) > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
   if (!isPlain(value)) return instanceFault(value);
   return typeof (value as { toJSON?: unknown }).toJSON === 'function' ? here('it has a toJSON') : undefined;
@@ -152,13 +153,15 @@ export function describeFault(fault: Fault): string {
 }
 
 /**
- * What was found to be plain, and came again frozen: a part that states keep, so that freezing a state of which one field
- * changed costs that field. (Remembering every new part costs more than looking at it a second time.) Nothing else is
- * trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
+ * What was found to be plain, and came again frozen, with its levels: a part that states keep, so that freezing a state of
+ * which one field changed costs that field. (Remembering every new part costs more than looking at it a second time.)
+ * Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
  */
-const sound = new WeakSet<object>();
+const sound = new WeakMap<object, number>();
 
-// Of the walk under way: what isn't plain, so that it is walked once, however often it is shared, or holds itself.
+// Of the walk under way: the deepest level that it met since this was last set; and what isn't plain, so that it is
+// walked once, however often it is shared, or holds itself.
+let deepest = 0;
 let faulty: Map<object, Fault> | undefined;
 
 /**
@@ -197,12 +200,17 @@ function freezeIn(value: unknown, depth: number): Fault | undefined {
   if (typeof value !== 'object' || value === null) {
     return value === undefined || typeof value === 'string' ? undefined : scalarFault(value);
   }
-  if (sound.has(value)) return undefined;
+  const levels = sound.get(value);
+  const end = depth + (levels ?? 1);
+  if (end > JSON_DEPTH_MAX) return here(TOO_DEEP);
+  if (end > deepest) deepest = end;
+  if (levels !== undefined) return undefined;
   const again = Object.isFrozen(value);
-  if (depth >= JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
   if (!isPlain(value)) return instanceFault(value);
   const known = faulty?.get(value);
   if (known) return known;
+  const before = deepest;
+  deepest = end;
   let first: Fault | undefined;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
@@ -221,7 +229,8 @@ function freezeIn(value: unknown, depth: number): Fault | undefined {
   }
   Object.freeze(value);
   if (first) (faulty ??= new Map()).set(value, first);
-  else if (again) sound.add(value);
+  else if (again) sound.set(value, deepest - depth);
+  if (before > deepest) deepest = before;
   return first;
 }
 

@@ -73,7 +73,7 @@ test.each(Object.keys(calls))('%s', async (name) => {
   expect(error).toBeInstanceOf(kind);
   expect(error.message).toMatch(/no option "somethingElse": .* There (are|is) \w/);
   expect(error.message).toContain(meant);
-  for (const options of [null, 'text', 7, [], [1]]) {
+  for (const options of [null, 'text', 7, [], [1], new Map([[meant, 1]]), Promise.resolve(right), () => right]) {
     if (name === 'given' && Array.isArray(options)) continue;
     expect(await thrown(options)).toBeInstanceOf(kind);
   }
