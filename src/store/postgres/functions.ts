@@ -6,8 +6,11 @@
  * remembers its id and says it last in every call, and every function begins and ends by asking whether it speaks of that
  * log: at its end once more, as a rename in between would lead its later statements elsewhere. What it did until then is
  * rolled back.
+ *
+ * No function goes on once a later release has made a format that breaks with its own: what it finds may mean something
+ * else by then. Those that read ask this with the log's id, in one statement; those that write, under the lock.
  */
-import { DIFFERENT_LOG, WRONG_ENCODING } from './errors.ts';
+import { DIFFERENT_LOG, NEWER_FORMAT, WRONG_ENCODING } from './errors.ts';
 import { FUNCTION_SETTINGS } from './settings.ts';
 
 /** A function of one statement that only reads. */
@@ -21,21 +24,49 @@ export interface Reading {
   readonly sql: (schema: string) => string;
 }
 
+const isLogSql = (schema: string, id: string): string => `l.id = ${id} AND l.schema = '${schema.slice(1, -1)}'`;
+
 /** Raises unless the tables that are spoken of are those of the log with this id. `schema` is quoted. */
 export const sameLogSql = (schema: string, id: string): string =>
-  `  IF NOT EXISTS (SELECT FROM ${schema}.log l WHERE l.id = ${id} AND l.schema = '${schema.slice(1, -1)}') THEN
+  `  IF NOT EXISTS (SELECT FROM ${schema}.log l WHERE ${isLogSql(schema, id)}) THEN
     RAISE EXCEPTION 'another log' USING ERRCODE = '${DIFFERENT_LOG}';
   END IF;`;
 
-/** How each function begins: text that is converted on its way would be stored, or read, as another one. */
-export const beginSql = (schema: string, id: string): string =>
-  `  IF current_setting('client_encoding') <> 'UTF8' THEN
+/** Text that is converted on its way would be stored, or read, as another one. */
+const utf8Sql = `  IF current_setting('client_encoding') <> 'UTF8' THEN
     RAISE EXCEPTION 'client_encoding is not UTF8' USING ERRCODE = '${WRONG_ENCODING}';
-  END IF;
-${sameLogSql(schema, id)}`;
+  END IF;`;
 
+/** How a function begins that writes. */
+export const beginSql = (schema: string, id: string): string => `${utf8Sql}\n${sameLogSql(schema, id)}`;
+
+/** Whether the log was brought to a format that breaks with `format`. */
+const newerFormatSql = (schema: string, format: number): string =>
+  `EXISTS (SELECT FROM ${schema}.migrations m WHERE m.breaking AND m.format > ${format})`;
+
+const RAISE_NEWER = `RAISE EXCEPTION 'the log was brought to a newer format' USING ERRCODE = '${NEWER_FORMAT}';`;
+
+/** Raises if it was: the function was made by format `format`, and so were those who call it. */
+export const sameFormatSql = (schema: string, format: number): string =>
+  `  IF ${newerFormatSql(schema, format)} THEN
+    ${RAISE_NEWER}
+  END IF;`;
+
+/**
+ * How a function of format `format` begins that reads. Two questions in one statement, as a statement costs more than
+ * they do; only if the answer is no is it asked which of them it was. At its end a function that reads sees what it saw
+ * at its beginning, so there the format isn't asked again.
+ */
+const readingSql = (schema: string, id: string, format: number): string =>
+  `${utf8Sql}
+  IF NOT EXISTS (SELECT FROM ${schema}.log l WHERE ${isLogSql(schema, id)} AND NOT ${newerFormatSql(schema, format)}) THEN
+${sameLogSql(schema, id)}
+    ${RAISE_NEWER}
+  END IF;`;
+
+/** `format` is the one that made the function. */
 export const readingFunction =
-  ({ name, takes, gives, sql }: Reading) =>
+  ({ name, takes, gives, sql }: Reading, format: number) =>
   (schema: string): string => {
     const parameters = typesIn(takes);
     const id = `$${parameters.length + 1}`;
@@ -49,7 +80,7 @@ ${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_column
 BEGIN
-${beginSql(schema, id)}
+${readingSql(schema, id, format)}
   RETURN QUERY ${sql(schema)};
 ${sameLogSql(schema, id)}
 END

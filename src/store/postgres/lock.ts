@@ -6,8 +6,8 @@
  * are free for reads: also for those of the work that holds the lock.
  */
 
-import { NEWER_FORMAT, WRONG_ISOLATION } from './errors.ts';
-import { beginSql } from './functions.ts';
+import { WRONG_ISOLATION } from './errors.ts';
+import { beginSql, sameFormatSql } from './functions.ts';
 
 /** What every function that writes says before anything else. */
 export const HEARD = 'tidemark: heard';
@@ -44,9 +44,7 @@ ${beginSql(schema, 'log')}`;
 export function lockedSql(schema: string, format: number): string {
   return `  PERFORM set_config('lock_timeout', lock_timeout, true);
   PERFORM ${lockSql(schema)};
-  IF EXISTS (SELECT FROM ${schema}.migrations m WHERE m.breaking AND m.format > ${format}) THEN
-    RAISE EXCEPTION 'the log was brought to a newer format' USING ERRCODE = '${NEWER_FORMAT}';
-  END IF;`;
+${sameFormatSql(schema, format)}`;
 }
 
 /**

@@ -75,12 +75,7 @@ async function idOf(query: Query, name: string, place: string): Promise<string> 
   );
 }
 
-/** @throws WrongLog unless the log in the schema is the one with this id */
-export async function assertSameLog(query: Query, name: string, id: string, place: string): Promise<void> {
-  if ((await idOf(query, name, place)) !== id) throw wrongLog(place, { place, schema: name });
-}
-
-/** Looks for the log with this id where something of it wasn't found. @throws WrongLog, NotALog, FormatTooNew */
+/** Looks whether the log with this id is there, in a format that this version reads. @throws WrongLog, NotALog, FormatTooNew */
 export async function lookForLog(query: Query, name: string, id: string, place: string): Promise<void> {
   const { log } = await lookAt(query, name, place);
   if (log === id) return;

@@ -106,19 +106,40 @@ describe('a log of another format', () => {
     await log.close();
   });
 
-  it('is written to no more by a session that was open before a breaking one', async () => {
+  it('is neither written nor read any more by a session that was open before a breaking one', async () => {
     const schema = fresh();
     const log = await TestLog.on(at(schema));
+    const { session } = log;
     const later = (breaking: boolean, format: number) =>
       database.run(`INSERT INTO ${schema}.migrations VALUES (${format}, ${breaking}, now())`);
     await later(false, FORMAT + 1);
     await log.append(commit('c1', event('NOTED')));
+    expect((await session.load([])).end.position).toBe(1);
+    const waiting = session.moved(log.end, new AbortController().signal).catch((error: unknown) => error);
     await later(true, FORMAT + 2);
     const told = expect.objectContaining({ code: 'FormatTooNew', retryable: false });
     await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(told);
     await expect(log.session.register([])).rejects.toThrow(told);
     const locked = log.session.exclusive((by) => log.append(commit('c2', event('NOTED')), { by }));
     await expect(locked).rejects.toThrow(told);
+    const document = user('u1');
+    const reads: Record<string, () => Promise<unknown>> = {
+      end: () => session.load([]),
+      load: () => session.load([{ ...document, after: 0 }]),
+      'load as of': () => session.load([{ ...document, after: 0 }], { asOf: 1 }),
+      read: () => session.read({ limit: 1 }),
+      'read of types': () => session.read({ types: ['NOTED'], reverse: true, limit: 1 }),
+      history: () => session.read({ document, limit: 1 }),
+      scan: () => session.scan({ after: 0, limit: 1, known: () => false }),
+      commits: () => session.commits({ limit: 1 }),
+      ledger: () => session.ledger(['c1']),
+      types: () => session.types({ limit: 1 }),
+      documents: () => session.documents({ limit: 1 }),
+      registry: () => session.registry(),
+      check: () => session.check(),
+    };
+    for (const [name, read] of Object.entries(reads)) await expect(read(), name).rejects.toThrow(told);
+    expect(await waiting).toEqual(told);
     expect(await database.run(`SELECT command_id FROM ${schema}.commits`)).toEqual([{ command_id: 'c1' }]);
     await log.close();
   });

@@ -44,7 +44,7 @@
  *
  * A later format adds an entry to {@link MIGRATIONS}; entries are never changed. One that older code can live with isn't
  * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay. After a `breaking` one every
- * function of an earlier format refuses to write, whoever still calls it (lock.ts).
+ * function of an earlier format refuses to read and to write, whoever still calls it (functions.ts, lock.ts).
  */
 import { appendV1 } from './append-v1.ts';
 import { COMMITS } from './commits.ts';
@@ -72,7 +72,9 @@ export const functions = (schema: string): string =>
     appendV1,
     registerV1,
     fenceV1,
-    ...[...LOADING, ...READING, ...SCANNING, ...COMMITS, ...DOCUMENTS, ...REGISTRY, ...TYPES].map(readingFunction),
+    ...[...LOADING, ...READING, ...SCANNING, ...COMMITS, ...DOCUMENTS, ...REGISTRY, ...TYPES].map((reading) =>
+      readingFunction(reading, 1),
+    ),
     closedFunctions,
   ]
     .map((statements) => statements(schema))
