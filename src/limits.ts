@@ -153,6 +153,40 @@ export function callable<Value extends (...given: never[]) => unknown>(purpose =
 /** A clock of the user's. */
 export const clock: Check<() => number> = callable(' that returns milliseconds since the Unix epoch');
 
+/**
+ * What a clock of the user's says: whole milliseconds since the Unix epoch.
+ *
+ * @param whose as the message begins with it
+ * @param latest a later time is no clock's
+ * @throws InvalidDefinition if it throws, or gives no time
+ */
+export function timeBy(ask: () => unknown, whose: string, latest: number): number {
+  let said: unknown;
+  let problem = 'threw an error, which is the cause of this one';
+  let cause: unknown;
+  try {
+    said = ask();
+    const now = typeof said === 'number' ? Math.floor(said) : NaN;
+    if (now >= 0 && now <= latest) return now;
+    problem = `gave ${typeof said === 'number' ? said : isThenable(said) ? 'a promise' : typeof said}`;
+  } catch (error) {
+    cause = error;
+  }
+  throw new InvalidDefinition(
+    `${whose} ${problem}. Nothing was stored: a clock that is given to open, or to a store, must return milliseconds since ` +
+      'the Unix epoch.',
+    { option: 'clock' },
+    cause,
+  );
+}
+
+/** Nobody will wait for it, so that it is rejected is nobody's to hear: it must not end the process. */
+function isThenable(value: unknown): boolean {
+  if (typeof (value as { then?: unknown } | null | undefined)?.then !== 'function') return false;
+  Promise.resolve(value).catch(() => undefined);
+  return true;
+}
+
 /** What can't be said against it here: whoever uses it looks at it. */
 export const anything: Check<unknown> = (value) => value;
 

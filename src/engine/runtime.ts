@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { setImmediate } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
-import { InvalidDefinition } from '../errors.ts';
+import { timeBy } from '../limits.ts';
 
 export interface Runtime {
   /** Milliseconds since the Unix epoch, a whole number. */
@@ -20,21 +20,14 @@ export interface Runtime {
 /** The latest time that 48 bits hold, as in a UUID of version 7: the year 10889. A clock beyond it counts another unit. */
 const TIME_MAX = 2 ** 48 - 1;
 
-/** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock gives no time */
+/** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock throws, or gives no time */
 export function machineRuntime(clock: () => number = () => Date.now()): Runtime {
   // Random bytes are fetched for many ids at once: a call for each costs more than the id.
   const pool = new Uint8Array(16 * 256);
   const bytes = new Uint8Array(16);
   let used = pool.length;
   return {
-    now() {
-      const said: unknown = clock();
-      const now = typeof said === 'number' ? Math.floor(said) : NaN;
-      if (now >= 0 && now <= TIME_MAX) return now;
-      throw new InvalidDefinition(
-        `The clock passed to open, or to the store, gave ${typeof said === 'number' ? now : typeof said}: it must give milliseconds since the Unix epoch.`,
-      );
-    },
+    now: () => timeBy(clock, 'The clock passed to open, or to the store,', TIME_MAX),
     turn: () => new Promise((resolve) => void setImmediate(resolve)),
     sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
     random: Math.random,

@@ -14,7 +14,8 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { ClockAhead, InvalidDefinition } from '../errors.ts';
+import { ClockAhead } from '../errors.ts';
+import { timeBy } from '../limits.ts';
 import type { Commit } from './store.ts';
 
 /** The last moment that a `Date` can name. A later time is no clock's. */
@@ -29,7 +30,7 @@ export interface Clock {
    * Whole milliseconds since the Unix epoch. Read once a batch, with the write lock held.
    *
    * @param recordedAt - of the log, before the batch.
-   * @throws InvalidDefinition if it gives no time; ClockAhead if it can't be right, and is ahead of the log
+   * @throws InvalidDefinition if it throws, or gives no time; ClockAhead if it can't be right, and is ahead of the log
    */
   read(recordedAt: number): number;
   /** How far ahead of it a decision's time may be, in milliseconds. */
@@ -64,7 +65,7 @@ export interface Machine {
 
 /** A clock that the user gave: his word. */
 export function givenClock(clock: () => number, aheadMs: number): Clock {
-  return { aheadMs, read: () => timeOf(clock()) };
+  return { aheadMs, read: () => timeOf(clock) };
 }
 
 export interface MachineClockOptions {
@@ -92,7 +93,7 @@ export function machineClock(
     aheadMs,
     forget: () => (checked = undefined),
     read(recordedAt) {
-      const now = timeOf(machine.now());
+      const now = timeOf(() => machine.now());
       if (checked && now <= checked.clockMs + machine.monotonicMs() - checked.monotonicMs + aheadMs) return now;
 
       const since = machine.sinceBoot();
@@ -180,15 +181,9 @@ function impossible(now: number, expected: number, aheadMs: number, advice: stri
   );
 }
 
-/** What a clock said, as a time. @throws InvalidDefinition if it is none */
-export function timeOf(said: unknown): number {
-  const now = typeof said === 'number' ? Math.floor(said) : NaN;
-  if (now >= 0 && now <= TIME_MAX) return now;
-  throw new InvalidDefinition(
-    `The store’s clock says ${typeof said === 'number' ? said : typeof said}. Nothing was stored: the clock that is given to ` +
-      'the store, or to open, must return milliseconds since the Unix epoch.',
-    { option: 'clock' },
-  );
+/** What the store's clock says. @throws InvalidDefinition if it throws, or gives no time */
+export function timeOf(clock: () => number): number {
+  return timeBy(clock, 'The store’s clock', TIME_MAX);
 }
 
 function moment(time: number): string {

@@ -13,7 +13,7 @@
  * itself sees that acknowledged commits are gone), `WrongLog` (where the log that was opened was there is another one, or none),
  * `FormatTooNew` (also once a later release has brought an open log to a newer format), and at opening `NotALog`,
  * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
- * clock that gives no time). Nothing else reaches the caller.
+ * clock that throws, or gives no time). Nothing else reaches the caller.
  *
  * Bounds of ranges that no position or version can have are no errors: `after: -5` is 0, `after: 1.5` is 1, and a page
  * with a limit below 1 is empty.

@@ -181,13 +181,30 @@ onEveryStore('bad input', (makeStore) => {
     expect((await app.execute(createService, { service_id: 's1' })).status).toBe('succeeded');
   });
 
-  test('a clock that gives no time', async () => {
-    await using app = await open({ store: makeStore(), ...parts, clock: () => NaN });
-    expect(await caught(app.execute(createService, { service_id: 's1' }, { id: 'c1' }))).toBeInstanceOf(
-      InvalidDefinition,
-    );
-    expect((await app.status()).position).toBe(0);
-  });
+  const clocks: Record<string, () => unknown> = {
+    'that gives no time': () => NaN,
+    'that throws': () => {
+      throw new Error('boom');
+    },
+    'that is asynchronous': () => Promise.reject(new Error('boom')),
+  };
+  test.each(Object.entries(clocks))(
+    'a clock %s, with an id and without, given to open or to the store',
+    async (_, odd) => {
+      const clock = odd as () => number;
+      const named = { code: 'InvalidDefinition', message: expect.stringContaining('clock') as string };
+      const stores = [
+        { store: makeStore(), clock },
+        { store: makeStore({ clock }), clock: () => Date.now() },
+      ];
+      for (const options of stores) {
+        await using app = await open({ ...options, ...parts });
+        for (const id of ['c1', undefined])
+          expect(await caught(app.execute(createService, { service_id: 's1' }, { id }))).toMatchObject(named);
+        expect((await app.status()).position).toBe(0);
+      }
+    },
+  );
 
   test('a document that changed since the caller saw it: Conflict, nothing recorded', async () => {
     await using app = await open({ store: makeStore(), ...parts });

@@ -52,7 +52,7 @@ export function appender(schema: string): Append {
 
   return async (query, batch, sender, known) => {
     const { now, aheadMs } = sender.clock;
-    const sent = encoded(batch, { now: now && timeOf(now()), aheadMs }, known);
+    const sent = encoded(batch, { now: now && timeOf(now), aheadMs }, known);
     const parameters: readonly Parameter[] = [
       sender.session,
       String(sender.fence),
