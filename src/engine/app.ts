@@ -172,8 +172,7 @@ export class Application implements App {
 
   #submit(request: Request): Promise<Outcome> {
     const entry = new Entry(request, undefined);
-    this.#executor.submit(entry);
-    if (request.signal) entry.giveUpOn(request.signal);
+    this.#executor.submit(entry, request.signal);
     return entry.promise;
   }
 

@@ -1,4 +1,5 @@
 /** A command in the queue, and the caller who waits for it. */
+import { listen } from '../signal.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
 
@@ -12,6 +13,7 @@ export class Entry {
   answered = false;
   #settled = false;
   #over = false;
+  #deafen: (() => void) | undefined;
   #ended: PromiseWithResolvers<void> | undefined;
   readonly #resolve: (outcome: Outcome) => void;
   readonly #reject: (error: unknown) => void;
@@ -25,14 +27,12 @@ export class Entry {
     this.#reject = reject;
   }
 
-  /** Gives up waiting when the signal aborts. Called once the entry is accepted: a listener for each refusal would pile up. */
+  /** Gives up waiting when the signal aborts. @throws InvalidInput if it can't be listened to */
   giveUpOn(signal: AbortSignal): void {
-    const giveUp = (): void => {
-      this.#settled = true;
-      this.#reject(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    this.promise.catch(() => undefined).finally(() => signal.removeEventListener('abort', giveUp));
+    this.#deafen = listen(signal, (reason) => {
+      this.#settle();
+      this.#reject(reason);
+    });
   }
 
   get id(): string {
@@ -59,13 +59,18 @@ export class Entry {
 
   resolve(outcome: Outcome): void {
     this.answered = true;
-    this.#settled = true;
+    this.#settle();
     this.#resolve(outcome);
   }
 
   reject(error: unknown): void {
     this.answered = true;
-    this.#settled = true;
+    this.#settle();
     this.#reject(error);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#deafen?.();
   }
 }

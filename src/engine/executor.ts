@@ -47,13 +47,19 @@ export class Executor {
     return this.#queue.length;
   }
 
-  /** @throws Closed, Overloaded, HistoryDiverged */
-  submit(entry: Entry): void {
+  /**
+   * Takes it into the queue, where it is given up when the signal aborts.
+   *
+   * @throws Closed, Overloaded, HistoryDiverged; InvalidInput if the signal can't be listened to
+   */
+  submit(entry: Entry, signal?: AbortSignal): void {
     this.#core.watermark.assertWhole();
     if (this.#closed) throw closedError();
     const { queueCommandsMax } = this.#core.limits;
     if (this.#queue.length >= queueCommandsMax) this.#queue = this.#queue.filter(isWaitedFor);
     if (this.#queue.length >= queueCommandsMax) throw overloaded(this.#queue.length, queueCommandsMax);
+    // Not before it is accepted: a listener for each refusal would pile up.
+    if (signal) entry.giveUpOn(signal);
     this.#queue.push(entry);
     this.#running ??= this.#run();
   }

@@ -4,6 +4,7 @@
  * that nobody asks any more is held by no signal.
  */
 import { abortController } from '../realm.ts';
+import { listen } from '../signal.ts';
 
 export class Halt {
   readonly #sources: readonly AbortSignal[];
@@ -35,23 +36,19 @@ export class Halt {
   /**
    * What `work` comes to, or the reason of the signal that aborts before. The signal that `work` is given tells it to
    * give up; if it doesn't, nobody waits for it any more all the same.
+   *
+   * @throws InvalidInput if the caller's signal can't be listened to
    */
   async orElse<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.assertGoing();
     const { signal } = this.#controller;
     const { promise, reject } = Promise.withResolvers<never>();
-    const give = (): void => reject(signal.reason);
-    signal.addEventListener('abort', give);
-    const passed = this.#sources.map((source) => {
-      const pass = (): void => this.#controller.abort(source.reason);
-      source.addEventListener('abort', pass);
-      return () => source.removeEventListener('abort', pass);
-    });
+    const deafen = [listen(signal, reject)];
     try {
+      for (const source of this.#sources) deafen.push(listen(source, (reason) => this.#controller.abort(reason)));
       return await Promise.race([promise, work(signal)]);
     } finally {
-      signal.removeEventListener('abort', give);
-      for (const remove of passed) remove();
+      for (const end of deafen) end();
     }
   }
 }

@@ -4,6 +4,7 @@
  * store share this.
  */
 import { abortController } from '../realm.ts';
+import { listen } from '../signal.ts';
 import type { CommandFacts, Store } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { Entry } from './entry.ts';
@@ -44,7 +45,8 @@ export class InFlight {
   /**
    * Waits for the outcome of a command, and sets it going unless it is on its way already.
    *
-   * @throws CommandIdReused if another command, input or actor is on its way under its id; Overloaded
+   * @throws CommandIdReused if another command, input or actor is on its way under its id; Overloaded; InvalidInput if its
+   * signal can't be listened to
    */
   wait(runner: Runner, request: Request): Promise<Outcome> {
     const { id } = request.facts;
@@ -57,15 +59,14 @@ export class InFlight {
 
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const caller: Caller = { runner, request, resolve, reject };
+    // Before anything is set going.
+    const deafen = request.signal && listen(request.signal, (reason) => flight.leave(caller, reason));
     const flight = known ?? this.#begin(request.facts);
     flight.callers.add(caller);
     this.#waiting += 1;
-    const { signal } = request;
-    const leave = (): void => flight.leave(caller, signal!.reason);
-    signal?.addEventListener('abort', leave, { once: true });
     const done = (): void => {
       this.#waiting -= 1;
-      signal?.removeEventListener('abort', leave);
+      deafen?.();
     };
     promise.catch(() => undefined).finally(done);
     if (!known) void flight.run();
@@ -172,9 +173,8 @@ class Flight {
     const entry = new Entry(lead.request, prepared);
     const signal = this.#whileAwaited();
     try {
-      lead.runner.executor.submit(entry);
+      lead.runner.executor.submit(entry, signal);
       this.queued = true;
-      entry.giveUpOn(signal);
       this.#resolve(await entry.promise, lead);
     } catch (error) {
       // It may be stored all the same.

@@ -2,6 +2,7 @@
  * Those who wait for a log to move: the part of waiting that is the same in every engine. The engine says where the log
  * ends, and when it may be worth a look; being told too often costs a look, too seldom makes somebody wait.
  */
+import { listen } from '../signal.ts';
 import type { LogEnd, LogPoint } from './store.ts';
 
 /** What an engine lends to {@link Waiters}. */
@@ -50,11 +51,12 @@ export class Waiters {
   }
 
   /** As `Session.moved` promises. */
-  wait(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
-    if (signal.aborted) return Promise.reject(signal.reason);
+  async wait(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+    if (signal.aborted) throw signal.reason;
     const { promise, resolve, reject } = Promise.withResolvers<LogEnd>();
+    const deafen = listen(signal, (reason) => waiter.failed(reason));
     const leave = (): void => {
-      signal.removeEventListener('abort', abort);
+      deafen();
       if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch.rest();
     };
     const waiter: Waiter = {
@@ -68,8 +70,6 @@ export class Waiters {
         reject(error);
       },
     };
-    const abort = (): void => waiter.failed(signal.reason);
-    signal.addEventListener('abort', abort);
     this.#waiting.add(waiter);
     if (this.#waiting.size === 1) this.#watch.begin();
     // After `begin`: what is committed from here on wakes, what was committed before is seen by this look.

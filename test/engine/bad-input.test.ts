@@ -35,6 +35,13 @@ const caught = async (doing: Promise<unknown>): Promise<TidemarkError> => {
   return named;
 };
 
+let prepared = 0;
+const prepares = market.command('PREPARES', {
+  input: type<{ service_id: string }>(),
+  prepare: () => (prepared += 1),
+  decide: (_, input) => ({ type: 'SERVICE_VIEWED', ...input }),
+});
+
 onEveryStore('bad input', (makeStore) => {
   test('is refused by name before it becomes a command, and nothing is recorded', async () => {
     await using app = await open({ store: makeStore(), ...parts });
@@ -239,7 +246,59 @@ onEveryStore('bad input', (makeStore) => {
     late.abort();
     expect((await collect(app.events())).map(({ event }) => event['service_id'])).toEqual(['s3']);
   });
+
+  test('a signal that can’t be listened to: nothing is begun', async () => {
+    const before = prepared;
+    await using app = await open({ store: makeStore(), ...parts, commands: [viewService, prepares] });
+    const cause = new Error('deaf');
+    const signal = signalWith({
+      addEventListener: () => {
+        throw cause;
+      },
+    });
+    const asked = [
+      app.execute(viewService, { service_id: 's1' }, { id: 'c1', signal }),
+      app.execute(prepares, { service_id: 's1' }, { id: 'c2', signal }),
+      collect(app.events({ signal })),
+      collect(app.events({ follow: true, signal })),
+      collect(app.history(services, 's1', { follow: true, signal })),
+    ];
+    for (const one of asked)
+      expect(await caught(one)).toMatchObject({ code: 'InvalidInput', details: { path: 'signal' }, cause });
+    expect(prepared).toBe(before);
+    expect((await app.execute(prepares, { service_id: 's1' }, { id: 'c2' })).position).toBe(1);
+  });
+
+  test('a signal that keeps its listeners, or its reason, harms nobody', async () => {
+    await using app = await open({ store: makeStore(), ...parts });
+    const keeps = signalWith({
+      removeEventListener: () => {
+        throw new Error('kept');
+      },
+    });
+    const outcome = await app.execute(createService, { service_id: 's1' }, { signal: keeps });
+    expect(outcome.status).toBe('succeeded');
+    expect(await collect(app.events({ follow: true, limit: 1, signal: keeps }))).toHaveLength(1);
+
+    const heard: (() => void)[] = [];
+    const cause = new Error('no reason');
+    const silent = signalWith({
+      addEventListener: (_: string, listener: () => void) => void heard.push(listener),
+      get reason() {
+        throw cause;
+      },
+    });
+    const given = app.execute(createService, { service_id: 's2' }, { signal: silent });
+    for (const listener of heard) listener();
+    await expect(given).rejects.toBe(cause);
+  });
 });
+
+/** As a polyfill may be, but for something that is wrong with it. */
+function signalWith(wrong: object): AbortSignal {
+  const right = { aborted: false, addEventListener() {}, removeEventListener() {}, throwIfAborted() {} };
+  return Object.defineProperties(right, Object.getOwnPropertyDescriptors(wrong)) as unknown as AbortSignal;
+}
 
 /** A schema of nobody's library. */
 const schemaThat = (validate: () => never): StandardSchemaV1<{ thing_id: string }> => ({
