@@ -196,17 +196,27 @@ export const abortSignal: Check<AbortSignal> = (value, refuse) =>
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value);
 
 function unknownOption(name: string, known: readonly string[]): string {
-  const shown = name.slice(0, NAME_SHOWN);
-  const [nearest] = known
-    .map((one) => ({ one, edits: editsBetween(shown.toLowerCase(), one.toLowerCase()) }))
-    .filter(({ one, edits }) => edits <= Math.max(1, Math.floor(one.length / 3)))
-    .sort((a, b) => a.edits - b.edits);
-  const meant = nearest ? `did you mean ${nearest.one}?` : 'nothing is done by it.';
-  return `there is no option ${JSON.stringify(shown)}: ${meant} There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
+  const nearest = nearestTo(name, known);
+  const meant = nearest === undefined ? 'nothing is done by it.' : `did you mean ${nearest}?`;
+  return `there is no option ${shownName(name)}: ${meant} There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
 }
 
 /** Longest part of a name that messages show, in UTF-16 code units. */
 const NAME_SHOWN = 100;
+
+/** A name of the caller's as a message shows it. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.slice(0, NAME_SHOWN));
+}
+
+/** Which of the known names somebody has most likely meant; undefined if none is near. */
+export function nearestTo(name: string, known: Iterable<string>): string | undefined {
+  const given = name.slice(0, NAME_SHOWN).toLowerCase();
+  const [nearest] = Array.from(known, (one) => ({ one, edits: editsBetween(given, one.toLowerCase()) }))
+    .filter(({ one, edits }) => edits <= Math.max(1, Math.floor(one.length / 3)))
+    .sort((a, b) => a.edits - b.edits);
+  return nearest?.one;
+}
 
 /** How many letters must be added, left out or replaced to make one name the other (Levenshtein). */
 function editsBetween(one: string, other: string): number {

@@ -66,7 +66,7 @@ export interface App<
    * A document whose reducer or upcast fails doesn't keep the others from being given: `failed` names it, and only
    * reading its `state` throws. Whoever sums up states without having looked at `failed` is so told that one is missing.
    *
-   * @throws DomainOutdated if an event is newer than this code
+   * @throws DomainOutdated if an event is newer than this code; InvalidInput if anything else is passed
    */
   fold<C extends Collections>(collection: C): Promise<FoldedDocuments<StateOf<C>>>;
   fold<const Cs extends readonly Collections[]>(
@@ -136,6 +136,14 @@ function openedForReading(store: string): NotWritable {
   );
 }
 
+/** Whoever asks for an earlier state must not be given that of now. */
+function foldsAll(): InvalidInput {
+  return new InvalidInput(
+    'fold takes collections, and no options: it gives their documents as they are now. One document as it was is given by get(collection, id, { position }).',
+    { path: 'options' },
+  );
+}
+
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
@@ -184,8 +192,9 @@ export class Application implements App {
     return document as never;
   }
 
-  async fold(collections: AnyCollection | readonly AnyCollection[]): Promise<never> {
+  async fold(collections: AnyCollection | readonly AnyCollection[], ...more: readonly unknown[]): Promise<never> {
     this.#assertOpen();
+    if (more.some((one) => one !== undefined)) throw foldsAll();
     const several = reading('fold', () => Array.isArray(collections), InvalidInput);
     if (several) return (await foldCollections(this.#core, collections as readonly AnyCollection[])) as never;
     const [documents] = await foldCollections(this.#core, [collections as AnyCollection]);

@@ -7,6 +7,7 @@ import type { Core } from './core.ts';
 import { followed } from './follow.ts';
 import { assertedId, knownCollection } from './get.ts';
 import { Halt } from './halt.ts';
+import { warnOfUnheard } from './held-types.ts';
 import { paged, type Cursor } from './pages.ts';
 import { assertHeld, elsewhere, logPoint } from './point.ts';
 import type { RecordedEvent } from './recorded.ts';
@@ -32,7 +33,10 @@ export interface EventsOptions extends FollowOptions {
   readonly after?: number | LogPoint | undefined;
   /** Not with `follow`. */
   readonly before?: number | undefined;
-  /** Only these types. Not those of them that an upcast has dropped (`event`). */
+  /**
+   * Only these types. Not those of them that an upcast has dropped (`event`). One that neither this code nor the log knows
+   * is warned of: it is most likely misspelt.
+   */
   readonly types?: readonly string[] | undefined;
   /** At most so many. */
   readonly limit?: number | undefined;
@@ -60,7 +64,10 @@ export function readEvents(
   const cursor: Cursor = {
     read: (limit) => core.session.read({ after, before, types, reverse, limit }),
     wants: ({ type }) => types === undefined || types.includes(type),
-    begun: once(({ end }) => assertHeld(core.session, from, end.position)),
+    begun: once(async ({ end }) => {
+      await assertHeld(core.session, from, end.position);
+      if (types !== undefined) await warnOfUnheard(core, types);
+    }),
     pass: ({ next, end }) => {
       if (reverse) before = next;
       // All up to the end was looked at, and was of other types if it wasn't among the events.

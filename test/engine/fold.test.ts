@@ -61,6 +61,16 @@ onEveryStore('fold', (makeStore) => {
     expect((await app.fold(services)).get('s')!.version).toBe(2_502);
   });
 
+  test('is of now: whoever asks for another time is told so', async () => {
+    await using app = await open({ store: makeStore(), ...parts });
+    const fold = app.fold.bind(app) as (...given: unknown[]) => Promise<unknown>;
+    for (const more of [{ position: 0 }, {}, null, users]) {
+      await expect(fold(services, more)).rejects.toMatchObject({ code: 'InvalidInput', details: { path: 'options' } });
+      await expect(fold([services], more)).rejects.toThrow('get(collection, id, { position })');
+    }
+    expect(await fold(services, undefined)).toEqual(new Map());
+  });
+
   test('at time 0, and of a collection asked for through a hole', async () => {
     await using app = await open({ store: makeStore(), ...parts, clock: () => 0 });
     await app.execute(createService, { service_id: 's' });

@@ -2,7 +2,7 @@
 import { all, domain, event, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
-import { collect, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
@@ -89,7 +89,7 @@ onEveryStore('reading', (makeStore) => {
   });
 
   test('law 3: the log, forward and backward, by types, in pages', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
+    await using app = await open({ store: makeStore(), ...parts, logger: keepingLogger() });
     await Promise.all(
       Array.from({ length: 1_200 }, (_, n) =>
         n % 3 === 0
@@ -109,6 +109,39 @@ onEveryStore('reading', (makeStore) => {
     expect(await positions({ types: ['NEVER'] })).toEqual([]);
     expect(await positions({ limit: 0 })).toEqual([]);
     expect(await positions({ after: 1_200 })).toEqual([]);
+  });
+
+  test('a type that neither this code nor the log knows is warned of, once a reader, whether it follows or not', async () => {
+    const store = makeStore();
+    const other = domain({ events: { THING_DONE: type<{ thing_id: string }>() } });
+    const things = other.collection('things', { key: 'thing_id', initial: {}, reduce: {} });
+    const done = other.command('DO_THING', {
+      input: type<{ thing_id: string }>(),
+      decide: (_, input) => ({ type: 'THING_DONE', ...input }),
+    });
+    {
+      await using beside = await open({ store, collections: [things], commands: [done] });
+      await beside.execute(done, { thing_id: 't1' });
+    }
+    const logger = keepingLogger();
+    const commands = [buyService];
+    await using app = await open({ store, ...parts, collections: [], commands, logger });
+    logger.lines.length = 0;
+    const known = ['SERVICE_VIEWED', 'THING_DONE', 'BUY_SERVICE_FAILED', '$ERRORED', '$OF_LATER'];
+    expect(await collect(app.events({ types: known }))).toHaveLength(1);
+    expect(await collect(app.events({ types: known, follow: true, limit: 1 }))).toHaveLength(1);
+    expect(logger.lines).toEqual([]);
+
+    expect(await collect(app.events({ types: ['SERVICE_VIEWD', 'NOBODYS', 'NOBODYS'] }))).toEqual([]);
+    await collect(app.events({ types: ['THINGS_DONE', 'THING_DONE'], follow: true, limit: 1 }));
+    expect(logger.lines).toEqual([
+      expect.objectContaining({
+        level: 'warn',
+        details: { types: [{ type: 'SERVICE_VIEWD', nearest: 'SERVICE_VIEWED' }, { type: 'NOBODYS' }] },
+        message: expect.stringContaining('"SERVICE_VIEWD" (did you mean SERVICE_VIEWED?), "NOBODYS"') as string,
+      }),
+      expect.objectContaining({ level: 'warn', details: { types: [{ type: 'THINGS_DONE', nearest: 'THING_DONE' }] } }),
+    ]);
   });
 
   test('the history of a document, in the order of its versions', async () => {
