@@ -1,12 +1,25 @@
 /** What is told of values of another realm (lesson 40). */
 import { createContext, runInContext } from 'node:vm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { hasCode, isTidemarkError, StoreUnavailable } from './errors.ts';
-import { abortController, isAbortSignal, isPlainObject } from './realm.ts';
+import { abortController, isAbortSignal, isPlainArray, isPlainObject } from './realm.ts';
 
 const elsewhere = createContext({});
 /** What an expression is in another realm. */
 const there = (expression: string): object => runInContext(`(${expression})`, elsewhere) as object;
+
+test.each([
+  ['[]', true],
+  ['JSON.parse("[]")', true],
+  ['new (class List extends Array {})()', false],
+  ['Object.setPrototypeOf([], null)', false],
+  ['Object.setPrototypeOf([], {})', false],
+  ['Object.setPrototypeOf([], [])', false],
+])('%s is a plain array, in any realm: %s', (expression, plain) => {
+  expect(isPlainArray(there(expression) as unknown[])).toBe(plain);
+  // eslint-disable-next-line no-eval -- the same expression in this realm
+  expect(isPlainArray((0, eval)(`(${expression})`) as unknown[])).toBe(plain);
+});
 
 describe('a plain object', () => {
   it.each([

@@ -46,5 +46,15 @@ function isObjectPrototype(prototype: object): boolean {
   return true;
 }
 
+/** Whether an array is of no class of the user's: made by `[]` or `JSON.parse`, here or in another realm. */
+export function isPlainArray(value: readonly unknown[]): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Array.prototype) return true;
+  // `Array.prototype` of any realm is an array itself, whose prototype is that realm's of objects.
+  if (!Array.isArray(prototype)) return false;
+  const parent: unknown = Object.getPrototypeOf(prototype);
+  return parent !== null && isObjectPrototype(parent as object);
+}
+
 /** A symbol that every copy of this package knows. */
 export const markOf = (kind: string): symbol => Symbol.for(`tidemark.${kind}`);

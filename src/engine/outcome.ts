@@ -1,7 +1,7 @@
 /** Outcomes: what a command left behind. */
 import { LogCorrupt, type DomainOutdated, type UpcastFailed } from '../errors.ts';
 import type { AnyEvent } from '../model/event.ts';
-import { freezeJson } from '../model/json.ts';
+import { freezePlain } from '../model/json.ts';
 import type { CommitFacts } from '../store/store.ts';
 import type { RecordedEvent } from './recorded.ts';
 
@@ -49,7 +49,7 @@ const NO_DETAILS = Object.freeze({});
 function detailsOf(text: string, position: number): object {
   try {
     const details = JSON.parse(text) as object;
-    freezeJson(details);
+    freezePlain(details);
     return details;
   } catch (cause) {
     throw new LogCorrupt(

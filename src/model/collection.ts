@@ -7,7 +7,7 @@ import type { DomainDefinition } from './domain.ts';
 import type { AnyEvent, AsJson, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
 import { isPromise, thrown } from './foreign.ts';
-import { describeFault, freezeJson, plainCopy } from './json.ts';
+import { describeFault, keptCopy } from './json.ts';
 import { attaches, defineKey, type AttachedTypes, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
 
@@ -162,21 +162,17 @@ function defineInitial(
           cause,
         );
       }
-      const fault =
-        state === undefined || isPromise(state)
-          ? { path: '', problem: state === undefined ? 'undefined is not JSON' : 'a promise is not JSON' }
-          : freezeJson(state);
-      if (!fault) return state;
-      throw new ReducerFailed(`The initial state of ${collection} ${id} is not plain JSON: ${describeFault(fault)}.`, {
-        collection,
-        id,
-      });
+      const copied = isPromise(state) ? { fault: { path: '', problem: 'a promise is not JSON' } } : keptCopy(state);
+      if ('copy' in copied) return copied.copy;
+      throw new ReducerFailed(
+        `The initial state of ${collection} ${id} is not plain JSON: ${describeFault(copied.fault)}.`,
+        { collection, id },
+      );
     };
   }
   // A copy: freezing the caller's own object would be a surprise.
-  const copied = plainCopy(initial);
+  const copied = keptCopy(initial);
   if ('fault' in copied) return wrong(`initial must be plain JSON: ${describeFault(copied.fault)}`);
   const state = copied.copy;
-  freezeJson(state);
   return () => state;
 }

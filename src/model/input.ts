@@ -2,7 +2,7 @@
 import { hasCode, InvalidInput } from '../errors.ts';
 import type { CommandDefinition } from './command.ts';
 import { thrown } from './foreign.ts';
-import { describeFault, freezeJson, plainCopy } from './json.ts';
+import { describeFault, freezeWherePlain, plainCopy } from './json.ts';
 import { describeIssues, validate, type Validated } from './schema.ts';
 
 /**
@@ -36,6 +36,7 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
   let checked: Validated;
   try {
     checked = validate(schema, plain, 'command', name);
+    if ('value' in checked) freezeWherePlain(checked.value);
   } catch (cause) {
     if (hasCode(cause, 'AsyncSchema')) throw cause;
     const details = { command: name, path: '' };
@@ -47,6 +48,5 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
       { command: name, path: checked.issues[0]?.path ?? '', issues: checked.issues.slice(0, 10) },
     );
   }
-  freezeJson(checked.value);
   return checked.value;
 }

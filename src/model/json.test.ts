@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson, describeFault, freezeJson, jsonFault, JSON_DEPTH_MAX, plainCopy } from './json.ts';
+import {
+  canonicalJson,
+  describeFault,
+  freezeWherePlain,
+  jsonFault,
+  JSON_DEPTH_MAX,
+  keptCopy,
+  plainCopy,
+} from './json.ts';
 
 describe('jsonFault', () => {
   class Money {
@@ -101,92 +109,131 @@ describe('plainCopy', () => {
   });
 });
 
+/** What is made of a value; or the fault. */
+const kept = (value: unknown): unknown => {
+  const copied = keptCopy(value);
+  return 'copy' in copied ? copied.copy : copied.fault;
+};
+
 /** At how many levels a state is refused that grows by them. */
 function refusedAt(grow: (state: unknown) => unknown): number {
   let state: unknown = 1;
   for (let levels = 1; levels < 1_000; levels += 1) {
-    state = grow(state);
-    if (freezeJson(state)?.problem.includes('deeper than')) return levels;
+    const copied = keptCopy(grow(state));
+    if ('fault' in copied) return copied.fault.problem.includes('deeper than') ? levels : NaN;
+    state = copied.copy;
   }
   return Infinity;
 }
 
-describe('freezeJson', () => {
-  test('freezes all the way down', () => {
-    const value = { a: { b: [{ c: 1 }] } };
-    expect(freezeJson(value)).toBeUndefined();
-    expect(() => (value.a.b[0]!.c = 2)).toThrow(TypeError);
-    expect(() => value.a.b.push({ c: 2 })).toThrow(TypeError);
+describe('keptCopy', () => {
+  test('is what JSON gives back, frozen all the way down, whoever holds what it was made of', () => {
+    const row = { seat: 1 };
+    const given = { a: { b: [row] }, gone: undefined, zero: -0, lone: '\ud800' };
+    const copy = kept(given) as typeof given;
+    row.seat = 2;
+    expect(copy).toEqual({ a: { b: [{ seat: 1 }] }, zero: 0, lone: '\ud800' });
+    expect(Object.keys(copy)).toEqual(['a', 'zero', 'lone']);
+    expect(() => (copy.a.b[0]!.seat = 2)).toThrow(TypeError);
+    expect(() => copy.a.b.push({ seat: 2 })).toThrow(TypeError);
+    expect(Object.isFrozen(given)).toBe(false);
   });
 
-  test('skips what it has frozen itself, once it comes again', () => {
-    const list = [{ open: 1 }];
+  test('drops what JSON drops: named fields of an array, symbols, what isn’t enumerable', () => {
+    const found = /(?<row>[A-Z])/.exec('A');
+    const hidden = Object.defineProperty({ a: 1, [Symbol('s')]: { row: 'A' } }, 'b', { value: { row: 'A' } });
+    expect(kept({ found, hidden })).toEqual({ found: ['A', 'A'], hidden: { a: 1 } });
+    expect(Reflect.ownKeys((kept({ found }) as { found: object }).found)).toEqual(['0', '1', 'length']);
+    expect(Reflect.ownKeys((kept({ hidden }) as { hidden: object }).hidden)).toEqual(['a']);
+  });
+
+  test('looks at a getter once', () => {
     let looked = 0;
-    const watched = new Proxy(list, {
-      get: (target, name) => ((looked += 1), Reflect.get(target, name) as unknown),
-    });
-    expect(freezeJson({ list: watched })).toBeUndefined();
-    expect(looked).toBeGreaterThan(0);
-    expect(freezeJson({ list: watched })).toBeUndefined();
-    looked = 0;
-    expect(freezeJson({ list: watched, more: 1 })).toBeUndefined();
-    expect(looked).toBe(0);
+    const copy = kept({
+      get n() {
+        return (looked += 1);
+      },
+    }) as { n: number };
+    expect([copy.n, copy.n, looked]).toEqual([1, 1, 1]);
+  });
+
+  test('keeps what it has made itself, once that comes again', () => {
+    const list = [{ open: 1 }, { open: 2 }];
+    const first = kept({ list }) as { list: object };
+    const second = kept({ ...first, n: 1 }) as { list: object };
+    const third = kept({ ...second, n: 2 }) as { list: object };
+    expect(third.list).toBe(second.list);
+    expect(third).toEqual({ list: [{ open: 1 }, { open: 2 }], n: 2 });
   });
 
   test('trusts nothing that arrives frozen: neither to be frozen further in, nor to be plain', () => {
     const lines = Object.freeze(Array.from({ length: 100 }, (_, n) => ({ n })));
-    expect(freezeJson(Object.freeze({ lines }))).toBeUndefined();
-    expect(lines.every((line) => Object.isFrozen(line))).toBe(true);
-    const late = Object.freeze([...Array.from({ length: 50 }, (_, n) => n), NaN]);
-    expect(freezeJson(late)?.path).toBe('[50]');
+    const copy = kept(Object.freeze({ lines })) as { lines: typeof lines };
+    lines[0]!.n = 7;
+    expect(copy.lines[0]).toEqual({ n: 0 });
+    expect(copy.lines.every((line) => Object.isFrozen(line))).toBe(true);
+    expect(kept(Object.freeze([...Array.from({ length: 50 }, (_, n) => n), NaN]))).toMatchObject({ path: '[50]' });
     for (const value of [
       new Date(0),
       new Map([[1, 1]]),
       /x/,
+      new (class List extends Array {})(),
       new (class Point {
         x = 1;
       })(),
     ]) {
-      expect(freezeJson(Object.freeze(value))).toBeDefined();
       const within = Object.freeze({ deep: Object.freeze([Object.freeze({ value: Object.freeze(value) })]) });
-      expect(freezeJson(within)?.path).toBe('deep[0].value');
-      // Nor the second time, when it is frozen by this.
-      expect(freezeJson(within)?.path).toBe('deep[0].value');
+      for (let time = 0; time < 3; time += 1) expect(kept(within)).toMatchObject({ path: 'deep[0].value' });
     }
   });
 
-  test('walks what is shared once, also where something is wrong with it', () => {
-    let shared: object = { at: new Date(0) };
-    for (let level = 0; level < 60; level += 1) shared = { one: shared, other: shared };
-    expect(freezeJson(shared)?.problem).toBe('an instance of Date is not plain JSON');
-    const cycle: Record<string, unknown> = {};
-    for (let field = 0; field < 20; field += 1) cycle[`f${field}`] = cycle;
-    expect(freezeJson(cycle)?.problem).toContain('a cycle');
-  });
-
-  test('counts the levels of what it skips: a state that grows inwards is refused where one made at once would be', () => {
+  test('counts what it skips: a state that grows inwards, or doubles, is refused where one made at once would be', () => {
     expect(refusedAt((inner) => ({ inner }))).toBe(JSON_DEPTH_MAX + 1);
     // Its deepest part is not its last; what lies beside the innermost is a level of its own.
     expect(refusedAt((inner) => [{ flat: true }, inner, { flat: true }])).toBe(JSON_DEPTH_MAX);
+    let doubled: unknown = {};
+    let times = 0;
+    for (let copied = keptCopy(doubled); 'copy' in copied; copied = keptCopy(doubled)) {
+      doubled = [copied.copy, copied.copy];
+      times += 1;
+    }
+    // Of 2 ** 22 - 1 parts: the first above 4,000,000.
+    expect(times).toBe(21);
   });
 
-  test('goes on after a fault, and does not follow a cycle for ever', () => {
-    const value = { at: new Date(0), list: [1] };
-    expect(freezeJson(value)?.path).toBe('at');
-    expect(Object.isFrozen(value.list)).toBe(true);
-    const cycle: { self?: unknown } = {};
-    cycle.self = cycle;
-    expect(freezeJson(cycle)?.problem).toContain('a cycle');
-  });
-
-  test('names what is no JSON, with its path; undefined fields may stay', () => {
-    expect(freezeJson({ a: [{ at: new Date(0) }] })).toEqual({
+  test('names what is no JSON, with its path, also in a cycle', () => {
+    expect(kept({ a: [{ at: new Date(0) }] })).toEqual({
       path: 'a[0].at',
       problem: 'an instance of Date is not plain JSON',
     });
-    expect(freezeJson({ a: undefined, n: 1 })).toBeUndefined();
-    expect(freezeJson({ n: NaN })?.path).toBe('n');
+    const cycle: { self?: unknown } = {};
+    cycle.self = cycle;
+    expect(kept(cycle)).toMatchObject({ problem: expect.stringContaining('a cycle') as string });
+    expect(kept(JSON.parse('{"__proto__":{"x":1}}'))).toMatchObject({ path: '__proto__' });
   });
+
+  test('a copy that is made while another is made disturbs neither', () => {
+    const inner = { deep: [[[1]]] };
+    const outer = {
+      get a() {
+        return (kept({ ...inner, bad: NaN }) as { path: string }).path;
+      },
+      b: { lone: '\ud800' },
+    };
+    expect(kept(outer)).toEqual({ a: 'bad', b: { lone: '\ud800' } });
+    expect(plainCopy(outer)).toMatchObject({ fault: { path: 'b.lone' } });
+  });
+});
+
+test('freezeWherePlain freezes beside what isn’t plain, and does not follow a cycle for ever', () => {
+  const value: { at: Date; list: object[]; self?: unknown } = { at: new Date(0), list: [{ n: 1 }] };
+  value.self = value;
+  freezeWherePlain(value);
+  expect(Object.isFrozen(value.list[0])).toBe(true);
+  value.at.setTime(5);
+  let deep: unknown = 1;
+  for (let level = 0; level < 100_000; level += 1) deep = [deep];
+  freezeWherePlain(deep);
 });
 
 describe('canonicalJson', () => {

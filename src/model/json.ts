@@ -5,7 +5,7 @@
  * without a word, so what it can't hold faithfully is found first and named with the path to it.
  */
 
-import { isPlainObject } from '../realm.ts';
+import { isPlainArray, isPlainObject } from '../realm.ts';
 import { thrown } from './foreign.ts';
 
 /** A value that JSON holds faithfully. */
@@ -19,13 +19,18 @@ export interface Fault {
 
 /** Values nested deeper than this are refused; a cycle ends here too. */
 export const JSON_DEPTH_MAX = 100;
-const TOO_DEEP = `nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`;
 
 /** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
 const JSON_PARTS_MAX = 4_000_000;
 
-// Of the copy under way: its parts so far, and the fault that ends it, whose path is completed on the way out.
+/** A copy, or why there is none. */
+type Copied = { readonly copy: unknown } | { readonly fault: Fault };
+
+// Of the copy under way: whether it keeps parts, its parts so far, the deepest level of the part under way, and the fault
+// that ends it, whose path is completed on the way out.
+let keeping = false;
 let parts = 0;
+let deepest = 0;
 let fault: Fault | undefined;
 
 /**
@@ -33,14 +38,39 @@ let fault: Fault | undefined;
  * with the same strings in it; or what keeps the value from being plain. In one pass: each part is looked at once, so
  * what was checked is what was copied, whatever getters say, and nobody who holds the value can change the copy.
  */
-export function plainCopy(value: unknown): { readonly copy: unknown } | { readonly fault: Fault } {
+export function plainCopy(value: unknown): Copied {
+  return copied(value, false);
+}
+
+/**
+ * A copy as by {@link plainCopy}, frozen, which shares the parts that it keeps with the copies before it: so a state of
+ * which one field changed costs that field. Text may be any text: it is in no event.
+ */
+export function keptCopy(value: unknown): Copied {
+  return copied(value, true);
+}
+
+/**
+ * What was copied here and came again: a part that states keep, and how large it is. (Remembering every new part costs
+ * more than copying it a second time.) Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold
+ * what isn't plain.
+ */
+const kept = new WeakMap<object, { readonly levels: number; readonly parts: number }>();
+
+function copied(value: unknown, keep: boolean): Copied {
+  // Looking may run code, which may copy something else.
+  const outer = { keeping, parts, deepest };
+  keeping = keep;
   parts = 0;
+  deepest = 0;
   fault = undefined;
   try {
     const copy = copyOf(value, 0);
     return fault === undefined ? { copy } : { fault };
   } catch (cause) {
     return { fault: here(`looking at it threw ${thrown(cause)}`) };
+  } finally {
+    ({ keeping, parts, deepest } = outer);
   }
 }
 
@@ -51,35 +81,51 @@ export function jsonFault(value: unknown): Fault | undefined {
 }
 
 function copyOf(value: unknown, depth: number): unknown {
-  if (typeof value === 'object' && value !== null) {
-    fault = partFault(value, depth);
-    if (fault !== undefined) return undefined;
-    return Array.isArray(value) ? arrayCopy(value, depth) : objectCopy(value, depth);
-  }
+  if (typeof value === 'object' && value !== null) return partCopy(value, depth);
   fault = scalarFault(value);
   // The sum with 0 makes 0 of -0.
   return typeof value === 'number' ? value + 0 : value;
 }
 
-function arrayCopy(array: readonly unknown[], depth: number): unknown {
+function partCopy(value: object, depth: number): unknown {
+  const known = keeping ? kept.get(value) : undefined;
+  const deepestBefore = deepest;
+  const partsBefore = parts;
+  deepest = depth + (known?.levels ?? 1);
+  parts += known?.parts ?? 1;
+  fault = sizeFault() ?? (known ? undefined : partFault(value));
+  if (fault !== undefined) return undefined;
+  let copy = value;
+  if (!known) {
+    const again = keeping && Object.isFrozen(value);
+    copy = Array.isArray(value) ? arrayCopy(value, depth) : objectCopy(value, depth);
+    if (fault !== undefined) return undefined;
+    if (keeping) Object.freeze(copy);
+    if (again) kept.set(copy, { levels: deepest - depth, parts: parts - partsBefore });
+  }
+  if (deepestBefore > deepest) deepest = deepestBefore;
+  return copy;
+}
+
+function arrayCopy(array: readonly unknown[], depth: number): object {
   const copy: unknown[] = [];
   for (let index = 0; index < array.length; index += 1) {
     copy.push(copyOf(array[index], depth + 1));
     if (fault !== undefined) {
       fault = at(`[${index}]`, fault);
-      return undefined;
+      break;
     }
   }
   return copy;
 }
 
-function objectCopy(object: object, depth: number): unknown {
+function objectCopy(object: object, depth: number): object {
   const copy: Record<string, unknown> = {};
   // Not Object.keys: its array is half of what a small copy costs.
   for (const field in object) {
     if (!Object.hasOwn(object, field)) continue;
     fault = fieldFault(field);
-    if (fault !== undefined) return undefined;
+    if (fault !== undefined) break;
     const value = (object as Record<string, unknown>)[field];
     // Looking may have run code, which may have copied something else.
     fault = undefined;
@@ -87,7 +133,7 @@ function objectCopy(object: object, depth: number): unknown {
     copy[field] = copyOf(value, depth + 1);
     if (fault !== undefined) {
       fault = at(field, fault);
-      return undefined;
+      break;
     }
   }
   return copy;
@@ -96,7 +142,7 @@ function objectCopy(object: object, depth: number): unknown {
 function scalarFault(value: unknown): Fault | undefined {
   switch (typeof value) {
     case 'string':
-      return textFault(value);
+      return keeping ? undefined : textFault(value);
     case 'boolean':
     case 'object':
       return undefined;
@@ -109,17 +155,21 @@ function scalarFault(value: unknown): Fault | undefined {
   }
 }
 
+/** Whether the copy under way has become too large. */
+function sizeFault(): Fault | undefined {
+  if (deepest > JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
+  return parts > JSON_PARTS_MAX ? here(`made of more than ${JSON_PARTS_MAX} objects and arrays`) : undefined;
+}
+
 /** What is wrong with an object or array as a whole. */
-function partFault(value: object, depth: number): Fault | undefined {
-  if (depth >= JSON_DEPTH_MAX) return here(TOO_DEEP);
-  if ((parts += 1) > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
+function partFault(value: object): Fault | undefined {
   if (!isPlain(value)) return instanceFault(value);
   return typeof (value as { toJSON?: unknown }).toJSON === 'function' ? here('it has a toJSON') : undefined;
 }
 
 /** An array, or an object without a class. */
-export function isPlain(value: object): boolean {
-  return Array.isArray(value) || isPlainObject(value);
+function isPlain(value: object): boolean {
+  return Array.isArray(value) ? isPlainArray(value) : isPlainObject(value);
 }
 
 function instanceFault(object: object): Fault {
@@ -129,6 +179,7 @@ function instanceFault(object: object): Fault {
 
 function fieldFault(field: string): Fault | undefined {
   if (field === '__proto__') return at(field, here('a field must not be named __proto__'));
+  if (keeping) return undefined;
   const inName = textFault(field);
   return inName && at(JSON.stringify(field), here(`the field's name: ${inName.problem}`));
 }
@@ -152,30 +203,13 @@ export function describeFault(fault: Fault): string {
   return fault.path === '' ? fault.problem : `${fault.path}: ${fault.problem}`;
 }
 
-/**
- * What was found to be plain, and came again frozen, with its levels: a part that states keep, so that freezing a state of
- * which one field changed costs that field. (Remembering every new part costs more than looking at it a second time.)
- * Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold what isn't plain.
- */
-const sound = new WeakMap<object, number>();
-
-// Of the walk under way: the deepest level that it met since this was last set; and what isn't plain, so that it is
-// walked once, however often it is shared, or holds itself.
-let deepest = 0;
-let faulty: Map<object, Fault> | undefined;
-
-/**
- * Freezes a plain JSON value deeply, in place, and finds what in it isn't plain JSON (which is left as it is). What was
- * frozen here before is skipped. Undefined fields are let through, as a reducer's way of removing one.
- */
-export function freezeJson(value: unknown): Fault | undefined {
-  try {
-    return freezeIn(value, 0);
-  } catch (cause) {
-    return here(`looking at it threw ${thrown(cause)}`);
-  } finally {
-    faulty = undefined;
-  }
+/** Freezes what is plain in a value, in place, as deep as anything plain may be: a date or a map is left as it is. */
+export function freezeWherePlain(value: unknown, depth = 0, seen = new Set<unknown>()): void {
+  if (typeof value !== 'object' || value === null || depth >= JSON_DEPTH_MAX || seen.has(value)) return;
+  seen.add(value);
+  if (!isPlain(value)) return;
+  for (const part of Object.values(value)) freezeWherePlain(part, depth + 1, seen);
+  Object.freeze(value);
 }
 
 /**
@@ -194,44 +228,6 @@ export function freezePlain(value: object, depth = 0): void {
     }
   }
   Object.freeze(value);
-}
-
-function freezeIn(value: unknown, depth: number): Fault | undefined {
-  if (typeof value !== 'object' || value === null) {
-    return value === undefined || typeof value === 'string' ? undefined : scalarFault(value);
-  }
-  const levels = sound.get(value);
-  const end = depth + (levels ?? 1);
-  if (end > JSON_DEPTH_MAX) return here(TOO_DEEP);
-  if (end > deepest) deepest = end;
-  if (levels !== undefined) return undefined;
-  const again = Object.isFrozen(value);
-  if (!isPlain(value)) return instanceFault(value);
-  const known = faulty?.get(value);
-  if (known) return known;
-  const before = deepest;
-  deepest = end;
-  let first: Fault | undefined;
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index += 1) {
-      const item: unknown = value[index];
-      const fault = item === undefined ? here('undefined in an array') : freezeIn(item, depth + 1);
-      if (fault) first ??= at(`[${index}]`, fault);
-      // An array may have 2^32 holes, and be made in no time.
-      if (item === undefined) break;
-    }
-  } else {
-    for (const field in value) {
-      if (!Object.hasOwn(value, field)) continue;
-      const fault = freezeIn((value as Record<string, unknown>)[field], depth + 1);
-      if (fault) first ??= at(field, fault);
-    }
-  }
-  Object.freeze(value);
-  if (first) (faulty ??= new Map()).set(value, first);
-  else if (again) sound.set(value, deepest - depth);
-  if (before > deepest) deepest = before;
-  return first;
 }
 
 /**

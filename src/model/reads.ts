@@ -61,6 +61,8 @@ class CollectionRef<State> implements Ref<State> {
   constructor(collection: string, id: string) {
     this.collection = collection;
     this.id = id;
+    // What was asked for is waited for: nobody may ask for another document meanwhile.
+    Object.freeze(this);
   }
 
   *[Symbol.iterator](): Generator<readonly AnyRef[], Read<State>, readonly Read<unknown>[]> {
@@ -144,36 +146,50 @@ export function readsOf(command: string, reads: unknown): Gathered | ReadStages 
 function* stagesOf(command: string, reads: Generator<unknown, unknown, unknown>): ReadStages {
   let step = reads.next();
   while (!step.done) {
-    const asked: readonly unknown[] = Array.isArray(step.value) ? step.value : [];
-    if (asked.length === 0 || !areRefs(asked)) return wrongReads(command, 'yielded something else than refs');
-    step = reads.next(yield asked as readonly AnyRef[]);
+    step = reads.next(yield yielded(command, step.value));
   }
   return step.value;
 }
 
+/** A copy: the generator's own array may be used again by another call. */
+function yielded(command: string, value: unknown): readonly AnyRef[] {
+  const refs: AnyRef[] = [];
+  for (const one of Array.isArray(value) ? (value as readonly unknown[]) : []) {
+    // An array of nothing but holes may be longer than any memory.
+    if (!isRef(one)) return wrongReads(command, 'yielded something else than refs');
+    refs.push(one);
+  }
+  return refs.length === 0 ? wrongReads(command, 'yielded something else than refs') : refs;
+}
+
+/** How many documents a name stands for: of an array as many as it holds. */
+type Places = ReadonlyMap<string, { readonly several: boolean; readonly count: number }>;
+
+/** Reads the object and its arrays once: they are the user's, and may be used again while documents are waited for. */
 function gather(command: string, reads: Record<string, unknown>): Gathered {
   const refs: AnyRef[] = [];
+  const places = new Map<string, { readonly several: boolean; readonly count: number }>();
   for (const name in reads) {
     if (!Object.hasOwn(reads, name)) continue;
     const value = reads[name];
-    const several: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
-    for (const one of several ?? [value]) {
+    const several = Array.isArray(value);
+    const before = refs.length;
+    for (const one of several ? (value as readonly unknown[]) : [value]) {
       if (one === undefined && !several) continue;
       if (!isRef(one)) return wrongReads(command, `returned something else than refs in ${name}`);
       refs.push(one);
     }
+    places.set(name, { several, count: refs.length - before });
   }
-  return { refs, documents: (found) => handOut(reads, found) };
+  return { refs, documents: (found) => handOut(places, found) };
 }
 
-function handOut(reads: Record<string, unknown>, found: readonly Read<unknown>[]): unknown {
+function handOut(places: Places, found: readonly Read<unknown>[]): unknown {
   let next = 0;
   const documents: Record<string, unknown> = {};
-  for (const name in reads) {
-    if (!Object.hasOwn(reads, name)) continue;
-    const value = reads[name];
-    if (Array.isArray(value)) documents[name] = value.map(() => found[next++]);
-    else documents[name] = value === undefined ? undefined : found[next++];
+  for (const [name, { several, count }] of places) {
+    documents[name] = several ? found.slice(next, next + count) : count === 0 ? undefined : found[next];
+    next += count;
   }
   return documents;
 }
@@ -184,12 +200,6 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
 
 function isRef(value: unknown): value is AnyRef {
   return brandOf(value, MARK) === true;
-}
-
-/** Also where there are holes, which `every` passes over. */
-function areRefs(list: readonly unknown[]): list is readonly AnyRef[] {
-  for (let index = 0; index < list.length; index += 1) if (!isRef(list[index])) return false;
-  return true;
 }
 
 function wrongReads(command: string, problem: string): never {

@@ -1,5 +1,5 @@
 /** Laws 4, 5: a state that a reducer hands over frozen is checked and frozen like any other. */
-import { domain, open, type } from 'tidemark';
+import { domain, failure, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { onEveryStore } from '../support/stores.ts';
 
@@ -61,5 +61,46 @@ onEveryStore('law 5, lesson 28: states that arrive frozen', (makeStore) => {
         await expect(app.get(things, id)).rejects.toMatchObject({ code: 'ReducerFailed' });
       }
     }
+  });
+
+  test('hold nothing that whoever made them holds too, nor what JSON doesn’t give back', async () => {
+    const theatre = domain({ events: { PRINTED: type<{ id: string; code: string }>(), SOLD: type<{ id: string }>() } });
+    interface Ticket {
+      readonly place: { readonly row: string };
+      readonly found: readonly string[];
+      readonly sold: boolean;
+    }
+    const shared = { row: '' };
+    const tickets = theatre.collection('tickets', {
+      key: 'id',
+      initial: { place: { row: '' }, found: [], sold: false } as Ticket,
+      reduce: {
+        PRINTED: (ticket, { code }) => {
+          shared.row = code[0]!;
+          // An array with fields of its own, of which one holds an object.
+          return { ...ticket, place: shared, found: /^(?<row>[A-Z])/.exec(code)! };
+        },
+        SOLD: (ticket) => ({ ...ticket, sold: true }),
+      },
+    });
+    const print = theatre.command('PRINT', {
+      input: type<{ id: string; code: string }>(),
+      decide: (_, input) => ({ type: 'PRINTED', ...input }),
+    });
+    const sell = theatre.command('SELL', {
+      input: type<{ id: string }>(),
+      reads: ({ id }) => ({ ticket: tickets.ref(id) }),
+      decide: ({ ticket: { state } }, { id }) =>
+        state.place.row === 'A' ? failure('FIRST_ROW_IS_RESERVED') : { type: 'SOLD', id },
+    });
+    await using app = await open({ store: makeStore(), collections: [tickets], commands: [print, sell] });
+    await app.execute(print, { id: 't', code: 'A12' });
+    const { state } = await app.get(tickets, 't');
+    expect(Reflect.ownKeys(state.found)).toEqual(['0', '1', 'length']);
+    expect(() => ((state.place as { row: string }).row = 'B')).toThrow(TypeError);
+    // Of the reducer's own, which it goes on to use.
+    shared.row = 'B';
+    expect(await app.execute(sell, { id: 't' })).toMatchObject({ reason: 'FIRST_ROW_IS_RESERVED' });
+    expect((await app.verify()).ok).toBe(true);
   });
 });
