@@ -6,7 +6,7 @@ import { abortSignal, listOf, optionsOf, type Checks } from '../limits.ts';
 import { findCommand, type CommandDefinition } from '../model/command.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault, idOption, timedId } from '../model/id.ts';
-import { plainInput, validInput } from '../model/input.ts';
+import { assertIds, plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { CommandFacts } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -62,7 +62,7 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
   const plain = plainInput(definition, raw);
   const fingerprint = fingerprintOf(core, definition, plain, actor);
   const input = validInput(definition, plain);
-  assertIds(core, definition, input);
+  assertIds(core.membership.attacher, definition, input);
   return {
     command: definition,
     facts: { id, name: definition.name, fingerprint, actor, correlation, causation },
@@ -111,14 +111,4 @@ function fingerprintOf(core: Core, { name }: CommandDefinition, raw: unknown, ac
     throw new InvalidInput(`Command ${name}: the input is over ${max} bytes long.`, { command: name, path: '', max });
   }
   return hash('sha256', text, 'hex');
-}
-
-/** Ids are looked at before anything is decided: an input that can only lead to an invalid event is no command. */
-function assertIds(core: Core, { name }: CommandDefinition, input: unknown): void {
-  const fault = core.membership.attacher.inputFault(input);
-  if (!fault) return;
-  throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
-    command: name,
-    ...fault,
-  });
 }

@@ -1,5 +1,6 @@
 /** A command's input: plain JSON first, then what its schema makes of it. */
 import { hasCode, InvalidInput } from '../errors.ts';
+import type { Attacher } from './attach.ts';
 import type { CommandDefinition } from './command.ts';
 import { thrown } from './foreign.ts';
 import { describeFault, freezeWherePlain, plainCopy } from './json.ts';
@@ -49,4 +50,18 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
     );
   }
   return checked.value;
+}
+
+/**
+ * Ids are looked at before anything is decided: an input that can only lead to an invalid event is no command.
+ *
+ * @throws InvalidInput if something that is no id stands where every key looks for one
+ */
+export function assertIds(attacher: Attacher, { name }: CommandDefinition, input: unknown): void {
+  const fault = attacher.inputFault(input);
+  if (!fault) return;
+  throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
+    command: name,
+    ...fault,
+  });
 }

@@ -1,10 +1,12 @@
 import { AssertionError } from 'node:assert';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { InvalidEvent, InvalidInput } from '../errors.ts';
+import { InvalidDefinition, InvalidEvent, InvalidInput } from '../errors.ts';
 import { domain } from '../model/domain.ts';
 import { failure } from '../model/failure.ts';
+import { nothing } from '../model/nothing.ts';
 import { all } from '../model/reads.ts';
+import { type } from '../model/schema.ts';
 import { at, given } from './given.ts';
 
 const cinema = domain({
@@ -182,6 +184,76 @@ describe('given, when, expect', () => {
         .when(book, { seat_id: 'a1', user_id: 'bob' }, { time: 5 })
         .expect(failure('HELD', { until: expect.any(String) })),
     ).toThrow('what matches Any<String>');
+  });
+
+  test('a function that says false, or says it later, fails', () => {
+    const when = given([seats]).when(book, { seat_id: 'a1', user_id: 'ann' });
+    when.expect((events) => events.length === 1).expect(() => undefined);
+    expect(() => when.expect((events) => events.length === 99)).toThrow(AssertionError);
+    expect(() => when.expect((events) => events.length === 99)).toThrow('SEAT_BOOKED');
+    // Its rejection must not end the process either.
+    for (const later of [async () => Promise.reject(new Error('late')), async () => undefined]) {
+      expect(() => when.expect(later)).toThrow(InvalidDefinition);
+      expect(() => when.expect(later)).toThrow('returned a promise');
+    }
+    const eventually = { asymmetricMatch: async () => Promise.reject(new Error('late')) };
+    for (const expected of [eventually, [eventually], { type: eventually }]) {
+      expect(() => when.expect(expected as never)).toThrow(InvalidDefinition);
+    }
+  });
+
+  test('what could never be there is not expected by mistake: it is named, with where it stands', () => {
+    const odd = domain({ events: { HAD: type<{ thing_id?: string; y?: unknown }>() } });
+    const things = odd.collection('things', { key: 'thing_id', initial: {}, reduce: {} });
+    const have = odd.command('HAVE', { input: type<{ y: unknown }>(), decide: (_, { y }) => ({ type: 'HAD', y }) });
+    const cycle: Record<string, unknown> = {};
+    cycle['cycle'] = cycle;
+    class Money {}
+    const pairs: [unknown, unknown, string][] = [
+      [{}, new Map([[1, 2]]), 'y.z: an instance of Map'],
+      [{}, new Set([1]), 'y.z: an instance of Set'],
+      [{}, /abc/, 'y.z: an instance of RegExp'],
+      [{}, new Error('q'), 'y.z: an instance of Error'],
+      [{}, new Money(), 'y.z: an instance of Money'],
+      [new Date(0).toISOString(), new Date(0), 'y.z: an instance of Date'],
+      [null, NaN, 'y.z: NaN is not a JSON number'],
+      [null, () => 1, 'y.z: a function is not JSON'],
+      [1, 1n, 'y.z: a bigint is not JSON'],
+      [[null], [undefined], 'y.z[0]: undefined is not JSON'],
+      [[1, null], Object.assign([1], { length: 2 }), 'y.z[1]: undefined is not JSON'],
+      [{}, cycle, 'a cycle'],
+      [{}, { toJSON: () => ({}) }, 'y.z.toJSON: a function is not JSON'],
+    ];
+    for (const [actual, expected, said] of pairs) {
+      const when = given([things]).when(have, { y: { z: actual } });
+      const wrong = () => when.expect({ type: 'HAD', y: { z: expected } });
+      expect(wrong).toThrow(InvalidDefinition);
+      expect(wrong).toThrow(said);
+    }
+    const when = given([things]).when(have, { y: 1 });
+    expect(() => when.expect(undefined as never)).toThrow(InvalidDefinition);
+    expect(() => when.expectDocument(things, 'a', undefined as never)).toThrow(InvalidDefinition);
+    expect(() =>
+      given([seats], [reserved])
+        .when(book, { seat_id: 'a1', user_id: 'bob' })
+        .expect(failure('HELD', { until: 1n } as never)),
+    ).toThrow(InvalidDefinition);
+    const throwing = {
+      type: 'HAD',
+      get y(): number {
+        throw new Error('a getter');
+      },
+    };
+    expect(() => when.expect(throwing)).toThrow(InvalidDefinition);
+    expect(() => when.expect({ type: 'HAD', y: 1, ['__proto__']: 1 })).toThrow(AssertionError);
+    expect(() => when.expect({ type: 'HAD', y: 1, constructor: expect.any(Function) })).toThrow(AssertionError);
+    when.expect({ type: 'HAD', y: 1, none: undefined });
+  });
+
+  test('an id in the input that is none is refused, as execute does', () => {
+    const view = cinema.command('VIEW', { input: type<{ seat_id: unknown }>(), decide: () => nothing() });
+    expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow(InvalidInput);
+    expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow('seat_id is the name of an id');
   });
 
   test('a decide that throws is shown with its cause', () => {

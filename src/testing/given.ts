@@ -19,16 +19,16 @@ import { commandDefinition, type AnyCommand, type CommandDefinition } from '../m
 import { decide, errored, type Asked, type Decision, type Rules } from '../model/decide.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
-import { reading, thrown } from '../model/foreign.ts';
+import { isPromise, reading, thrown } from '../model/foreign.ts';
 import { idOption } from '../model/id.ts';
-import { plainInput, validInput } from '../model/input.ts';
+import { assertIds, plainInput, validInput } from '../model/input.ts';
 import { plainCopy } from '../model/json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { readOf, type Read } from '../model/reads.ts';
 import { markOf } from '../realm.ts';
-import { asJson, expectedBeside, isMatcher } from './matching.ts';
+import { asJson, expectedBeside, isMatcher, takes } from './matching.ts';
 
 /** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
 export type Parts =
@@ -99,7 +99,10 @@ export interface Decided extends Given {
   /**
    * Asserts the events (all of them, in order), a failure (its reason, and its details if any are given), or `nothing()`.
    * Anywhere in them may stand a matcher, as `expect.any(String)` of vitest or Jest for an id that is new, or any object
-   * with a method `asymmetricMatch(actual)`. A function gets the events for assertions of its own.
+   * with a method `asymmetricMatch(actual)`; everything else is plain JSON. A function gets the events for assertions of
+   * its own, or says `false` if they aren't as they should be. It is synchronous.
+   *
+   * @throws AssertionError if it isn't so; InvalidDefinition if it can't be told
    */
   expect(expected: Expected): this;
   /** Asserts that the command's own code went wrong, by the error's name. */
@@ -285,6 +288,7 @@ class Scenario implements Given {
     } = optionsOf<WhenOptions>('when', options, WHEN, InvalidInput);
     const time = Math.max(given.time ?? 0, this.world.time);
     const checked = validInput(definition, plainInput(definition, input));
+    assertIds(this.world.rules.attacher, definition, checked);
     const asked = { command: definition, input: checked, id, time, actor, prepared };
     const decision = this.#decide(asked);
     this.world.apply(decision.events, time);
@@ -356,7 +360,13 @@ class Then extends Scenario implements Decided {
     }
     if (outcome === 'failed') fail(`${this.#command} failed with ${reason} ${details ?? ''}, instead of making events`);
     if (typeof expected === 'function') {
-      expected(this.events);
+      const said: unknown = expected(this.events);
+      if (isPromise(said))
+        throw new InvalidDefinition(
+          `The function that the events of ${this.#command} are given to returned a promise, and nobody waits for it. Make it synchronous.`,
+        );
+      if (said === false)
+        fail(`the events of ${this.#command} are not as expected by a function: ${shown(this.events)}`);
       return this;
     }
     if (isNothing(expected)) {
@@ -366,7 +376,7 @@ class Then extends Scenario implements Decided {
       return this;
     }
     // A matcher may be for all of them, or for the only one.
-    const all = Array.isArray(expected) || (isMatcher(expected) && expected.asymmetricMatch(this.events));
+    const all = Array.isArray(expected) || (isMatcher(expected) && takes(expected, this.events));
     same(`the events of ${this.#command}`, this.events, all ? expected : [expected]);
     return this;
   }
@@ -396,6 +406,6 @@ function shown(value: unknown): string {
 /** @throws AssertionError that shows both */
 function same(what: string, actual: unknown, expected: unknown): void {
   const is = asJson(actual);
-  const wanted = expectedBeside(expected, is);
+  const wanted = expectedBeside(what, expected, is);
   deepStrictEqual(is, wanted, `${what}\n  is       ${shown(is)}\n  expected ${shown(wanted)}`);
 }

@@ -2,6 +2,11 @@
  * Expected values with matchers in them, as `expect.any(String)`. Vitest's, Jest's, and any that are made by hand for
  * node:test have one thing in common: `asymmetricMatch(actual)` says whether a value is as expected.
  */
+import { InvalidDefinition } from '../errors.ts';
+import { isPromise, reading } from '../model/foreign.ts';
+import { describeFault, JSON_DEPTH_MAX, plainCopy, type Fault } from '../model/json.ts';
+import { isPlainArray, isPlainObject } from '../realm.ts';
+
 interface Matcher {
   asymmetricMatch(actual: unknown): boolean;
   toAsymmetricMatcher?(): string;
@@ -10,21 +15,50 @@ interface Matcher {
 /**
  * What is expected beside what is there, both as JSON has them: where a matcher takes what is there, that stands in its
  * place, and where it doesn't, its name. So they are equal if all is as expected, and otherwise show where it isn't.
+ *
+ * @throws InvalidDefinition if something in it is neither plain JSON nor a matcher: it would be taken for what JSON makes of it
  */
-export function expectedBeside(expected: unknown, actual: unknown): unknown {
-  if (isMatcher(expected)) return expected.asymmetricMatch(actual) ? actual : nameOf(expected);
-  if (Array.isArray(expected)) {
-    return expected.map(
-      (item: unknown, index) => expectedBeside(item, (actual as unknown[] | undefined)?.[index]) ?? null,
-    );
+export function expectedBeside(what: string, expected: unknown, actual: unknown): unknown {
+  return filled(
+    reading('expect', () => outline(expected, (fault) => refuse(what, fault))),
+    actual,
+  );
+}
+
+function refuse(what: string, fault: Fault): never {
+  throw new InvalidDefinition(
+    `What is expected of ${what} is neither plain JSON nor a matcher: ${describeFault(fault)}.`,
+    { ...fault },
+  );
+}
+
+/** A copy of a plain value, with the matchers in it as they are. */
+function outline(value: unknown, wrong: (fault: Fault) => never, path = '', depth = 0): unknown {
+  if (isMatcher(value)) return value;
+  if (depth > JSON_DEPTH_MAX) wrong({ path: '', problem: `nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle` });
+  if (Array.isArray(value) && isPlainArray(value)) {
+    return Array.from(value, (item: unknown, index) => outline(item, wrong, `${path}[${index}]`, depth + 1));
   }
-  if (typeof expected !== 'object' || expected === null || 'toJSON' in expected) return asJson(expected);
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(expected)) {
-    const field = expectedBeside(value, (actual as Record<string, unknown> | null | undefined)?.[name]);
-    if (field !== undefined) fields[name] = field;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && isPlainObject(value)) {
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+    const step = path === '' ? '' : `${path}.`;
+    return Object.fromEntries(fields.map(([name, field]) => [name, outline(field, wrong, step + name, depth + 1)]));
   }
-  return fields;
+  const copied = plainCopy(value);
+  return 'copy' in copied ? copied.copy : wrong({ ...copied.fault, path });
+}
+
+function filled(expected: unknown, actual: unknown): unknown {
+  if (isMatcher(expected)) return takes(expected, actual) ? actual : nameOf(expected);
+  if (typeof expected !== 'object' || expected === null) return expected;
+  if (Array.isArray(expected)) return expected.map((item, index) => filled(item, own(actual, index)) ?? null);
+  const fields = Object.entries(expected).map(([name, field]) => [name, filled(field, own(actual, name))] as const);
+  return Object.fromEntries(fields.filter(([, field]) => field !== undefined));
+}
+
+function own(value: unknown, name: string | number): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string | number, unknown>)[name];
 }
 
 /** As JSON has it: without undefined fields. */
@@ -34,6 +68,13 @@ export function asJson(value: unknown): unknown {
 
 export function isMatcher(value: unknown): value is Matcher {
   return typeof (value as Partial<Matcher> | null | undefined)?.asymmetricMatch === 'function';
+}
+
+/** @throws InvalidDefinition if it answers with a promise, which would be taken for a yes */
+export function takes(matcher: Matcher, actual: unknown): boolean {
+  const taken: unknown = matcher.asymmetricMatch(actual);
+  if (!isPromise(taken)) return Boolean(taken);
+  throw new InvalidDefinition(`${nameOf(matcher)} returned a promise: a matcher must be synchronous.`);
 }
 
 function nameOf(matcher: Matcher): string {
