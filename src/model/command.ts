@@ -6,7 +6,7 @@ import { markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { DomainDefinition } from './domain.ts';
 import type { EventFrom } from './event.ts';
-import type { Failure } from './failure.ts';
+import type { Failure, FAILURE_FIELDS } from './failure.ts';
 import { nameFault } from './id.ts';
 import type { KeyValue } from './key.ts';
 import type { Nothing, Unchanged } from './nothing.ts';
@@ -117,8 +117,13 @@ export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D,
    */
   readonly failureType?: FailureType;
   /** The id fields of a failure's event; by default the input's top-level fields that a collection's key names. */
-  readonly about?: (input: StandardSchemaV1.InferOutput<Schema>) => { readonly [field: string]: KeyValue };
+  readonly about?: (input: StandardSchemaV1.InferOutput<Schema>) => About;
 }
+
+/** Fields that hold ids, beside those that a failure's event has of its own. */
+type About = { readonly [field: string]: KeyValue } & {
+  readonly [field in 'type' | (typeof FAILURE_FIELDS)[number]]?: undefined;
+};
 
 /** What the engine knows of a command. */
 export interface CommandDefinition {

@@ -5,10 +5,11 @@
 import { Buffer } from 'node:buffer';
 import { hasCode, InvalidDefinition, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { isPlainObject } from '../realm.ts';
 import type { Attacher } from './attach.ts';
 import type { CommandDefinition, Context } from './command.ts';
 import type { EventDefinition } from './event.ts';
-import { isFailure, type Failure } from './failure.ts';
+import { FAILURE_FIELDS, isFailure, type Failure } from './failure.ts';
 import { describeError, isPromise } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
 import { describeFault, jsonFault } from './json.ts';
@@ -171,10 +172,8 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
       );
     }
     text = written;
-    const ids = command.about ? command.about(input) : rules.attacher.idFieldsOf(input);
-    if (isPromise(ids))
-      throw new InvalidDefinition(`Command ${command.name}: about returned a promise. It must be synchronous.`);
-    const raw = { ...(ids as object), type: command.failureType, reason, details };
+    const ids = command.about ? aboutFields(command.name, command.about(input)) : rules.attacher.idFieldsOf(input);
+    const raw = { ...ids, type: command.failureType, reason, details };
     const declared = rules.events.has(command.failureType);
     // A newer release may have made an event of that name: to its reducers a refusal would be a fact.
     if (!declared && rules.handled.has(command.failureType))
@@ -192,6 +191,20 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
     // The caller hears all that can be stored.
     return { ...base, ...(text !== undefined && { details: text }), events: [event], error };
   }
+}
+
+/** What `about` says a failure concerns: fields, of which none is the failure's own. @throws InvalidDefinition if it isn't that */
+function aboutFields(command: string, about: unknown): object {
+  const wrong = (problem: string): never => {
+    throw new InvalidDefinition(`Command ${command}: about ${problem}.`);
+  };
+  if (isPromise(about)) wrong('returned a promise. It must be synchronous');
+  if (typeof about !== 'object' || about === null || !isPlainObject(about)) {
+    return wrong('must return a plain object, whose fields hold ids');
+  }
+  const taken = ['type', ...FAILURE_FIELDS].find((field) => (about as Record<string, unknown>)[field] !== undefined);
+  if (taken) wrong(`returned a field ${taken}, and the failure has one of its own. Return fields that hold ids alone`);
+  return about;
 }
 
 /** Nothing to do: the ledger needs an event all the same, unless the command says that it doesn't. */

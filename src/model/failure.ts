@@ -10,6 +10,9 @@ export interface Failure<Reason extends string = string, Details extends object 
   readonly details: Details;
 }
 
+/** What a failure's event has of its own. Whatever else would stand there is no id, wherever it comes from. */
+export const FAILURE_FIELDS = ['reason', 'details'] as const;
+
 const MARK = markOf('failure');
 
 /**

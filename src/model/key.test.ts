@@ -71,11 +71,17 @@ test('the names that keys use are those of plain fields', () => {
   expect(keyFields(key)).toEqual(['order_id']);
 });
 
+test('a field that failures have of their own may be one for types that are no failures', () => {
+  expect(find({ BOUGHT: 'reason', PAID: 'details.id' }, { type: 'BOUGHT', reason: 'r' })).toEqual(['r']);
+});
+
 test.each([
   ['', 'must not be empty'],
   [[], 'a field name or several'],
   [5, 'must be a field name'],
   ['type', 'type'],
+  ['reason', 'every failure has one of its own'],
+  [['order_id', 'details'], 'must not be the field details'],
   [['a', 5], 'must be a string'],
   [{ MISSPELT: 'a' }, "the domain doesn't have"],
   [{ BOUGHT: 5 }, 'for BOUGHT'],

@@ -1,6 +1,7 @@
 /** Keys: where a collection finds the ids of its documents in an event. */
 import { InvalidDefinition, InvalidEvent } from '../errors.ts';
 import type { AnyEvent, EventFrom } from './event.ts';
+import { FAILURE_FIELDS } from './failure.ts';
 import { isPromise } from './foreign.ts';
 import { idFault, nameFault } from './id.ts';
 import { jsonFault } from './json.ts';
@@ -35,10 +36,13 @@ type OtherFieldsOf<V> = 0 extends 1 & V
   : V extends unknown
     ? { [F in NamedFields<V>]-?: V[F] extends KeyValue ? never : F }[NamedFields<V>] & string
     : never;
-/** A field that holds ids in every event that has it: one that is a number somewhere would make that event invalid. */
+/**
+ * A field that holds ids in every event that has it: one that is a number somewhere would make that event invalid, and in
+ * a failure's event `reason` is none.
+ */
 type AnyField<E> = Exclude<
   { [T in keyof E]: FieldsOf<E[T]> }[keyof E],
-  { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E]
+  { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E] | (typeof FAILURE_FIELDS)[number]
 >;
 
 /** A field name, several, or a map from event type to a field name, several, a path or a function. */
@@ -88,7 +92,13 @@ export function defineKey(collection: string, key: unknown, types: ReadonlyMap<s
     return [...fields].sort();
   };
   if (typeof key === 'string' || Array.isArray(key)) {
-    return { declared: { fields: names(key, '') }, functions: new Map() };
+    const fields = names(key, '');
+    const taken = FAILURE_FIELDS.find((field) => fields.includes(field));
+    if (taken)
+      wrong(
+        `must not be the field ${taken}: every failure has one of its own, and would be attached by it. Name the field otherwise`,
+      );
+    return { declared: { fields }, functions: new Map() };
   }
   if (typeof key !== 'object' || key === null) wrong('must be a field name, several, or a map from event type');
 

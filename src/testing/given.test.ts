@@ -208,7 +208,9 @@ describe('given, when, expect', () => {
     const have = odd.command('HAVE', { input: type<{ y: unknown }>(), decide: (_, { y }) => ({ type: 'HAD', y }) });
     const cycle: Record<string, unknown> = {};
     cycle['cycle'] = cycle;
-    class Money {}
+    class Money {
+      cents = 5;
+    }
     const pairs: [unknown, unknown, string][] = [
       [{}, new Map([[1, 2]]), 'y.z: an instance of Map'],
       [{}, new Set([1]), 'y.z: an instance of Set'],

@@ -18,6 +18,7 @@ afterEach(async () => {
 const lab = domain({
   events: { DONE: type<{ thing_id: string; next?: string }>(), ODD: type<{ thing_id: string }>() },
 });
+let oddAbout: unknown;
 let oddState: () => unknown = () => ({});
 const things = lab.collection('things', {
   key: 'thing_id',
@@ -67,6 +68,7 @@ const commands = {
     decide: () => failure('NO'),
   }),
   asyncAbout: lab.command('ASYNC_ABOUT', { input, decide: () => failure('WHY'), about: late as never }),
+  about: lab.command('ABOUT', { input, decide: () => failure('WHY'), about: () => oddAbout as never }),
   walk: lab.command('WALK', {
     input,
     *reads(i) {
@@ -122,6 +124,60 @@ onEveryStore('the user’s code', (makeStore) => {
       reason: 'WHY',
       events: [{ event: { type: '$FAILED' } }],
     });
+  });
+
+  test('about that gives anything but fields with ids: the failure is kept, without ids, and it is said', async () => {
+    const logger = keepingLogger();
+    await using app = await open({ store: makeStore(), ...parts, logger });
+    const kept = { reason: 'WHY', events: [{ event: { type: '$FAILED', command: 'ABOUT', reason: 'WHY' } }] };
+    const fields = 'must return a plain object';
+    const odd: [unknown, string][] = [
+      ['t', fields],
+      [['t'], fields],
+      [new Map([['thing_id', 't']]), fields],
+      [
+        new (class Thing {
+          thing_id = 't';
+        })(),
+        fields,
+      ],
+      [null, fields],
+      [undefined, fields],
+      [5, fields],
+      [{ thing_id: 't', reason: 'r' }, 'returned a field reason'],
+      [{ details: 'd' }, 'returned a field details'],
+      [{ type: 'DONE' }, 'returned a field type'],
+    ];
+    for (const [given, said] of odd) {
+      oddAbout = given;
+      logger.lines.length = 0;
+      expect(await app.execute(commands.about, { thing_id: 't' })).toMatchObject(kept);
+      expect(logger.lines).toMatchObject([{ level: 'error', details: { err: { code: 'InvalidDefinition' } } }]);
+      expect(String((logger.lines[0]!.details as { err: unknown }).err)).toContain(said);
+    }
+    expect((await app.get(things, 't')).version).toBe(0);
+    oddAbout = { thing_id: 't', reason: undefined, none: null };
+    const { events } = await app.execute(commands.about, { thing_id: 'u' });
+    expect(events[0]!.attachments).toEqual([{ collection: 'things', id: 't', version: 1 }]);
+  });
+
+  test('what is called reason or details in an input is no failure’s id', async () => {
+    const domainOfReasons = domain({ events: { CANCELLED: type<{ reason: string; details: string }>() } });
+    const keyed = { key: { CANCELLED: ['reason', 'details'] }, initial: {}, reduce: {} } as const;
+    const reasons = domainOfReasons.collection('reasons', keyed);
+    const cancel = domainOfReasons.command('CANCEL', {
+      input: type<{ reason: string; details: string; late?: boolean }>(),
+      decide: (_, { reason, details, late: tooLate }) =>
+        tooLate ? failure('TOO_LATE', { by: 5 }) : { type: 'CANCELLED', reason, details },
+    });
+    await using app = await open({ store: makeStore(), collections: [reasons], commands: [cancel] });
+    const moved = { reason: 'moved', details: 'away' };
+    const attached = [{ id: 'moved' }, { id: 'away' }].sort((one, other) => (one.id < other.id ? -1 : 1));
+    expect((await app.execute(cancel, moved)).events[0]!.attachments).toMatchObject(attached);
+    const { events } = await app.execute(cancel, { ...moved, late: true });
+    expect(events).toMatchObject([
+      { event: { type: 'CANCEL_FAILED', reason: 'TOO_LATE', details: { by: 5 } }, attachments: [] },
+    ]);
   });
 
   test.each([

@@ -25,6 +25,8 @@ const collection = { initial: { n: 0 }, reduce: {} };
 market.collection('x1', { ...collection, key: 'servise_id' });
 // @ts-expect-error a number is no id
 market.collection('x2', { ...collection, key: 'price' });
+// @ts-expect-error a failure has a reason of its own, which is no id
+domain({ events: { A: type<{ reason: string }>() } }).collection('x', { ...collection, key: 'reason' });
 // @ts-expect-error no such event
 market.collection('x3', { ...collection, key: { SERVICE_SOLD: 'service_id' } });
 // @ts-expect-error that event has no such path
