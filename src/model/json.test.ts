@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   canonicalJson,
   describeFault,
+  freezePlain,
   freezeWherePlain,
   jsonFault,
   JSON_DEPTH_MAX,
@@ -223,6 +224,23 @@ describe('keptCopy', () => {
     expect(kept(outer)).toEqual({ a: 'bad', b: { lone: '\ud800' } });
     expect(plainCopy(outer)).toMatchObject({ fault: { path: 'b.lone' } });
   });
+});
+
+test('what somebody has put on Object.prototype is no field of anything', () => {
+  const prototype = Object.prototype as { helpers?: object };
+  prototype.helpers = { on: true };
+  try {
+    const value = JSON.parse('{"a":{"b":[{"c":1}]}}') as { a: { b: { c: number }[] } };
+    freezePlain(value);
+    expect(Object.isFrozen(value.a.b[0])).toBe(true);
+    expect(Object.isFrozen(prototype.helpers)).toBe(false);
+    for (const copied of [plainCopy(value), keptCopy(value)]) {
+      expect('copy' in copied && Object.keys(copied.copy as object)).toEqual(['a']);
+    }
+    expect(canonicalJson(value)).toBe('{"a":{"b":[{"c":1}]}}');
+  } finally {
+    delete prototype.helpers;
+  }
 });
 
 test('freezeWherePlain freezes beside what isn’t plain, and does not follow a cycle for ever', () => {

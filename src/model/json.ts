@@ -224,7 +224,8 @@ export function freezePlain(value: object, depth = 0): void {
   } else {
     for (const field in value) {
       const part = (value as Record<string, unknown>)[field];
-      if (typeof part === 'object' && part !== null) freezePlain(part, depth + 1);
+      // Asked last: of most fields it needn't be asked whether they are inherited, which would double what this costs.
+      if (typeof part === 'object' && part !== null && Object.hasOwn(value, field)) freezePlain(part, depth + 1);
     }
   }
   Object.freeze(value);

@@ -161,6 +161,21 @@ onEveryStore('the user’s code', (makeStore) => {
     expect(events[0]!.attachments).toEqual([{ collection: 'things', id: 't', version: 1 }]);
   });
 
+  test('something on Object.prototype, as some libraries leave it there, changes nothing', async () => {
+    await using app = await open({ store: makeStore(), ...parts });
+    const prototype = Object.prototype as { helpers?: object };
+    prototype.helpers = { on: true };
+    try {
+      const { events } = await app.execute(commands.add, { thing_id: 't', next: 'u' });
+      expect(Object.keys(events[0]!.event)).toEqual(['type', 'thing_id', 'next']);
+      expect(await app.execute(commands.read, { thing_id: 't' })).toMatchObject({ reason: 'READ' });
+      expect((await app.get(things, 't')).state).toEqual({ next: 'u', list: [] });
+      expect((await app.verify()).problems).toEqual([]);
+    } finally {
+      delete prototype.helpers;
+    }
+  });
+
   test('what is called reason or details in an input is no failure’s id', async () => {
     const domainOfReasons = domain({ events: { CANCELLED: type<{ reason: string; details: string }>() } });
     const keyed = { key: { CANCELLED: ['reason', 'details'] }, initial: {}, reduce: {} } as const;
