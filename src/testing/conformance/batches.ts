@@ -89,7 +89,7 @@ export function factsOf({ command, outcome, final, reason, details, time }: Comm
 }
 
 /** An outcome that doesn't use up its command id, as an engine records what failed for technical reasons. */
-export function notFinal(id: string, reason = 'CONTENTION', facts: Facts = {}): Commit {
+export function notFinal(id: string, reason = 'ERROR', facts: Facts = {}): Commit {
   return commit(id, event('$CONTENDED'), { outcome: 'failed', final: false, reason, ...facts });
 }
 

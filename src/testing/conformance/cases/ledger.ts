@@ -44,8 +44,8 @@ export const ledgerCases = [
       same(rest, []);
       return [found?.final, found?.reason, found?.position];
     };
-    await log.append(notFinal('c1', 'CONTENTION'));
-    same(await entry(), [false, 'CONTENTION', 1]);
+    await log.append(notFinal('c1', 'OTHER'));
+    same(await entry(), [false, 'OTHER', 1]);
     await log.append([commit('other', event('NOTED')), notFinal('c1', 'ERROR')]);
     same(await entry(), [false, 'ERROR', 3]);
     await log.append(commit('c1', event('NOTED', user('u1'))));
