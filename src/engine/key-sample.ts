@@ -1,13 +1,13 @@
 /**
- * Whether key functions still find what they found. The registry knows only that there is one: so events that it attached
- * are attached again when an application is opened, a bounded number of them. `verify` looks at all.
+ * Whether keys still find what they found. Of a key function the registry knows only that there is one, and of an upcast
+ * nothing: so events that they concern are attached again when an application is opened, a bounded number of them.
+ * `verify` looks at all.
  */
 import { DefinitionChanged, hasCode, InvalidDefinition } from '../errors.ts';
-import type { CollectionDefinition } from '../model/collection.ts';
-import type { AnyEvent } from '../model/event.ts';
+import type { AnyEvent, EventDefinition } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
 import { functionTypes, idFinder, type IdFinder } from '../model/key.ts';
-import type { Registry, Session, StoredEvent } from '../store/store.ts';
+import type { Registry, StoredEvent } from '../store/store.ts';
 import { PAGE_POSITIONS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { heldTypes } from './held-types.ts';
@@ -23,66 +23,65 @@ const SAMPLE_FIRST_POSITIONS = 1_000;
 
 type Application = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
 
-/** A key function of this code for events of one type. */
-interface KeyFunction {
+/** How this code finds ids in events of one type, where that may have changed. */
+interface Finder {
   readonly collection: string;
   readonly definition: number;
   readonly find: IdFinder;
 }
 
-/** Event type → the functions that attach its events. */
-type KeyFunctions = ReadonlyMap<string, readonly KeyFunction[]>;
+/** Event type → what attaches its events. */
+type Finders = ReadonlyMap<string, readonly Finder[]>;
 
 /**
- * Attaches again the newest events of each type that a key function attaches; where few are near the end of the log, also
- * the first ones.
+ * Attaches again the newest events of each type that a key function attaches, or that has upcasts; where few are near the
+ * end of the log, and where there are upcasts, also the first ones.
  *
  * @throws DefinitionChanged if a function finds other ids than the event was attached to
  * @throws InvalidDefinition if it does so only in the shape that an upcast gives the event
  */
 export async function assertSameKeys(registry: Registry, application: Application): Promise<void> {
-  const functions = functionsOf(registry, application.collections);
-  if (functions.size === 0) return;
+  const finders = findersOf(registry, application);
+  if (finders.size === 0) return;
   try {
-    for await (const stored of sample(application.session, functions)) {
-      for (const one of functions.get(stored.type)!) compare(one, stored, application);
+    for await (const stored of sample(application, finders)) {
+      for (const one of finders.get(stored.type)!) compare(one, stored, application);
     }
   } catch (error) {
     if (!hasCode(error, 'LogCorrupt')) throw error;
     // Who opens a damaged log wants to look at it.
-    application.logger.warn(
-      { error: error.toJSON() },
-      'Key functions could not be compared with what is stored. Run verify.',
-    );
+    application.logger.warn({ error: error.toJSON() }, 'Keys could not be compared with what is stored. Run verify.');
   }
 }
 
-/** Those that are registered as functions under the same definition: what else differs, `register` says. */
-function functionsOf(registry: Registry, collections: ReadonlyMap<string, CollectionDefinition>): KeyFunctions {
+/** Those that are registered under the same definition: what else differs, `register` says. */
+function findersOf(registry: Registry, { collections, events }: Application): Finders {
+  const upcast = [...events.values()].filter(hasUpcasts).map(({ type }) => type);
   const found = registry.collections.flatMap(({ name, definition, key }) => {
     const code = collections.get(name);
     if (code?.definition !== definition) return [];
-    return functionTypes(key).flatMap((type) => {
-      const find = code.key.functions.has(type) ? idFinder(name, code.key, type) : undefined;
+    const functions = functionTypes(key).filter((type) => code.key.functions.has(type));
+    return [...new Set([...functions, ...upcast])].flatMap((type) => {
+      const find = idFinder(name, code.key, type);
       return find ? [{ type, collection: name, definition, find }] : [];
     });
   });
   return Map.groupBy(found, ({ type }) => type);
 }
 
-async function* sample(session: Session, functions: KeyFunctions): AsyncGenerator<StoredEvent> {
-  const left = new Map<string, { readonly first: number; events: number }>();
-  for (const { type, position } of await heldTypes(session)) {
-    if (functions.has(type)) left.set(type, { first: position, events: SAMPLE_EVENTS });
-  }
-  if (left.size === 0) return;
+const hasUpcasts = ({ version }: EventDefinition): boolean => version > 1;
+
+async function* sample({ session, events }: Application, finders: Finders): AsyncGenerator<StoredEvent> {
+  const held = (await heldTypes(session)).filter(({ type }) => finders.has(type));
+  if (held.length === 0) return;
+  const left = new Map(held.map(({ type }) => [type, SAMPLE_EVENTS]));
   const take = function* (events: readonly StoredEvent[]): Generator<StoredEvent> {
     for (const stored of events) {
       const wanted = left.get(stored.type);
-      if (!wanted) continue;
+      if (wanted === undefined) continue;
       yield stored;
-      wanted.events -= 1;
-      if (wanted.events === 0) left.delete(stored.type);
+      if (wanted === 1) left.delete(stored.type);
+      else left.set(stored.type, wanted - 1);
     }
   };
   let before: number | undefined;
@@ -95,19 +94,19 @@ async function* sample(session: Session, functions: KeyFunctions): AsyncGenerato
     yield* take(page.events);
     before = page.next;
   } while (left.size > 0 && before !== undefined);
-  // What is rare is seldom near the end.
-  for (const [type, { first, events: limit }] of left) {
-    if (first > lowest) continue;
-    yield* take(
-      (await session.read({ after: first - 1, before: first + SAMPLE_FIRST_POSITIONS, types: [type], limit })).events,
-    );
+  for (const { type, position } of held) {
+    // What is rare is seldom near the end, and what has an older shape may be hidden there by what hasn't.
+    const definition = events.get(type);
+    if (!(left.has(type) && position <= lowest) && !(definition && hasUpcasts(definition))) continue;
+    const range = { after: position - 1, before: position + SAMPLE_FIRST_POSITIONS };
+    yield* (await session.read({ ...range, types: [type], limit: SAMPLE_EVENTS })).events;
   }
 }
 
 /** No type has a newer shape than it was stored in. */
 const AS_STORED = new Map<string, never>();
 
-function compare({ collection, definition, find }: KeyFunction, stored: StoredEvent, application: Application): void {
+function compare({ collection, definition, find }: Finder, stored: StoredEvent, application: Application): void {
   const { type, position, schemaVersion } = stored;
   const was = stored.attachments.filter((one) => one.collection === collection).map(({ id }) => id);
   const event = readable(stored, application);

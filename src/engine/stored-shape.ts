@@ -12,26 +12,49 @@ export function shapeProblem({ type, schema }: EventDefinition, event: AnyEvent)
   try {
     const checked = validate(schema, fields, 'event', type);
     if ('issues' in checked) return `its schema refuses it now: ${describeIssues(checked.issues)}`;
-    const path = missing(checked.value, fields);
-    return (
-      path && `its schema promises ${path}, which it doesn't have: a default is filled in only when an event is made`
-    );
+    const found = difference(checked.value, fields);
+    if (found === undefined) return undefined;
+    const { path, promised, stored } = found;
+    return stored === undefined
+      ? `its schema promises ${path}, which it doesn't have: a default is filled in only when an event is made`
+      : `its schema promises ${promised} at ${path}, and ${stored} is stored: nothing is converted that is stored already`;
   } catch (error) {
     return `its schema can't look at it: ${thrown(error)}`;
   }
 }
 
-/** The path to a field that a schema's output has and the stored value lacks. Other differences may be a transform's. */
-function missing(promised: unknown, stored: unknown): string | undefined {
+interface Difference {
+  readonly path: string;
+  readonly promised: string;
+  /** Undefined if nothing is stored there. */
+  readonly stored: string | undefined;
+}
+
+/**
+ * Where a schema's output has a field that the stored value lacks, or a value of another kind. Other differences may be
+ * those of a transform, which looks here at what it gave before.
+ */
+function difference(promised: unknown, stored: unknown): Difference | undefined {
+  if (promised === undefined) return undefined;
+  if (kindOf(promised) !== kindOf(stored)) {
+    return { path: '', promised: kindOf(promised), stored: stored === undefined ? undefined : kindOf(stored) };
+  }
   if (!isObject(promised) || !isObject(stored)) return undefined;
   for (const field of Object.keys(promised)) {
-    const value = promised[field];
-    if (value === undefined) continue;
-    if (!Object.hasOwn(stored, field)) return field;
-    const inner = missing(value, stored[field]);
-    if (inner !== undefined) return Array.isArray(promised) ? `[${field}].${inner}` : `${field}.${inner}`;
+    const inner = difference(promised[field], Object.hasOwn(stored, field) ? stored[field] : undefined);
+    if (inner === undefined) continue;
+    const step = Array.isArray(promised) ? `[${field}]` : field;
+    return {
+      ...inner,
+      path: inner.path === '' || inner.path.startsWith('[') ? step + inner.path : `${step}.${inner.path}`,
+    };
   }
   return undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

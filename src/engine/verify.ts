@@ -26,7 +26,7 @@ import { membershipOf, type Core } from './core.ts';
 import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { isUnknown } from './held-types.ts';
 import { holdsPoint, logPoint } from './point.ts';
-import { eventFromStore } from './recorded.ts';
+import { eventFromStore, placed } from './recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
 
 export interface VerifyOptions {
@@ -79,6 +79,8 @@ interface Walk {
   readonly inDocuments: AttachmentSum;
   /** Types of which an event isn't what the schema promises. */
   readonly otherShapes: Set<string>;
+  /** Types of which an upcast changes the ids. */
+  readonly otherIds: Set<string>;
   /** Types that this code doesn't know, and that were met. */
   readonly unknownTypes: Set<string>;
   commits: number;
@@ -102,6 +104,7 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
     inLog: new AttachmentSum(),
     inDocuments: new AttachmentSum(),
     otherShapes: new Set(),
+    otherIds: new Set(),
     unknownTypes: new Set(),
     commits: 0,
     events: 0,
@@ -284,21 +287,24 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   const { position } = stored;
   try {
     const event = eventFromStore(walk.core.events, stored, stored.commit.time);
-    // What was stored in an older shape was attached by the keys of that time.
-    if (definition && definition.version !== stored.schemaVersion) return;
-    if (definition) checkShape(walk, definition, event, position);
-    const found = walk.attacher.attach(event);
-    const expected = found.map(attachmentText).sort();
-    const actual = stored.attachments.map(attachmentText).sort();
-    if (canonicalJson(expected) !== canonicalJson(actual)) {
-      note(walk, {
-        code: 'Attachments',
-        position,
-        message: `The event at position ${position} is attached to ${actual.join(', ') || 'nothing'}, but the keys find ${expected.join(', ') || 'nothing'}.`,
-      });
-    }
-  } catch (error) {
-    judge(walk, error, (what) =>
+    // What an upcast has dropped concerns nothing any more.
+    if (event.type !== stored.type) return;
+    const isOlder = definition !== undefined && definition.version !== stored.schemaVersion;
+    if (definition && !isOlder) checkShape(walk, definition, event, position);
+    const expected = attachmentTexts(walk.attacher.attach(event));
+    const actual = attachmentTexts(stored.attachments);
+    if (expected === actual || (isOlder && walk.otherIds.has(stored.type))) return;
+    if (isOlder) walk.otherIds.add(stored.type);
+    const found = isOlder
+      ? `, and the upcasts of ${stored.type} make of it one of ${expected}`
+      : `, but the keys find ${expected}`;
+    note(walk, {
+      code: 'Attachments',
+      position,
+      message: `The event at position ${position} is attached to ${actual}${found}.`,
+    });
+  } catch (caught) {
+    judge(walk, placed(caught, position, stored.attachments), (what) =>
       note(walk, {
         code: 'Attachments',
         position,
@@ -324,6 +330,10 @@ function checkShape(walk: Walk, definition: EventDefinition, event: AnyEvent, po
 
 function attachmentText({ collection, id }: DocumentRef): string {
   return `${collection} ${JSON.stringify(id)}`;
+}
+
+function attachmentTexts(attachments: readonly DocumentRef[]): string {
+  return attachments.map(attachmentText).sort().join(', ') || 'nothing';
 }
 
 // --- The documents -----------------------------------------------------------------------------------------------------------

@@ -121,11 +121,16 @@ test('law 9: verify finds an upcast that fails, also of a type that nobody handl
   ]);
 });
 
+/** A schema that gives what the domain's types don't say. */
+const asText = (schema: unknown): z.ZodString => schema as z.ZodString;
+
 onEveryStore('a schema that changed while its version did not', (makeStore) => {
   test.each([
     ['a default was added', address.extend({ zip: z.string().default('75000') }), 'zip'],
     ['a field is asked for', address.extend({ zip: z.string() }), 'zip'],
     ['a field deep inside', address.extend({ at: z.object({ x: z.int().default(1) }).prefault({}) }), 'at'],
+    ['what is stored is converted', address.extend({ city: asText(z.preprocess(() => 75, z.int())) }), 'city'],
+    ['what is stored is replaced', address.extend({ city: asText(z.array(z.string()).catch([])) }), 'city'],
   ])('%s: verify names type, position and field, once', async (_, schema, field) => {
     const store = makeStore();
     const before = people(address);
@@ -148,5 +153,39 @@ onEveryStore('a schema that changed while its version did not', (makeStore) => {
     await using app = await open({ store: makeStore(), ...parts });
     await app.execute(move, toParis);
     expect((await app.verify()).problems).toEqual([]);
+  });
+});
+
+onEveryStore('an upcast that changes what the keys of fields find', (makeStore) => {
+  const lowered = event(address, {
+    version: 2,
+    upcast: { 1: (old: { person_id: string }) => ({ ...old, person_id: old.person_id.toLowerCase() }) },
+  });
+
+  test('is refused when the application is opened', async () => {
+    const store = makeStore();
+    const before = people(address);
+    {
+      await using app = await open({ store, ...before.parts });
+      await app.execute(before.move, { ...toParis, person_id: 'P' });
+    }
+    await expect(open({ store, ...people(lowered).parts })).rejects.toMatchObject({
+      code: 'InvalidDefinition',
+      message: expect.stringContaining('changes its ids') as string,
+      details: { position: 1, stored: ['P'], found: ['p'] },
+    });
+  });
+
+  test('is found by verify where the events that are looked at then are others', async () => {
+    const store = makeStore();
+    const [before, now] = [people(address), people(lowered)];
+    {
+      await using app = await open({ store, ...before.parts });
+      for (let n = 0; n < 50; n += 1) await app.execute(before.move, toParis);
+      for (let n = 0; n < 2; n += 1) await app.execute(before.move, { ...toParis, person_id: 'P' });
+      for (let n = 0; n < 50; n += 1) await app.execute(before.move, toParis);
+    }
+    await using app = await open({ store, ...now.parts });
+    expect((await app.verify()).problems).toMatchObject([{ code: 'Attachments', position: 51 }]);
   });
 });

@@ -98,5 +98,8 @@ onEveryStore('events that this code can’t read', (makeStore) => {
       expect(error.message).toContain('items "i1"');
       expect(error.details).toMatchObject(document);
     }
+    // It meets another first.
+    const { problems } = await app.verify().catch((error: { message: string }) => ({ problems: [error] }));
+    expect(problems[0]!.message).toMatch(/position 2 .*items "sound"/);
   });
 });
