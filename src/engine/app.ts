@@ -38,7 +38,8 @@ export interface App<
   /**
    * Executes a command and returns what it left behind, once that is on stable storage. A failure is an outcome too.
    *
-   * @throws InvalidInput if the input or an option isn't what it must be (nothing is recorded: it never became a command)
+   * @throws InvalidInput if the input or an option isn't what it must be (nothing is recorded: it never became a command). An
+   * input that an earlier release took, sent again under the same id, is answered from the ledger all the same
    * @throws Overloaded if too many commands are waiting
    * @throws CommandIdReused if the id was used for another command, input or actor
    * @throws Conflict if a document in `unchanged` has changed
@@ -171,7 +172,8 @@ export class Application implements App {
       request.signal?.throwIfAborted();
       const { inFlight } = this.#core;
       // Also one without `prepare` is refused while another command is on its way under its id.
-      if (request.command.prepare || inFlight.has(request.facts.id)) return inFlight.wait(this.#runner, request);
+      if (request.command.prepare || request.refusal || inFlight.has(request.facts.id))
+        return inFlight.wait(this.#runner, request);
       return this.#submit(request);
     } catch (error) {
       return Promise.reject(error);

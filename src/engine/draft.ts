@@ -20,10 +20,10 @@ export interface Draft {
   readonly unrecorded: readonly Drafted[];
   readonly reads: readonly Working[];
   /**
-   * Entries that can't be decided (a document in `unchanged` has changed, or can't be read): to be refused, unless the
-   * ledger knows them already.
+   * Entries that can't be decided (a document in `unchanged` has changed, or can't be read; the input holds an id that is
+   * none): to be refused, unless the ledger knows them already.
    */
-  readonly conflicts: readonly { readonly entry: Entry; readonly error: unknown }[];
+  readonly conflicts: readonly Refusal[];
   /** Entries that are to be decided after this batch: it is full, or what they ask for depends on it. */
   readonly left: readonly Entry[];
 }
@@ -34,6 +34,11 @@ export interface Drafted {
   readonly time: number;
   /** How many commits of the batch come before it. */
   readonly after: number;
+}
+
+interface Refusal {
+  readonly entry: Entry;
+  readonly error: unknown;
 }
 
 export interface DraftOptions {
@@ -52,7 +57,8 @@ interface Started {
 const staged = new WeakSet<CommandDefinition>();
 
 /**
- * Decides the entries. Those that turn out to be no command (an id in the input that is none) are rejected here.
+ * Decides the entries. Those that turn out to be no command (an id in the input that is none) are rejected here, unless the
+ * ledger may know them.
  *
  * @throws StoreUnavailable, HistoryDiverged from loading
  */
@@ -65,22 +71,22 @@ export async function draftBatch(
   const { generation, attacher, handled } = core.membership;
   const rules: Rules = { events: core.events, attacher, handled, limits: core.limits };
   const working = new WorkingSet(core, io, fresh);
-  let { time, started } = startAll(core, entries, rules);
+  let { time, started, refused } = startAll(core, entries, rules);
   await fetchAhead(core, working, started, rules);
   // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
   // the same is asked for at a later time, and is there already.
   if (core.watermark.seen.recordedAt > time) {
-    ({ time, started } = startAll(core, entries, rules));
+    ({ time, started, refused } = startAll(core, entries, rules));
     await fetchAhead(core, working, started, rules);
   }
   if (core.watermark.seen.recordedAt > time) {
     const left = started.map(({ entry }) => entry);
-    return { batch: undefined, working, drafted: [], unrecorded: [], reads: [], conflicts: [], left };
+    return { batch: undefined, working, drafted: [], unrecorded: [], reads: [], conflicts: refused, left };
   }
 
   const drafted: Drafted[] = [];
   const unrecorded: Drafted[] = [];
-  const conflicts: { entry: Entry; error: unknown }[] = [];
+  const conflicts = refused;
   const left: Entry[] = [];
   let bytes = 0;
   for (const one of started) {
@@ -138,21 +144,28 @@ export async function draftBatch(
 }
 
 /** Starts those that wait still, at the later of the clock and the newest time seen in the log. */
-function startAll(core: Core, entries: readonly Entry[], rules: Rules): { time: number; started: readonly Started[] } {
+function startAll(
+  core: Core,
+  entries: readonly Entry[],
+  rules: Rules,
+): { time: number; started: readonly Started[]; refused: Refusal[] } {
   const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
+  const refused: Refusal[] = [];
   const waiting = entries.filter(({ settled }) => !settled);
-  return { time, started: waiting.flatMap((entry) => start(entry, time, rules) ?? []) };
+  return { time, started: waiting.flatMap((entry) => start(entry, time, rules, refused) ?? []), refused };
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
-function start(entry: Entry, time: number, rules: Rules): Started | undefined {
+function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): Started | undefined {
   const { command, facts, input } = entry.request;
   const asked: Asked = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
   const deciding = decide(asked, rules);
   try {
     return { entry, asked, deciding, first: deciding.next() };
   } catch (error) {
-    entry.reject(error);
+    // An earlier release may have executed one whose id was given.
+    if (entry.request.named || entry.sentInDoubt) refused.push({ entry, error });
+    else entry.reject(error);
     return undefined;
   }
 }

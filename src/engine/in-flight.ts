@@ -1,5 +1,6 @@
 /**
- * Commands with `prepare` that are on their way, by id. `prepare` calls the outside world, and must not do so twice for one
+ * Commands that ask the ledger before anything else: those whose input is refused, and those with `prepare`, which are kept by
+ * id while they are on their way. `prepare` calls the outside world, and must not do so twice for one
  * command: whoever sends it again meanwhile waits for what comes of it. The applications that a process has open on one
  * store share this.
  */
@@ -61,7 +62,8 @@ export class InFlight {
     const caller: Caller = { runner, request, resolve, reject };
     // Before anything is set going.
     const deafen = request.signal && listen(request.signal, (reason) => flight.leave(caller, reason));
-    const flight = known ?? this.#begin(request.facts);
+    // One whose input is refused must be in nobody's way: it comes to nothing, and its id is free.
+    const flight = known ?? (request.refusal ? new Flight(request.facts, () => undefined) : this.#begin(request.facts));
     flight.callers.add(caller);
     this.#waiting += 1;
     const done = (): void => {
@@ -112,6 +114,10 @@ class Flight {
     let prepared: { readonly value: unknown } | undefined;
     while (this.callers.size > 0) {
       await this.#ask();
+      if (this.#lead?.request.refusal) {
+        this.#refuse();
+        continue;
+      }
       prepared ??= await this.#prepare();
       if (prepared) await this.#send(prepared.value);
     }
@@ -125,8 +131,9 @@ class Flight {
     if (this.callers.size === 0) this.#deserted.abort(reason);
   }
 
-  /** Whoever waits longest: it is by his application that things are done. */
+  /** Whoever waits longest of those whose input is taken: it is by his application that things are done. */
   get #lead(): Caller | undefined {
+    for (const caller of this.callers) if (!caller.request.refusal) return caller;
     const [first] = this.callers;
     return first;
   }
@@ -141,8 +148,10 @@ class Flight {
   async #ask(): Promise<void> {
     const lead = this.#lead;
     if (!lead?.request.named) return;
-    const { core } = lead.runner;
+    const { core, executor } = lead.runner;
     try {
+      // It may have been taken a moment ago: a schema can look at the time.
+      if (lead.request.refusal) await executor.find(lead.request.facts.id)?.ended;
       const commit = await ledgerEntry(core, lead.request.facts.id);
       if (!commit?.final) return;
       assertSame(lead.request, commit.command);
@@ -152,10 +161,15 @@ class Flight {
     }
   }
 
+  /** Nobody's input is taken, and the ledger holds no outcome: each is told what is wrong with it. */
+  #refuse(): void {
+    for (const { request } of this.callers) this.#reject(request.refusal, (caller) => caller.request === request);
+  }
+
   /** What `prepare` gave, also if all who had waited for it gave up meanwhile: others may have come. */
   async #prepare(): Promise<{ readonly value: unknown } | undefined> {
     const { request } = this.#lead ?? {};
-    if (!request) return undefined;
+    if (!request || request.refusal) return undefined;
     const { command, input, facts } = request;
     const signal = this.#whileAwaited();
     try {
@@ -169,7 +183,7 @@ class Flight {
 
   async #send(prepared: unknown): Promise<void> {
     const lead = this.#lead;
-    if (!lead) return;
+    if (!lead || lead.request.refusal) return;
     const entry = new Entry(lead.request, prepared);
     const signal = this.#whileAwaited();
     try {

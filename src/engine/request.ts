@@ -40,12 +40,17 @@ export interface Request {
   readonly input: unknown;
   /** Whether the caller gave the id: only then can the ledger know it. */
   readonly named: boolean;
+  /**
+   * Why its input is refused. Only of a named one, which an earlier release may have executed: whoever has it asks the ledger
+   * first, and never executes it.
+   */
+  readonly refusal: unknown;
   readonly signal: AbortSignal | undefined;
   readonly unchanged: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[];
 }
 
 /**
- * Checks what was passed to `execute`.
+ * Checks what was passed to `execute`. What is wrong with the input of a command whose id was given is in `refusal`.
  *
  * @throws UnknownCommand, InvalidInput, AsyncSchema; nothing is recorded then
  */
@@ -60,17 +65,19 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
   for (const { collection } of unchanged) if (!core.collections.has(collection)) throw unknownCollection(collection);
   const id = given.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
   const plain = plainInput(definition, raw);
-  const fingerprint = fingerprintOf(core, definition, plain, actor);
-  const input = validInput(definition, plain);
-  assertIds(core.membership.attacher, definition, input);
-  return {
-    command: definition,
-    facts: { id, name: definition.name, fingerprint, actor, correlation, causation },
-    input,
-    named: given.id !== undefined,
-    signal,
-    unchanged,
-  };
+  const text = canonicalJson({ actor, input: plain, name: definition.name });
+  const named = given.id !== undefined;
+  let input: unknown;
+  let refusal: unknown;
+  try {
+    input = acceptedInput(core, definition, plain, text);
+  } catch (error) {
+    if (!named) throw error;
+    refusal = error;
+  }
+  const fingerprint = hash('sha256', text, 'hex');
+  const facts = { id, name: definition.name, fingerprint, actor, correlation, causation };
+  return { command: definition, facts, input, named, refusal, signal, unchanged };
 }
 
 const EXECUTE: Checks<ExecuteOptions> = {
@@ -103,12 +110,17 @@ function knownCommand(core: Core, command: unknown): CommandDefinition {
   );
 }
 
-/** SHA-256 of the canonical JSON of name, actor and raw input: what a repeated id must match. */
-function fingerprintOf(core: Core, { name }: CommandDefinition, raw: unknown, actor: string | undefined): string {
-  const text = canonicalJson({ actor, input: raw, name });
+/**
+ * The input as the schema gives it. `text` is the canonical JSON of name, actor and raw input, whose SHA-256 a repeated id
+ * must match: no newer schema changes that.
+ */
+function acceptedInput(core: Core, definition: CommandDefinition, plain: unknown, text: string): unknown {
+  const { name } = definition;
   const { inputBytesMax: max } = core.limits;
   if (text.length > max || Buffer.byteLength(text) > max) {
     throw new InvalidInput(`Command ${name}: the input is over ${max} bytes long.`, { command: name, path: '', max });
   }
-  return hash('sha256', text, 'hex');
+  const input = validInput(definition, plain);
+  assertIds(core.membership.attacher, definition, input);
+  return input;
 }

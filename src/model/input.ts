@@ -2,7 +2,7 @@
 import { hasCode, InvalidInput } from '../errors.ts';
 import type { Attacher } from './attach.ts';
 import type { CommandDefinition } from './command.ts';
-import { thrown } from './foreign.ts';
+import { reading, thrown } from './foreign.ts';
 import { describeFault, freezeWherePlain, plainCopy } from './json.ts';
 import { describeIssues, validate, type Validated } from './schema.ts';
 
@@ -58,7 +58,8 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
  * @throws InvalidInput if something that is no id stands where every key looks for one
  */
 export function assertIds(attacher: Attacher, { name }: CommandDefinition, input: unknown): void {
-  const fault = attacher.inputFault(input);
+  // A schema may give objects of the user's classes, whose getters throw.
+  const fault = reading(`Command ${name}`, () => attacher.inputFault(input), InvalidInput);
   if (!fault) return;
   throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
     command: name,
