@@ -5,7 +5,6 @@ import {
   chownSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -13,12 +12,12 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { freshFolder } from '../../../test/support/fresh-folder.ts';
 import { COLLECTIONS, commit, event, range, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { sqlite } from './index.ts';
@@ -30,12 +29,10 @@ const NOBODY = 65_534;
 let directory: string;
 let file: string;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tidemark-reading-'));
-  file = join(directory, 'market.db');
+freshFolder((folder) => {
+  directory = folder;
+  file = join(folder, 'market.db');
 });
-
-afterEach(() => rmSync(directory, { recursive: true }));
 
 const reading = () => sqlite(file, { readOnly: true, lockTimeoutMs: 1_000 });
 const noted = (n: number) => commit(`c${n}`, event('NOTED', user(`u${n % 3}`)));

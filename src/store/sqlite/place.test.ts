@@ -8,12 +8,10 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -21,11 +19,11 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { freshFolder } from '../../../test/support/fresh-folder.ts';
 import { commit, event, range, user } from '../../testing/conformance/batches.ts';
 import { TestLog } from '../../testing/conformance/log.ts';
 import { sqlite } from './index.ts';
@@ -39,12 +37,10 @@ const NOBODY = 65_534;
 let directory: string;
 let file: string;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tidemark-place-'));
-  file = join(directory, 'market.db');
+freshFolder((folder) => {
+  directory = folder;
+  file = join(folder, 'market.db');
 });
-
-afterEach(() => rmSync(directory, { recursive: true }));
 
 function contents(): string[][] {
   return readdirSync(directory).map((name) => [name, readBytes(join(directory, name))]);

@@ -1,21 +1,19 @@
 /** What a session on a file owes beyond the conformance suite. */
 import {
   copyFileSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { freshFolder } from '../../../test/support/fresh-folder.ts';
 import type { StoreUnavailable } from '../../errors.ts';
 import {
   above,
@@ -38,12 +36,10 @@ import { FORMAT } from './schema.ts';
 let directory: string;
 let file: string;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tidemark-session-'));
-  file = join(directory, 'market.db');
+freshFolder((folder) => {
+  directory = folder;
+  file = join(folder, 'market.db');
 });
-
-afterEach(() => rmSync(directory, { recursive: true }));
 
 it('law 7: flushes each commit unless asked for less', async () => {
   // SQLite flushes in the write-ahead log once a commit at FULL, and never at NORMAL: the time shows it where a disk
