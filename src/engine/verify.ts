@@ -287,16 +287,7 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
     // What was stored in an older shape was attached by the keys of that time.
     if (definition && definition.version !== stored.schemaVersion) return;
     if (definition) checkShape(walk, definition, event, position);
-    const found = walk.attacher.attach(event);
-    const expected = found.map(attachmentText).sort();
-    const actual = stored.attachments.map(attachmentText).sort();
-    if (canonicalJson(expected) !== canonicalJson(actual)) {
-      note(walk, {
-        code: 'Attachments',
-        position,
-        message: `The event at position ${position} is attached to ${actual.join(', ') || 'nothing'}, but the keys find ${expected.join(', ') || 'nothing'}.`,
-      });
-    }
+    checkAttached(walk, stored, event);
   } catch (error) {
     judge(walk, error, (what) =>
       note(walk, {
@@ -305,6 +296,28 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
         message: `The event at position ${position} can't be read: ${what}`,
       }),
     );
+  }
+}
+
+function checkAttached(walk: Walk, { position, attachments }: StoredEvent, event: AnyEvent): void {
+  const stored = textOf(attachments);
+  const found = foundIn(walk, event);
+  if (stored === found.attached) return;
+  note(walk, {
+    code: 'Attachments',
+    position,
+    message: `The event at position ${position} is attached to ${stored}, but ${found.said}`,
+  });
+}
+
+/** What the keys find in an event. An older release may have stored what they refuse now: then that is what they say. */
+function foundIn({ attacher }: Walk, event: AnyEvent): { readonly attached?: string; readonly said: string } {
+  try {
+    const attached = textOf(attacher.attach(event));
+    return { attached, said: `the keys find ${attached}.` };
+  } catch (error) {
+    if (!hasCode(error, 'InvalidEvent')) throw error;
+    return { said: `the keys can't look into it: ${error.message}` };
   }
 }
 
@@ -320,6 +333,11 @@ function checkShape(walk: Walk, definition: EventDefinition, event: AnyEvent, po
     position,
     message: `The event ${type} at position ${position} was stored at version ${version}, and ${problem}. Raise the version, with an upcast from ${version}: event(schema, { version: ${version + 1}, upcast: { ${version}: (old) => … } }).`,
   });
+}
+
+/** Documents in one order, so that the same ones have the same text. */
+function textOf(attachments: readonly DocumentRef[]): string {
+  return attachments.map(attachmentText).sort().join(', ') || 'nothing';
 }
 
 function attachmentText({ collection, id }: DocumentRef): string {
