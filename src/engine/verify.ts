@@ -291,18 +291,7 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
     if (event.type !== stored.type) return;
     const isOlder = definition !== undefined && definition.version !== stored.schemaVersion;
     if (definition && !isOlder) checkShape(walk, definition, event, position);
-    const expected = attachmentTexts(walk.attacher.attach(event));
-    const actual = attachmentTexts(stored.attachments);
-    if (expected === actual || (isOlder && walk.otherIds.has(stored.type))) return;
-    if (isOlder) walk.otherIds.add(stored.type);
-    const found = isOlder
-      ? `, and the upcasts of ${stored.type} make of it one of ${expected}`
-      : `, but the keys find ${expected}`;
-    note(walk, {
-      code: 'Attachments',
-      position,
-      message: `The event at position ${position} is attached to ${actual}${found}.`,
-    });
+    checkAttached(walk, stored, event, isOlder);
   } catch (caught) {
     judge(walk, placed(caught, position, stored.attachments), (what) =>
       note(walk, {
@@ -311,6 +300,36 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
         message: `The event at position ${position} can't be read: ${what}`,
       }),
     );
+  }
+}
+
+/** Of an older shape that its upcasts attach elsewhere, told once of each type. */
+function checkAttached(
+  walk: Walk,
+  { type, position, attachments }: StoredEvent,
+  event: AnyEvent,
+  isOlder: boolean,
+): void {
+  const stored = textOf(attachments);
+  const found = foundIn(walk, event);
+  if (stored === found.attached || (isOlder && walk.otherIds.has(type))) return;
+  if (isOlder) walk.otherIds.add(type);
+  const where = isOlder ? ` once the upcasts of ${type} have changed it` : '';
+  note(walk, {
+    code: 'Attachments',
+    position,
+    message: `The event at position ${position} is attached to ${stored}, but${where} ${found.said}`,
+  });
+}
+
+/** What the keys find in an event. An older release may have stored what they refuse now: then that is what they say. */
+function foundIn({ attacher }: Walk, event: AnyEvent): { readonly attached?: string; readonly said: string } {
+  try {
+    const attached = textOf(attacher.attach(event));
+    return { attached, said: `the keys find ${attached}.` };
+  } catch (error) {
+    if (!hasCode(error, 'InvalidEvent')) throw error;
+    return { said: `the keys can't look into it: ${error.message}` };
   }
 }
 
@@ -328,12 +347,13 @@ function checkShape(walk: Walk, definition: EventDefinition, event: AnyEvent, po
   });
 }
 
-function attachmentText({ collection, id }: DocumentRef): string {
-  return `${collection} ${JSON.stringify(id)}`;
+/** Documents in one order, so that the same ones have the same text. */
+function textOf(attachments: readonly DocumentRef[]): string {
+  return attachments.map(attachmentText).sort().join(', ') || 'nothing';
 }
 
-function attachmentTexts(attachments: readonly DocumentRef[]): string {
-  return attachments.map(attachmentText).sort().join(', ') || 'nothing';
+function attachmentText({ collection, id }: DocumentRef): string {
+  return `${collection} ${JSON.stringify(id)}`;
 }
 
 // --- The documents -----------------------------------------------------------------------------------------------------------

@@ -31,7 +31,6 @@ describe('where a key finds ids', () => {
       OTHER: (e: { n: number }) => (e.n > 1 ? [`n${e.n}`, null] : undefined),
     };
     expect(find(key, { type: 'BOUGHT', lines: [{ sku: 'a' }, { sku: 'b' }, { sku: 'a' }, {}] })).toEqual(['a', 'b']);
-    expect(find(key, { type: 'BOUGHT', lines: 'no array' })).toEqual([]);
     expect(find(key, { type: 'PAID', desk: { id: 'd' }, by: 'u' })).toEqual(['u', 'd']);
     expect(find(key, { type: 'OTHER', n: 2 })).toEqual(['n2']);
     expect(find(key, { type: 'OTHER', n: 1 })).toEqual([]);
@@ -46,6 +45,37 @@ describe('where a key finds ids', () => {
     expect(find('constructor', { type: 'BOUGHT' })).toEqual([]);
     expect(find('constructor', { type: 'BOUGHT', constructor: 'x' })).toEqual(['x']);
     expect(find({ BOUGHT: 'a.toString' }, { type: 'BOUGHT', a: {} })).toEqual([]);
+  });
+
+  test.each<[string, object, string]>([
+    ['line.sku', { line: [{ sku: 'a' }] }, 'an object, and meets an array'],
+    ['line.sku', { line: 'a' }, 'an object, and meets a string'],
+    ['line.at.sku', { line: { at: 5 } }, 'an object, and meets a number'],
+    ['line.at.sku', { line: false }, 'an object, and meets a boolean'],
+    ['lines[].sku', { lines: { sku: 'a' } }, 'an array, and meets an object'],
+    ['lines[].sku', { lines: 'a' }, 'an array, and meets a string'],
+    ['lines[].sku', { lines: [{ sku: 'a' }, 'b'] }, 'an object, and meets a string'],
+    ['lines[].sku', { lines: [[{ sku: 'a' }]] }, 'an object, and meets an array'],
+    ['lines[]', { lines: 'a' }, 'an array, and meets a string'],
+  ])('a path that meets another shape says so: %s in %j', (path, fields, said) => {
+    const look = (): unknown => find({ BOUGHT: ['other', path] }, { type: 'BOUGHT', ...fields });
+    expect(look).toThrow(
+      expect.objectContaining({
+        code: 'InvalidEvent',
+        message: expect.stringContaining(`The path ${path} of collection c leads through ${said}`) as string,
+        details: { collection: 'c', path },
+      }),
+    );
+  });
+
+  test('what is missing on the way of a path is none', () => {
+    for (const fields of [
+      {},
+      { line: null, lines: null },
+      { line: {}, lines: [] },
+      { line: { at: null }, lines: [null] },
+    ])
+      expect(find({ BOUGHT: ['line.at.sku', 'lines[].sku'] }, { type: 'BOUGHT', ...fields })).toEqual([]);
   });
 
   test('what is no id is named', () => {

@@ -45,7 +45,10 @@ type AnyField<E> = Exclude<
   { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E] | (typeof FAILURE_FIELDS)[number]
 >;
 
-/** A field name, several, or a map from event type to a field name, several, a path or a function. */
+/**
+ * A field name, several, or a map from event type to a field name, several, a path or a function. What is missing, or null, is
+ * no id; an event that has something else where an id is looked for, or on the way there, isn't made (`InvalidEvent`).
+ */
 export type Key<E> =
   | AnyField<E>
   | readonly AnyField<E>[]
@@ -161,8 +164,9 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
   }
   const paths = Object.hasOwn(key.declared.types, type) ? key.declared.types[type] : undefined;
   if (paths === undefined || paths === 'function') return undefined;
-  const parsed = paths.map((path) => ({ path, steps: parsePath(path) }));
-  return (event) => unique(parsed.flatMap(({ path, steps }) => idsIn(collection, path, follow(event, steps, 0))));
+  const parsed = paths.map((path) => ({ collection, path, steps: parsePath(path) }));
+  return (event) =>
+    unique(parsed.flatMap((where) => idsIn(collection, where.path, follow(event, where.steps, 0, where))));
 }
 
 /** Most items of the arrays that a key function returns; an event may be attached to far fewer documents. */
@@ -226,12 +230,31 @@ function parsePath(path: string, wrong?: (problem: string) => never): readonly S
   });
 }
 
-function follow(value: unknown, steps: readonly Step[], index: number): unknown {
+/**
+ * What a path leads to; undefined if something on its way is missing. What has another shape than the path says is no id that
+ * is missing: an event of it would concern nothing, and nobody would know.
+ */
+function follow(value: unknown, steps: readonly Step[], index: number, where: Where): unknown {
   if (value === undefined || value === null) return undefined;
   const step = steps[index];
   if (!step) return value;
-  if (typeof value !== 'object' || Array.isArray(value)) return undefined;
+  if (typeof value !== 'object' || Array.isArray(value)) throw otherShape(where, 'an object', value);
   const inner = own(value, step.field);
-  if (!step.each) return follow(inner, steps, index + 1);
-  return Array.isArray(inner) ? inner.map((item) => follow(item, steps, index + 1)) : undefined;
+  if (!step.each) return follow(inner, steps, index + 1, where);
+  if (inner === undefined || inner === null) return undefined;
+  if (!Array.isArray(inner)) throw otherShape(where, 'an array', inner);
+  return inner.map((item) => follow(item, steps, index + 1, where));
+}
+
+interface Where {
+  readonly collection: string;
+  readonly path: string;
+}
+
+function otherShape({ collection, path }: Where, asked: string, value: unknown): InvalidEvent {
+  const met = Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  return new InvalidEvent(`The path ${path} of collection ${collection} leads through ${asked}, and meets ${met}.`, {
+    collection,
+    path,
+  });
 }
