@@ -34,8 +34,8 @@ export interface EventsOptions extends FollowOptions {
   /** Not with `follow`. */
   readonly before?: number | undefined;
   /**
-   * Only these types. Not those of them that an upcast has dropped (`event`). One that neither this code nor the log knows
-   * is warned of: it is most likely misspelt.
+   * Only these types. Not those of them that an upcast has dropped (`event`), or that were stored before they were declared.
+   * One that neither this code nor the log knows is warned of: it is most likely misspelt.
    */
   readonly types?: readonly string[] | undefined;
   /** At most so many. */

@@ -11,7 +11,7 @@ import type { Registry, StoredEvent } from '../store/store.ts';
 import { PAGE_POSITIONS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { heldTypes } from './held-types.ts';
-import { eventFromStore } from './recorded.ts';
+import { AS_STORED, eventFromStore } from './recorded.ts';
 
 /** Most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;
@@ -102,9 +102,6 @@ async function* sample({ session, events }: Application, finders: Finders): Asyn
     yield* (await session.read({ ...range, types: [type], limit: SAMPLE_EVENTS })).events;
   }
 }
-
-/** No type has a newer shape than it was stored in. */
-const AS_STORED = new Map<string, never>();
 
 function compare({ collection, definition, find }: Finder, stored: StoredEvent, application: Application): void {
   const { type, position, schemaVersion } = stored;
