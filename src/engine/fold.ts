@@ -68,7 +68,7 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
         unread = error;
       }
     }
-    // One that an upcast drops has another type then, and nobody handles that.
+    // One that an upcast drops, or that no schema has checked, has another type then, and nobody handles that.
     if (reducer === undefined || (event !== undefined && event.type !== type)) {
       folding.count(slot, version);
       continue;

@@ -32,7 +32,7 @@ export interface EventsOptions extends FollowOptions {
   readonly after?: number | LogPoint | undefined;
   /** Not with `follow`. */
   readonly before?: number | undefined;
-  /** Only these types. Not those of them that an upcast has dropped (`event`). */
+  /** Only these types. Not those of them that an upcast has dropped (`event`), or that were stored before they were declared. */
   readonly types?: readonly string[] | undefined;
   /** At most so many. */
   readonly limit?: number | undefined;

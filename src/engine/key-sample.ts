@@ -11,7 +11,7 @@ import type { Registry, Session, StoredEvent } from '../store/store.ts';
 import { PAGE_POSITIONS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { heldTypes } from './held-types.ts';
-import { eventFromStore } from './recorded.ts';
+import { AS_STORED, eventFromStore } from './recorded.ts';
 
 /** Most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;
@@ -103,9 +103,6 @@ async function* sample(session: Session, functions: KeyFunctions): AsyncGenerato
     );
   }
 }
-
-/** No type has a newer shape than it was stored in. */
-const AS_STORED = new Map<string, never>();
 
 function compare({ collection, definition, find }: KeyFunction, stored: StoredEvent, application: Application): void {
   const { type, position, schemaVersion } = stored;

@@ -11,7 +11,7 @@ const PAGE = 500;
 /** Where a reader stands, in the log or in the history of a document. */
 export interface Cursor {
   read(limit: number): Promise<EventPage>;
-  /** Whether an event is shown: one that an upcast has dropped is none of the type that was asked for. */
+  /** Whether an event is shown: one that an upcast has dropped, or no schema has checked, is none of the type asked for. */
   wants(event: AnyEvent): boolean;
   /** Makes sure, by the first page that was read, that it began at a place of this log. @throws HistoryDiverged */
   begun(page: EventPage): Promise<void>;

@@ -34,6 +34,9 @@ export interface RecordedCommand {
 
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
+/** By these, events come as they were stored: no type has a newer shape. */
+export const AS_STORED: EventDefinitions = new Map();
+
 /** An event out of the store, decided at `time`. @throws LogCorrupt if its text is no JSON; and see `readEvent` */
 export function eventFromStore(
   definitions: EventDefinitions,

@@ -6,7 +6,7 @@ import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError 
 import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
-import type { AnyEvent, EventDefinition } from '../model/event.ts';
+import { UNDECLARED, type AnyEvent, type EventDefinition } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
 import { canonicalJson, jsonFault } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
@@ -26,7 +26,7 @@ import { membershipOf, type Core } from './core.ts';
 import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { isUnknown } from './held-types.ts';
 import { holdsPoint, logPoint } from './point.ts';
-import { eventFromStore } from './recorded.ts';
+import { AS_STORED, eventFromStore } from './recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
 
 export interface VerifyOptions {
@@ -284,6 +284,11 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   const { position } = stored;
   try {
     const event = eventFromStore(walk.core.events, stored, stored.commit.time);
+    if (event.type === UNDECLARED) {
+      // It was attached as what it was called then.
+      checkAttached(walk, stored, eventFromStore(AS_STORED, stored, stored.commit.time));
+      return;
+    }
     // What was stored in an older shape was attached by the keys of that time.
     if (definition && definition.version !== stored.schemaVersion) return;
     if (definition) checkShape(walk, definition, event, position);

@@ -146,3 +146,15 @@ test('names and schemas are checked where they are defined', () => {
   expect(() => defineEvents(JSON.parse('{"__proto__":1}'))).toThrow(InvalidDefinition);
   expect(defineEvents({ A: z.object({}) }).get('A')?.version).toBe(1);
 });
+
+test('an event that no schema has looked at is none of the type that is declared since', () => {
+  const kept = { type: 'A', schemaVersion: 0, json: '{"reason":"NO"}' };
+  const asIs = { type: 'A', reason: 'NO' };
+  expect(read(undefined, kept)).toEqual(asIs);
+  const upcast = { 1: () => expect.unreachable() as never };
+  for (const schema of [type<object>(), event(type<object>(), { version: 2, upcast })]) {
+    const found = read(defineEvents({ A: schema }).get('A'), kept);
+    expect(found).toEqual({ type: '$UNDECLARED', undeclared: 'A', fields: { reason: 'NO' } });
+    expect(Object.isFrozen((found as { fields: object }).fields)).toBe(true);
+  }
+});

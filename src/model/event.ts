@@ -164,9 +164,19 @@ export interface AnyEvent {
 /** The type under which readers get an event that an upcast has dropped. */
 export const DROPPED = '$DROPPED';
 
+/** The schema version of an event that no schema has looked at: the system's own, and failures that no domain declared. */
+export const UNCHECKED = 0;
+
+/**
+ * The type under which readers get an unchecked event whose type the domain has declared since. It was never an event of that
+ * type: a refusal that had its name would be taken for the fact.
+ */
+export const UNDECLARED = '$UNDECLARED';
+
 /**
  * The event that was stored as this text, in its newest shape, frozen deeply. Types the domain doesn't know (the
- * system's, undeclared failures, a newer server's) come as they were stored.
+ * system's, undeclared failures, a newer server's) come as they were stored. What was stored before its type was declared
+ * comes as `{ type: '$UNDECLARED', undeclared: TYPE, fields }`.
  *
  * @throws SyntaxError if the text isn't that of an event's fields
  * @throws DomainOutdated if it was stored at a version that this domain doesn't know yet
@@ -180,7 +190,9 @@ export function readEvent(
   const { type, schemaVersion, json } = stored;
   const fields = storedFields(json);
   let event: AnyEvent = { type, ...fields };
-  if (definition && schemaVersion !== definition.version) {
+  if (definition && schemaVersion === UNCHECKED) {
+    event = { type: UNDECLARED, undeclared: type, fields };
+  } else if (definition && schemaVersion !== definition.version) {
     const newest = upcastFields(definition, schemaVersion, fields, meta);
     event = newest === undefined ? { type: DROPPED, dropped: type, fields } : { type, ...newest };
   }

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Attacher, Attachment } from './attach.ts';
-import type { AnyEvent, EventDefinition } from './event.ts';
+import { UNCHECKED, type AnyEvent, type EventDefinition } from './event.ts';
 import { isPlainObject } from '../realm.ts';
 import { describeFault, freezePlain, plainCopy } from './json.ts';
 import { describeIssues, validate } from './schema.ts';
@@ -65,7 +65,7 @@ export function makeUncheckedEvent(
   rules: EventRules,
 ): MadeEvent {
   const { type, ...fields } = raw;
-  return storable(type, 1, fields, rules);
+  return storable(type, UNCHECKED, fields, rules);
 }
 
 function storable(type: string, schemaVersion: number, fields: unknown, rules: EventRules): MadeEvent {

@@ -255,6 +255,7 @@ export interface Commit extends CommitFacts {
 /** The part of an event that is a fact, and hashed. */
 export interface EventFacts {
   readonly type: string;
+  /** From 1, of the type's schema; 0 where no schema has looked at it. At most 32 bits. */
   readonly schemaVersion: number;
   /** The fields without `type`: the exact text that is stored and hashed. Nothing may assume that it can be read. */
   readonly json: string;

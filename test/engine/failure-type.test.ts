@@ -1,8 +1,8 @@
 /** A refusal must not be taken for a fact: the type that a failure is stored as (lesson 32). */
-import { domain, failure, open, type } from 'tidemark';
+import { domain, event, failure, open, type } from 'tidemark';
 import * as z from 'zod';
 import { expect, test } from 'vitest';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 
 const failing = { input: type<{ bill_id: string }>(), decide: () => failure('NO_SUCH_BILL', { owed: 5 }) };
 
@@ -96,5 +96,90 @@ onEveryStore('a failure stored as a declared event', (makeStore) => {
     expect(logger.lines.filter(({ level }) => level === 'error')).toMatchObject([
       { details: { err: { code: 'InvalidDefinition' } } },
     ]);
+  });
+});
+
+/** Bills with a command whose refusals are stored as PAYMENT_FAILED, and are no event of the domain. */
+function first() {
+  const billing = domain({ events: { OPENED: type<{ bill_id: string }>() } });
+  const bills = billing.collection('bills', {
+    key: 'bill_id',
+    initial: { opened: 0 },
+    reduce: { OPENED: ({ opened }) => ({ opened: opened + 1 }) },
+  });
+  const pay = billing.command('PAYMENT', failing);
+  return { bills, pay, parts: { collections: [bills], commands: [pay] } };
+}
+
+const declaring: [string, unknown][] = [
+  ['by its fields', z.object({ bill_id: z.string(), bank: z.string() })],
+  [
+    'with versions',
+    event(z.object({ bill_id: z.string(), bank: z.string() }), {
+      version: 2,
+      upcast: { 1: () => expect.unreachable('no schema has seen it: it is of no version') },
+    }),
+  ],
+  ['by no schema that refuses anything', type<{ bill_id: string; bank: string }>()],
+];
+
+onEveryStore('a refusal whose type a later release declares as an event', (makeStore) => {
+  test.each(declaring)('is none of that type to anybody: declared %s', async (_, schema) => {
+    const store = makeStore();
+    const older = first();
+    await using old = await open({ store, ...older.parts });
+    const refusal = await old.execute(older.pay, { bill_id: 'b' }, { id: 'c1' });
+    expect(refusal.events[0]!.event).toEqual({
+      type: 'PAYMENT_FAILED',
+      bill_id: 'b',
+      reason: 'NO_SUCH_BILL',
+      details: { owed: 5 },
+    });
+
+    const newer = domain({
+      events: {
+        OPENED: type<{ bill_id: string }>(),
+        PAYMENT_FAILED: schema as ReturnType<typeof type<{ bill_id: string; bank: string }>>,
+      },
+    });
+    const bills = newer.collection('bills', {
+      key: 'bill_id',
+      initial: { opened: 0 },
+      reduce: { OPENED: ({ opened }) => ({ opened: opened + 1 }) },
+    });
+    const fail = newer.command('FAIL', {
+      input: type<{ bill_id: string }>(),
+      decide: (__, { bill_id }) => ({ type: 'PAYMENT_FAILED', bill_id, bank: 'x' }),
+    });
+    await using app = await open({ store, collections: [bills], commands: [fail] });
+    await app.execute(fail, { bill_id: 'b' });
+    // The first release runs on, and stores more of them.
+    await old.execute(older.pay, { bill_id: 'b' }, { id: 'c2' });
+
+    const facts = async (options: object): Promise<unknown> =>
+      (await collect(app.events({ types: ['PAYMENT_FAILED'], ...options }))).map(({ position }) => position);
+    expect(await facts({})).toEqual([2]);
+    expect(await facts({ reverse: true, limit: 1 })).toEqual([2]);
+    expect(await facts({ follow: true, limit: 1 })).toEqual([2]);
+    const undeclared = {
+      type: '$UNDECLARED',
+      undeclared: 'PAYMENT_FAILED',
+      fields: { bill_id: 'b', reason: 'NO_SUCH_BILL', details: { owed: 5 } },
+    };
+    const fact = { type: 'PAYMENT_FAILED', bill_id: 'b', bank: 'x' };
+    expect((await collect(app.history(bills, 'b'))).map((one) => one.event)).toEqual([undeclared, fact, undeclared]);
+    expect(await app.get(bills, 'b')).toMatchObject({ version: 3, exists: false, state: { opened: 0 } });
+    expect((await app.fold(bills)).get('b')).toMatchObject({ version: 3, changed: 0 });
+    expect((await app.verify()).problems).toEqual([]);
+    expect((await old.verify()).problems).toMatchObject([{ code: 'UnknownType', position: 2 }]);
+    // What the command came to is what it came to.
+    expect(await app.outcome('c1')).toMatchObject({
+      status: 'failed',
+      reason: 'NO_SUCH_BILL',
+      details: { owed: 5 },
+      events: [{ event: undeclared }],
+    });
+    // To the release that doesn't declare it, it is what it was.
+    expect((await old.outcome('c1'))!.events).toEqual(refusal.events);
   });
 });

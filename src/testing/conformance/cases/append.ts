@@ -159,7 +159,8 @@ export const appendCases = [
       json: '{"service_id":"s1"}',
       attachments: [service('s1')],
     };
-    const sent = [commit('c1', [bought, event('NOTED')], facts), commit('c2', event('NOTED')), notFinal('c3')];
+    const unchecked: NewEvent = { ...event('NOTED'), schemaVersion: 0 };
+    const sent = [commit('c1', [bought, unchecked], facts), commit('c2', event('NOTED')), notFinal('c3')];
     const { commits } = await log.append(sent);
     const stored = sent.map((sent, index) =>
       Object.assign({}, factsOf(sent), commits[index]!, { eventCount: sent.events.length }),

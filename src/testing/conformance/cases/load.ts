@@ -66,11 +66,19 @@ export const loadCases = [
 
   onLog(4, 'what a fold needs of an event is what was stored', async (log) => {
     const facts = { type: 'REGISTERED', schemaVersion: 4, json: '{"name":"Ann"}' };
+    const unchecked = { ...facts, schemaVersion: 0 };
     await log.append(commit('c1', event('NOTED'), { time: START + 9 }));
     // The decision's time, which may be before that of the commit before it.
-    await log.append(commit('c2', { ...facts, attachments: [user('u1')] }, { time: START + 3 }));
+    const made = [facts, unchecked].map((one) => ({ ...one, attachments: [user('u1')] }));
+    await log.append(commit('c2', made, { time: START + 3 }));
     const { documents } = await log.session.load([above(user('u1'), 0)]);
-    same(documents, [{ head: 1, events: [{ ...facts, version: 1, position: 2, time: START + 3 }] }]);
+    const events = [facts, unchecked].map((one, index) => ({
+      ...one,
+      version: index + 1,
+      position: index + 2,
+      time: START + 3,
+    }));
+    same(documents, [{ head: 2, events }]);
   }),
 
   onLog('contract', 'answers are in the order of the requests, the same document twice included', async (log) => {

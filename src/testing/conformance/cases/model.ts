@@ -139,7 +139,7 @@ function randomBatch(model: Model, chance: Chance, step: number): Batch {
     const outcome = chance.once(3) ? 'failed' : 'succeeded';
     const events = range(0, chance.below(3)).map(() => ({
       type: chance.once(8) ? chance.pick(LATER.slice(0, step + 4)) : chance.pick(TYPES),
-      schemaVersion: 1 + chance.below(2),
+      schemaVersion: chance.below(3),
       json: JSON.stringify({ n: chance.below(1000) }),
       attachments: chance.some(DOCUMENTS),
     }));
