@@ -12,26 +12,40 @@ export function shapeProblem({ type, schema }: EventDefinition, event: AnyEvent)
   try {
     const checked = validate(schema, fields, 'event', type);
     if ('issues' in checked) return `its schema refuses it now: ${describeIssues(checked.issues)}`;
-    const path = missing(checked.value, fields);
-    return (
-      path && `its schema promises ${path}, which it doesn't have: a default is filled in only when an event is made`
-    );
+    return difference(checked.value, fields, '');
   } catch (error) {
     return `its schema can't look at it: ${thrown(error)}`;
   }
 }
 
-/** The path to a field that a schema's output has and the stored value lacks. Other differences may be a transform's. */
-function missing(promised: unknown, stored: unknown): string | undefined {
+/**
+ * Where a schema's output is of another kind than what is stored, or has what that lacks; undefined if nowhere.
+ *
+ * What is stored was a schema's output already. Most transforms leave their own output as it is (defaults, `trim`, small
+ * letters, coercions), and others give another value of the same kind: so another value of the same kind may be a transform's,
+ * and isn't reported, though it may also be what has changed (`trim` was added). Nor is a field that the schema leaves out:
+ * readers get more than they are promised.
+ */
+function difference(promised: unknown, stored: unknown, path: string): string | undefined {
+  const [kind, was] = [kindOf(promised), kindOf(stored)];
+  if (kind !== was) return `its schema makes ${kind} of ${path || 'its fields'}, which is stored as ${was}`;
   if (!isObject(promised) || !isObject(stored)) return undefined;
   for (const field of Object.keys(promised)) {
     const value = promised[field];
     if (value === undefined) continue;
-    if (!Object.hasOwn(stored, field)) return field;
-    const inner = missing(value, stored[field]);
-    if (inner !== undefined) return Array.isArray(promised) ? `[${field}].${inner}` : `${field}.${inner}`;
+    const inner = Array.isArray(promised) ? `${path}[${field}]` : `${path && `${path}.`}${field}`;
+    if (!Object.hasOwn(stored, field))
+      return `its schema promises ${inner}, which it doesn't have: a default is filled in only when an event is made`;
+    const found = difference(value, stored[field], inner);
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

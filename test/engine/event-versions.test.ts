@@ -1,5 +1,5 @@
 /** Events of an older shape: what their upcasts make of them, and what is found where a schema changed in silence. */
-import { domain, event, open, type, type EventOf } from 'tidemark';
+import { domain, event, open, type, type EventOf, type Problem } from 'tidemark';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { memory } from 'tidemark/memory';
@@ -140,6 +140,67 @@ onEveryStore('a schema that changed while its version did not', (makeStore) => {
       { code: 'Schema', position: 1, message: expect.stringContaining(field) as string },
     ]);
     expect(problems[0]!.message).toContain('version: 2');
+  });
+
+  /** What is stored by one schema, and verified by another; some fields are of no schema. */
+  async function verified(before: unknown, after: unknown, fields: object): Promise<readonly Problem[]> {
+    const store = makeStore();
+    const noting = (schema: unknown) => {
+      const made = domain({ events: { NOTED: schema as ReturnType<typeof type<object>> } });
+      return made.command('NOTE', { input: type<object>(), decide: (_, input) => ({ type: 'NOTED', ...input }) });
+    };
+    const note = noting(before);
+    {
+      await using app = await open({ store, collections: [], commands: [note] });
+      for (let n = 0; n < 2; n += 1) expect(await app.execute(note, fields)).toMatchObject({ status: 'succeeded' });
+    }
+    await using app = await open({ store, collections: [], commands: [noting(after)] });
+    return (await app.verify()).problems;
+  }
+
+  test.each<[string, unknown, object, string]>([
+    ['z.coerce.number', z.object({ n: z.coerce.number() }), { n: '5' }, 'a number of n, which is stored as a string'],
+    ['z.coerce.string', z.object({ n: z.coerce.string() }), { n: 5 }, 'a string of n, which is stored as a number'],
+    ['catch', z.object({ n: z.number().catch(7) }), { n: 'x' }, 'a number of n, which is stored as a string'],
+    ['catch of null', z.object({ n: z.string().catch('') }), { n: null }, 'a string of n, which is stored as null'],
+    ['null', z.object({ n: z.number().nullable().catch(null) }), { n: 'x' }, 'null of n, which is stored as a string'],
+    [
+      'one that became several',
+      z.object({ n: z.preprocess((n) => [n].flat(), z.array(z.string())) }),
+      { n: 'x' },
+      'an array of n, which is stored as a string',
+    ],
+    [
+      'deep inside',
+      z.object({ at: z.array(z.object({ n: z.coerce.number() })) }),
+      { at: [{ n: 1 }, { n: '2' }] },
+      'a number of at[1].n, which is stored as a string',
+    ],
+    [
+      'a default deep inside',
+      z.object({ at: z.array(z.object({ n: z.int().default(1) })) }),
+      { at: [{}] },
+      'promises at[0].n',
+    ],
+    ['a date', z.object({ n: z.coerce.date() }), { n: 5 }, 'an object of n, which is stored as a number'],
+  ])('gives another kind of value: %s', async (_, after, fields, said) => {
+    const problems = await verified(type(), after, fields);
+    expect(problems).toMatchObject([{ code: 'Schema', position: 1, message: expect.stringContaining(said) as string }]);
+    expect(problems[0]!.message).toContain('version: 2');
+  });
+
+  const text = z.object({ n: z.string() });
+  test.each<[string, unknown, unknown, object]>([
+    ['trim', text, z.object({ n: z.string().trim() }), { n: 'x' }],
+    ['trim, of what it would change', text, z.object({ n: z.string().trim() }), { n: ' x ' }],
+    ['small letters', text, z.object({ n: z.string().toLowerCase() }), { n: 'X' }],
+    ['a coercion that has nothing to do', z.object({ n: z.number() }), z.object({ n: z.coerce.number() }), { n: 5 }],
+    ['a field less', text, z.object({}), { n: 'x' }],
+    ['a field that may be missing', text, text.extend({ m: z.string().optional() }), { n: 'x' }],
+    ['several kinds', text, z.object({ n: z.union([z.string(), z.number()]) }), { n: 'x' }],
+    ['null where it may be', z.object({ n: z.null() }), z.object({ n: z.string().nullable() }), { n: null }],
+  ])('or none: %s', async (_, before, after, fields) => {
+    expect(await verified(before, after, fields)).toEqual([]);
   });
 
   test('a schema that transforms what it gave is no finding', async () => {
