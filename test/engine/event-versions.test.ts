@@ -103,12 +103,14 @@ onEveryStore('an upcast', (makeStore) => {
   });
 });
 
+/** A command that notes what it is given, as an event that nobody handles. */
+function noted(schema: unknown) {
+  const made = domain({ events: { NOTED: schema as ReturnType<typeof type<object>> } });
+  return made.command('NOTE', { input: type<object>(), decide: (_, input) => ({ type: 'NOTED', ...input }) });
+}
+
 test('law 9: verify finds an upcast that fails, also of a type that nobody handles', async () => {
   const store = memory();
-  const noted = (schema: unknown) => {
-    const made = domain({ events: { NOTED: schema as never as typeof address } });
-    return made.command('NOTE', { input: address, decide: (_, input) => ({ type: 'NOTED', ...input }) });
-  };
   const note = noted(address);
   {
     await using app = await open({ store, collections: [], commands: [note] });
@@ -142,19 +144,15 @@ onEveryStore('a schema that changed while its version did not', (makeStore) => {
     expect(problems[0]!.message).toContain('version: 2');
   });
 
-  /** What is stored by one schema, and verified by another; some fields are of no schema. */
+  /** What verify finds of what was stored by another schema. */
   async function verified(before: unknown, after: unknown, fields: object): Promise<readonly Problem[]> {
     const store = makeStore();
-    const noting = (schema: unknown) => {
-      const made = domain({ events: { NOTED: schema as ReturnType<typeof type<object>> } });
-      return made.command('NOTE', { input: type<object>(), decide: (_, input) => ({ type: 'NOTED', ...input }) });
-    };
-    const note = noting(before);
+    const note = noted(before);
     {
       await using app = await open({ store, collections: [], commands: [note] });
       for (let n = 0; n < 2; n += 1) expect(await app.execute(note, fields)).toMatchObject({ status: 'succeeded' });
     }
-    await using app = await open({ store, collections: [], commands: [noting(after)] });
+    await using app = await open({ store, collections: [], commands: [noted(after)] });
     return (await app.verify()).problems;
   }
 

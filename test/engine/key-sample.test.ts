@@ -243,26 +243,31 @@ const keys: [string, object | string][] = [
 const moved = { id: 'X', at: { id: 'X' }, list: [{ id: 'X' }] };
 const lower = { id: 'x', at: { id: 'x' }, list: [{ id: 'x' }] };
 
-onEveryStore('declared keys and upcasts', (makeStore) => {
-  /** What becomes of opening by a newer schema, after an event of version 1. */
-  async function opened(store: Store, key: object | string, schema: unknown, fields: object = moved): Promise<unknown> {
-    const old = depot(key);
-    await using app = await open({ store, ...old.parts });
-    await app.execute(old.move, fields);
-    return open({ store, ...depot(key, schema).parts }).then(
-      async (again) => {
-        const { problems } = await again.verify();
-        await again.close();
-        return problems;
-      },
-      (error: unknown) => error,
-    );
-  }
-  const upcasting = (upcast: (old: never) => object | undefined): object =>
-    event(type<Moved>(), { version: 2, upcast: { 1: upcast as never } });
+/** What becomes of opening by a newer schema, after an event of version 1. */
+async function upcastKeyed(
+  store: Store,
+  key: object | string,
+  schema: unknown,
+  fields: object = moved,
+): Promise<unknown> {
+  const old = depot(key);
+  await using app = await open({ store, ...old.parts });
+  await app.execute(old.move, fields);
+  return open({ store, ...depot(key, schema).parts }).then(
+    async (again) => {
+      const { problems } = await again.verify();
+      await again.close();
+      return problems;
+    },
+    (error: unknown) => error,
+  );
+}
+const upcasting = (upcast: (old: never) => object | undefined): object =>
+  event(type<Moved>(), { version: 2, upcast: { 1: upcast as never } });
 
+onEveryStore('declared keys and upcasts', (makeStore) => {
   test.each(keys)('an upcast that changes the ids is named when it is opened: %s', async (_, key) => {
-    const error = await opened(
+    const error = await upcastKeyed(
       makeStore(),
       key,
       upcasting(() => lower),
@@ -281,7 +286,7 @@ onEveryStore('declared keys and upcasts', (makeStore) => {
 
   test.each(keys)('so is one that leaves none, or what is no id: %s', async (_, key) => {
     expect(
-      await opened(
+      await upcastKeyed(
         makeStore(),
         key,
         upcasting(() => ({})),
@@ -289,7 +294,7 @@ onEveryStore('declared keys and upcasts', (makeStore) => {
     ).toMatchObject({ details: { stored: ['X'], found: [] } });
     const wrong = { id: 7, at: { id: 7 }, list: [{ id: 7 }] };
     expect(
-      await opened(
+      await upcastKeyed(
         makeStore(),
         key,
         upcasting(() => wrong),
@@ -302,14 +307,14 @@ onEveryStore('declared keys and upcasts', (makeStore) => {
 
   test.each(keys)('one that leaves the ids alone opens, and so does one that drops the event: %s', async (_, key) => {
     expect(
-      await opened(
+      await upcastKeyed(
         makeStore(),
         key,
         upcasting((old: object) => ({ ...old, more: 1 })),
       ),
     ).toEqual([]);
     expect(
-      await opened(
+      await upcastKeyed(
         makeStore(),
         key,
         upcasting(() => undefined),
