@@ -1,12 +1,12 @@
 /**
- * Whether keys still find what they found. Of a key function the registry knows only that there is one, and of an upcast
- * nothing: so events that they concern are attached again when an application is opened, a bounded number of them.
- * `verify` looks at all.
+ * Whether keys still find what they found: functions, of which the registry knows only that there are some, and any key in the
+ * shape that an upcast gives an event. So stored events are attached again when an application is opened, a bounded number of
+ * them. `verify` looks at all.
  */
 import { DefinitionChanged, hasCode, InvalidDefinition } from '../errors.ts';
-import type { AnyEvent, EventDefinition } from '../model/event.ts';
+import type { AnyEvent } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
-import { functionTypes, idFinder, type IdFinder } from '../model/key.ts';
+import { idFinder, keyFor, type IdFinder } from '../model/key.ts';
 import type { Registry, StoredEvent } from '../store/store.ts';
 import { PAGE_POSITIONS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -23,22 +23,24 @@ const SAMPLE_FIRST_POSITIONS = 1_000;
 
 type Application = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
 
-/** How this code finds ids in events of one type, where that may have changed. */
+/** A key of this code for events of one type. */
 interface Finder {
   readonly collection: string;
   readonly definition: number;
+  /** Whether it is the user's. What a declared key finds in an event as it was stored can't have changed. */
+  readonly isFunction: boolean;
   readonly find: IdFinder;
 }
 
-/** Event type → what attaches its events. */
+/** Event type → the keys that are compared. */
 type Finders = ReadonlyMap<string, readonly Finder[]>;
 
 /**
- * Attaches again the newest events of each type that a key function attaches, or that has upcasts; where few are near the
- * end of the log, and where there are upcasts, also the first ones.
+ * Attaches again the newest events of each type that a key function attaches or that has upcasts; where few are near the end of
+ * the log, also the first ones, and those of a type with upcasts always: they are of the oldest versions.
  *
  * @throws DefinitionChanged if a function finds other ids than the event was attached to
- * @throws InvalidDefinition if it does so only in the shape that an upcast gives the event
+ * @throws InvalidDefinition if a key does so only in the shape that an upcast gives the event
  */
 export async function assertSameKeys(registry: Registry, application: Application): Promise<void> {
   const finders = findersOf(registry, application);
@@ -54,36 +56,28 @@ export async function assertSameKeys(registry: Registry, application: Applicatio
   }
 }
 
-/** Those that are registered under the same definition: what else differs, `register` says. */
+/** Those that are registered alike under the same definition: what else differs, `register` says. */
 function findersOf(registry: Registry, { collections, events }: Application): Finders {
-  const upcast = [...events.values()].filter(hasUpcasts).map(({ type }) => type);
-  const found = registry.collections.flatMap(({ name, definition, key }) => {
+  const found = registry.collections.flatMap((registered) => {
+    const { name, definition, key } = registered;
     const code = collections.get(name);
     if (code?.definition !== definition) return [];
-    const functions = functionTypes(key).filter((type) => code.key.functions.has(type));
-    return [...new Set([...functions, ...upcast])].flatMap((type) => {
+    return [...events.values()].flatMap(({ type, version }) => {
+      const where = keyFor(key, type);
+      const isFunction = where === 'function';
+      const isCompared = isFunction || (where !== undefined && version > 1);
+      if (!isCompared || JSON.stringify(where) !== JSON.stringify(keyFor(code.key.declared, type))) return [];
       const find = idFinder(name, code.key, type);
-      return find ? [{ type, collection: name, definition, find }] : [];
+      return find ? [{ type, collection: name, definition, isFunction, find }] : [];
     });
   });
   return Map.groupBy(found, ({ type }) => type);
 }
 
-const hasUpcasts = ({ version }: EventDefinition): boolean => version > 1;
-
 async function* sample({ session, events }: Application, finders: Finders): AsyncGenerator<StoredEvent> {
-  const held = (await heldTypes(session)).filter(({ type }) => finders.has(type));
-  if (held.length === 0) return;
-  const left = new Map(held.map(({ type }) => [type, SAMPLE_EVENTS]));
-  const take = function* (events: readonly StoredEvent[]): Generator<StoredEvent> {
-    for (const stored of events) {
-      const wanted = left.get(stored.type);
-      if (wanted === undefined) continue;
-      yield stored;
-      if (wanted === 1) left.delete(stored.type);
-      else left.set(stored.type, wanted - 1);
-    }
-  };
+  const firsts = (await heldTypes(session)).filter(({ type }) => finders.has(type));
+  if (firsts.length === 0) return;
+  const left = new Map(firsts.map(({ type }) => [type, SAMPLE_EVENTS]));
   let before: number | undefined;
   let lowest = 0;
   do {
@@ -91,33 +85,45 @@ async function* sample({ session, events }: Application, finders: Finders): Asyn
     const page = await session.read({ after: lowest, before, types, reverse: true, limit: SAMPLE_EVENTS });
     // The first page says where the log ends, and looks no further itself.
     if (before === undefined) lowest = Math.max(0, page.end.position - SAMPLE_POSITIONS);
-    yield* take(page.events);
+    for (const stored of page.events) {
+      const wanted = left.get(stored.type);
+      if (wanted === undefined) continue;
+      yield stored;
+      if (wanted > 1) left.set(stored.type, wanted - 1);
+      else left.delete(stored.type);
+    }
     before = page.next;
   } while (left.size > 0 && before !== undefined);
-  for (const { type, position } of held) {
-    // What is rare is seldom near the end, and what has an older shape may be hidden there by what hasn't.
-    const definition = events.get(type);
-    if (!(left.has(type) && position <= lowest) && !(definition && hasUpcasts(definition))) continue;
+  for (const { type, position } of firsts) {
+    // What is rare is seldom near the end; and of what has upcasts, the oldest versions aren't.
+    const isRare = left.has(type) && position <= lowest;
+    const isOlder = !left.has(type) && events.get(type)!.version > 1;
+    if (!isRare && !isOlder) continue;
+    const limit = left.get(type) ?? SAMPLE_EVENTS;
     const range = { after: position - 1, before: position + SAMPLE_FIRST_POSITIONS };
-    yield* (await session.read({ ...range, types: [type], limit: SAMPLE_EVENTS })).events;
+    yield* (await session.read({ ...range, types: [type], limit })).events;
   }
 }
 
-function compare({ collection, definition, find }: Finder, stored: StoredEvent, application: Application): void {
+function compare(finder: Finder, stored: StoredEvent, application: Application): void {
+  const { collection, definition, isFunction } = finder;
   const { type, position, schemaVersion } = stored;
+  if (!isFunction && schemaVersion === application.events.get(type)!.version) return;
   const was = stored.attachments.filter((one) => one.collection === collection).map(({ id }) => id);
   const event = readable(stored, application);
   if (!event) return;
-  const now = found(find, event);
-  if (isSame(was, now)) return;
+  const now = found(finder, event);
+  if (isSame(was, now, finder)) return;
   const details = { collection, type, position, stored: was, found: now };
-  if (isSame(was, found(find, eventFromStore(AS_STORED, stored, stored.commit.time)))) {
+  if (isSame(was, found(finder, eventFromStore(AS_STORED, stored, stored.commit.time)), finder)) {
     throw new InvalidDefinition(
       `The upcast of ${type} from version ${schemaVersion} changes its ids: the event at position ${position} was attached to ` +
         `${collection} ${listed(was)}, and is found to concern ${listed(now)} once it is upcast. An upcast must leave alone what keys look at.`,
       { ...details, schemaVersion },
     );
   }
+  // A declared key is the registered one: what it didn't find then, somebody has changed, and `verify` says so.
+  if (!isFunction) return;
   throw new DefinitionChanged(
     `The key function of the collection ${collection} for ${type} has changed: the event at position ${position} was attached ` +
       `to ${listed(was)}, and the function finds ${listed(now)} now. Documents would be looked for where their events aren't: ` +
@@ -139,8 +145,10 @@ function readable(stored: StoredEvent, { events }: Application): AnyEvent | unde
   }
 }
 
-/** The ids that a function finds, or what it throws, which was no reason to refuse the event when it was stored. */
-function found(find: IdFinder, event: AnyEvent): readonly string[] | { readonly error: string } {
+/** The ids that a key finds, or what it throws. */
+type Found = readonly string[] | { readonly error: string };
+
+function found({ find }: Finder, event: AnyEvent): Found {
   try {
     return find(event);
   } catch (error) {
@@ -148,16 +156,20 @@ function found(find: IdFinder, event: AnyEvent): readonly string[] | { readonly 
   }
 }
 
-function isSame(was: readonly string[], now: ReturnType<typeof found>): now is readonly string[] {
-  if (!Array.isArray(now) || was.length !== now.length) return false;
+/**
+ * A function that throws was no reason to refuse the event when it was stored. An event that a declared key refuses is of an
+ * older release, which attached it to nothing.
+ */
+function isSame(was: readonly string[], now: Found, { isFunction }: Finder): boolean {
+  if ('error' in now) return !isFunction && was.length === 0;
   const ids = new Set(was);
-  return now.every((id) => ids.has(id as string));
+  return was.length === now.length && now.every((id) => ids.has(id));
 }
 
 /** Most ids that a message names. */
 const NAMED_MAX = 5;
 
-function listed(ids: ReturnType<typeof found>): string {
+function listed(ids: Found): string {
   if ('error' in ids) return `nothing, but throws ${ids.error}`;
   if (ids.length === 0) return 'nothing';
   const more = ids.length - NAMED_MAX;

@@ -12,49 +12,40 @@ export function shapeProblem({ type, schema }: EventDefinition, event: AnyEvent)
   try {
     const checked = validate(schema, fields, 'event', type);
     if ('issues' in checked) return `its schema refuses it now: ${describeIssues(checked.issues)}`;
-    const found = difference(checked.value, fields);
-    if (found === undefined) return undefined;
-    const { path, promised, stored } = found;
-    return stored === undefined
-      ? `its schema promises ${path}, which it doesn't have: a default is filled in only when an event is made`
-      : `its schema promises ${promised} at ${path}, and ${stored} is stored: nothing is converted that is stored already`;
+    return difference(checked.value, fields, '');
   } catch (error) {
     return `its schema can't look at it: ${thrown(error)}`;
   }
 }
 
-interface Difference {
-  readonly path: string;
-  readonly promised: string;
-  /** Undefined if nothing is stored there. */
-  readonly stored: string | undefined;
-}
-
 /**
- * Where a schema's output has a field that the stored value lacks, or a value of another kind. Other differences may be
- * those of a transform, which looks here at what it gave before.
+ * Where a schema's output is of another kind than what is stored, or has what that lacks; undefined if nowhere.
+ *
+ * What is stored was a schema's output already. Most transforms leave their own output as it is (defaults, `trim`, small
+ * letters, coercions), and others give another value of the same kind: so another value of the same kind may be a transform's,
+ * and isn't reported, though it may also be what has changed (`trim` was added). Nor is a field that the schema leaves out:
+ * readers get more than they are promised.
  */
-function difference(promised: unknown, stored: unknown): Difference | undefined {
-  if (promised === undefined) return undefined;
-  if (kindOf(promised) !== kindOf(stored)) {
-    return { path: '', promised: kindOf(promised), stored: stored === undefined ? undefined : kindOf(stored) };
-  }
+function difference(promised: unknown, stored: unknown, path: string): string | undefined {
+  const [kind, was] = [kindOf(promised), kindOf(stored)];
+  if (kind !== was) return `its schema makes ${kind} of ${path || 'its fields'}, which is stored as ${was}`;
   if (!isObject(promised) || !isObject(stored)) return undefined;
   for (const field of Object.keys(promised)) {
-    const inner = difference(promised[field], Object.hasOwn(stored, field) ? stored[field] : undefined);
-    if (inner === undefined) continue;
-    const step = Array.isArray(promised) ? `[${field}]` : field;
-    return {
-      ...inner,
-      path: inner.path === '' || inner.path.startsWith('[') ? step + inner.path : `${step}.${inner.path}`,
-    };
+    const value = promised[field];
+    if (value === undefined) continue;
+    const inner = Array.isArray(promised) ? `${path}[${field}]` : `${path && `${path}.`}${field}`;
+    if (!Object.hasOwn(stored, field))
+      return `its schema promises ${inner}, which it doesn't have: a default is filled in only when an event is made`;
+    const found = difference(value, stored[field], inner);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`;
+  if (Array.isArray(value)) return 'an array';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

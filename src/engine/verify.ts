@@ -6,7 +6,7 @@ import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError 
 import { optionsOf } from '../limits.ts';
 import type { Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
-import { UNDECLARED, type AnyEvent, type EventDefinition } from '../model/event.ts';
+import { DROPPED, UNDECLARED, type AnyEvent, type EventDefinition } from '../model/event.ts';
 import { thrown } from '../model/foreign.ts';
 import { canonicalJson } from '../model/json.ts';
 import { unborn, type Folded } from '../model/reduce.ts';
@@ -79,7 +79,7 @@ interface Walk {
   readonly inDocuments: AttachmentSum;
   /** Types of which an event isn't what the schema promises. */
   readonly otherShapes: Set<string>;
-  /** Types of which an upcast changes the ids. */
+  /** Types of which an upcast event has other ids than it was attached by. */
   readonly otherIds: Set<string>;
   /** Types that this code doesn't know, and that were met. */
   readonly unknownTypes: Set<string>;
@@ -287,16 +287,8 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   const { position } = stored;
   try {
     const event = eventFromStore(walk.core.events, stored, stored.commit.time);
-    if (event.type === UNDECLARED) {
-      // It was attached as what it was called then.
-      checkAttached(walk, stored, eventFromStore(AS_STORED, stored, stored.commit.time), false);
-      return;
-    }
-    // What an upcast has dropped concerns nothing any more.
-    if (event.type !== stored.type) return;
-    const isOlder = definition !== undefined && definition.version !== stored.schemaVersion;
-    if (definition && !isOlder) checkShape(walk, definition, event, position);
-    checkAttached(walk, stored, event, isOlder);
+    if (definition?.version === stored.schemaVersion) checkShape(walk, definition, event, position);
+    checkAttached(walk, stored, event);
   } catch (caught) {
     judge(walk, placed(caught, position, stored.attachments), (what) =>
       note(walk, {
@@ -308,27 +300,37 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   }
 }
 
-/** Of an older shape that its upcasts attach elsewhere, told once of each type. */
-function checkAttached(
-  walk: Walk,
-  { type, position, attachments }: StoredEvent,
-  event: AnyEvent,
-  isOlder: boolean,
-): void {
-  const stored = textOf(attachments);
-  const found = foundIn(walk, event);
-  if (stored === found.attached || (isOlder && walk.otherIds.has(type))) return;
-  if (isOlder) walk.otherIds.add(type);
-  const where = isOlder ? ` once the upcasts of ${type} have changed it` : '';
+function checkAttached(walk: Walk, stored: StoredEvent, event: AnyEvent): void {
+  const { type, schemaVersion, position } = stored;
+  // What an upcast drops is attached as it was.
+  if (event.type === DROPPED) return;
+  const attached = textOf(stored.attachments);
+  const asStored = (): Found => foundIn(walk, eventFromStore(AS_STORED, stored, stored.commit.time));
+  // Before its type was declared it was attached as what it was called.
+  const found = event.type === UNDECLARED ? asStored() : foundIn(walk, event);
+  if (attached === found.attached) return;
+  const newest = walk.core.events.get(type)?.version ?? schemaVersion;
+  const byUpcast = schemaVersion < newest && event.type === type && asStored().attached === attached;
+  if (byUpcast && walk.otherIds.has(type)) return;
+  if (byUpcast) walk.otherIds.add(type);
   note(walk, {
     code: 'Attachments',
     position,
-    message: `The event at position ${position} is attached to ${stored}, but${where} ${found.said}`,
+    message: byUpcast
+      ? `The event ${type} at position ${position} was stored at version ${schemaVersion} and is attached to ${attached}, but in the shape of version ${newest} ${found.said} An upcast must leave alone what keys look at.`
+      : `The event at position ${position} is attached to ${attached}, but ${found.said}`,
   });
 }
 
+/** What keys find in an event. */
+interface Found {
+  /** Undefined if they refuse it. */
+  readonly attached?: string;
+  readonly said: string;
+}
+
 /** What the keys find in an event. An older release may have stored what they refuse now: then that is what they say. */
-function foundIn({ attacher }: Walk, event: AnyEvent): { readonly attached?: string; readonly said: string } {
+function foundIn({ attacher }: Walk, event: AnyEvent): Found {
   try {
     const attached = textOf(attacher.attach(event));
     return { attached, said: `the keys find ${attached}.` };

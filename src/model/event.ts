@@ -40,7 +40,8 @@ export interface VersionedSchema<Input = unknown, Output = Input> extends Standa
  * with the fields as they were stored.
  *
  * Raise the version for every change of what is stored, a new field with a default too: a schema's defaults are filled in
- * when an event is made, and again only when one of an older version is read. `verify` finds events that lack them.
+ * when an event is made, and again only when one of an older version is read. `verify` finds events that lack them, and those
+ * of which the schema would make another kind of value (a number of a text).
  *
  * @param schema the newest shape
  * @param options `version`: 2 or more; `upcast`: for every older version the step to the next

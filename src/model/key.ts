@@ -123,6 +123,12 @@ export function attaches(key: DeclaredKey, type: string): boolean {
   return 'fields' in key || Object.hasOwn(key.types, type);
 }
 
+/** Where a key looks in events of a type: in fields or paths, or it asks a function; undefined if it finds nothing in them. */
+export function keyFor(key: DeclaredKey, type: string): readonly string[] | 'function' | undefined {
+  if ('fields' in key) return key.fields;
+  return Object.hasOwn(key.types, type) ? key.types[type] : undefined;
+}
+
 /** The event types whose key is a function. */
 export function functionTypes(key: DeclaredKey): readonly string[] {
   return 'fields' in key ? [] : Object.keys(key.types).filter((type) => key.types[type] === 'function');
@@ -162,7 +168,7 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
       return idsIn(collection, 'the key function’s result', result);
     };
   }
-  const paths = Object.hasOwn(key.declared.types, type) ? key.declared.types[type] : undefined;
+  const paths = keyFor(key.declared, type);
   if (paths === undefined || paths === 'function') return undefined;
   const parsed = paths.map((path) => ({ collection, path, steps: parsePath(path) }));
   return (event) =>

@@ -1,9 +1,10 @@
-/** Key functions that changed in code: looked for when an application is opened, by attaching stored events again. */
+/** Key functions that changed in code, and upcasts that change ids: looked for when an application is opened, by attaching stored events again. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DefinitionChanged, domain, event, InvalidDefinition, open, RebuildRequired, type, type Store } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { expect, test } from 'vitest';
+import { commit } from '../../src/testing/conformance/batches.ts';
 import { keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
 
 const folder = temporaryFolder();
@@ -210,6 +211,218 @@ onEveryStore('key functions and events of older versions', (makeStore) => {
     await app.execute(newer.book, ann);
     await using _ = await open({ store, ...hotel(byColon).parts, logger: keepingLogger() });
   });
+});
+
+interface Moved {
+  readonly id: string;
+  readonly at?: object;
+}
+
+/** Boxes that are moved, found by a declared key; by some version of `MOVED`. */
+function depot(key: object | string, schema: unknown = type<Moved>()) {
+  const made = domain({ events: { MOVED: schema as ReturnType<typeof type<Moved>>, FILLED: type<object>() } });
+  const boxes = made.collection('boxes', {
+    key: key as never,
+    initial: { moved: 0 },
+    reduce: { MOVED: ({ moved }: { moved: number }) => ({ moved: moved + 1 }) } as never,
+  });
+  const move = made.command('MOVE', {
+    input: type<object>(),
+    decide: (_, { times = 1, of = 'MOVED', ...fields }: { times?: number; of?: string }) =>
+      Array.from({ length: times }, () => ({ type: of, ...fields })) as never,
+  });
+  return { boxes, move, parts: { collections: [boxes], commands: [move] } };
+}
+
+const keys: [string, object | string][] = [
+  ['a field', 'id'],
+  ['several fields', ['id', 'other']],
+  ['a path', { MOVED: 'at.id' }],
+  ['a path through an array', { MOVED: ['id', 'list[].id'] }],
+];
+const moved = { id: 'X', at: { id: 'X' }, list: [{ id: 'X' }] };
+const lower = { id: 'x', at: { id: 'x' }, list: [{ id: 'x' }] };
+
+/** What becomes of opening by a newer schema, after an event of version 1. */
+async function upcastKeyed(
+  store: Store,
+  key: object | string,
+  schema: unknown,
+  fields: object = moved,
+): Promise<unknown> {
+  const old = depot(key);
+  await using app = await open({ store, ...old.parts });
+  await app.execute(old.move, fields);
+  return open({ store, ...depot(key, schema).parts }).then(
+    async (again) => {
+      const { problems } = await again.verify();
+      await again.close();
+      return problems;
+    },
+    (error: unknown) => error,
+  );
+}
+const upcasting = (upcast: (old: never) => object | undefined): object =>
+  event(type<Moved>(), { version: 2, upcast: { 1: upcast as never } });
+
+onEveryStore('declared keys and upcasts', (makeStore) => {
+  test.each(keys)('an upcast that changes the ids is named when it is opened: %s', async (_, key) => {
+    const error = await upcastKeyed(
+      makeStore(),
+      key,
+      upcasting(() => lower),
+    );
+    expect(error).toBeInstanceOf(InvalidDefinition);
+    expect((error as InvalidDefinition).details).toEqual({
+      collection: 'boxes',
+      type: 'MOVED',
+      position: 1,
+      schemaVersion: 1,
+      stored: ['X'],
+      found: ['x'],
+    });
+    expect((error as Error).message).toMatch(/upcast of MOVED from version 1 changes its ids/);
+  });
+
+  test.each(keys)('so is one that leaves none, or what is no id: %s', async (_, key) => {
+    expect(
+      await upcastKeyed(
+        makeStore(),
+        key,
+        upcasting(() => ({})),
+      ),
+    ).toMatchObject({ details: { stored: ['X'], found: [] } });
+    const wrong = { id: 7, at: { id: 7 }, list: [{ id: 7 }] };
+    expect(
+      await upcastKeyed(
+        makeStore(),
+        key,
+        upcasting(() => wrong),
+      ),
+    ).toMatchObject({
+      code: 'InvalidDefinition',
+      details: { stored: ['X'], found: { error: expect.stringContaining('must be a string') } },
+    });
+  });
+
+  test.each(keys)('one that leaves the ids alone opens, and so does one that drops the event: %s', async (_, key) => {
+    expect(
+      await upcastKeyed(
+        makeStore(),
+        key,
+        upcasting((old: object) => ({ ...old, more: 1 })),
+      ),
+    ).toEqual([]);
+    expect(
+      await upcastKeyed(
+        makeStore(),
+        key,
+        upcasting(() => undefined),
+      ),
+    ).toEqual([]);
+  });
+
+  test('so does one of an event that is attached to nothing, as the path met another shape', async () => {
+    const store = makeStore();
+    {
+      await using _ = await open({ store, ...depot({ MOVED: 'at.id' }).parts });
+      const session = await store.open();
+      const stored = { type: 'MOVED', schemaVersion: 1, json: '{"at":"X"}', attachments: [] };
+      await session.append({
+        seen: (await session.load([])).end,
+        generation: (await session.registry()).generation,
+        handled: new Map(),
+        reads: [],
+        commits: [commit('c1', stored)],
+      });
+      await session.close();
+    }
+    await using app = await open({
+      store,
+      ...depot(
+        { MOVED: 'at.id' },
+        upcasting((old) => old),
+      ).parts,
+    });
+    expect((await app.verify()).problems).toMatchObject([
+      { code: 'Attachments', position: 1, message: expect.stringContaining("can't look into it") as string },
+    ]);
+  });
+
+  test('another key is told as that, whatever the upcast does', async () => {
+    const store = makeStore();
+    const old = depot('id');
+    await using app = await open({ store, ...old.parts });
+    await app.execute(old.move, moved);
+    const renamed = upcasting(({ id }: { id: string }) => ({ box_id: id }));
+    await expect(open({ store, ...depot('box_id', renamed).parts })).rejects.toThrow(DefinitionChanged);
+  });
+
+  test('events of the oldest version are looked at where they are, however many newer ones there are', async () => {
+    const store = makeStore();
+    const old = depot('id');
+    await using app = await open({ store, ...old.parts });
+    await app.execute(old.move, moved);
+    const sound = depot(
+      'id',
+      upcasting((one) => one),
+    );
+    await using second = await open({ store, ...sound.parts });
+    await second.execute(sound.move, { ...moved, times: 200 });
+    await expect(
+      open({
+        store,
+        ...depot(
+          'id',
+          upcasting(() => lower),
+        ).parts,
+      }),
+    ).rejects.toThrow(InvalidDefinition);
+  });
+
+  test('what the sample doesn’t hold is found by verify, once a type', async () => {
+    const store = makeStore();
+    const old = depot('id');
+    await using app = await open({ store, ...old.parts });
+    const times = 1_000;
+    await app.execute(old.move, { id: 'y', times });
+    for (let n = 0; n < 2; n += 1) await app.execute(old.move, moved);
+    await app.execute(old.move, { id: 'y', times });
+    const newer = depot(
+      'id',
+      upcasting((one: Moved) => ({ ...one, id: one.id.toLowerCase() })),
+    );
+    await using again = await open({ store, ...newer.parts });
+    expect((await again.verify()).problems).toEqual([
+      {
+        code: 'Attachments',
+        position: times + 1,
+        message:
+          `The event MOVED at position ${times + 1} was stored at version 1 and is attached to boxes "X", but in the shape of ` +
+          'version 2 the keys find boxes "x". An upcast must leave alone what keys look at.',
+      },
+    ]);
+  });
+});
+
+test('verify says of each event of an older version that it was attached to something else', async () => {
+  const file = join(folder, 'older.db');
+  const old = depot('id');
+  const app = await open({ store: sqlite(file), ...old.parts });
+  for (const id of ['a', 'b', 'c']) await app.execute(old.move, { id });
+  await app.close();
+  const database = new DatabaseSync(file);
+  database.exec(
+    'UPDATE events SET attachments = (SELECT attachments FROM events WHERE position = 3) WHERE position < 3',
+  );
+  database.close();
+  const upcast = { 1: (one: Moved) => one };
+  const newer = depot('id', event(type<Moved>(), { version: 2, upcast }));
+  await using again = await open({ store: sqlite(file), ...newer.parts });
+  const { problems } = await again.verify();
+  expect(problems.filter(({ message }) => message.includes('keys find')).map(({ position }) => position)).toEqual([
+    1, 2,
+  ]);
 });
 
 test.each([

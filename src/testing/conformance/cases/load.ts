@@ -66,18 +66,20 @@ export const loadCases = [
 
   onLog(4, 'what a fold needs of an event is what was stored', async (log) => {
     const facts = { type: 'REGISTERED', schemaVersion: 4, json: '{"name":"Ann"}' };
-    const unchecked = { ...facts, schemaVersion: 0 };
+    const unchecked = { type: 'REGISTERED', schemaVersion: 0, json: '{}' };
+    const attachments = [user('u1')];
     await log.append(commit('c1', event('NOTED'), { time: START + 9 }));
     // The decision's time, which may be before that of the commit before it.
-    const made = [facts, unchecked].map((one) => ({ ...one, attachments: [user('u1')] }));
+    const made = [
+      { ...facts, attachments },
+      { ...unchecked, attachments },
+    ];
     await log.append(commit('c2', made, { time: START + 3 }));
     const { documents } = await log.session.load([above(user('u1'), 0)]);
-    const events = [facts, unchecked].map((one, index) => ({
-      ...one,
-      version: index + 1,
-      position: index + 2,
-      time: START + 3,
-    }));
+    const events = [
+      { ...facts, version: 1, position: 2, time: START + 3 },
+      { ...unchecked, version: 2, position: 3, time: START + 3 },
+    ];
     same(documents, [{ head: 2, events }]);
   }),
 
