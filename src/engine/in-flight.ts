@@ -1,8 +1,7 @@
 /**
- * Commands that ask the ledger before anything else: those whose input is refused, and those with `prepare`, which are kept by
- * id while they are on their way. `prepare` calls the outside world, and must not do so twice for one
- * command: whoever sends it again meanwhile waits for what comes of it. The applications that a process has open on one
- * store share this.
+ * Commands that ask the ledger before anything else: those whose input is refused, and those with `prepare`. The latter are
+ * kept by id while they are on their way. `prepare` calls the outside world, and must not do so twice for one command: whoever
+ * sends it again meanwhile waits for what comes of it. The applications that a process has open on one store share this.
  */
 import { abortController } from '../realm.ts';
 import { listen } from '../signal.ts';
