@@ -28,6 +28,8 @@ export interface Limits {
   readonly commandReadsMax: number;
   /** Documents that one `get` asks for. */
   readonly getDocumentsMax: number;
+  /** Documents that wait to be read by `get`; one who asks for more is refused with `Overloaded`. */
+  readonly getDocumentsWaitingMax: number;
   /** Bytes of the JSON text of a command's input. */
   readonly inputBytesMax: number;
   /** Bytes of the JSON text of a failure's details. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   eventAttachmentsMax: 1_000,
   commandReadsMax: 1_000,
   getDocumentsMax: 10_000,
+  getDocumentsWaitingMax: 100_000,
   inputBytesMax: 16 * 1024 * 1024,
   detailsBytesMax: 16 * 1024,
   cacheEntriesMax: 50_000,

@@ -18,6 +18,7 @@ import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
 import { ledgerEntry, replay } from './replay.ts';
 import { requestOf, type ExecuteOptions, type Request } from './request.ts';
+import { SharedLoad } from './shared-load.ts';
 import { statusOf, type Status } from './status.ts';
 import { verifyLog, type Verification, type VerifyOptions } from './verify.ts';
 
@@ -150,6 +151,7 @@ export class Application implements App {
   readonly #executor: Executor;
   readonly #closing = abortController();
   readonly #runner: Runner;
+  readonly #loads: SharedLoad;
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -157,6 +159,7 @@ export class Application implements App {
     this.#core = core;
     this.#executor = new Executor(core);
     this.#runner = { core, executor: this.#executor };
+    this.#loads = new SharedLoad(core);
   }
 
   // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is
@@ -189,8 +192,9 @@ export class Application implements App {
   async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {
     this.#assertOpen();
     const several = reading('get', () => Array.isArray(ids), InvalidInput);
-    if (several) return (await getDocuments(this.#core, collection, ids as readonly string[], at)) as never;
-    const [document] = await getDocuments(this.#core, collection, [ids as string], at);
+    if (several)
+      return (await getDocuments(this.#core, this.#loads, collection, ids as readonly string[], at)) as never;
+    const [document] = await getDocuments(this.#core, this.#loads, collection, [ids as string], at);
     return document as never;
   }
 

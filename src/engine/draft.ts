@@ -260,7 +260,7 @@ function proceed(
 }
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
-function concernsAll(error: unknown): boolean {
+export function concernsAll(error: unknown): boolean {
   return hasCode(error, 'StoreUnavailable', 'NotWritable', 'FormatTooNew', 'HistoryDiverged', 'WrongLog', 'Closed');
 }
 

@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import { loadDocuments, type Wanted } from './document-reader.ts';
 import { documentOf, type Document } from './document.ts';
 import { reloadedText } from './reloaded.ts';
+import type { SharedLoad } from './shared-load.ts';
 import { unknownCollection } from './working-set.ts';
 
 /** A point in the past: at most one of the three. */
@@ -45,6 +46,7 @@ export function assertedId(collection: string, id: string): string {
 /** Documents at one consistent point. Nothing of the caller's is looked at once anything is waited for. */
 export async function getDocuments(
   core: Core,
+  loads: SharedLoad,
   collection: AnyCollection,
   given: readonly string[],
   givenAt: At | undefined,
@@ -72,7 +74,8 @@ export async function getDocuments(
     const usable = cached && (version === undefined || cached.version <= version);
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
-  const { found } = await loadDocuments(core, core.session, wanted, asOf);
+  const found =
+    asOf === undefined ? await loads.load(wanted) : (await loadDocuments(core, core.session, wanted, asOf)).found;
   return found.map(({ folded, head, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
