@@ -20,13 +20,19 @@ import { isReadOnly, isUnopened, lockTimeout, translatedAtOpen } from './errors.
 import { stillThere } from './in-place.ts';
 import { whenFree } from './lock.ts';
 import type { OpenOptions } from './open-session.ts';
-import { inspectForReading, realPlace, refuseWithoutWal } from './place.ts';
+import { inspectForReading, isWithoutWal, realPlace, withoutWal } from './place.ts';
 import { SqliteSession } from './session.ts';
 
 /** The grain of a file's times is finer than this, in milliseconds: what was changed earlier shows when it is changed again. */
 const GRAIN_MS = 20;
 /** How often the log is opened while its writers come and go in between. */
 const OPENINGS = 5;
+/**
+ * How often a file is looked at that seems to be a log's alone, and the pause between two looks, in milliseconds: while its
+ * maker finishes it, it seems to be.
+ */
+const ALONE_LOOKS = 10;
+const ALONE_PAUSE_MS = 50;
 
 /** A session on the log as it was found. */
 interface Opened {
@@ -127,14 +133,19 @@ async function sessionOn(
 ): Promise<Session> {
   const reader = connectForReading(file, settled);
   try {
-    const make = (): Session => {
+    const make = (): Session | undefined => {
       setUp(reader);
       // The first read takes part in recovering the log after a crash.
-      refuseWithoutWal(reader, file);
+      if (isWithoutWal(reader)) return undefined;
       return new SqliteSession(undefined, reader, { ...options, file, inPlace: watch(reader) });
     };
     const { lockTimeoutMs } = options;
-    return await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+    for (let looks = 1; looks <= ALONE_LOOKS; looks += 1) {
+      const session = await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+      if (session) return session;
+      await setTimeout(ALONE_PAUSE_MS);
+    }
+    throw withoutWal(file);
   } catch (error) {
     reader.close();
     throw error;

@@ -8,7 +8,7 @@ import { connect, setUp, single } from './connection.ts';
 import { lockTimeout, notALog, translatedAtOpen } from './errors.ts';
 import { stillThere } from './in-place.ts';
 import { whenFree } from './lock.ts';
-import { inspect, realPlace, refuseNewer, refuseWithoutWal } from './place.ts';
+import { inspect, isWithoutWal, realPlace, refuseNewer, withoutWal } from './place.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete, MARK_INCOMPLETE, marks, migrate, UNMARK_INCOMPLETE } from './schema.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -45,14 +45,13 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
       await patiently(() => writer.exec(MARK_INCOMPLETE));
       await patiently(() => writer.exec('PRAGMA wal_checkpoint(PASSIVE)'));
     }
-    await patiently(() => complete(writer, file));
-
     const reader = connect(file);
     opened.push(reader);
     await patiently(() => setUp(reader));
     reader.exec('PRAGMA query_only = ON');
     // The first read takes part in recovering the log after a crash.
     await patiently(() => single(reader, 'SELECT count(*) FROM meta'));
+    await patiently(() => complete(writer, reader, file));
     return { writer, reader, inPlace: stillThere(path, file, reader) };
   } catch (error) {
     for (const connection of opened) connection.close();
@@ -62,11 +61,20 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
 
 /**
  * From here on the write-ahead log says that all is there, and the file alone doesn't, until it takes that in. A crash just
- * before leaves the mark in both, and the next to open the log takes it away.
+ * before leaves the mark in both, and the next to open the log takes it away. Under the lock: in the middle of another's
+ * taking it away, the file would seem to be alone.
  */
-function complete(writer: DatabaseSync, file: string): void {
-  refuseWithoutWal(writer, file);
-  if (isIncomplete(writer)) writer.exec(UNMARK_INCOMPLETE);
+function complete(writer: DatabaseSync, reader: DatabaseSync, file: string): void {
+  if (!isIncomplete(writer)) return;
+  writer.exec('BEGIN IMMEDIATE');
+  try {
+    if (isWithoutWal(reader)) throw withoutWal(file);
+    writer.exec(UNMARK_INCOMPLETE);
+    writer.exec('COMMIT');
+  } catch (error) {
+    if (writer.isTransaction) writer.exec('ROLLBACK');
+    throw error;
+  }
 }
 
 /** Makes the tables if there are none, and brings an older format up to date. Says whether the log is new. */

@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../../../test/support/fresh-folder.ts';
@@ -28,8 +29,10 @@ import { commit, event, range, user } from '../../testing/conformance/batches.ts
 import { TestLog } from '../../testing/conformance/log.ts';
 import { sqlite } from './index.ts';
 import type { SqliteOptions } from './index.ts';
+import { connect } from './connection.ts';
+import { frameCounter } from './in-place.ts';
 import { inspect } from './place.ts';
-import { APPLICATION_ID, FORMAT, MARK_INCOMPLETE } from './schema.ts';
+import { APPLICATION_ID, FORMAT, MARK_INCOMPLETE, UNMARK_INCOMPLETE } from './schema.ts';
 
 const INDEX = new URL('./index.ts', import.meta.url).href;
 const NOBODY = 65_534;
@@ -301,6 +304,29 @@ describe('a good place', () => {
     await makeLog();
     expect(readdirSync(directory)).toEqual(['market.db']);
     await (await sqlite(file).open()).close();
+  });
+
+  it('is a new log of which another process just says that it is all there', async () => {
+    // In the middle of that the write-ahead log has begun anew, and holds nothing yet: so it is for a moment after the file
+    // has taken in the mark. Here the moment is made to last, by a transaction that is too large for its cache.
+    await (await sqlite(file).open()).close();
+    const database = new DatabaseSync(file);
+    database.exec(MARK_INCOMPLETE);
+    database.exec('PRAGMA wal_checkpoint(PASSIVE); PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE');
+    database.exec(UNMARK_INCOMPLETE);
+    const insert = database.prepare('INSERT INTO meta (name, value) VALUES (?, 1)');
+    for (let n = 0; n < 2_000; n += 1) insert.run(`filled-${n}`);
+    const other = connect(file);
+    expect(frameCounter(other)()).toBe(0);
+    other.close();
+    const told = { code: 'StoreUnavailable', retryable: true };
+    await expect(sqlite(file, { lockTimeoutMs: 100 }).open()).rejects.toMatchObject(told);
+    const reading = sqlite(file, { readOnly: true }).open();
+    await setTimeout(50);
+    database.exec("DELETE FROM meta WHERE name LIKE 'filled-%'; COMMIT");
+    await (await reading).close();
+    await (await sqlite(file).open()).close();
+    database.close();
   });
 
   it('is an empty file, which becomes a log', async () => {

@@ -142,14 +142,15 @@ function headless(file: string, what: string): LogCorrupt {
 }
 
 /**
- * Throws `LogCorrupt` if what a connection sees of the log is its first file alone, which says so: the write-ahead log
- * beside it is another's, or was damaged. (Whoever makes the log has the mark in it for a moment, in the write-ahead log.)
+ * Whether what a connection sees of the log is its first file alone, which says so: the write-ahead log beside it is
+ * another's, or was damaged. So it looks for a moment as well while whoever makes the log takes the mark away, if the
+ * write-ahead log begins anew by that: with the write lock held, it is certain. No transaction may be open on `connection`.
  */
-export function refuseWithoutWal(database: DatabaseSync, file: string): void {
-  if (isIncomplete(database) && frameCounter(database)() === 0) throw withoutWal(file);
+export function isWithoutWal(connection: DatabaseSync): boolean {
+  return isIncomplete(connection) && frameCounter(connection)() === 0;
 }
 
-function withoutWal(file: string): LogCorrupt {
+export function withoutWal(file: string): LogCorrupt {
   return new LogCorrupt(
     `${file} is a part of a log: it holds no commits yet, as they are in its write-ahead log, and that isn't at ${file}-wal, or is ` +
       'damaged. It was copied, or moved, alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM ' +
