@@ -1,0 +1,84 @@
+/**
+ * Honest load: so many commands and reads a second, whatever becomes of those before them. Each command goes to a document
+ * that its caller alone writes, and is sent again under its id until it is answered: so the document counts what was
+ * acknowledged.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TidemarkError } from 'tidemark';
+import { docs, note, type Shop } from './shop.ts';
+
+const CALLERS = 20;
+/** Commands, and as many reads, a second: a small part of what a store can do alone. */
+const PER_SECOND = 100;
+/** The longest that one caller waits for his command before he is counted as not served, in milliseconds. */
+const PATIENCE_MS = 30_000;
+
+export interface Served {
+  /** Milliseconds from when it was due to when it was answered. */
+  readonly commandMs: number[];
+  readonly readMs: number[];
+  /** Answers that were errors, by code: each was tried again. */
+  readonly refused: Map<string, number>;
+}
+
+export class Honest {
+  readonly #app: Shop;
+  /** How often each document was acknowledged to be noted. */
+  readonly acknowledged = new Map<string, number>();
+  #sent = 0;
+
+  constructor(app: Shop) {
+    this.#app = app;
+  }
+
+  /** Load for so long. What is due is sent when it is due, so a store that stalls makes all that was due meanwhile late. */
+  async during(ms: number): Promise<Served> {
+    const served: Served = { commandMs: [], readMs: [], refused: new Map() };
+    const end = performance.now() + ms;
+    const every = (1_000 / PER_SECOND) * CALLERS;
+    await Promise.all(
+      Array.from({ length: CALLERS }, async (_, caller) => {
+        for (let due = performance.now() + (every * caller) / CALLERS; due < end; due += every) {
+          await sleep(Math.max(0, due - performance.now()));
+          await this.#command(`honest-${caller}`, due, served);
+        }
+      }),
+    );
+    return served;
+  }
+
+  async #command(doc_id: string, due: number, served: Served): Promise<void> {
+    const id = `soak-${process.pid}-${(this.#sent += 1)}`;
+    for (;;) {
+      try {
+        const outcome = await this.#app.execute(note, { doc_id }, { id });
+        if (outcome.status !== 'succeeded') throw new Error(`an honest command failed: ${outcome.reason}`);
+        break;
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || !error.retryable) throw error;
+        served.refused.set(error.code, (served.refused.get(error.code) ?? 0) + 1);
+        if (performance.now() - due > PATIENCE_MS) throw new Error('an honest caller was not served', { cause: error });
+        await sleep(20);
+      }
+    }
+    served.commandMs.push(performance.now() - due);
+    this.acknowledged.set(doc_id, (this.acknowledged.get(doc_id) ?? 0) + 1);
+    const asked = performance.now();
+    await this.#app.get(docs, doc_id).catch((error: unknown) => {
+      if (!(error instanceof TidemarkError)) throw error;
+      served.refused.set(`get ${error.code}`, (served.refused.get(`get ${error.code}`) ?? 0) + 1);
+    });
+    served.readMs.push(performance.now() - asked);
+  }
+
+  /** What is wrong with what was acknowledged; empty if nothing is. */
+  async missing(): Promise<readonly string[]> {
+    const wrong: string[] = [];
+    for (const [id, times] of this.acknowledged) {
+      const { version, state } = await this.#app.get(docs, id);
+      if (version !== times || state.n !== times)
+        wrong.push(`${id} was acknowledged ${times} times, and is at version ${version} with ${state.n}`);
+    }
+    return wrong;
+  }
+}

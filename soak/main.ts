@@ -1,0 +1,157 @@
+/**
+ * `npm run soak`: honest callers among those who know no bounds, on each store. `--minutes 30` is for every store
+ * together; `--store sqlite` takes one of them, `--only WORDS` the kinds of callers whose name has these words.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect, parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { memory } from 'tidemark/memory';
+import { postgres } from 'tidemark/postgres';
+import { sqlite } from 'tidemark/sqlite';
+import { start } from '../scripts/postgres-server.ts';
+import { forgetfulReader, lockTaker } from './outside.ts';
+import { BEHAVIOURS } from './rude.ts';
+import { BOUNDS, soaked, type Report, type Soak } from './soaked.ts';
+
+const STORES = ['memory', 'sqlite', 'postgres'] as const;
+/** Enough for the limits' defaults several times over: what isn't bounded ends the process. In MiB. */
+const HEAP = 600;
+const HELP = `Honest callers among callers who know no bounds.
+
+  npm run soak -- [options]
+
+  --minutes N    how long, for all stores together (3)
+  --store NAME   ${STORES.join(', ')} (each)
+  --only WORDS   only the kinds whose name has these words
+  --seed N       who asks for what (random, and printed)
+  --help         this text
+
+Exit code: 0 all is as it must be; 1 something isn't; 2 an option is wrong.
+`;
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '3' },
+      store: { type: 'string' },
+      only: { type: 'string' },
+      seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+      help: { type: 'boolean', default: false },
+      inside: { type: 'boolean', default: false },
+    },
+  });
+  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  if (!(minutes > 0 && minutes < Infinity)) throw new Error('--minutes must be a number above 0.');
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number from 0.');
+  const stores = STORES.filter((name) => values.store === undefined || values.store === name);
+  if (stores.length === 0) throw new Error(`--store must be ${STORES.join(' or ')}.`);
+  const words = values.only;
+  const only = words === undefined ? undefined : Object.keys(BEHAVIOURS).filter((name) => name.includes(words));
+  if (only?.length === 0)
+    throw new Error(`--only: there is none of that name. There are: ${Object.keys(BEHAVIOURS).join('; ')}.`);
+  return { ...values, minutes, seed, stores, only };
+}
+
+async function main(): Promise<number> {
+  let given: ReturnType<typeof options>;
+  try {
+    given = options();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 2;
+  }
+  if (given.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const { stores, minutes, seed, only } = given;
+  if (given.inside) return (await inside(stores[0]!, { ms: minutes * 60_000, seed, only })) ? 0 : 1;
+  let sound = true;
+  for (const store of stores) {
+    print(`${store}, --seed ${seed} …`);
+    // A process of its own, so that what ends it ends no other, and memory is its own.
+    const child = fork(
+      import.meta.filename,
+      ['--inside', '--store', store, '--minutes', String(minutes / stores.length), '--seed', String(seed)].concat(
+        given.only === undefined ? [] : ['--only', process.argv[process.argv.indexOf('--only') + 1]!],
+      ),
+      { execArgv: [...process.execArgv, '--expose-gc', `--max-old-space-size=${HEAP}`] },
+    );
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) sound = false;
+    if (code === null || code > 1) print(`✗ ${store}: the process ended with ${code ?? 'a signal'}`);
+  }
+  print(sound ? 'All is as it must be.' : 'Not all is as it must be.');
+  return sound ? 0 : 1;
+}
+
+interface Inside {
+  readonly ms: number;
+  readonly seed: number;
+  readonly only: readonly string[] | undefined;
+}
+
+async function inside(name: (typeof STORES)[number], { ms, seed, only }: Inside): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-soak-'));
+  const server = name === 'postgres' ? await start() : undefined;
+  try {
+    const file = join(folder, 'soak.db');
+    const soak: Record<typeof name, Pick<Soak, 'store' | 'inMemory' | 'outside'>> = {
+      memory: { store: memory(), inMemory: true },
+      sqlite: { store: sqlite(file), outside: (over) => forgetfulReader(file, over) },
+      postgres: {
+        store: postgres(server?.url ?? 'postgres://localhost'),
+        outside: (over) => lockTaker(server!.url, over),
+      },
+    };
+    const report = await soaked({ ...soak[name], ms, below: numbers(seed), only });
+    tell(name, report);
+    return report.wrong.length === 0;
+  } catch (error) {
+    print(`✗ ${name}: ${inspect(error)}`);
+    return false;
+  } finally {
+    await server?.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function tell(name: string, { alone, among, memory, rude, wrong }: Report): void {
+  const table = new Table({ head: [name, 'alone', 'among others', 'ratio', 'limit'], style: { head: [], border: [] } });
+  const row = (what: string, one: number, other: number, limit = ''): void =>
+    void table.push([what, one.toFixed(1), other.toFixed(1), (other / one).toFixed(2), limit]);
+  row('commands/s', alone.perSecond, among.perSecond, `≥ ${BOUNDS.rateAtLeast}`);
+  row('command p50 ms', alone.p50, among.p50);
+  row('command p99 ms', alone.p99, among.p99, `≤ ${BOUNDS.p99AtMost}`);
+  row('get p99 ms', alone.readP99, among.readP99);
+  row('heap MiB, early and late', memory[0] / 2 ** 20, memory[1] / 2 ** 20, `≤ ${BOUNDS.memoryAtMost}`);
+  print(table.toString());
+  print(`honest callers were told: ${counts(among.refused)}`);
+  for (const [kind, { times, told }] of rude) print(`  ${kind}: ${times} times; told ${counts(told)}`);
+  for (const one of wrong) print(`✗ ${one}`);
+}
+
+function counts(told: ReadonlyMap<string, number>): string {
+  return [...told].map(([code, times]) => `${code} ${times}`).join(', ') || 'no error';
+}
+
+/** Numbers that a seed repeats: xorshift, 32 bits. */
+function numbers(seed: number): (max: number) => number {
+  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
+  return (max) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % max;
+  };
+}
+
+process.exitCode = await main();

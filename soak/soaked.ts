@@ -1,0 +1,120 @@
+/** One store, soaked: honest load alone, then with everything else, then what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { open, TidemarkError, type Store } from 'tidemark';
+import { Honest, type Served } from './honest.ts';
+import { behave, BEHAVIOURS } from './rude.ts';
+import { parts } from './shop.ts';
+
+/** How long the honest load is alone, in milliseconds: what it is compared with. */
+const ALONE_MS = 15_000;
+const SAMPLE_MS = 2_000;
+/** Samples that an end of the run takes its median from. */
+const SAMPLES = 5;
+
+/** What is asked. */
+export const BOUNDS = { rateAtLeast: 0.5, p99AtMost: 10, memoryAtMost: 1.3 } as const;
+
+export interface Soak {
+  readonly store: Store;
+  readonly ms: number;
+  readonly below: (max: number) => number;
+  /** Names of behaviours; all, if undefined. */
+  readonly only?: readonly string[] | undefined;
+  /** Whether the log itself is kept in this process's memory, which grows by it then. */
+  readonly inMemory?: boolean;
+  /** What others do to the store, until the signal. */
+  readonly outside?: ((over: AbortSignal) => Promise<void>) | undefined;
+}
+
+export interface Report {
+  readonly alone: Figures;
+  readonly among: Figures;
+  /** Heap in use after collecting, in bytes: early, and at the end. */
+  readonly memory: readonly [early: number, late: number];
+  /** How often each kind was done, and what it was told. */
+  readonly rude: ReadonlyMap<string, { times: number; told: Map<string, number> }>;
+  /** What is wrong; empty if all is as it must be. */
+  readonly wrong: readonly string[];
+}
+
+interface Figures {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly readP99: number;
+  readonly refused: ReadonlyMap<string, number>;
+}
+
+export async function soaked({ store, ms, below, only, inMemory, outside }: Soak): Promise<Report> {
+  const told: string[] = [];
+  const logger = { debug() {}, info() {}, warn: (_: object, text: string) => void told.push(text), error() {} };
+  const app = await open({ store, ...parts, logger });
+  const honest = new Honest(app);
+  const wrong: string[] = [];
+  await honest.during(2_000);
+  const alone = figures(await honest.during(ALONE_MS), ALONE_MS);
+
+  const over = new AbortController();
+  const rude = new Map(
+    Object.keys(BEHAVIOURS)
+      .filter((name) => only === undefined || only.includes(name))
+      .map((name) => [name, { times: 0, told: new Map<string, number>() }]),
+  );
+  const memory: number[] = [];
+  const running = [
+    ...[...rude].map(async ([name, found]) => {
+      found.times = await behave({ app, below, over: over.signal }, BEHAVIOURS[name]!, (error) => {
+        const code = error instanceof TidemarkError ? error.code : `without a code: ${String(error)}`;
+        found.told.set(code, (found.told.get(code) ?? 0) + 1);
+      });
+    }),
+    outside?.(over.signal),
+    sampled(memory, over.signal),
+  ];
+  let among: Figures;
+  try {
+    among = figures(await honest.during(ms), ms);
+  } finally {
+    over.abort();
+    await Promise.all(running);
+  }
+
+  for (const [name, { times, told }] of rude) {
+    if (times === 0) wrong.push(`nothing was done of: ${name}`);
+    for (const code of told.keys()) if (code.startsWith('without')) wrong.push(`${name} was told an error ${code}`);
+  }
+  wrong.push(...(await honest.missing()));
+  const { ok, problems } = await app.verify();
+  if (!ok) wrong.push(`verify: ${problems[0]!.message}`);
+  const [early, late] = [median(memory.slice(SAMPLES, 2 * SAMPLES)), median(memory.slice(-SAMPLES))];
+  if (among.perSecond < alone.perSecond * BOUNDS.rateAtLeast)
+    wrong.push('honest callers lost more than half of their rate');
+  if (among.p99 > alone.p99 * BOUNDS.p99AtMost) wrong.push('honest commands took over ten times as long (p99)');
+  if (!inMemory && late > early * BOUNDS.memoryAtMost) wrong.push('memory grew');
+  await app.close();
+  return { alone, among, memory: [early, late], rude, wrong };
+}
+
+async function sampled(into: number[], over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    await sleep(SAMPLE_MS, undefined, { signal: over }).catch(() => undefined);
+    globalThis.gc?.();
+    into.push(process.memoryUsage().heapUsed + process.memoryUsage().external);
+  }
+}
+
+function figures({ commandMs, readMs, refused }: Served, ms: number): Figures {
+  return {
+    perSecond: (commandMs.length / ms) * 1_000,
+    p50: quantile(commandMs, 0.5),
+    p99: quantile(commandMs, 0.99),
+    readP99: quantile(readMs, 0.99),
+    refused,
+  };
+}
+
+const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+function quantile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))] ?? NaN;
+}
