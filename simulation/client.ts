@@ -16,6 +16,8 @@ interface Asked {
   readonly actor?: string | undefined;
 }
 
+type Following = Extract<Reading, { kind: 'follow' }>;
+
 /** How often a command is sent, at most. */
 const SENDS_MAX = 4;
 
@@ -156,7 +158,7 @@ export class Client implements Owner {
   async #reads(): Promise<void> {
     const server = await this.#world.someServer(this);
     if (!server) return;
-    const { chance, plan, witness, trace } = this.#world;
+    const { chance, plan, trace } = this.#world;
     const { look, ids, release } = { look: this.#world.look(), ids: plan.ids, release: server.release };
     const base = { ...look, server: server.name, release: release.index };
     const name = chance.pick([...release.collections.keys()]);
@@ -186,17 +188,17 @@ export class Client implements Owner {
           break;
         }
         case 5: {
-          // A place that somebody has kept may be of a past that the store has lost since.
-          const { kept } = this.#memory;
-          const point = kept.length > 0 && chance.once(2) ? chance.pick(kept) : undefined;
-          const from = point ?? { position: chance.below(look.after + 3) };
-          const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
-          reading = { ...base, kind: 'follow', from, types, limit: 1 + chance.below(6) };
-          await this.#follows(server, reading);
-          // Whoever gives up before anything came was answered nothing: the store may be away.
-          if (reading.aborted && reading.events?.length === 0) return;
-          this.#keeps(reading.events!);
-          break;
+          // Several at once, as they share the end of the log.
+          const readings = Array.from({ length: 1 + chance.below(3) }, () => this.#follower(base, look.after));
+          await Promise.all(readings.map((one) => this.#follows(server, one)));
+          for (const one of readings) {
+            // Whoever gives up before anything came was answered nothing: the store may be away.
+            if (one.aborted && one.events!.length === 0) continue;
+            if (one.events!.some(({ position }) => position > look.after)) trace.meets('followed further');
+            this.#keeps(one.events!);
+            this.#was(server, one);
+          }
+          return;
         }
         case 4: {
           reading = { ...base, kind: 'status' };
@@ -241,6 +243,12 @@ export class Client implements Owner {
       if (troubled(error)) return void trace.note(`a reading failed: ${codeOf(error)}`);
       throw error;
     }
+    this.#was(server, reading);
+  }
+
+  /** What was read, for the judge. */
+  #was(server: Server, reading: Reading): void {
+    const { plan, witness, trace } = this.#world;
     const { after, era } = this.#world.look();
     Object.assign(reading, { upTo: after, endEra: era });
     trace.note(`${this.name} ${reading.kind} at ${server.name}: ${JSON.stringify(reading).length}`);
@@ -254,11 +262,22 @@ export class Client implements Owner {
     if ('outcome' in reading) spoil(reading.outcome);
   }
 
+  /** Where a follower begins, often near the end, and what it wants. */
+  #follower(base: Omit<Following, 'kind' | 'from' | 'types' | 'limit'>, end: number): Following {
+    const { chance, plan } = this.#world;
+    const { kept } = this.#memory;
+    // A place that somebody has kept may be of a past that the store has lost since.
+    const point = kept.length > 0 && chance.once(3) ? chance.pick(kept) : undefined;
+    const position = chance.once(2) ? chance.below(end + 3) : Math.max(0, end - chance.below(3));
+    const types = chance.once(2) ? chance.some(plan.shape.types).map((type) => type.name) : undefined;
+    return { ...base, kind: 'follow', from: point ?? { position }, types, limit: 1 + chance.below(12) };
+  }
+
   /** Follows until its limit, or until it has had enough. */
-  async #follows(server: Server, reading: Extract<Reading, { kind: 'follow' }>): Promise<void> {
+  async #follows(server: Server, reading: Following): Promise<void> {
     const { scheduler, chance } = this.#world;
     const enough = new AbortController();
-    void scheduler.wait(this, 'has followed for long enough', chance.below(300)).then(() => enough.abort());
+    void scheduler.wait(this, 'has followed for long enough', chance.below(600)).then(() => enough.abort());
     const { from, types, limit } = reading;
     const options = {
       follow: true,

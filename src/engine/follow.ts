@@ -1,13 +1,13 @@
 /**
- * Going on after the end of the log: every event once, in order, whoever writes it. Waiting only says when to read
- * (`Session.moved`); that nothing is skipped or repeated rests on reading from where the cursor stands.
+ * Going on after the end of the log: every event once, in order, whoever writes it. A follower reads by itself up to the end,
+ * and is handed what comes after that by the tail. Nothing is skipped or repeated: the tail gives events in the log's order
+ * after the position that it is asked by, or says that it doesn't have them all, and then they are read from the cursor on.
  */
-import type { EventPage } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
-import { Outage } from './outage.ts';
-import { nextPage, type Cursor } from './pages.ts';
+import type { Cursor } from './pages.ts';
 import { recorded, type RecordedEvent } from './recorded.ts';
+import { tailOf } from './tail.ts';
 
 /**
  * Follows until `limit` events. Not the generator itself: `return()` of a generator that waits would wait with it, until
@@ -37,18 +37,11 @@ async function* follow(
   limit: number,
   halt: Halt,
 ): AsyncGenerator<RecordedEvent, undefined> {
-  const outage = new Outage(core);
+  const tail = tailOf(core);
   let left = limit;
   try {
     while (left > 0) {
-      let page: EventPage;
-      try {
-        page = await halt.orElse(() => nextPage(core, cursor, left));
-        outage.answered('read');
-      } catch (error) {
-        await outage.sitOut('read', error, halt);
-        continue;
-      }
+      const page = await tail.ownReads.page(cursor, left, halt);
       for (const stored of page.events) {
         halt.assertGoing();
         const shown = recorded(core.events, stored);
@@ -56,12 +49,18 @@ async function* follow(
         left -= 1;
         yield shown;
       }
-      if (page.next !== undefined || left === 0) continue;
-      try {
-        await halt.orElse((signal) => core.session.moved(page.end, signal));
-        outage.answered('moved');
-      } catch (error) {
-        await outage.sitOut('moved', error, halt);
+      if (page.next !== undefined) continue;
+      tail.join(page.end);
+      for (let { position } = page.end; left > 0;) {
+        halt.assertGoing();
+        const kept = await tail.next(cursor.interest, position, halt);
+        if (kept === undefined) break;
+        position = kept.position;
+        cursor.passEvent(kept.stored);
+        const shown = kept.recorded();
+        if (!cursor.wants(shown.event)) continue;
+        left -= 1;
+        yield shown;
       }
     }
   } catch (error) {

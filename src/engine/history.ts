@@ -61,9 +61,11 @@ export function readEvents(
   const from = placeOf(range.after);
   let { position: after } = from;
   let { before } = range;
+  const interest = { types: types && new Set(types) };
   const cursor: Cursor = {
+    interest,
     read: (limit) => core.session.read({ after, before, types, reverse, limit }),
-    wants: ({ type }) => types === undefined || types.includes(type),
+    wants: ({ type }) => interest.types === undefined || interest.types.has(type),
     begun: once(async ({ end }) => {
       await assertHeld(core.session, from, end.position);
       if (types !== undefined) await warnOfUnheard(core, types);
@@ -73,6 +75,7 @@ export function readEvents(
       // All up to the end was looked at, and was of other types if it wasn't among the events.
       else after = next ?? end.position;
     },
+    passEvent: ({ position }) => void (after = position),
   };
   return reader(core, cursor, { ...range, limit: most }, closing);
 }
@@ -93,6 +96,7 @@ export function readHistory(
   const from = range.after ?? 0;
   let after = typeof from === 'number' ? from : undefined;
   const cursor: Cursor = {
+    interest: { document },
     async read(limit) {
       // Of a point it is the version that the document had there.
       after ??= await head(placeOf(from).position);
@@ -109,6 +113,7 @@ export function readHistory(
     }),
     // Versions have no gaps.
     pass: ({ events }) => void (after! += events.length),
+    passEvent: () => void (after! += 1),
   };
   return reader(core, cursor, range, closing);
 }

@@ -1,15 +1,18 @@
 /** Events page by page: where a reader stands in the log, and its way to the log's end. */
 import type { AnyEvent } from '../model/event.ts';
-import type { EventPage } from '../store/store.ts';
+import type { EventPage, StoredEvent } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
+import type { Interest } from './interest.ts';
 import { recorded, type RecordedEvent } from './recorded.ts';
 
 /** Events a page asks the store for. */
-const PAGE = 500;
+export const PAGE = 500;
 
 /** Where a reader stands, in the log or in the history of a document. */
 export interface Cursor {
+  /** What it reads of the log, as whoever hands out the log's tail must know it. */
+  readonly interest: Interest;
   read(limit: number): Promise<EventPage>;
   /** Whether an event is shown: one that an upcast has dropped, or no schema has checked, is none of the type asked for. */
   wants(event: AnyEvent): boolean;
@@ -17,13 +20,19 @@ export interface Cursor {
   begun(page: EventPage): Promise<void>;
   /** Goes on to behind a page: told only of pages that may be shown. */
   pass(page: EventPage): void;
+  /** Goes on to behind an event that wasn't read by it, the next one of its interest. */
+  passEvent(event: StoredEvent): void;
 }
 
 /**
  * The next page, on a log that was found to hold all that this engine has seen. If that can't be found out, the page is
  * dropped and the cursor stays where it is.
  */
-export async function nextPage(core: Core, cursor: Cursor, limit: number): Promise<EventPage> {
+export async function nextPage(
+  core: Core,
+  cursor: Pick<Cursor, 'read' | 'begun' | 'pass'>,
+  limit: number,
+): Promise<EventPage> {
   core.watermark.assertWhole();
   const before = core.watermark.seen;
   const page = await cursor.read(Math.min(PAGE, limit));

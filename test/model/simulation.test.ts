@@ -28,7 +28,7 @@ const TROUBLES = `
   locked append stored, locked append refused, locked append behind,
   doubt, late append stored, late append refused, late commit, went back, died, died with the lock,
   succeeded, ERROR, REFUSED, ODD, replayed,
-  get, get refused, history, events, follow, outcome, fold, status,
+  get, get refused, history, events, follow, followed further, outcome, fold, status,
   history refused, events refused, follow refused, beyond the end,
   Conflict, CommandIdReused, StoreUnavailable, HistoryDiverged, Overloaded, Closed, ClockAhead, InvalidInput, AbortError,
   types added, no server: DomainOutdated, no server: DefinitionChanged, no server: RebuildRequired`
