@@ -21,6 +21,8 @@ export const LIMITS = {
   foldMemoryMax: 1.2,
   /** Longest delay of the event loop that one in a hundred turns may have, in milliseconds, with 64 callers. */
   loopDelayP99MaxMs: 20,
+  /** A commit's time, and its CPU time, with followers of other documents and types, of that with one follower. */
+  followersMax: 1.5,
   /** A command's cost with ten million events in the log, of that with ten thousand. */
   growthMax: 1.3,
   /** Heap after 1,000,000 commands, of that after 100,000. */

@@ -12,6 +12,7 @@ import Table from 'cli-table3';
 import { holds, type Bench, type Figure } from './bench.ts';
 import { documents } from './measures/documents.ts';
 import { fold } from './measures/fold.ts';
+import { followers } from './measures/followers.ts';
 import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
 import { throughput } from './measures/throughput.ts';
@@ -24,6 +25,7 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   documents,
   fold,
   loopDelay,
+  followers,
   growth,
   heap,
 };

@@ -17,6 +17,9 @@ export interface FollowOptions {
   /**
    * Goes on after the end of the log: events come as they are committed, by whatever process, until the limit, the
    * signal, `break`, or the application is closed (`Closed`). While the store is away it waits, and misses nothing.
+   *
+   * Thousands may follow: the end of the log is read once for all of them. A slow one is given all the same, costs no memory,
+   * and holds nobody up: what is no longer kept for it (the last 1,000 events, with 4 Mi characters of text) is read again.
    */
   readonly follow?: boolean | undefined;
   /** Ends it: the reason is thrown, as by `execute`. */

@@ -65,9 +65,10 @@ export class Tail {
    * Waits for the next event after a position that is of interest. Called by one that has joined.
    *
    * @returns undefined if not all events after that position are kept: then they must be read from the log
-   * @throws the reason to halt, or what keeps the log from being read; an outage is waited for
+   * @throws the reason to halt, or what keeps the log from being read; HistoryDiverged. An outage is waited for
    */
   async next(interest: Interest, after: number, halt: Halt): Promise<KeptEvent | undefined> {
+    this.#core.watermark.assertWhole();
     if (!this.#kept.hasAllAfter(after)) return undefined;
     const found = this.#kept.find(after, (event) => concerns(interest, event));
     if (found) return found;

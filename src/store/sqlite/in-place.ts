@@ -7,7 +7,7 @@
  * read across after the next start. (What is overwritten in place, by bytes of the same length, is beyond a look: it is
  * for `verify` to find.)
  */
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { HistoryDiverged, StoreUnavailable } from '../../errors.ts';
@@ -48,7 +48,9 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
     // Others may write over the gap: that heals nothing.
     if (diverged) throw diverged;
     const now = lookAt(path);
-    if (!sameFile(now, main) || now.size === 0) throw gone(path, now?.size === 0 ? 'emptied' : undefined);
+    // Moved away with a link left behind: whoever comes by that keeps the newest commits beside the other place.
+    if (!sameFile(now, main) || isLink(file) || now.size === 0)
+      throw gone(path, now?.size === 0 ? 'emptied' : undefined);
     // Whoever opens the log next makes another one, and knows nothing of the locks in this.
     if (!sameFile(lookAt(`${file}-shm`), shm)) throw gone(`${file}-shm`);
     const whole = isWhole();
@@ -72,6 +74,14 @@ export function frameCounter(connection: DatabaseSync): () => number {
       throw error;
     }
   };
+}
+
+function isLink(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 function lookAt(file: string): Stats | undefined {
