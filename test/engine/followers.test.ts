@@ -108,6 +108,28 @@ onEveryStore('many who follow', (makeStore) => {
     for (const one of [first!.seen.at(-1), shown, attachments, attachments[0]]) expect(Object.isFrozen(one)).toBe(true);
   });
 
+  test('an event that very many want is handed out in turns of the event loop', async () => {
+    const runtime = machineRuntime();
+    let seen = 0;
+    const atTurns: number[] = [];
+    const turn = (): Promise<void> => {
+      atTurns.push(seen);
+      return runtime.turn();
+    };
+    await using app = await openOn({ store: makeStore(), ...parts }, { ...runtime, turn });
+    await view(app, 's');
+    const controller = new AbortController();
+    const all = range(1, 1_200).map(async () => {
+      for await (const _ of app.events({ follow: true, signal: controller.signal })) seen += 1;
+    });
+    await vi.waitFor(() => expect(seen).toBe(1_200), { timeout: 20_000 });
+    await view(app, 's');
+    await vi.waitFor(() => expect(seen).toBe(2_400), { timeout: 20_000 });
+    expect(atTurns.filter((count) => count > 1_200 && count < 2_400)).not.toEqual([]);
+    controller.abort();
+    await Promise.allSettled(all);
+  });
+
   test('a slow reader holds nobody up, and misses nothing of what isn’t kept for it', async () => {
     const { store, asked } = counted(makeStore());
     const app = await opened(store);
