@@ -21,6 +21,11 @@ export const LIMITS = {
   foldMemoryMax: 1.2,
   /** Longest delay of the event loop that one in a hundred turns may have, in milliseconds, with 64 callers. */
   loopDelayP99MaxMs: 20,
+  /** How long the event loop is held where deciding is slow, in milliseconds: batchDecideMs, a decision, and the storing. */
+  slowDecisionsHeldMaxMs: 100,
+  /** A refusal's cost with a full queue of 100,000, of that with one of 1,000; and a send's of an id that many send at once. */
+  refusalGrowthMax: 3,
+  sameIdGrowthMax: 3,
   /** A command's cost with ten million events in the log, of that with ten thousand. */
   growthMax: 1.3,
   /** Heap after 1,000,000 commands, of that after 100,000. */
