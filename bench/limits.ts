@@ -23,6 +23,11 @@ export const LIMITS = {
   loopDelayP99MaxMs: 20,
   /** A commit's time, and its CPU time, with followers of other documents and types, of that with one follower. */
   followersMax: 1.5,
+  /** How long the event loop is held where deciding is slow, in milliseconds: batchDecideMs, a decision, and the storing. */
+  slowDecisionsHeldMaxMs: 100,
+  /** A refusal's cost with a full queue of 100,000, of that with one of 1,000; and a send's of an id that many send at once. */
+  refusalGrowthMax: 3,
+  sameIdGrowthMax: 3,
   /** A command's cost with ten million events in the log, of that with ten thousand. */
   growthMax: 1.3,
   /** Heap after 1,000,000 commands, of that after 100,000. */

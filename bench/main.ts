@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { holds, type Bench, type Figure } from './bench.ts';
+import { crowds } from './measures/crowds.ts';
 import { documents } from './measures/documents.ts';
 import { fold } from './measures/fold.ts';
 import { followers } from './measures/followers.ts';
@@ -26,6 +27,7 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   fold,
   loopDelay,
   followers,
+  crowds,
   growth,
   heap,
 };

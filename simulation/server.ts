@@ -90,8 +90,11 @@ export class Server implements Owner {
   #runtime(): Runtime {
     const { scheduler, chance } = this.#options;
     const bytes = new Uint8Array(16);
+    let elapsed = 0;
     return {
       now: () => this.now(),
+      // Deciding takes time, so that batches are cut short.
+      elapsed: () => (elapsed += chance.below(3)),
       turn: () => scheduler.wait(this, 'turn'),
       sleep: (ms) => scheduler.wait(this, 'sleep', ms),
       random: () => chance.below(2 ** 30) / 2 ** 30,

@@ -12,10 +12,24 @@ export interface Limits {
    * `prepare` that are on their way.
    */
   readonly queueCommandsMax: number;
+  /**
+   * Bytes of the inputs of commands waiting to be decided, as JSON; one more is refused with `Overloaded`, unless none waits.
+   * As many may wait with commands with `prepare` that are on their way.
+   */
+  readonly queueBytesMax: number;
   /** Commits stored in one durable write. */
   readonly batchCommitsMax: number;
   /** Bytes of event text stored in one durable write; a single commit may be larger. */
   readonly batchBytesMax: number;
+  /** Documents that the commands of one durable write read, or name in `unchanged`; a single command may ask for more. */
+  readonly batchReadsMax: number;
+  /** Documents that the events of one durable write are attached to; a single commit may have more. */
+  readonly batchAttachmentsMax: number;
+  /**
+   * Milliseconds that commands are decided in one piece, before what was decided is stored and others get their turn; a
+   * single command may take longer.
+   */
+  readonly batchDecideMs: number;
   /** Bytes of one event's JSON text. */
   readonly eventBytesMax: number;
   /** Bytes of all the events of one command. */
@@ -24,7 +38,9 @@ export interface Limits {
   readonly commitEventsMax: number;
   /** Documents that one event is attached to. */
   readonly eventAttachmentsMax: number;
-  /** Documents that one command reads. */
+  /** Documents that the events of one command are attached to. */
+  readonly commitAttachmentsMax: number;
+  /** Documents that one command reads; and as many that it names in `unchanged`. */
   readonly commandReadsMax: number;
   /** Documents that one `get` asks for. */
   readonly getDocumentsMax: number;
@@ -36,25 +52,33 @@ export interface Limits {
   readonly detailsBytesMax: number;
   /** Documents kept in memory. */
   readonly cacheEntriesMax: number;
-  /** How often a batch is decided before the last try, which holds the store's write lock. */
+  /** Bytes of the states of documents kept in memory, as JSON would need them; in memory they take several times as many. */
+  readonly cacheBytesMax: number;
+  /** How often a command is decided before the last try, which holds the store's write lock. */
   readonly triesMax: number;
 }
 
 /** The limits where none are given. */
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   queueCommandsMax: 10_000,
+  queueBytesMax: 64 * 1024 * 1024,
   batchCommitsMax: 1_024,
   batchBytesMax: 4 * 1024 * 1024,
+  batchReadsMax: 2500,
+  batchAttachmentsMax: 4_000,
+  batchDecideMs: 10,
   eventBytesMax: 1024 * 1024,
   commitBytesMax: 16 * 1024 * 1024,
   commitEventsMax: 1_000,
   eventAttachmentsMax: 1_000,
+  commitAttachmentsMax: 4_000,
   commandReadsMax: 1_000,
   getDocumentsMax: 10_000,
   getDocumentsWaitingMax: 100_000,
   inputBytesMax: 16 * 1024 * 1024,
   detailsBytesMax: 16 * 1024,
   cacheEntriesMax: 50_000,
+  cacheBytesMax: 64 * 1024 * 1024,
   triesMax: 8,
 });
 

@@ -232,7 +232,7 @@ export class Application implements App {
 
   async status(): Promise<Status> {
     const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
-    return statusOf(this.#core, state, this.#executor.waiting);
+    return statusOf(this.#core, state, this.#executor.queue);
   }
 
   close(): Promise<void> {

@@ -1,16 +1,22 @@
 /** The document cache: the documents used last, as they were folded last. */
+import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
 import { RecentDocuments } from '../store/recent.ts';
 
 export class DocumentCache {
   readonly #documents: RecentDocuments<Folded>;
 
-  constructor(entriesMax: number) {
-    this.#documents = new RecentDocuments(entriesMax);
+  constructor({ cacheEntriesMax, cacheBytesMax }: Limits) {
+    this.#documents = new RecentDocuments(cacheEntriesMax, { max: cacheBytesMax, of: ({ bytes }) => bytes });
   }
 
   get size(): number {
     return this.#documents.size;
+  }
+
+  /** What the states in it weigh. */
+  get bytes(): number {
+    return this.#documents.weight;
   }
 
   get(collection: string, id: string): Folded | undefined {

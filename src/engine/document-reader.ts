@@ -3,7 +3,7 @@ import { LogCorrupt } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
-import type { DocumentEvent, LogEnd, Session } from '../store/store.ts';
+import { LOAD_EVENTS_MAX, type DocumentEvent, type LogEnd, type Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
@@ -25,8 +25,12 @@ export interface Found {
   readonly error?: unknown;
 }
 
+/** Documents that are asked for at once, of which nothing is known yet. */
+const WINDOW = 1_000;
+
 /**
- * Brings documents up to date at one consistent point of the log.
+ * Brings documents up to date at one consistent point of the log. In windows: what an answer of the store leaves out is
+ * asked for again, but no more of it than may fit, so that all of it costs as much as there are documents and events.
  *
  * @throws HistoryDiverged if the store holds less than was seen
  */
@@ -37,12 +41,24 @@ export async function loadDocuments(
   asOf?: number,
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
   const found: Found[] = wanted.map(({ from }) => ({ folded: from, head: from.version }));
-  let open = wanted.map((_, index) => index);
   let end: LogEnd | undefined;
+  let next = 0;
+  /** Those of the window that aren't complete. */
+  let open: readonly number[] = [];
+  let room = LOAD_EVENTS_MAX;
   do {
+    // Others get their turn between two answers of a store that doesn't wait for any.
+    if (end) await core.runtime.turn();
+    let asked: readonly number[];
+    if (open.length > 0) asked = fitting(open, wanted, found, room);
+    else {
+      const from = next;
+      next = Math.min(wanted.length, from + WINDOW);
+      asked = Array.from({ length: next - from }, (_, index) => from + index);
+    }
     const before = core.watermark.seen;
     const loaded = await io.load(
-      open.map((index) => {
+      asked.map((index) => {
         const { collection, id, upTo } = wanted[index]!;
         return { collection: collection.name, id, after: found[index]!.folded.version, upTo };
       }),
@@ -52,20 +68,44 @@ export async function loadDocuments(
     end ??= loaded.end;
     const incomplete: number[] = [];
     const read = eventReader(core);
-    for (const [n, { head, events }] of loaded.documents.entries()) {
-      const index = open[n]!;
-      const { collection, id, upTo = Infinity, from } = wanted[index]!;
-      if (head < from.version) throw core.watermark.diverge(loaded.end);
-      const next = foldEvents(read, collection, id, found[index]!.folded, events);
-      found[index] = { ...next, head };
-      if (!next.error && next.folded.version < Math.min(head, upTo)) {
-        if (events.length === 0 && n === 0) throw gap(collection.name, id, next.folded.version + 1);
-        incomplete.push(index);
-      }
+    let events = 0;
+    for (const [n, document] of loaded.documents.entries()) {
+      const index = asked[n]!;
+      const { collection, id, from } = wanted[index]!;
+      if (document.head < from.version) throw core.watermark.diverge(loaded.end);
+      events += document.events.length;
+      const more = foldEvents(read, collection, id, found[index]!.folded, document.events);
+      found[index] = { ...more, head: document.head };
+      if (more.error !== undefined || missing(wanted[index]!, found[index]!) <= 0) continue;
+      if (document.events.length === 0 && n === 0) throw gap(collection.name, id, more.folded.version + 1);
+      incomplete.push(index);
     }
-    open = incomplete;
-  } while (open.length > 0);
+    // Where events are large, few of them fill an answer.
+    room = Math.min(LOAD_EVENTS_MAX, 2 * events);
+    open = [...incomplete, ...open.slice(open.length > 0 ? asked.length : 0)];
+  } while (open.length > 0 || next < wanted.length);
   return { end, found };
+}
+
+/** How many events of a document are still to come. */
+function missing({ upTo = Infinity }: Wanted, { folded, head }: Found): number {
+  return Math.min(head, upTo) - folded.version;
+}
+
+/** The first of those that aren't complete, as many as may come with one answer, and at least one. */
+function fitting(
+  open: readonly number[],
+  wanted: readonly Wanted[],
+  found: readonly Found[],
+  room: number,
+): readonly number[] {
+  let events = 0;
+  let count = 0;
+  for (; count < open.length && events < room; count += 1) {
+    const index = open[count]!;
+    events += missing(wanted[index]!, found[index]!);
+  }
+  return open.slice(0, count);
 }
 
 /** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */

@@ -29,7 +29,7 @@ export interface FoldedDocuments<State> extends ReadonlyMap<string, Document<Sta
 export function failedDocument(
   collection: string,
   id: string,
-  { version, changed }: Omit<Folded, 'state'>,
+  { version, changed }: Pick<Folded, 'version' | 'changed'>,
   error: ReducerFailed | UpcastFailed,
 ): Document<unknown> {
   const known = { collection, id, version, changed, exists: changed > 0 };
@@ -39,6 +39,10 @@ export function failedDocument(
   return Object.freeze(Object.defineProperty(known, 'state', { get: state, enumerable: true })) as Document<unknown>;
 }
 
-export function documentOf(collection: string, id: string, { version, changed, state }: Folded): Document<unknown> {
+export function documentOf(
+  collection: string,
+  id: string,
+  { version, changed, state }: Omit<Folded, 'bytes'>,
+): Document<unknown> {
   return Object.freeze({ collection, id, version, changed, exists: changed > 0, state: state as never });
 }

@@ -26,6 +26,8 @@ export interface Draft {
   readonly conflicts: readonly Refusal[];
   /** Entries that are to be decided after this batch: it is full, or what they ask for depends on it. */
   readonly left: readonly Entry[];
+  /** Whether some of them are left because it is full. */
+  readonly isFull: boolean;
 }
 
 export interface Drafted {
@@ -44,6 +46,8 @@ interface Refusal {
 export interface DraftOptions {
   /** Bring cached documents up to date first. */
   readonly fresh: boolean;
+  /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
+  readonly until?: number;
 }
 
 interface Started {
@@ -53,12 +57,15 @@ interface Started {
   first: IteratorResult<readonly AnyRef[], Decision>;
 }
 
+/** How much of the time for deciding may go by before it begins: what was started is to be decided as well. */
+const START_PART = 0.5;
+
 // Commands that were seen to ask in more than one stage: their later stages are worth fetching ahead.
 const staged = new WeakSet<CommandDefinition>();
 
 /**
- * Decides the entries. Those that turn out to be no command (an id in the input that is none) are rejected here, unless the
- * ledger may know them.
+ * Decides the entries, as many as fit into a batch. Those that turn out to be no command (an id in the input that is none)
+ * are rejected here, unless the ledger may know them. What goes wrong with one of them concerns it alone.
  *
  * @throws StoreUnavailable, HistoryDiverged from loading
  */
@@ -66,71 +73,79 @@ export async function draftBatch(
   core: Core,
   io: Pick<Session, 'load'>,
   entries: readonly Entry[],
-  { fresh }: DraftOptions,
+  { fresh, until = Infinity }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher, handled } = core.membership;
-  const rules: Rules = { events: core.events, attacher, handled, limits: core.limits };
+  const { limits } = core;
+  const rules: Rules = { events: core.events, attacher, handled, limits };
   const working = new WorkingSet(core, io, fresh);
-  let { time, started, refused } = startAll(core, entries, rules);
-  await fetchAhead(core, working, started, rules);
+  const stint = new Stint(core, until);
+  let begun = startAll(core, entries, rules, stint);
+  await stint.wait(fetchAhead(core, working, begun, rules));
   // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
   // the same is asked for at a later time, and is there already.
-  if (core.watermark.seen.recordedAt > time) {
-    ({ time, started, refused } = startAll(core, entries, rules));
-    await fetchAhead(core, working, started, rules);
+  if (core.watermark.seen.recordedAt > begun.time) {
+    begun = startAll(core, entries, rules, stint);
+    await stint.wait(fetchAhead(core, working, begun, rules));
   }
-  if (core.watermark.seen.recordedAt > time) {
-    const left = started.map(({ entry }) => entry);
-    return { batch: undefined, working, drafted: [], unrecorded: [], reads: [], conflicts: refused, left };
-  }
-
+  const { time, started, refused: conflicts } = begun;
   const drafted: Drafted[] = [];
   const unrecorded: Drafted[] = [];
-  const conflicts = refused;
+  const commits: Commit[] = [];
   const left: Entry[] = [];
-  let bytes = 0;
+  let full = false;
+  let [bytes, attachments, asked, decided] = [0, 0, 0, 0];
   for (const one of started) {
-    const { entry, asked } = one;
-    if (bytes >= core.limits.batchBytesMax) {
+    const { entry } = one;
+    full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax || (decided > 0 && stint.isOver());
+    if (full) {
       left.push(entry);
       continue;
     }
     const rests: Working[] = [];
-    let decision: Decision;
     try {
       const ground = groundOf(entry, working, rests);
       if (ground === 'tentative') left.push(entry);
       else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
       if (ground !== 'unchanged') continue;
+      asked += entry.request.unchanged.length;
       let step = one.first;
       for (let stage = 1; !step.done; stage += 1) {
-        if (stage === 2) staged.add(asked.command);
+        if (stage === 2) staged.add(one.asked.command);
+        asked += step.value.length;
         // Nearly always everything is there already, and waiting for nothing isn't free.
-        if (!step.value.every((ref) => working.find(ref))) await working.bring(known(core, step.value));
+        if (!step.value.every((ref) => working.find(ref))) {
+          await stint.wait(working.bring(known(core, step.value)));
+        }
         // Also what a later stage brought in may be newer.
         if (core.watermark.seen.recordedAt > time) break;
         step = proceed(one.deciding, step.value, working, core, rests);
       }
-      if (!step.done) {
+      decided += 1;
+      if (!step.done || core.watermark.seen.recordedAt > time) {
+        entry.tries += 1;
         left.push(entry);
         continue;
       }
-      decision = step.value;
+      const more = attachmentsOf(step.value);
+      if (attachments > 0 && attachments + more > limits.batchAttachmentsMax) {
+        full = true;
+        left.push(entry);
+        continue;
+      }
+      const { decision, commit } = takenIn(entry, step.value, one.asked, working, time, rules);
+      for (const event of decision.events) bytes += event.bytes;
+      attachments += more;
+      for (const document of rests) document.read = true;
+      (commit ? drafted : unrecorded).push({ entry, decision, time, after: commits.length });
+      if (commit) commits.push(commit);
     } catch (error) {
       if (concernsAll(error)) throw error;
       conflicts.push({ entry, error });
-      continue;
     }
-    try {
-      working.commit(decision.events, time);
-    } catch (error) {
-      // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
-      decision = errored(asked, error, rules);
-    }
-    for (const event of decision.events) bytes += event.bytes;
-    for (const document of rests) document.read = true;
-    (decision.record ? drafted : unrecorded).push({ entry, decision, time, after: drafted.length });
   }
+  const isFull = full || begun.left.length > 0;
+  for (const entry of begun.left) left.push(entry);
   const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {
     // As it is now: documents may have come in from a later end of the log than was seen when drafting began.
@@ -138,21 +153,73 @@ export async function draftBatch(
     generation,
     handled: core.handled,
     reads: reads.map(({ collection, id, stored }) => ({ collection: collection.name, id, version: stored.version })),
-    commits: drafted.map(commitOf),
+    commits,
   };
-  return { batch: drafted.length > 0 ? batch : undefined, working, drafted, unrecorded, reads, conflicts, left };
+  return {
+    batch: commits.length > 0 ? batch : undefined,
+    working,
+    drafted,
+    unrecorded,
+    reads,
+    conflicts,
+    left,
+    isFull,
+  };
+}
+
+/** How long commands have been decided in one piece: others get their turn while documents are waited for. */
+class Stint {
+  readonly #elapsed: () => number;
+  readonly #max: number;
+  readonly #until: number;
+  #since: number;
+
+  constructor({ runtime, limits }: Core, until: number) {
+    this.#elapsed = runtime.elapsed;
+    this.#max = limits.batchDecideMs;
+    this.#until = until;
+    this.#since = runtime.elapsed();
+  }
+
+  /** Whether a part of the time that there is for it has passed. */
+  isOver(part = 1): boolean {
+    const now = this.#elapsed();
+    return now - this.#since >= this.#max * part || now >= this.#until;
+  }
+
+  async wait(work: Promise<void>): Promise<void> {
+    const before = this.#elapsed();
+    await work;
+    this.#since += this.#elapsed() - before;
+  }
+}
+
+interface Begun {
+  readonly time: number;
+  readonly started: readonly Started[];
+  readonly refused: Refusal[];
+  /** Entries that were not started: those before ask for as many documents as a batch may, or took long. */
+  readonly left: readonly Entry[];
 }
 
 /** Starts those that wait still, at the later of the clock and the newest time seen in the log. */
-function startAll(
-  core: Core,
-  entries: readonly Entry[],
-  rules: Rules,
-): { time: number; started: readonly Started[]; refused: Refusal[] } {
+function startAll(core: Core, entries: readonly Entry[], rules: Rules, stint: Stint): Begun {
   const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
-  const refused: Refusal[] = [];
-  const waiting = entries.filter(({ settled }) => !settled);
-  return { time, started: waiting.flatMap((entry) => start(entry, time, rules, refused) ?? []), refused };
+  const begun = { time, started: [] as Started[], refused: [] as Refusal[], left: [] as Entry[] };
+  let [asked, tried] = [0, 0];
+  for (const entry of entries) {
+    if (entry.settled) continue;
+    if (begun.left.length > 0 || asked >= core.limits.batchReadsMax || (tried > 0 && stint.isOver(START_PART))) {
+      begun.left.push(entry);
+      continue;
+    }
+    tried += 1;
+    const one = start(entry, time, rules, begun.refused);
+    if (!one) continue;
+    begun.started.push(one);
+    asked += entry.request.unchanged.length + (one.first.done ? 0 : one.first.value.length);
+  }
+  return begun;
 }
 
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
@@ -171,29 +238,63 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
 }
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
-async function fetchAhead(core: Core, working: WorkingSet, started: readonly Started[], rules: Rules): Promise<void> {
-  for (const { entry } of started) for (const document of entry.request.unchanged) working.expect(document);
+async function fetchAhead(core: Core, working: WorkingSet, { started }: Begun, rules: Rules): Promise<void> {
   const wanted: DocumentRef[] = [];
   for (const { entry, first } of started) {
-    if (!first.done) wanted.push(...known(core, first.value));
-    wanted.push(...entry.request.unchanged);
+    for (const document of entry.request.unchanged) {
+      working.expect(document);
+      wanted.push(document);
+    }
+    if (!first.done) for (const ref of known(core, first.value)) wanted.push(ref);
   }
   await working.bring(wanted);
+  let asked = wanted.length;
   let ahead = started
-    .filter(({ asked, first }) => !first.done && staged.has(asked.command))
-    .map(({ asked }) => {
-      const stages = foresee(asked, rules);
+    .filter((one) => !one.first.done && staged.has(one.asked.command))
+    .map((one) => {
+      const stages = foresee(one.asked, rules);
       return { stages, step: stages.next() };
     });
   for (;;) {
     ahead = ahead.filter(({ step }) => !step.done && step.value.every((ref) => usable(working, ref)));
     if (ahead.length === 0) return;
+    const next: DocumentRef[] = [];
     for (const one of ahead) {
+      if (asked >= core.limits.batchReadsMax) return;
       one.step = one.stages.next(
         (one.step.value as readonly AnyRef[]).map((ref) => readOf(ref.id, working.find(ref)!.now)),
       );
+      if (one.step.done) continue;
+      asked += one.step.value.length;
+      for (const ref of known(core, one.step.value)) next.push(ref);
     }
-    await working.bring(ahead.flatMap(({ step }) => (step.done ? [] : known(core, step.value))));
+    await working.bring(next);
+  }
+}
+
+function attachmentsOf({ events }: Decision): number {
+  let attachments = 0;
+  for (const event of events) attachments += event.attachments.length;
+  return attachments;
+}
+
+/** The documents of a decision take its events in. One that can't decides what comes of the command. */
+function takenIn(
+  entry: Entry,
+  decided: Decision,
+  asked: Asked,
+  working: WorkingSet,
+  time: number,
+  rules: Rules,
+): { readonly decision: Decision; readonly commit: Commit | undefined } {
+  const commit = decided.record ? commitOf(entry, decided, time) : undefined;
+  try {
+    working.commit(decided.events, time);
+    return { decision: decided, commit };
+  } catch (error) {
+    // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
+    const decision = errored(asked, error, rules);
+    return { decision, commit: commitOf(entry, decision, time) };
   }
 }
 
@@ -264,8 +365,7 @@ export function concernsAll(error: unknown): boolean {
   return hasCode(error, 'StoreUnavailable', 'NotWritable', 'FormatTooNew', 'HistoryDiverged', 'WrongLog', 'Closed');
 }
 
-function commitOf({ entry, decision, time }: Drafted): Commit {
-  const { outcome, final, reason, details, events } = decision;
+function commitOf(entry: Entry, { outcome, final, reason, details, events }: Decision, time: number): Commit {
   const commit = { command: entry.request.facts, outcome, final, reason, details, time, events };
   return Object.assign(commit, { digest: commitDigest(commit) });
 }

@@ -9,8 +9,15 @@ export class Entry {
   readonly promise: Promise<Outcome>;
   /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
   sentInDoubt = false;
+  /** How often it was sent to the store and refused, or couldn't be decided in time. */
+  tries = 0;
   /** Whether it was told what came of it. Whoever gives up isn't: it may still be stored. */
   answered = false;
+  /** What came of it, if something did. */
+  outcome: Outcome | undefined;
+  /** Its neighbours in the queue. */
+  before: Entry | undefined;
+  after: Entry | undefined;
   #settled = false;
   #over = false;
   #deafen: (() => void) | undefined;
@@ -27,11 +34,16 @@ export class Entry {
     this.#reject = reject;
   }
 
-  /** Gives up waiting when the signal aborts. @throws InvalidInput if it can't be listened to */
-  giveUpOn(signal: AbortSignal): void {
+  /**
+   * Gives up waiting when the signal aborts; `gaveUp` is called then.
+   *
+   * @throws InvalidInput if it can't be listened to
+   */
+  giveUpOn(signal: AbortSignal, gaveUp: () => void): void {
     this.#deafen = listen(signal, (reason) => {
       this.#settle();
       this.#reject(reason);
+      gaveUp();
     });
   }
 
@@ -59,6 +71,7 @@ export class Entry {
 
   resolve(outcome: Outcome): void {
     this.answered = true;
+    this.outcome = outcome;
     this.#settle();
     this.#resolve(outcome);
   }

@@ -1,13 +1,14 @@
 /**
- * The executor: one batch at a time. While one is being stored the next gathers, undecided; a batch that is refused is
- * decided again on what moved, and the last try holds the store's write lock, so nobody starves.
+ * The executor: one batch at a time. While one is being stored the next gathers, undecided; what is refused is decided
+ * again on what moved, first in the next batch, and the last try holds the store's write lock, so nobody starves.
  */
-import { Closed, hasCode, isTidemarkError, LogCorrupt, Overloaded, StoreUnavailable } from '../errors.ts';
+import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { draftBatch, type Draft, type Drafted, type DraftOptions } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { assertSame, replay } from './replay.ts';
+import { CommandQueue } from './queue.ts';
 import { membershipNow } from './registration.ts';
 import { answerUnrecorded, endWhereHeld, settle, takeIn } from './settle.ts';
 
@@ -22,29 +23,36 @@ const PAUSE_MAX_MS = 100;
 const STALE_MANY = 8;
 const FRESH_BATCHES = 64;
 
+/**
+ * Commands that are decided at once under the write lock, and how long they may take there, in milliseconds: others wait for
+ * the lock. What isn't decided by then waits for the next.
+ */
+const LAST_TRY_COMMANDS_MAX = 256;
+const LAST_TRY_MS_MAX = 100;
+
 interface Attempt {
   /** What was stored; to be settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
-  /** Entries still to be decided. */
+  /** Entries still to be decided: those that were refused, then those that weren't decided. */
   readonly rest: readonly Entry[];
+  /** Whether one was refused. */
+  readonly refused: boolean;
 }
 
 export class Executor {
   readonly #core: Core;
-  #queue: Entry[] = [];
-  /** What was taken from the queue last. */
-  #batch: readonly Entry[] = [];
+  readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
+  /** How many commands are taken at once. */
+  #takes: number;
   #closed = false;
   /** How many batches more are decided on documents brought up to date first. */
   #fresh = 0;
 
   constructor(core: Core) {
     this.#core = core;
-  }
-
-  get waiting(): number {
-    return this.#queue.length;
+    this.queue = new CommandQueue(core.limits);
+    this.#takes = core.limits.batchCommitsMax;
   }
 
   /**
@@ -55,19 +63,13 @@ export class Executor {
   submit(entry: Entry, signal?: AbortSignal): void {
     this.#core.watermark.assertWhole();
     if (this.#closed) throw closedError();
-    const { queueCommandsMax } = this.#core.limits;
-    if (this.#queue.length >= queueCommandsMax) this.#queue = this.#queue.filter(isWaitedFor);
-    if (this.#queue.length >= queueCommandsMax) throw overloaded(this.#queue.length, queueCommandsMax);
-    // Not before it is accepted: a listener for each refusal would pile up.
-    if (signal) entry.giveUpOn(signal);
-    this.#queue.push(entry);
+    this.queue.add(entry, signal);
     this.#running ??= this.#run();
   }
 
-  /** A command that is waiting or being stored, by its id. One that was answered stands in its batch until that is over. */
+  /** A command that is waiting or being executed, by its id. */
   find(commandId: string): Entry | undefined {
-    const own = ({ id, answered }: Entry): boolean => id === commandId && !answered;
-    return this.#batch.find(own) ?? this.#queue.find(own);
+    return this.queue.find(commandId);
   }
 
   /** Lets what is waiting be stored; nothing more is taken. */
@@ -77,61 +79,49 @@ export class Executor {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
+    const { counters, runtime, limits } = this.#core;
+    while (!this.queue.isEmpty) {
       // Callers that were just answered, and ask again at once, come into this batch.
-      await this.#core.runtime.turn();
-      const entries = this.#take();
-      this.#batch = entries;
+      await runtime.turn();
+      const taken = this.queue.take(this.#takes);
+      const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1).slice(0, LAST_TRY_COMMANDS_MAX);
+      const entries = last.length > 0 ? last : taken;
+      if (entries.length < taken.length) {
+        const chosen = new Set(entries);
+        this.queue.giveBack(taken.filter((entry) => !chosen.has(entry)));
+      }
       try {
-        await this.#process(entries);
+        const rest = await this.#process(entries, last.length > 0);
+        this.queue.giveBack(rest.filter(({ settled }) => !settled));
       } catch (error) {
         for (const entry of entries) if (!entry.settled) entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
       }
-      this.#batch = [];
-      for (const entry of entries) entry.end();
+      for (const entry of entries) {
+        if (!entry.settled) continue;
+        const { length } = this.queue.over(entry);
+        counters.commands += length;
+        counters.replayed += length;
+      }
     }
     this.#running = undefined;
   }
 
-  /** The next batch: an id that stands in it already waits for the one after. */
-  #take(): Entry[] {
-    const batch = new Map<string, Entry>();
-    const later: Entry[] = [];
-    let index = 0;
-    for (; index < this.#queue.length && batch.size < this.#core.limits.batchCommitsMax; index += 1) {
-      const entry = this.#queue[index]!;
-      if (!isWaitedFor(entry)) continue;
-      if (batch.has(entry.id)) later.push(entry);
-      else batch.set(entry.id, entry);
-    }
-    this.#queue = [...later, ...this.#queue.slice(index)];
-    return [...batch.values()];
-  }
-
-  async #process(entries: readonly Entry[]): Promise<void> {
-    const { runtime, session, limits } = this.#core;
-    let rest = entries;
-    let inDoubt = 0;
-    for (let tries = 1; rest.length > 0; tries += 1) {
+  /** Executes entries, and returns those still to be decided. */
+  async #process(entries: readonly Entry[], last: boolean): Promise<readonly Entry[]> {
+    const { runtime, session } = this.#core;
+    for (let inDoubt = 0; ;) {
       try {
-        const attempt =
-          tries < limits.triesMax
-            ? await this.#attempt(session, rest, { fresh: this.#fresh > 0 })
-            : await this.#lastTry(rest);
-        if (attempt.stored) {
-          const { draft, receipt } = attempt.stored;
-          await this.#confirm(draft, receipt);
-          settle(this.#core, draft, receipt);
-          // Each as of where it stands among the commits: what it rests on may move with the next.
-          const { commits, end } = receipt;
-          await this.#answerUnrecorded(
-            session,
-            draft,
-            ({ after }) => (commits[after]?.position ?? end.position + 1) - 1,
-          );
-          tries = 0;
-        }
-        rest = attempt.rest;
+        const { stored, rest } = last
+          ? await this.#lastTry(entries)
+          : await this.#attempt(session, entries, { fresh: this.#fresh > 0 });
+        if (!stored) return rest;
+        const { draft, receipt } = stored;
+        await this.#confirm(draft, receipt);
+        settle(this.#core, draft, receipt);
+        // Each as of where it stands among the commits: what it rests on may move with the next.
+        const { commits, end } = receipt;
+        await this.#answerUnrecorded(session, draft, ({ after }) => (commits[after]?.position ?? end.position + 1) - 1);
+        return rest;
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
         if (!isInDoubt(error)) throw error;
@@ -158,10 +148,12 @@ export class Executor {
     let sent: Draft | undefined;
     try {
       return await this.#core.session.exclusive(async (locked) => {
-        let attempt = await this.#attempt(locked, entries, { fresh: true });
+        const { elapsed } = this.#core.runtime;
+        const until = elapsed() + LAST_TRY_MS_MAX;
+        let attempt = await this.#attempt(locked, entries, { fresh: true, until });
         // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
-        while (!attempt.stored && attempt.rest.length > 0) {
-          attempt = await this.#attempt(locked, attempt.rest, { fresh: true });
+        while (!attempt.stored && attempt.refused && elapsed() < until) {
+          attempt = await this.#attempt(locked, attempt.rest, { fresh: true, until });
         }
         sent = attempt.stored?.draft;
         return attempt;
@@ -176,32 +168,37 @@ export class Executor {
     const core = this.#core;
     const waiting = entries.filter(({ settled }) => !settled);
     const draft = await draftBatch(core, io, waiting, options);
+    this.#takes = takesAfter(this.#takes, draft, waiting.length, core.limits.batchCommitsMax);
     await this.#refuse(io, draft.conflicts);
     const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
+    const refused = (): Attempt => {
+      for (const entry of sent) entry.tries += 1;
+      return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
+    };
     if (!draft.batch) {
-      if (draft.unrecorded.length === 0) return { rest: draft.left };
+      if (draft.unrecorded.length === 0) return { rest: draft.left, refused: false };
       const end = await endWhereHeld(core, io, draft.reads);
       if (!end) {
         core.counters.conflicts += 1;
-        return { rest: [...sent, ...draft.left] };
+        return refused();
       }
       if (this.#fresh > 0) this.#fresh -= 1;
       await this.#answerUnrecorded(io, draft, () => end.position);
-      return { rest: draft.left };
+      return { rest: draft.left, refused: false };
     }
     const appended = await this.#append(io, draft, draft.batch);
     switch (appended.status) {
       case 'stored':
         if (this.#fresh > 0) this.#fresh -= 1;
-        return { stored: { draft, receipt: appended }, rest: draft.left };
+        return { stored: { draft, receipt: appended }, rest: draft.left, refused: false };
       case 'refused':
         if (appended.stale.length >= STALE_MANY) this.#fresh = FRESH_BATCHES;
         await takeIn(core, io, draft, appended);
         await this.#answerDuplicates(io, sent, appended.duplicates);
-        return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled) };
+        return refused();
       case 'behind':
         core.membership = await membershipNow(core, io);
-        return { rest: [...sent, ...draft.left] };
+        return refused();
       case 'diverged':
         throw core.watermark.diverge();
     }
@@ -255,8 +252,9 @@ export class Executor {
   async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const commits = new Map((await io.ledger(ids)).map((commit) => [commit.command.id, commit]));
+    const sent = new Map(entries.map((entry) => [entry.id, entry]));
     for (const id of ids) {
-      const entry = entries.find((one) => one.id === id)!;
+      const entry = sent.get(id)!;
       const commit = commits.get(id);
       if (commit?.final) await this.#answer(entry, commit);
       else {
@@ -279,11 +277,20 @@ export class Executor {
       const outcome = await replay(this.#core, commit);
       this.#core.counters.commands += 1;
       this.#core.counters.replayed += 1;
-      entry.resolve(entry.sentInDoubt ? { ...outcome, replayed: false } : outcome);
+      entry.resolve(entry.sentInDoubt ? Object.freeze({ ...outcome, replayed: false }) : outcome);
     } catch (error) {
       entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
     }
   }
+}
+
+/**
+ * How many commands are taken next: what was started and isn't decided is started again, so where a batch was full before
+ * its end not many more than it held. Half as many at the least: a pause of the machine's says nothing of commands.
+ */
+function takesAfter(takes: number, { isFull, left }: Draft, given: number, most: number): number {
+  const next = isFull ? Math.max(2 * (given - left.length), Math.floor(takes / 2)) : 2 * takes;
+  return Math.max(1, Math.min(most, next));
 }
 
 /** After a send that got no answer, the ledger may show the commits of these very callers. */
@@ -308,19 +315,6 @@ function stillInDoubt(error: unknown): unknown {
 
 function isInDoubt(error: unknown): boolean {
   return hasCode(error, 'StoreUnavailable') && error.details['unknown'] === true;
-}
-
-/** Callers that gave up no longer wait: nothing comes of their commands. */
-function isWaitedFor(entry: Entry): boolean {
-  if (entry.settled) entry.end();
-  return !entry.settled;
-}
-
-export function overloaded(waiting: number, max: number): Overloaded {
-  return new Overloaded(
-    `${max} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
-    { waiting, max },
-  );
 }
 
 export function closedError(): Closed {

@@ -8,8 +8,9 @@ import { listen } from '../signal.ts';
 import type { CommandFacts, Store } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { Entry } from './entry.ts';
-import { closedError, overloaded, type Executor } from './executor.ts';
+import { closedError, type Executor } from './executor.ts';
 import type { Outcome } from './outcome.ts';
+import { assertRoom } from './queue.ts';
 import { assertSame, ledgerEntry, replay } from './replay.ts';
 import type { Request } from './request.ts';
 
@@ -37,6 +38,7 @@ export function inFlightOn(store: Store): InFlight {
 export class InFlight {
   readonly #flights = new Map<string, Flight>();
   #waiting = 0;
+  #bytes = 0;
 
   has(commandId: string): boolean {
     return this.#flights.has(commandId);
@@ -54,8 +56,7 @@ export class InFlight {
     // An id made here is nobody else's.
     const before = known?.facts ?? (request.named ? runner.executor.find(id)?.request.facts : undefined);
     if (before) assertSame(request, before);
-    const { queueCommandsMax } = runner.core.limits;
-    if (this.#waiting >= queueCommandsMax) throw overloaded(this.#waiting, queueCommandsMax);
+    assertRoom(runner.core.limits, { waiting: this.#waiting, bytes: this.#bytes }, request);
 
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const caller: Caller = { runner, request, resolve, reject };
@@ -65,8 +66,10 @@ export class InFlight {
     const flight = known ?? (request.refusal ? new Flight(request.facts, () => undefined) : this.#begin(request.facts));
     flight.callers.add(caller);
     this.#waiting += 1;
+    this.#bytes += request.bytes;
     const done = (): void => {
       this.#waiting -= 1;
+      this.#bytes -= request.bytes;
       deafen?.();
     };
     promise.catch(() => undefined).finally(done);

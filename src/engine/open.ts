@@ -121,7 +121,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       limits,
       commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
-      cache: new DocumentCache(limits.cacheEntriesMax),
+      cache: new DocumentCache(limits),
       watermark: new Watermark(),
       counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, exclusive: 0 },
       inFlight: inFlightOn(store),

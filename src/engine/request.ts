@@ -1,14 +1,14 @@
 /** A command on its way: what the caller of `execute` passed, checked and completed. */
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { InvalidInput, UnknownCommand } from '../errors.ts';
-import { abortSignal, listOf, optionsOf, type Checks } from '../limits.ts';
+import { InvalidInput, UnknownCommand, type ErrorDetails } from '../errors.ts';
+import { abortSignal, DEFAULT_LIMITS, optionsOf, type Checks } from '../limits.ts';
 import { findCommand, type CommandDefinition } from '../model/command.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault, idOption, timedId } from '../model/id.ts';
-import { assertIds, plainInput, validInput } from '../model/input.ts';
+import { assertIds, inputTooLarge, plainInput, validInput } from '../model/input.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { CommandFacts } from '../store/store.ts';
+import type { CommandFacts, DocumentVersion } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Document } from './document.ts';
 import { reloadedText } from './reloaded.ts';
@@ -38,6 +38,8 @@ export interface Request {
   readonly facts: CommandFacts;
   /** As the schema gave it, frozen. */
   readonly input: unknown;
+  /** Bytes of name, actor and raw input, as they are fingerprinted. */
+  readonly bytes: number;
   /** Whether the caller gave the id: only then can the ledger know it. */
   readonly named: boolean;
   /**
@@ -46,7 +48,7 @@ export interface Request {
    */
   readonly refusal: unknown;
   readonly signal: AbortSignal | undefined;
-  readonly unchanged: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[];
+  readonly unchanged: readonly DocumentVersion[];
 }
 
 /**
@@ -61,23 +63,24 @@ export function requestOf(core: Core, command: unknown, raw: unknown, options?: 
 
 function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown, options?: ExecuteOptions): Request {
   const given = optionsOf<ExecuteOptions>(`Command ${definition.name}`, options, EXECUTE, InvalidInput);
-  const { actor, correlation, causation, signal, unchanged = [] } = given;
-  for (const { collection } of unchanged) if (!core.collections.has(collection)) throw unknownCollection(collection);
+  const { actor, correlation, causation, signal } = given;
+  const unchanged = given.unchanged === undefined ? NONE : checkedUnchanged(core, definition, given.unchanged);
   const id = given.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
-  const plain = plainInput(definition, raw);
-  const text = canonicalJson({ actor, input: plain, name: definition.name });
   const named = given.id !== undefined;
+  const plain = plainInput(definition, raw, copiedBytesMax(core, named));
+  const text = canonicalJson({ actor, input: plain, name: definition.name });
+  const bytes = Buffer.byteLength(text);
   let input: unknown;
   let refusal: unknown;
   try {
-    input = acceptedInput(core, definition, plain, text);
+    input = acceptedInput(core, definition, plain, bytes);
   } catch (error) {
     if (!named) throw error;
     refusal = error;
   }
   const fingerprint = hash('sha256', text, 'hex');
   const facts = { id, name: definition.name, fingerprint, actor, correlation, causation };
-  return { command: definition, facts, input, named, refusal, signal, unchanged };
+  return { command: definition, facts, input, bytes, named, refusal, signal, unchanged };
 }
 
 const EXECUTE: Checks<ExecuteOptions> = {
@@ -86,15 +89,42 @@ const EXECUTE: Checks<ExecuteOptions> = {
   correlation: idOption,
   causation: idOption,
   signal: abortSignal,
-  unchanged: listOf((document, refuse) => {
-    const { collection, id, version } = (document ?? {}) as Partial<Document<unknown>>;
+  // What is in it is looked at once its length is known to be within the limit.
+  unchanged: (value, refuse) =>
+    Array.isArray(value) ? (value as NonNullable<ExecuteOptions['unchanged']>) : refuse('must be an array'),
+};
+
+const NONE: Request['unchanged'] = Object.freeze([]);
+
+/** A copy of the documents in `unchanged`, each of them looked at once. */
+function checkedUnchanged(
+  core: Core,
+  { name }: CommandDefinition,
+  given: NonNullable<ExecuteOptions['unchanged']>,
+): Request['unchanged'] {
+  const refuse = (problem: string, details?: ErrorDetails): never => {
+    throw new InvalidInput(`Command ${name}: the option unchanged ${problem}.`, { path: 'unchanged', ...details });
+  };
+  const { length } = given;
+  const { commandReadsMax: max } = core.limits;
+  if (length > max) {
+    refuse(`holds ${length} documents; at most ${max} are allowed. Name those that the command depends on`, {
+      documents: length,
+      max,
+    });
+  }
+  const documents: DocumentVersion[] = [];
+  for (let index = 0; index < length; index += 1) {
+    const { collection, id, version } = (given[index] ?? {}) as Partial<DocumentVersion>;
     if (typeof collection !== 'string') return refuse('must hold documents that get returned');
     const fault = idFault(id);
     if (fault) refuse(`holds a document whose id ${fault}`);
     if (!Number.isSafeInteger(version) || version! < 0) refuse('holds a document without its version');
-    return { collection, id: id!, version: version! };
-  }),
-};
+    if (!core.collections.has(collection)) throw unknownCollection(collection);
+    documents.push({ collection, id: id!, version: version! });
+  }
+  return documents;
+}
 
 function knownCommand(core: Core, command: unknown): CommandDefinition {
   const definition = findCommand(command);
@@ -111,15 +141,20 @@ function knownCommand(core: Core, command: unknown): CommandDefinition {
 }
 
 /**
- * The input as the schema gives it. `text` is the canonical JSON of name, actor and raw input, whose SHA-256 a repeated id
- * must match: no newer schema changes that.
+ * How many bytes of an input are copied. One whose id was given needs its fingerprint, though it be too large now: it may
+ * have been executed where more was allowed.
  */
-function acceptedInput(core: Core, definition: CommandDefinition, plain: unknown, text: string): unknown {
-  const { name } = definition;
+function copiedBytesMax({ limits }: Core, named: boolean): number {
+  return named ? Math.max(limits.inputBytesMax, DEFAULT_LIMITS.inputBytesMax) : limits.inputBytesMax;
+}
+
+/**
+ * The input as the schema gives it. `bytes` are those of the canonical JSON of name, actor and raw input, whose SHA-256 a
+ * repeated id must match: no newer schema changes that.
+ */
+function acceptedInput(core: Core, definition: CommandDefinition, plain: unknown, bytes: number): unknown {
   const { inputBytesMax: max } = core.limits;
-  if (text.length > max || Buffer.byteLength(text) > max) {
-    throw new InvalidInput(`Command ${name}: the input is over ${max} bytes long.`, { command: name, path: '', max });
-  }
+  if (bytes > max) throw inputTooLarge(definition.name, max);
   const input = validInput(definition, plain);
   assertIds(core.membership.attacher, definition, input);
   return input;

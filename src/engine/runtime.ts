@@ -1,5 +1,6 @@
 /** Time, timers and randomness: passed in, so that a whole engine can be run deterministically. */
 import { randomFillSync } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 import { timeBy } from '../limits.ts';
@@ -7,6 +8,8 @@ import { timeBy } from '../limits.ts';
 export interface Runtime {
   /** Milliseconds since the Unix epoch, a whole number. */
   now(): number;
+  /** Milliseconds since some moment, not always whole; no clock that is set changes them. */
+  elapsed(): number;
   /** Resolves once everything that is ready has run: whoever was just answered can ask again first. */
   turn(): Promise<void>;
   /** Resolves after some milliseconds, or when the signal aborts: whoever passed it knows which. */
@@ -28,6 +31,7 @@ export function machineRuntime(clock: () => number = () => Date.now()): Runtime 
   let used = pool.length;
   return {
     now: () => timeBy(clock, 'The clock passed to open, or to the store,', TIME_MAX),
+    elapsed: () => performance.now(),
     turn: () => new Promise((resolve) => void setImmediate(resolve)),
     sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
     random: Math.random,

@@ -32,6 +32,7 @@ function settleRead(core: Core, { collection, id, stored, now }: Working, head: 
     version: now.version + missed,
     changed: now.changed > stored.version ? now.changed + missed : now.changed,
     state: now.state,
+    bytes: now.bytes,
   });
 }
 

@@ -18,13 +18,31 @@ export interface Status {
    * failures of commands that it doesn't have.
    */
   readonly unknownTypes: UnknownTypes;
-  readonly queue: { readonly waiting: number; readonly max: number };
-  readonly cache: { readonly documents: number; readonly max: number };
+  /** Commands that wait to be decided, and the bytes of their inputs. */
+  readonly queue: {
+    readonly waiting: number;
+    readonly max: number;
+    readonly bytes: number;
+    readonly bytesMax: number;
+  };
+  /** Documents kept in memory, and the bytes of their states. */
+  readonly cache: {
+    readonly documents: number;
+    readonly max: number;
+    readonly bytes: number;
+    readonly bytesMax: number;
+  };
   /** Since the application was opened. */
   readonly counters: Readonly<Counters>;
 }
 
-export async function statusOf(core: Core, state: Status['state'], waiting: number): Promise<Status> {
+/** What waits to be decided. */
+export interface Waiting {
+  readonly waiting: number;
+  readonly bytes: number;
+}
+
+export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Waiting): Promise<Status> {
   if (state === 'open') {
     const before = core.watermark.seen;
     const { end } = await core.session.load([]);
@@ -32,6 +50,7 @@ export async function statusOf(core: Core, state: Status['state'], waiting: numb
     core.unknownTypes = await unknownTypes(core.session, core.events);
   }
   const { position, hash, recordedAt } = core.watermark.seen;
+  const { cache, limits } = core;
   return {
     state,
     store: core.storeName,
@@ -40,8 +59,8 @@ export async function statusOf(core: Core, state: Status['state'], waiting: numb
     recordedAt,
     generation: core.membership.generation,
     unknownTypes: core.unknownTypes,
-    queue: { waiting, max: core.limits.queueCommandsMax },
-    cache: { documents: core.cache.size, max: core.limits.cacheEntriesMax },
+    queue: { waiting, max: limits.queueCommandsMax, bytes, bytesMax: limits.queueBytesMax },
+    cache: { documents: cache.size, max: limits.cacheEntriesMax, bytes: cache.bytes, bytesMax: limits.cacheBytesMax },
     counters: { ...core.counters },
   };
 }

@@ -2,14 +2,14 @@
  * The documents of one batch while it is decided: each as it is stored, and as the batch's own commits leave it. A
  * command is decided on the state its predecessors left, so a hot document costs no more than a cold one.
  */
-import { UnknownCollection } from '../errors.ts';
+import { hasCode, UnknownCollection } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentRef, DocumentVersion, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { DocumentMap } from '../store/document-map.ts';
-import { loadDocuments } from './document-reader.ts';
+import { loadDocuments, type Found, type Wanted } from './document-reader.ts';
 
 export interface Working {
   readonly collection: CollectionDefinition;
@@ -29,12 +29,17 @@ interface Pending {
   readonly time: number;
 }
 
+/** What is known of a document that can't be read. */
+const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined, bytes: 0 });
+
 export class WorkingSet {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load'>;
   /** Whether cached documents are brought up to date first; under the write lock they are then exact. */
   readonly #fresh: boolean;
   readonly #documents = new DocumentMap<Working>();
+  /** Those that are cached behind what a caller has seen. */
+  readonly #behind = new DocumentMap<true>();
   /** The events of the batch so far: a document that is first asked for by a later command takes them in. */
   readonly #events: Pending[] = [];
   /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
@@ -55,22 +60,22 @@ export class WorkingSet {
     return this.#documents.get(collection, id);
   }
 
-  /** Makes sure that a document isn't taken from a cache that is behind what the caller has seen of it. */
+  /** Makes sure that a document isn't taken from a cache that is behind what the caller says to have seen of it. */
   expect({ collection, id, version }: DocumentVersion): void {
     const cached = this.#core.cache.get(collection, id);
-    if (cached && cached.version < version) this.#core.cache.forget(collection, id);
+    if (cached && cached.version < version) this.#behind.set(collection, id, true);
   }
 
   /** Brings documents in: from the cache, or all that aren't there in one call to the store. */
   async bring(refs: Iterable<DocumentRef>): Promise<void> {
-    const missing: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
+    const missing: Wanted[] = [];
     const asked = new DocumentMap<true>();
     for (const { collection: name, id } of refs) {
       if (this.#documents.get(name, id) || asked.get(name, id)) continue;
       const collection = this.#core.collections.get(name);
       if (!collection) throw unknownCollection(name);
       const cached = this.#core.cache.get(name, id);
-      if (cached && !this.#fresh) {
+      if (cached && !this.#fresh && !this.#behind.get(name, id)) {
         this.#add(collection, id, cached);
         continue;
       }
@@ -78,16 +83,37 @@ export class WorkingSet {
         missing.push({ collection, id, from: cached ?? unborn(collection, id) });
         asked.set(name, id, true);
       } catch (error) {
-        this.#add(collection, id, { version: 0, changed: 0, state: undefined }, error);
+        this.#add(collection, id, UNKNOWN, error);
       }
     }
-    if (missing.length === 0) return;
-    const { found } = await loadDocuments(this.#core, this.#io, missing);
+    if (missing.length > 0) await this.#load(missing);
+  }
+
+  async #load(missing: readonly Wanted[]): Promise<void> {
+    let found: readonly Found[];
+    try {
+      ({ found } = await loadDocuments(this.#core, this.#io, missing));
+    } catch (error) {
+      if (!hasCode(error, 'LogCorrupt')) throw error;
+      await this.#loadEach(missing, error);
+      return;
+    }
     for (const [index, { collection, id }] of missing.entries()) {
       const { folded, error } = found[index]!;
       if (error === undefined) this.#core.cache.remember(collection.name, id, folded);
       this.#add(collection, id, folded, error);
     }
+  }
+
+  /** One of several is damaged, and the others are whole: it is found by halving. */
+  async #loadEach(missing: readonly Wanted[], error: unknown): Promise<void> {
+    // Not one document but all: so is the store.
+    await this.#io.load([]);
+    const [only] = missing;
+    if (missing.length === 1) return this.#add(only!.collection, only!.id, UNKNOWN, error);
+    const middle = Math.ceil(missing.length / 2);
+    await this.#load(missing.slice(0, middle));
+    await this.#load(missing.slice(middle));
   }
 
   /**

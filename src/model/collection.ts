@@ -70,13 +70,19 @@ export type CollectionOptions<E, State, R, K> = {
 /** A reducer, whatever its types. */
 export type Reducer = (state: unknown, event: AnyEvent, meta: Meta) => unknown;
 
+/** A document's state before its first event, and what it weighs: nothing where all documents share it. */
+export interface Initial {
+  readonly state: unknown;
+  readonly bytes: number;
+}
+
 /** What the engine knows of a collection. */
 export interface CollectionDefinition {
   readonly name: string;
   readonly definition: number;
   readonly key: KeyDefinition;
   readonly handled: ReadonlySet<string>;
-  readonly initial: (id: string) => unknown;
+  readonly initial: (id: string) => Initial;
   readonly reduce: ReadonlyMap<string, Reducer>;
   /** The domain it belongs to: one for all its collections and commands. */
   readonly domain: DomainDefinition;
@@ -149,7 +155,7 @@ function defineInitial(
   collection: string,
   initial: unknown,
   wrong: (problem: string) => never,
-): (id: string) => unknown {
+): (id: string) => Initial {
   if (typeof initial === 'function') {
     return (id) => {
       let state: unknown;
@@ -163,7 +169,7 @@ function defineInitial(
         );
       }
       const copied = isPromise(state) ? { fault: { path: '', problem: 'a promise is not JSON' } } : keptCopy(state);
-      if ('copy' in copied) return copied.copy;
+      if ('copy' in copied) return { state: copied.copy, bytes: copied.bytes };
       throw new ReducerFailed(
         `The initial state of ${collection} ${id} is not plain JSON: ${describeFault(copied.fault)}.`,
         { collection, id },
@@ -173,6 +179,6 @@ function defineInitial(
   // A copy: freezing the caller's own object would be a surprise.
   const copied = keptCopy(initial);
   if ('fault' in copied) return wrong(`initial must be plain JSON: ${describeFault(copied.fault)}`);
-  const state = copied.copy;
-  return () => state;
+  const shared: Initial = { state: copied.copy, bytes: 0 };
+  return () => shared;
 }

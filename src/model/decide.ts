@@ -12,7 +12,7 @@ import type { EventDefinition } from './event.ts';
 import { FAILURE_FIELDS, isFailure, type Failure } from './failure.ts';
 import { describeError, isPromise } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
-import { describeFault, jsonFault } from './json.ts';
+import { describeFault, plainCopy } from './json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
 import { isNothing, type Nothing, type Unchanged } from './nothing.ts';
 import { readsOf, type AnyRef, type Read } from './reads.ts';
@@ -134,11 +134,15 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
     }
     const events: MadeEvent[] = [];
     let bytes = 0;
+    let attachments = 0;
     // Not `map`, which passes over the holes of a sparse array.
     for (const one of raw) {
       const event = makeEvent(one, rules);
       events.push(event);
       bytes += event.bytes;
+      attachments += event.attachments.length;
+      // At once: those that come after are made for nothing.
+      if (attachments > rules.limits.commitAttachmentsMax) throw tooManyAttachments(asked, rules.limits);
     }
     if (bytes > rules.limits.commitBytesMax) {
       throw new LimitExceeded(
@@ -160,16 +164,18 @@ function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rule
   const base = { outcome: 'failed', final: true, record: true, reason } as const;
   let text: string | undefined;
   try {
-    const inDetails = jsonFault(details);
-    if (inDetails)
+    const { detailsBytesMax } = rules.limits;
+    const copied = plainCopy(details, detailsBytesMax);
+    if ('fault' in copied && !copied.over)
       throw new InvalidDefinition(
-        `Command ${command.name}: the details of ${reason} are not plain JSON: ${describeFault(inDetails)}.`,
+        `Command ${command.name}: the details of ${reason} are not plain JSON: ${describeFault(copied.fault)}.`,
       );
-    const written = JSON.stringify(details);
-    if (Buffer.byteLength(written) > rules.limits.detailsBytesMax) {
-      throw new LimitExceeded(
-        `Command ${command.name}: the details of ${reason} are over ${rules.limits.detailsBytesMax} bytes.`,
-      );
+    const written = 'copy' in copied ? JSON.stringify(copied.copy) : undefined;
+    if (written === undefined || Buffer.byteLength(written) > detailsBytesMax) {
+      throw new LimitExceeded(`Command ${command.name}: the details of ${reason} are over ${detailsBytesMax} bytes.`, {
+        command: command.name,
+        max: detailsBytesMax,
+      });
     }
     text = written;
     const ids = command.about ? aboutFields(command.name, command.about(input)) : rules.attacher.idFieldsOf(input);
@@ -234,6 +240,13 @@ function system(type: string, reason: string, asked: Asked, details: object, rul
 function contextOf({ id, time, actor, prepared }: Asked): Context<unknown> {
   let made = 0;
   return Object.freeze({ id, time, actor, prepared, newId: () => derivedId(id, (made += 1)) });
+}
+
+function tooManyAttachments({ command }: Asked, { commitAttachmentsMax }: Limits): LimitExceeded {
+  return new LimitExceeded(
+    `Command ${command.name} made events that concern more than ${commitAttachmentsMax} documents together. Make several commands of it.`,
+    { command: command.name, max: commitAttachmentsMax },
+  );
 }
 
 function tooManyReads({ command }: Asked, { commandReadsMax }: Limits): LimitExceeded {

@@ -13,6 +13,9 @@ export interface Failure<Reason extends string = string, Details extends object 
 /** What a failure's event has of its own. Whatever else would stand there is no id, wherever it comes from. */
 export const FAILURE_FIELDS = ['reason', 'details'] as const;
 
+/** Details that are larger are copied by nobody: they are refused where they would be stored, or looked at by a test. */
+const COPIED_BYTES_MAX = 1024 * 1024;
+
 const MARK = markOf('failure');
 
 /**
@@ -33,7 +36,7 @@ export function failure<const Reason extends string, const Details extends objec
   reason: Reason,
   details?: Details & (Details extends AsJson<Details> ? unknown : AsJson<Details>),
 ): Failure<Reason, Details> {
-  const copied = plainCopy(details ?? {});
+  const copied = plainCopy(details ?? {}, COPIED_BYTES_MAX);
   // What isn't plain is found where it would be stored; a test may expect it by a matcher.
   const kept = ('copy' in copied ? copied.copy : details) as Details;
   return Object.freeze(brand({ failure: reason, details: kept }, MARK, true));

@@ -3,28 +3,34 @@ import { hasCode, InvalidInput } from '../errors.ts';
 import type { Attacher } from './attach.ts';
 import type { CommandDefinition } from './command.ts';
 import { reading, thrown } from './foreign.ts';
-import { describeFault, freezeWherePlain, plainCopy } from './json.ts';
+import { describeFault, freezeWherePlain, plainCopy, type Copied } from './json.ts';
 import { describeIssues, validate, type Validated } from './schema.ts';
 
 /**
  * The plain input: a copy, so that what is fingerprinted is what is decided on, whatever the caller does to the object
  * meanwhile. A command without input may get undefined.
  *
- * @throws InvalidInput if the raw input isn't plain JSON
+ * @param max bytes of its JSON text that are allowed; it is refused here where it is larger by far
+ * @throws InvalidInput if the raw input isn't plain JSON, or too large
  */
-export function plainInput({ name }: CommandDefinition, raw: unknown): unknown {
+export function plainInput({ name }: CommandDefinition, raw: unknown, max: number): unknown {
   if (raw === undefined) return undefined;
-  let copied: ReturnType<typeof plainCopy>;
+  let copied: Copied;
   try {
-    copied = plainCopy(raw);
+    copied = plainCopy(raw, max);
   } catch (cause) {
-    copied = { fault: { path: '', problem: `looking at it threw ${thrown(cause)}` } };
+    copied = { fault: { path: '', problem: `looking at it threw ${thrown(cause)}` }, over: false };
   }
   if ('copy' in copied) return copied.copy;
+  if (copied.over) throw inputTooLarge(name, max);
   throw new InvalidInput(`Command ${name}: the input is not plain JSON: ${describeFault(copied.fault)}.`, {
     command: name,
     ...copied.fault,
   });
+}
+
+export function inputTooLarge(command: string, max: number): InvalidInput {
+  return new InvalidInput(`Command ${command}: the input is over ${max} bytes long.`, { command, path: '', max });
 }
 
 /**

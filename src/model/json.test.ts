@@ -87,11 +87,17 @@ describe('plainCopy', () => {
         fc.pre(jsonFault(value) === undefined);
         const copied = plainCopy(value);
         const back: unknown = JSON.parse(JSON.stringify(value));
-        expect(copied).toStrictEqual({ copy: back });
-        expect(JSON.stringify(copied)).toBe(JSON.stringify({ copy: back }));
+        const written = JSON.stringify(back);
+        const bytes = (copied as { bytes: number }).bytes;
+        expect(copied).toStrictEqual({ copy: back, bytes });
+        expect(JSON.stringify((copied as { copy: unknown }).copy)).toBe(written);
+        // Never more than it is: what is refused for its bytes has too many.
+        expect(bytes).toBeLessThanOrEqual(Buffer.byteLength(written));
+        expect(plainCopy(value, bytes)).toStrictEqual(copied);
+        expect(plainCopy(value, bytes - 1)).toMatchObject({ over: true });
       }),
     );
-    expect(plainCopy({ a: undefined, b: [-0] })).toStrictEqual({ copy: { b: [0] } });
+    expect(plainCopy({ a: undefined, b: [-0] })).toStrictEqual({ copy: { b: [0] }, bytes: 9 });
     const inner = [1];
     const copied = plainCopy({ inner }) as { copy: { inner: unknown } };
     inner.push(2);
@@ -105,7 +111,7 @@ describe('plainCopy', () => {
         return (looked += 1) === 1 ? 1 : NaN;
       },
     };
-    expect(plainCopy(value)).toStrictEqual({ copy: { n: 1 } });
+    expect(plainCopy(value)).toStrictEqual({ copy: { n: 1 }, bytes: 7 });
     expect(looked).toBe(1);
   });
 });

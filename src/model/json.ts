@@ -23,23 +23,42 @@ export const JSON_DEPTH_MAX = 100;
 /** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
 const JSON_PARTS_MAX = 4_000_000;
 
-/** A copy, or why there is none. */
-type Copied = { readonly copy: unknown } | { readonly fault: Fault };
+/**
+ * Bytes of a state, and of whatever has no narrower limit: numbers of one digit take eight times as many in memory. What
+ * is shared counts each time, so that a value of a few megabytes can't be copied to one of a few gigabytes.
+ */
+export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 
-// Of the copy under way: whether it keeps parts, its parts so far, the deepest level of the part under way, and the fault
-// that ends it, whose path is completed on the way out.
+/** A copy and how large it is, or why there is none. */
+export type Copied =
+  | {
+      readonly copy: unknown;
+      /** Bytes that JSON needs for it at least: characters count one, and so do numbers. */
+      readonly bytes: number;
+    }
+  | {
+      readonly fault: Fault;
+      /** Whether it is larger than allowed. */
+      readonly over: boolean;
+    };
+
+// Of the copy under way: whether it keeps parts, its parts and bytes so far, how many bytes are allowed, the deepest
+// level of the part under way, and the fault that ends it, whose path is completed on the way out.
 let keeping = false;
 let parts = 0;
+let bytes = 0;
+let bytesMax = 0;
 let deepest = 0;
 let fault: Fault | undefined;
 
 /**
  * A copy of a plain value, as `JSON.parse(JSON.stringify(value))` would make it (undefined fields dropped, -0 become 0),
  * with the same strings in it; or what keeps the value from being plain. In one pass: each part is looked at once, so
- * what was checked is what was copied, whatever getters say, and nobody who holds the value can change the copy.
+ * what was checked is what was copied, whatever getters say, and nobody who holds the value can change the copy. It ends
+ * as soon as JSON would need more than `max` bytes for certain: see {@link Copied}.
  */
-export function plainCopy(value: unknown): Copied {
-  return copied(value, false);
+export function plainCopy(value: unknown, max = JSON_BYTES_MAX): Copied {
+  return copied(value, false, max);
 }
 
 /**
@@ -47,7 +66,7 @@ export function plainCopy(value: unknown): Copied {
  * which one field changed costs that field. Text may be any text: it is in no event.
  */
 export function keptCopy(value: unknown): Copied {
-  return copied(value, true);
+  return copied(value, true, JSON_BYTES_MAX);
 }
 
 /**
@@ -55,22 +74,25 @@ export function keptCopy(value: unknown): Copied {
  * more than copying it a second time.) Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold
  * what isn't plain.
  */
-const kept = new WeakMap<object, { readonly levels: number; readonly parts: number }>();
+const kept = new WeakMap<object, { readonly levels: number; readonly parts: number; readonly bytes: number }>();
 
-function copied(value: unknown, keep: boolean): Copied {
+function copied(value: unknown, keep: boolean, max: number): Copied {
   // Looking may run code, which may copy something else.
-  const outer = { keeping, parts, deepest };
+  const outer = { keeping, parts, bytes, bytesMax, deepest };
   keeping = keep;
   parts = 0;
+  // One less than nothing: each value counts a comma, and there is one fewer.
+  bytes = -1;
+  bytesMax = max;
   deepest = 0;
   fault = undefined;
   try {
     const copy = copyOf(value, 0);
-    return fault === undefined ? { copy } : { fault };
+    return fault === undefined ? { copy, bytes } : { fault, over: bytes > max };
   } catch (cause) {
-    return { fault: here(`looking at it threw ${thrown(cause)}`) };
+    return { fault: here(`looking at it threw ${thrown(cause)}`), over: false };
   } finally {
-    ({ keeping, parts, deepest } = outer);
+    ({ keeping, parts, bytes, bytesMax, deepest } = outer);
   }
 }
 
@@ -82,7 +104,8 @@ export function jsonFault(value: unknown): Fault | undefined {
 
 function copyOf(value: unknown, depth: number): unknown {
   if (typeof value === 'object' && value !== null) return partCopy(value, depth);
-  fault = scalarFault(value);
+  bytes += scalarBytes(value);
+  fault = scalarFault(value) ?? (bytes > bytesMax ? here(tooLarge()) : undefined);
   // The sum with 0 makes 0 of -0.
   return typeof value === 'number' ? value + 0 : value;
 }
@@ -91,8 +114,11 @@ function partCopy(value: object, depth: number): unknown {
   const known = keeping ? kept.get(value) : undefined;
   const deepestBefore = deepest;
   const partsBefore = parts;
+  // A comma, and below the two brackets, of which each but the first item brings one as a comma.
+  const bytesBefore = (bytes += 1);
   deepest = depth + (known?.levels ?? 1);
   parts += known?.parts ?? 1;
+  bytes += known?.bytes ?? 1;
   fault = sizeFault() ?? (known ? undefined : partFault(value));
   if (fault !== undefined) return undefined;
   let copy = value;
@@ -101,7 +127,7 @@ function partCopy(value: object, depth: number): unknown {
     copy = Array.isArray(value) ? arrayCopy(value, depth) : objectCopy(value, depth);
     if (fault !== undefined) return undefined;
     if (keeping) Object.freeze(copy);
-    if (again) kept.set(copy, { levels: deepest - depth, parts: parts - partsBefore });
+    if (again) kept.set(copy, { levels: deepest - depth, parts: parts - partsBefore, bytes: bytes - bytesBefore });
   }
   if (deepestBefore > deepest) deepest = deepestBefore;
   return copy;
@@ -130,6 +156,7 @@ function objectCopy(object: object, depth: number): object {
     // Looking may have run code, which may have copied something else.
     fault = undefined;
     if (value === undefined) continue;
+    bytes += field.length + FIELD_BYTES;
     copy[field] = copyOf(value, depth + 1);
     if (fault !== undefined) {
       fault = at(field, fault);
@@ -137,6 +164,15 @@ function objectCopy(object: object, depth: number): object {
     }
   }
   return copy;
+}
+
+/** Two quotes and a colon. */
+const FIELD_BYTES = 3;
+
+/** With its comma. */
+function scalarBytes(value: unknown): number {
+  if (typeof value === 'string') return value.length + 3;
+  return typeof value === 'number' ? 2 : 5;
 }
 
 function scalarFault(value: unknown): Fault | undefined {
@@ -158,7 +194,12 @@ function scalarFault(value: unknown): Fault | undefined {
 /** Whether the copy under way has become too large. */
 function sizeFault(): Fault | undefined {
   if (deepest > JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
-  return parts > JSON_PARTS_MAX ? here(`made of more than ${JSON_PARTS_MAX} objects and arrays`) : undefined;
+  if (parts > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
+  return bytes > bytesMax ? here(tooLarge()) : undefined;
+}
+
+function tooLarge(): string {
+  return `larger than ${bytesMax} bytes`;
 }
 
 /** What is wrong with an object or array as a whole. */

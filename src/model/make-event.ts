@@ -77,21 +77,30 @@ function storable(type: string, schemaVersion: number, fields: unknown, rules: E
       type,
     });
   }
-  const copied = plainCopy(fields);
+  const { eventBytesMax } = rules.limits;
+  // What the system says about itself is short, and must be storable whatever the limit.
+  const limited = !type.startsWith('$');
+  const copied = limited ? plainCopy(fields, eventBytesMax) : plainCopy(fields);
   if ('fault' in copied) {
-    const { fault } = copied;
+    const { fault, over } = copied;
+    if (over && limited) throw tooLarge(type, `over ${eventBytesMax}`, { type, max: eventBytesMax });
     throw new InvalidEvent(`The event ${type} can't be stored as JSON: ${describeFault(fault)}.`, { type, ...fault });
   }
   const json = JSON.stringify(copied.copy);
   const bytes = Buffer.byteLength(json);
-  // What the system says about itself is short, and must be storable whatever the limit.
-  if (bytes > rules.limits.eventBytesMax && !type.startsWith('$')) {
-    throw new LimitExceeded(
-      `The event ${type} is ${bytes} bytes long; at most ${rules.limits.eventBytesMax} are allowed. Store large contents elsewhere and their address here.`,
-      { type, bytes, max: rules.limits.eventBytesMax },
-    );
-  }
+  if (bytes > eventBytesMax && limited) throw tooLarge(type, `${bytes}`, { type, bytes, max: eventBytesMax });
   const event: AnyEvent = { type, ...(copied.copy as object) };
   freezePlain(event);
   return { type, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event) };
+}
+
+function tooLarge(
+  type: string,
+  bytes: string,
+  details: { readonly type: string; readonly max: number; readonly bytes?: number },
+): LimitExceeded {
+  return new LimitExceeded(
+    `The event ${type} is ${bytes} bytes long; at most ${details.max} are allowed. Store large contents elsewhere and their address here.`,
+    details,
+  );
 }

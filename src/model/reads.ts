@@ -57,6 +57,14 @@ class CollectionRef<State> implements Ref<State> {
   declare readonly [STATE]?: State;
   readonly collection: string;
   readonly id: string;
+  /** Which no proxy has, nor what inherits from a ref. */
+  // eslint-disable-next-line no-unused-private-class-members -- it is there, which is all that is asked
+  readonly #made = true;
+
+  /** Whether it is a ref that this copy of the package made, so that it says the same whenever it is asked. */
+  static made(value: object): boolean {
+    return #made in value;
+  }
 
   constructor(collection: string, id: string) {
     this.collection = collection;
@@ -156,8 +164,9 @@ function yielded(command: string, value: unknown): readonly AnyRef[] {
   const refs: AnyRef[] = [];
   for (const one of Array.isArray(value) ? (value as readonly unknown[]) : []) {
     // An array of nothing but holes may be longer than any memory.
-    if (!isRef(one)) return wrongReads(command, 'yielded something else than refs');
-    refs.push(one);
+    const ref = refOf(one);
+    if (!ref) return wrongReads(command, 'yielded something else than refs');
+    refs.push(ref);
   }
   return refs.length === 0 ? wrongReads(command, 'yielded something else than refs') : refs;
 }
@@ -176,8 +185,9 @@ function gather(command: string, reads: Record<string, unknown>): Gathered {
     const before = refs.length;
     for (const one of several ? (value as readonly unknown[]) : [value]) {
       if (one === undefined && !several) continue;
-      if (!isRef(one)) return wrongReads(command, `returned something else than refs in ${name}`);
-      refs.push(one);
+      const ref = refOf(one);
+      if (!ref) return wrongReads(command, `returned something else than refs in ${name}`);
+      refs.push(ref);
     }
     places.set(name, { several, count: refs.length - before });
   }
@@ -198,8 +208,15 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
   return typeof (value as Partial<Generator>).next === 'function';
 }
 
-function isRef(value: unknown): value is AnyRef {
-  return brandOf(value, MARK) === true;
+/**
+ * The ref that a value is, undefined if it is none. What is like one (another copy of the package has made it, or it hides
+ * behind a proxy) is read once, and copied: it might say something else when it is asked again.
+ */
+function refOf(value: unknown): AnyRef | undefined {
+  if (brandOf(value, MARK) !== true) return undefined;
+  if (CollectionRef.made(value as object)) return value as AnyRef;
+  const { collection, id } = value as { readonly collection: unknown; readonly id: string };
+  return typeof collection === 'string' ? refTo(collection, id) : undefined;
 }
 
 function wrongReads(command: string, problem: string): never {

@@ -3,7 +3,7 @@ import { ReducerFailed } from '../errors.ts';
 import type { CollectionDefinition, Reducer } from './collection.ts';
 import type { AnyEvent } from './event.ts';
 import { isPromise, thrown } from './foreign.ts';
-import { describeFault, keptCopy } from './json.ts';
+import { describeFault, keptCopy, type Copied } from './json.ts';
 
 /** A document that has been folded up to a version. */
 export interface Folded {
@@ -12,11 +12,14 @@ export interface Folded {
   /** The version that its last handled event made; 0 if there is none, and then it doesn't exist. */
   readonly changed: number;
   readonly state: unknown;
+  /** Bytes of the state, as JSON would need them at least; none of one that all documents share before their first event. */
+  readonly bytes: number;
 }
 
 /** A document before its first event. */
 export function unborn(collection: CollectionDefinition, id: string): Folded {
-  return { version: 0, changed: 0, state: collection.initial(id) };
+  const { state, bytes } = collection.initial(id);
+  return { version: 0, changed: 0, state, bytes };
 }
 
 /**
@@ -33,8 +36,9 @@ export function reduce(
 ): Folded {
   const version = document.version + 1;
   const reducer = collection.reduce.get(event.type);
-  if (!reducer) return { version, changed: document.changed, state: document.state };
-  return { version, changed: version, state: nextState(collection, id, version, reducer, document.state, event, time) };
+  if (!reducer) return { version, changed: document.changed, state: document.state, bytes: document.bytes };
+  const { copy, bytes } = nextCopy(collection, id, version, reducer, document.state, event, time);
+  return { version, changed: version, state: copy, bytes };
 }
 
 /**
@@ -51,6 +55,18 @@ export function nextState(
   event: AnyEvent,
   time: number,
 ): unknown {
+  return nextCopy(collection, id, version, reducer, before, event, time).copy;
+}
+
+function nextCopy(
+  collection: CollectionDefinition,
+  id: string,
+  version: number,
+  reducer: Reducer,
+  before: unknown,
+  event: AnyEvent,
+  time: number,
+): Extract<Copied, { copy: unknown }> {
   let state: unknown;
   try {
     state = reducer(before, event, { id, time });
@@ -61,7 +77,7 @@ export function nextState(
   if (isPromise(state)) throw failed(collection, id, version, event, 'returned a promise: it must be synchronous');
   // What JSON gives back of it: nobody holds a part of that, and it is the same whenever it is folded again.
   const copied = keptCopy(state);
-  if ('copy' in copied) return copied.copy;
+  if ('copy' in copied) return copied;
   const problem = describeFault(copied.fault);
   throw failed(collection, id, version, event, `returned a state that is not plain JSON: ${problem}`);
 }

@@ -287,7 +287,7 @@ class Scenario implements Given {
       ...given
     } = optionsOf<WhenOptions>('when', options, WHEN, InvalidInput);
     const time = Math.max(given.time ?? 0, this.world.time);
-    const checked = validInput(definition, plainInput(definition, input));
+    const checked = validInput(definition, plainInput(definition, input, this.world.rules.limits.inputBytesMax));
     assertIds(this.world.rules.attacher, definition, checked);
     const asked = { command: definition, input: checked, id, time, actor, prepared };
     const decision = this.#decide(asked);

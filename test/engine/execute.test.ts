@@ -2,6 +2,7 @@ import { open } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
 import { collect, onEveryStore } from '../support/stores.ts';
+import { UNHURRIED } from '../support/unhurried.ts';
 
 onEveryStore('execute', (makeStore) => {
   test('law 1: a command that succeeds leaves its event, attached to all it concerns', async () => {
@@ -85,7 +86,7 @@ onEveryStore('execute', (makeStore) => {
   });
 
   test('commands of one batch are decided on the state their predecessors left', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
+    await using app = await open({ store: makeStore(), ...parts, limits: UNHURRIED });
     await app.execute(createService, { service_id: 's1', quantity: 3 });
     const outcomes = await Promise.all(
       Array.from({ length: 50 }, (_, n) => app.execute(buyService, { service_id: 's1', buyer_id: `b${n}` })),

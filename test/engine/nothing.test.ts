@@ -3,6 +3,7 @@ import { domain, failure, nothing, open, type } from 'tidemark';
 import { given } from 'tidemark/testing';
 import { describe, expect, test } from 'vitest';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { UNHURRIED } from '../support/unhurried.ts';
 
 const house = domain({ events: { SWITCHED: type<{ lamp_id: string; on: boolean }>() } });
 const lamps = house.collection('lamps', {
@@ -46,7 +47,7 @@ onEveryStore('nothing to do', (makeStore) => {
   });
 
   test('unrecorded: leaves neither event nor ledger entry, and the outcome says so', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
+    await using app = await open({ store: makeStore(), ...parts, limits: UNHURRIED });
     await app.execute(switchTo, { lamp_id: 'b', on: true });
     const outcomes = await Promise.all(
       Array.from({ length: 100 }, (_, n) => app.execute(switchTo, unrecorded, { id: `c${n}` })),
@@ -98,7 +99,7 @@ onEveryStore('nothing to do', (makeStore) => {
   });
 
   test('law 5: what is unrecorded counts what came before it in its batch, and answers only once that is stored', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
+    await using app = await open({ store: makeStore(), ...parts, limits: UNHURRIED });
     const outcomes = await Promise.all([
       app.execute(blink, { lamp_id: 'a' }),
       app.execute(switchTo, { lamp_id: 'a', on: true, record: false }),

@@ -3,6 +3,7 @@ import { all, domain, event, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { UNHURRIED } from '../support/unhurried.ts';
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
@@ -266,7 +267,7 @@ onEveryStore('reads that depend on what was read', (makeStore) => {
 
   test('stage by stage; within a batch on what the predecessors left', async () => {
     const store = makeStore();
-    await using app = await open({ store, ...shopParts });
+    await using app = await open({ store, ...shopParts, limits: UNHURRIED });
     await app.execute(stock, { sku: 'a', n: 2 });
     await app.execute(stock, { sku: 'b', n: 1 });
     const outcomes = await Promise.all([

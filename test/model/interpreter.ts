@@ -178,8 +178,10 @@ class Interpreter {
 
   #runtime(drift: number) {
     const bytes = new Uint8Array(16);
+    let elapsed = 0;
     return {
       now: () => (this.#clock.now += 1) + drift,
+      elapsed: () => (elapsed += 1),
       turn,
       sleep: turn,
       random: () => this.#chance.below(2 ** 30) / 2 ** 30,

@@ -75,7 +75,9 @@ function store(log: Log, batch: Batch, now: number): Stored {
   for (const commit of batch.commits) {
     const stored = storeCommit(log, commit, now);
     commits.push({ position: stored.position, recordedAt: stored.recordedAt, hash: stored.hash });
-    for (const event of commit.events) versions.push(...storeEvent(log, event, stored));
+    for (const event of commit.events) {
+      for (const version of storeEvent(log, event, stored)) versions.push(version);
+    }
   }
   return { status: 'stored', end: endOf(log), commits, versions, heads };
 }

@@ -1,0 +1,82 @@
+/** The queue: in order, bounded, and each step costs the same however many wait. */
+import { expect, test } from 'vitest';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { Entry } from './entry.ts';
+import type { Outcome } from './outcome.ts';
+import { CommandQueue } from './queue.ts';
+import type { Request } from './request.ts';
+
+const entry = (id: string, bytes = 1, fingerprint = 'f'): Entry => {
+  const made = new Entry({ facts: { id, fingerprint }, bytes } as unknown as Request, undefined);
+  made.promise.catch(() => undefined);
+  return made;
+};
+const ids = (entries: readonly Entry[]): string[] => entries.map(({ id }) => id);
+const outcome = (retryable?: boolean): Outcome =>
+  ({ status: 'succeeded', recorded: true, replayed: false, retryable }) as unknown as Outcome;
+const limited = (limits: Partial<typeof DEFAULT_LIMITS> = {}): CommandQueue =>
+  new CommandQueue({ ...DEFAULT_LIMITS, ...limits });
+
+test('takes in order, and what is given back comes first', () => {
+  const queue = limited();
+  for (const id of ['a', 'b', 'c', 'd', 'e']) queue.add(entry(id), undefined);
+  const first = queue.take(3);
+  expect(ids(first)).toEqual(['a', 'b', 'c']);
+  expect(queue).toMatchObject({ waiting: 2, bytes: 2, isEmpty: false });
+  queue.giveBack(first.slice(1));
+  expect(ids(queue.take(10))).toEqual(['b', 'c', 'd', 'e']);
+  expect(queue).toMatchObject({ waiting: 0, bytes: 0, isEmpty: true });
+});
+
+test('says which limit is in the way; a single command is let in whatever it weighs', () => {
+  const queue = limited({ queueCommandsMax: 3, queueBytesMax: 10 });
+  queue.add(entry('a', 20), undefined);
+  expect(() => queue.add(entry('b'), undefined)).toThrow('limits.queueBytesMax');
+  queue.over(queue.take(1)[0]!);
+  for (const id of ['a', 'b', 'c']) queue.add(entry(id), undefined);
+  expect(() => queue.add(entry('d'), undefined)).toThrow('limits.queueCommandsMax');
+});
+
+test('whoever gives up makes room at once, and nothing is kept of it', async () => {
+  const queue = limited({ queueCommandsMax: 3, queueBytesMax: 3 });
+  const controller = new AbortController();
+  queue.add(entry('a'), undefined);
+  const gaveUp = entry('b');
+  queue.add(gaveUp, controller.signal);
+  queue.add(entry('b'), undefined);
+  controller.abort();
+  await gaveUp.ended;
+  expect(queue).toMatchObject({ waiting: 2, bytes: 2 });
+  queue.add(entry('c'), undefined);
+  expect(ids(queue.take(10))).toEqual(['a', 'b', 'c']);
+  // One that was taken may be stored: it has no room to make any more.
+  const taken = entry('d');
+  const late = new AbortController();
+  queue.add(taken, late.signal);
+  queue.take(1);
+  late.abort();
+  expect(queue).toMatchObject({ waiting: 0, bytes: 0 });
+});
+
+test('an id that is sent again waits for what comes of it', async () => {
+  const queue = limited();
+  const sends = Array.from({ length: 5 }, (_, n) => entry('a', 1, n === 3 ? 'another' : 'f'));
+  for (const send of sends) queue.add(send, undefined);
+  const [lead, second, third, another, fifth] = sends as [Entry, Entry, Entry, Entry, Entry];
+  expect(ids(queue.take(10))).toEqual(['a']);
+  expect(queue.find('a')).toBe(lead);
+  // What isn't final is nobody else's.
+  lead.resolve(outcome(true));
+  expect(queue.find('a')).toBe(second);
+  expect(queue.over(lead)).toEqual([]);
+  expect(queue.take(10)).toEqual([second]);
+  second.resolve(outcome());
+  expect(queue.over(second)).toEqual([third, fifth]);
+  expect(await third.promise).toMatchObject({ replayed: true });
+  // Another command by the same id is told so by the ledger.
+  expect(queue.take(10)).toEqual([another]);
+  another.reject(new Error('used before'));
+  queue.over(another);
+  expect(queue.find('a')).toBeUndefined();
+  expect(queue).toMatchObject({ waiting: 0, bytes: 0, isEmpty: true });
+});

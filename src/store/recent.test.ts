@@ -1,0 +1,53 @@
+/** What is kept of documents used last: never more of it, in number or weight, than it may be. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { RecentDocuments } from './recent.ts';
+
+const weighing = { max: 100, of: ({ weight }: { weight: number }) => weight };
+
+test('holds no more than it may, says what it weighs, and gives back what was kept last', () => {
+  const step = fc.record({
+    id: fc.constantFrom(...'abcdefghij'),
+    does: fc.constantFrom('set', 'get', 'delete'),
+    weight: fc.integer({ min: 0, max: 120 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 12 }), (steps, entriesMax) => {
+      const recent = new RecentDocuments(entriesMax, weighing);
+      const last = new Map<string, { weight: number }>();
+      const stale: string[] = [];
+      for (const { id, does, weight } of steps) {
+        if (does === 'set') {
+          const value = { weight };
+          last.set(id, value);
+          recent.set('c', id, value);
+        } else if (does === 'delete') {
+          last.delete(id);
+          recent.delete('c', id);
+        } else {
+          const found = recent.get('c', id);
+          if (found && found !== last.get(id)) stale.push(id);
+        }
+        expect(stale).toEqual([]);
+        expect(recent.size).toBeLessThanOrEqual(Math.max(2, entriesMax));
+        expect(recent.weight).toBeLessThanOrEqual(weighing.max);
+      }
+    }),
+  );
+});
+
+test('keeps what is used, and forgets what is too heavy by itself', () => {
+  const recent = new RecentDocuments(1_000, weighing);
+  const used = { weight: 20 };
+  recent.set('c', 'used', used);
+  for (let n = 0; n < 50; n += 1) {
+    recent.set('c', `other${n}`, { weight: 10 });
+    expect(recent.get('c', 'used')).toBe(used);
+  }
+  expect(recent.weight).toBeGreaterThanOrEqual(50);
+  recent.set('c', 'used', { weight: 101 });
+  expect(recent.get('c', 'used')).toBeUndefined();
+  recent.set('c', 'heavy', { weight: 100 });
+  expect(recent.get('c', 'heavy')).toEqual({ weight: 100 });
+  expect(recent.weight).toBe(100);
+});
