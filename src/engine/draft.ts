@@ -64,7 +64,7 @@ const staged = new WeakSet<CommandDefinition>();
  */
 export async function draftBatch(
   core: Core,
-  io: Pick<Session, 'load'>,
+  io: Pick<Session, 'load' | 'commits'>,
   entries: readonly Entry[],
   { fresh }: DraftOptions,
 ): Promise<Draft> {

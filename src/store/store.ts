@@ -150,8 +150,8 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** What runs under the write lock. */
-export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger'>;
+/** What runs under the write lock: all that the work needs, so that it never waits for a connection beside its own. */
+export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger' | 'commits' | 'read'>;
 
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 

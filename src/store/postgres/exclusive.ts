@@ -54,6 +54,8 @@ export async function runLocked<T>(
     registry: () => step(() => offered.registry()),
     load: (requests, loading) => step(() => offered.load(requests, loading)),
     ledger: (ids) => step(() => offered.ledger(ids)),
+    commits: (range) => step(() => offered.commits(range)),
+    read: (range) => step(() => offered.read(range)),
     append: (batch) => step(() => offered.append(batch)),
   };
   try {

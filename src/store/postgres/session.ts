@@ -201,11 +201,13 @@ export class PostgresSession implements Session {
   }
 
   #offers(query: Query, connection: Connection): Locked {
-    const { registry, load, chain, append } = this.#tables;
+    const { registry, load, read, chain, append } = this.#tables;
     return {
       registry: () => registry.registry(query),
       load: (requests, options) => load(query, requests, options),
       ledger: (ids) => chain.ledger(query, ids),
+      commits: (range) => chain.commits(query, range),
+      read: (range) => read(query, range),
       append: async (batch) => {
         assertBatch(batch);
         // It may still be rolled back: nothing is learned from it, and nothing told.
