@@ -120,6 +120,12 @@ export function isMissing(error: unknown): error is Failed {
   return state !== undefined && /^42P01$|^42883$|^3F000$/.test(state);
 }
 
+/** Whether what was to be made is there since a moment ago: a schema or a table of that name. */
+export function isMadeMeanwhile(error: unknown): boolean {
+  const state = error instanceof Failed ? sqlState(error) : undefined;
+  return state === '23505' || state === '42P06' || state === '42P07';
+}
+
 /** Whether PostgreSQL says that what is stored is damaged, or a part of it missing or made otherwise. */
 export function isDamage(failed: Failed): boolean {
   return /^42P01$|^42703$|^42883$|^42804$|^22|^23|^XX00[12]$/.test(sqlState(failed) ?? '');
@@ -179,7 +185,7 @@ export function translated(failed: unknown, place: string): unknown {
   if (state === LOCK_TIMEOUT) {
     return new StoreUnavailable(
       `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
-        'find what holds it (pg_locks, locktype advisory).',
+        'find what holds it (pg_locks, relation write_lock).',
       details(failed, place),
       error,
     );

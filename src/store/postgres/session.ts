@@ -78,6 +78,7 @@ export class PostgresSession implements Session {
   readonly #settings: SessionSettings;
   readonly #schema: string;
   readonly #raise: string;
+  readonly #lock: string;
   readonly #tables;
   readonly #known = new KnownDocuments();
   readonly #waiting: Waiting;
@@ -89,6 +90,7 @@ export class PostgresSession implements Session {
     this.#settings = settings;
     this.#schema = quoted(settings.schema);
     this.#raise = call(this.#schema, 'fence_v1', 3);
+    this.#lock = call(this.#schema, 'lock_v1', 1);
     this.#tables = tables(this.#schema);
     this.#waiting = new Waiting(connections, async () => (await this.load([])).end, settings);
   }
@@ -161,7 +163,7 @@ export class PostgresSession implements Session {
     return this.#transactions.inTurn(async (use) => {
       await this.#transactions.settled(this.#raise);
       const options = {
-        schema: this.#schema,
+        lock: this.#lock,
         log: this.#settings.log,
         lockTimeoutMs,
         idleTimeoutMs: IDLE_TIMEOUT_MS,
