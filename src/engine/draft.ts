@@ -261,7 +261,16 @@ function proceed(
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
 function concernsAll(error: unknown): boolean {
-  return hasCode(error, 'StoreUnavailable', 'NotWritable', 'FormatTooNew', 'HistoryDiverged', 'WrongLog', 'Closed');
+  return hasCode(
+    error,
+    'StoreUnavailable',
+    'ConnectionsBusy',
+    'NotWritable',
+    'FormatTooNew',
+    'HistoryDiverged',
+    'WrongLog',
+    'Closed',
+  );
 }
 
 function commitOf({ entry, decision, time }: Drafted): Commit {

@@ -36,7 +36,7 @@ export class Outage {
   async sitOut(call: Call, error: unknown, halt: Halt): Promise<void> {
     // Before the kind of error is looked at: a caller may abort with any reason, and that isn't the store's error.
     halt.assertGoing();
-    if (!hasCode(error, 'StoreUnavailable') || !error.retryable) throw error;
+    if (!hasCode(error, 'StoreUnavailable', 'ConnectionsBusy') || !error.retryable) throw error;
     const { logger, runtime } = this.#core;
     if (this.#tries === 0) logger.warn({ err: error }, 'the store is away: whoever follows the log waits for it');
     // Jitter: all servers have lost the same store at the same moment.

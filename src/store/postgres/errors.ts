@@ -58,6 +58,13 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The session was closed before an answer came. */
+export class Abandoned extends Error {
+  constructor() {
+    super('the session was closed before an answer came');
+  }
+}
+
 /** The primary has committed, and somebody ended its waiting for a standby: PostgreSQL only warns of it. */
 export class NotReplicated extends Error {
   constructor() {
@@ -165,9 +172,18 @@ function details(failed: Failed, place: string): Readonly<Record<string, unknown
 export function translated(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
   const { error, connecting } = failed;
+  if (error instanceof Abandoned) return closed(place);
   const state = sqlState(failed);
   const refused = refusedAtTheDoor(failed, place);
   if (refused !== undefined) return refused;
+  if (error instanceof NoAnswer && !connecting) {
+    return new StoreUnavailable(
+      `PostgreSQL gives no answer for the log in ${place} (${text(error)}). See that the server runs, and what its statements ` +
+        'wait for (pg_stat_activity: a table that somebody has locked), then try again.',
+      details(failed, place),
+      error,
+    );
+  }
   if (state === undefined || isLost(failed)) {
     return new StoreUnavailable(
       `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,

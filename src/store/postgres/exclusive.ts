@@ -34,7 +34,7 @@ export async function runLocked<T>(
   // At this level each statement sees what was committed before the lock was given. A server that vanished without a word
   // (no reset ever comes) mustn't keep the lock.
   await connection.begin('READ COMMITTED', { statementTimeoutMs, lockTimeoutMs, idleTimeoutMs });
-  await connection.query(lock, [String(lockTimeoutMs), log], statementTimeoutMs);
+  await connection.query(lock, [String(lockTimeoutMs), log], { timeoutMs: statementTimeoutMs });
 
   let ended = false;
   let broken: { readonly thrown: unknown } | undefined;
@@ -58,10 +58,10 @@ export async function runLocked<T>(
     append: (batch) => step(() => offered.append(batch)),
   };
   try {
-    const result = await work(locked);
+    const result = await Promise.race([work(locked), connection.abandoned]);
     return broken ?? { result };
   } catch (thrown) {
-    return { thrown };
+    return { thrown: translate(thrown) };
   } finally {
     ended = true;
   }

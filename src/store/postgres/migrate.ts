@@ -111,7 +111,7 @@ async function migrateOnce(
   migrations: readonly Migration[],
 ): Promise<void> {
   const schema = quoted(name);
-  const query: Query = (text, parameters) => connection.query(text, parameters, timeoutMs * 2);
+  const query: Query = (text, parameters) => connection.query(text, parameters, { timeoutMs: timeoutMs * 2 });
   // Stated, whatever the default is: what comes after the lock must see what its last holder has made.
   await connection.begin('READ COMMITTED', { statementTimeoutMs: timeoutMs * 2, lockTimeoutMs: timeoutMs });
   await query('SET LOCAL default_table_access_method = heap');

@@ -31,7 +31,8 @@ import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
-import type { Connection, Connections, Query } from './connection.ts';
+import type { Connection, Query } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { documentsTable } from './documents.ts';
 import { closed, fencedOff, over, translated } from './errors.ts';
 import { runLocked } from './exclusive.ts';
@@ -96,36 +97,36 @@ export class PostgresSession implements Session {
   }
 
   registry(): Promise<Registry> {
-    return this.#transactions.read((query) => this.#tables.registry.registry(query));
+    return this.#transactions.read('registry', (query) => this.#tables.registry.registry(query));
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read((query) => this.#tables.load(query, requests, options));
+    return this.#transactions.read('load', (query) => this.#tables.load(query, requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#transactions.read((query) => this.#tables.read(query, range));
+    return this.#transactions.read('read', (query) => this.#tables.read(query, range));
   }
 
   scan(range: ScanRange): Promise<ScanPage> {
-    return this.#transactions.read((query) => this.#tables.scan(query, range));
+    return this.#transactions.read('scan', (query) => this.#tables.scan(query, range));
   }
 
   commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read((query) => this.#tables.chain.commits(query, range));
+    return this.#transactions.read('commits', (query) => this.#tables.chain.commits(query, range));
   }
 
   async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
     await this.#transactions.settled(this.#raise);
-    return this.#transactions.read((query) => this.#tables.chain.ledger(query, ids));
+    return this.#transactions.read('ledger', (query) => this.#tables.chain.ledger(query, ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#transactions.read((query) => this.#tables.types(query, range));
+    return this.#transactions.read('types', (query) => this.#tables.types(query, range));
   }
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#transactions.read((query) => this.#tables.documents(query, range));
+    return this.#transactions.read('documents', (query) => this.#tables.documents(query, range));
   }
 
   async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
@@ -190,11 +191,11 @@ export class PostgresSession implements Session {
     });
   }
 
-  async close(): Promise<void> {
+  async close({ timeoutMs }: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.close(closed(this.#settings.place));
-    await this.#transactions.close();
+    await this.#transactions.close(timeoutMs);
   }
 
   #sender(fence: number): Sender {
