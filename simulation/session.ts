@@ -183,6 +183,8 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
       registry: () => step('registry', [], () => log.registry),
       load: (requests, options) => step('load', [requests, options], () => load(log, endOf(log), requests, options)),
       ledger: (ids) => step('ledger', [ids], () => ledger(log, endOf(log), ids)),
+      commits: (range) => step('commits', [range], () => commits(log, endOf(log), range)),
+      read: (range) => step('read', [range], () => read(log, endOf(log), range)),
       append: (batch) =>
         step('append', [batch], () => {
           sent.push(batch);

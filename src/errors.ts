@@ -200,6 +200,16 @@ export class StoreUnavailable extends TidemarkError {
 }
 
 /**
+ * The store is well, but all its connections are in use, and this call has waited for one too long, or too many wait
+ * already. Nothing was done: send fewer at once, or give the store more connections, and try again.
+ */
+export class ConnectionsBusy extends TidemarkError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('ConnectionsBusy', true, message, details);
+  }
+}
+
+/**
  * The clock that a decision was made by is too far ahead of the store's, or that of the machine is further ahead than it
  * can have come since the machine started. Nothing was recorded: set the clock.
  */

@@ -27,6 +27,7 @@ export {
   Closed,
   CommandIdReused,
   Conflict,
+  ConnectionsBusy,
   DefinitionChanged,
   DomainOutdated,
   FormatTooNew,

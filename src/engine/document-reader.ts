@@ -36,7 +36,7 @@ const WINDOW = 1_000;
  */
 export async function loadDocuments(
   core: Core,
-  io: Pick<Session, 'load'>,
+  io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
   asOf?: number,
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
@@ -64,7 +64,7 @@ export async function loadDocuments(
       }),
       { asOf: asOf ?? end?.position },
     );
-    await core.watermark.observe(before, loaded.end, core.session);
+    await core.watermark.observe(before, loaded.end, io);
     end ??= loaded.end;
     const incomplete: number[] = [];
     const read = eventReader(core);

@@ -71,7 +71,7 @@ const staged = new WeakSet<CommandDefinition>();
  */
 export async function draftBatch(
   core: Core,
-  io: Pick<Session, 'load'>,
+  io: Pick<Session, 'load' | 'commits'>,
   entries: readonly Entry[],
   { fresh, until = Infinity }: DraftOptions,
 ): Promise<Draft> {
@@ -362,7 +362,16 @@ function proceed(
 
 /** What concerns the whole batch: the store is away, or isn't what it was. Anything else is one caller's to hear. */
 export function concernsAll(error: unknown): boolean {
-  return hasCode(error, 'StoreUnavailable', 'NotWritable', 'FormatTooNew', 'HistoryDiverged', 'WrongLog', 'Closed');
+  return hasCode(
+    error,
+    'StoreUnavailable',
+    'ConnectionsBusy',
+    'NotWritable',
+    'FormatTooNew',
+    'HistoryDiverged',
+    'WrongLog',
+    'Closed',
+  );
 }
 
 function commitOf(entry: Entry, { outcome, final, reason, details, events }: Decision, time: number): Commit {

@@ -216,15 +216,15 @@ export class Executor {
   /** A command that was executed before is answered, whatever has changed since. */
   async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
     if (conflicts.length === 0) return;
-    const { watermark, session } = this.#core;
+    const { watermark } = this.#core;
     const before = watermark.seen;
     const outcomes = await this.#finalOutcomes(io, conflicts);
     // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
     const { end } = await io.load([]);
-    await watermark.observe(before, end, session);
+    await watermark.observe(before, end, io);
     for (const { entry, error } of conflicts) {
       const commit = outcomes.get(entry.id);
-      if (commit) await this.#answer(entry, commit);
+      if (commit) await this.#answer(io, entry, commit);
       else entry.reject(error);
     }
   }
@@ -234,7 +234,7 @@ export class Executor {
     const outcomes = await this.#finalOutcomes(io, unrecorded);
     for (const drafted of unrecorded) {
       const commit = outcomes.get(drafted.entry.id);
-      if (commit) await this.#answer(drafted.entry, commit);
+      if (commit) await this.#answer(io, drafted.entry, commit);
       else answerUnrecorded(this.#core, drafted, positionOf(drafted));
     }
   }
@@ -256,11 +256,11 @@ export class Executor {
     for (const id of ids) {
       const entry = sent.get(id)!;
       const commit = commits.get(id);
-      if (commit?.final) await this.#answer(entry, commit);
+      if (commit?.final) await this.#answer(io, entry, commit);
       else {
-        const { watermark, session } = this.#core;
+        const { watermark } = this.#core;
         const { end } = await io.load([]);
-        await watermark.observe(watermark.seen, end, session);
+        await watermark.observe(watermark.seen, end, io);
         entry.reject(
           new LogCorrupt(
             `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
@@ -271,10 +271,10 @@ export class Executor {
     }
   }
 
-  async #answer(entry: Entry, commit: StoredCommit): Promise<void> {
+  async #answer(io: Pick<Locked, 'read'>, entry: Entry, commit: StoredCommit): Promise<void> {
     try {
       assertSame(entry.request, commit.command);
-      const outcome = await replay(this.#core, commit);
+      const outcome = await replay(this.#core, commit, io);
       this.#core.counters.commands += 1;
       this.#core.counters.replayed += 1;
       entry.resolve(entry.sentInDoubt ? Object.freeze({ ...outcome, replayed: false }) : outcome);

@@ -49,7 +49,7 @@ export class Outage {
   async sitOut(call: Call, error: unknown, halt: Halt): Promise<void> {
     // Before the kind of error is looked at: a caller may abort with any reason, and that isn't the store's error.
     halt.assertGoing();
-    if (!hasCode(error, 'StoreUnavailable') || !error.retryable) throw error;
+    if (!hasCode(error, 'StoreUnavailable', 'ConnectionsBusy') || !error.retryable) throw error;
     this.#failed = call;
     const { over, end } = (this.#pause ??= this.#begin(error));
     this.#waiting += 1;

@@ -1,6 +1,6 @@
 /** Answers from the ledger: a command id has at most one final outcome (law 1). */
 import { CommandIdReused } from '../errors.ts';
-import type { CommandFacts, StoredCommit } from '../store/store.ts';
+import type { CommandFacts, Session, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { isUnreadable, recorded, type RecordedEvent } from './recorded.ts';
@@ -11,13 +11,17 @@ import type { Request } from './request.ts';
  *
  * @throws HistoryDiverged if the log no longer holds what the ledger just showed
  */
-export async function replay(core: Core, commit: StoredCommit): Promise<Outcome> {
+export async function replay(
+  core: Core,
+  commit: StoredCommit,
+  io: Pick<Session, 'read'> = core.session,
+): Promise<Outcome> {
   const last = commit.position + commit.eventCount - 1;
   const events: RecordedEvent[] = [];
   let unreadable: Outcome['unreadable'];
   let after: number | undefined = commit.position - 1;
   while (after !== undefined && after < last) {
-    const page = await core.session.read({ after, before: last + 1, limit: last - after });
+    const page = await io.read({ after, before: last + 1, limit: last - after });
     for (const stored of page.events) {
       if (stored.commit.hash !== commit.hash) throw core.watermark.diverge(page.end);
       try {

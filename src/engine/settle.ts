@@ -102,8 +102,13 @@ function count(core: Core, { outcome }: Decision): void {
 }
 
 /** Takes in the documents that a batch was refused for. */
-export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft, refused: Refused): Promise<void> {
-  await core.watermark.confirm(draft.batch!.seen, refused.end, core.session);
+export async function takeIn(
+  core: Core,
+  io: Pick<Session, 'load' | 'commits'>,
+  draft: Draft,
+  refused: Refused,
+): Promise<void> {
+  await core.watermark.confirm(draft.batch!.seen, refused.end, io);
   if (refused.stale.length === 0) return;
   core.counters.conflicts += 1;
   const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
@@ -133,7 +138,7 @@ export async function takeIn(core: Core, io: Pick<Session, 'load'>, draft: Draft
  */
 export async function endWhereHeld(
   core: Core,
-  io: Pick<Session, 'load'>,
+  io: Pick<Session, 'load' | 'commits'>,
   reads: readonly Working[],
 ): Promise<LogPoint | undefined> {
   const wanted = reads.map(({ collection, id, stored }) => ({ collection, id, from: stored }));

@@ -34,7 +34,7 @@ const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined
 
 export class WorkingSet {
   readonly #core: Core;
-  readonly #io: Pick<Session, 'load'>;
+  readonly #io: Pick<Session, 'load' | 'commits'>;
   /** Whether cached documents are brought up to date first; under the write lock they are then exact. */
   readonly #fresh: boolean;
   readonly #documents = new DocumentMap<Working>();
@@ -45,7 +45,7 @@ export class WorkingSet {
   /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
   #pending: DocumentMap<Pending[]> | undefined;
 
-  constructor(core: Core, io: Pick<Session, 'load'>, fresh: boolean) {
+  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, fresh: boolean) {
     this.#core = core;
     this.#io = io;
     this.#fresh = fresh;

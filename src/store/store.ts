@@ -9,7 +9,7 @@
  * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
- * stored), `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine
+ * stored), `ConnectionsBusy`, `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine
  * itself sees that acknowledged commits are gone), `WrongLog` (where the log that was opened was there is another one, or none),
  * `FormatTooNew` (also once a later release has brought an open log to a newer format), and at opening `NotALog`,
  * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
@@ -150,8 +150,8 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** What runs under the write lock. */
-export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger'>;
+/** What runs under the write lock: all that the work needs, so that it never waits for a connection beside its own. */
+export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger' | 'commits' | 'read'>;
 
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 

@@ -347,6 +347,8 @@ function watching(
             return locked.append(batch);
           },
           ledger: (ids) => locked.ledger(ids),
+          read: (range) => locked.read(range),
+          commits: (range) => locked.commits(range),
           registry: () => locked.registry(),
         }),
       ),

@@ -22,6 +22,8 @@ export function delayed(session: Session, turns: () => number): Session {
           append: after(locked.append, locked),
           load: after(locked.load, locked),
           ledger: after(locked.ledger, locked),
+          commits: after(locked.commits, locked),
+          read: after(locked.read, locked),
         }),
       ),
     load: after(session.load),

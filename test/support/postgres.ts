@@ -18,6 +18,12 @@ export interface TestDatabase {
   run<Row = Record<string, unknown>>(sql: string): Promise<Row[]>;
 }
 
+/** Of a statement about the locks of this database that somebody waits for: on which table. */
+export const waitsFor = (table: string): string =>
+  `FROM pg_locks WHERE locktype = 'relation' AND NOT granted AND relation IN (
+     SELECT oid FROM pg_class WHERE relname = '${table}')
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
 /** Made before the tests of the file, removed after them. The file fails if it has left a connection open. */
 export function testDatabase(): TestDatabase {
   const server = inject('postgres');

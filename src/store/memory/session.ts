@@ -187,6 +187,14 @@ export class MemorySession implements Session {
         await turn();
         return ledger(log, endOf(log), ids);
       },
+      commits: async (asked) => {
+        await turn();
+        return commits(log, endOf(log), asked);
+      },
+      read: async (asked) => {
+        await turn();
+        return read(log, endOf(log), asked);
+      },
     };
   }
 

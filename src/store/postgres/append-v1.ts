@@ -1,7 +1,7 @@
 /**
  * `append_v1`: a whole batch in one call, which is one transaction and one round trip. The hot statement of the store.
  *
- * The order matters. The advisory lock comes first, then the end of the log: under READ COMMITTED each statement in here
+ * The order matters. The lock comes first, then the end of the log: under READ COMMITTED each statement in here
  * sees what was committed before it began, so everything is read after the lock was given. (Under REPEATABLE READ the
  * snapshot would be older than the lock: two conflicting appends were both seen to succeed. So that is refused.)
  *

@@ -1,25 +1,15 @@
 /**
- * Connections: taken from a pool of `pg`'s for one piece of work each, with an end to every waiting.
+ * A connection: for one piece of work, with an end to every waiting.
  *
- * Nothing is left behind on a connection: no settings, no named statements, no locks of the session. So a pooler such as
- * PgBouncer may stand between (transaction mode).
+ * Nothing is left behind on it: no settings, no named statements, no locks of the session. So a pooler such as PgBouncer
+ * may stand between (transaction mode). A statement that gets no answer is given up, and then it is cancelled at the server,
+ * unless it may commit: a commit that waits for a standby would be seen by others from then on, though no standby has it.
+ * (Whatever else a write waits for has an end at the server: lock.ts.)
  */
 import type { Buffer } from 'node:buffer';
-import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  closed,
-  Failed,
-  isLost,
-  isPermanent,
-  NoAnswer,
-  NotReplicated,
-  sqlState,
-  translated,
-  Unheard,
-} from './errors.ts';
-import type { Hosts } from './hosts.ts';
+import { cancel } from './cancel.ts';
+import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, sqlState, Unheard } from './errors.ts';
 import { HEARD } from './lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
 import { beginSettings } from './settings.ts';
@@ -42,11 +32,20 @@ export type Query = (text: string, parameters?: readonly Parameter[]) => Promise
 // The user's pool may parse values in ways of its own; ours are read where they are needed.
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
-/** The first pause before connecting again, and the longest, in milliseconds. */
-const PAUSE_MS = 20;
-const PAUSE_MAX_MS = 500;
-/** The longest that closing waits for connections to end, in milliseconds. */
-const END_MS = 2_000;
+/** How long the request that cancels a statement may take, in milliseconds; then the server is thought to be gone. */
+const CANCEL_MS = 2_000;
+/**
+ * How long a statement that was cancelled may take to end, in milliseconds. Until then its connection counts as one that is
+ * in use: behind a pooler that passes nothing on, statements that never end can't pile up.
+ */
+const UNFINISHED_MS = 60_000;
+
+export interface Asking {
+  /** For statements that may take longer, or wait for a lock. */
+  readonly timeoutMs?: number | undefined;
+  /** Whether it may commit something: then it is never cancelled. */
+  readonly commits?: boolean | undefined;
+}
 
 /**
  * Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended, and says it as a warning
@@ -66,6 +65,11 @@ export class Connection {
   #notReplicated = false;
   #noticed = false;
   #heard = false;
+  /** Why nothing is asked here any more, and who is told of that. */
+  #abandoned: Abandoned | undefined;
+  readonly #toTell = new Set<(error: Abandoned) => void>();
+  /** What was given up, and isn't answered yet. */
+  #unanswered: { readonly answered: Promise<unknown>; readonly commits: boolean; readonly failed: Failed } | undefined;
 
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
@@ -81,9 +85,9 @@ export class Connection {
     client.on('notice', this.#onNotice);
   }
 
-  /** `timeoutMs` is for statements that may take longer, or wait for a lock. Throws `Failed`. */
-  async query(text: string, parameters?: readonly Parameter[], timeoutMs?: number): Promise<readonly Row[]> {
-    return rowsOf(await this.#ask(text, parameters, timeoutMs));
+  /** @throws Failed */
+  async query(text: string, parameters?: readonly Parameter[], asking?: Asking): Promise<readonly Row[]> {
+    return rowsOf(await this.#ask(text, parameters, asking));
   }
 
   /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
@@ -109,7 +113,7 @@ export class Connection {
 
   /** Commits. False if PostgreSQL has rolled back instead, as it does after an error. */
   async commit(): Promise<boolean> {
-    const { command } = await this.#ask('COMMIT');
+    const { command } = await this.#ask('COMMIT', undefined, { commits: true });
     this.#inTransaction = false;
     return command === 'COMMIT';
   }
@@ -161,37 +165,87 @@ export class Connection {
     return this.#spent;
   }
 
-  /** Gives the connection back, or ends it if it is of no more use. */
-  release(end = false): void {
-    this.#client.off('error', this.#onError);
-    this.#client.off('notice', this.#onNotice);
-    this.#client.release(end || this.#spent || this.#inTransaction);
+  /** Nothing is asked here any more: what is under way is given up. */
+  abandon(): void {
+    this.#spent = true;
+    this.#abandoned ??= new Abandoned();
+    for (const tell of this.#toTell) tell(this.#abandoned);
   }
 
-  async #ask(
-    text: string,
-    parameters?: readonly Parameter[],
-    timeoutMs = this.#waits.answerTimeoutMs,
-  ): Promise<Answer> {
-    const query = { text, rowMode: 'array', types: AS_TEXT, ...(parameters && { values: [...parameters] }) } as const;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
+  /** Rejects when the connection is abandoned, for work that pauses between two statements. */
+  get abandoned(): Promise<never> {
+    return new Promise((_, reject) => this.#onAbandoned((error) => reject(new Failed(error))));
+  }
+
+  /** What is told of a statement that was given up here. */
+  get unanswered(): Failed | undefined {
+    return this.#unanswered?.failed;
+  }
+
+  /**
+   * Gives the connection back, or ends it if it is of no more use. Where a statement was given up that is a promise, which
+   * resolves when the server has ended it, as far as that can be known.
+   */
+  release(end = false): Promise<void> | undefined {
+    if (this.#unanswered === undefined) {
+      this.#end(end || this.#spent || this.#inTransaction);
+      return undefined;
+    }
+    const { answered, commits } = this.#unanswered;
+    return this.#cancelled(answered, commits).finally(() => this.#end(true));
+  }
+
+  #end(destroy: boolean): void {
+    this.#client.off('error', this.#onError);
+    this.#client.off('notice', this.#onNotice);
+    this.#client.release(destroy);
+  }
+
+  async #cancelled(answered: Promise<unknown>, commits: boolean): Promise<void> {
+    // What can't be reached is gone, or is as good as gone.
+    if (commits || (await cancel(this.#client, CANCEL_MS)) === 'unreachable') return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, UNFINISHED_MS);
+      timer.unref();
+      const over = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      void answered.then(over, over);
+      this.#onAbandoned(over);
     });
-    const asked = this.#client.query(query);
+  }
+
+  #onAbandoned(tell: (error: Abandoned) => void): void {
+    if (this.#abandoned) tell(this.#abandoned);
+    else this.#toTell.add(tell);
+  }
+
+  async #ask(text: string, parameters?: readonly Parameter[], asking: Asking = {}): Promise<Answer> {
+    if (this.#abandoned) throw new Failed(this.#abandoned, { beginning: true });
+    const { timeoutMs = this.#waits.answerTimeoutMs, commits = false } = asking;
+    const query = { text, rowMode: 'array', types: AS_TEXT, ...(parameters && { values: [...parameters] }) } as const;
+    const given = Promise.withResolvers<never>();
+    const timer = setTimeout(() => given.reject(new NoAnswer(timeoutMs)), timeoutMs);
+    this.#toTell.add(given.reject);
+    const answered = this.#client.query(query);
     try {
-      const answer = (await Promise.race([asked, late])) as Answer;
+      const answer = (await Promise.race([answered, given.promise])) as Answer;
       // The warning comes before the answer, which says that all is well.
       if (this.#notReplicated) throw new NotReplicated();
       return answer;
     } catch (error) {
-      if (error instanceof NoAnswer) void asked.catch(() => undefined);
       const failed = new Failed(error);
+      if (error instanceof NoAnswer || error instanceof Abandoned) {
+        void answered.catch(() => undefined);
+        this.#unanswered = { answered, commits, failed };
+      }
       // A server that takes no writes any more may have been overtaken by another, at the same address.
       if (isLost(failed) || sqlState(failed) === '25006') this.#spent = true;
       throw failed;
     } finally {
       clearTimeout(timer);
+      this.#toTell.delete(given.reject);
     }
   }
 }
@@ -209,88 +263,4 @@ interface Answer {
 // Several statements in one text give an answer each; nobody asks for their rows.
 function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
-}
-
-export class Connections {
-  readonly #hosts: Hosts;
-  readonly #waits: Waits;
-  readonly #place: string;
-  readonly #running = new Set<Promise<void>>();
-  #closed = false;
-
-  constructor(hosts: Hosts, waits: Waits, place: string) {
-    this.#hosts = hosts;
-    this.#waits = waits;
-    this.#place = place;
-  }
-
-  /** Runs work on a connection of its own. */
-  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed(this.#place);
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    this.#running.add(done);
-    try {
-      const connection = await this.#take();
-      try {
-        return await work(connection);
-      } finally {
-        if (connection.spent) this.#hosts.distrust();
-        connection.release();
-      }
-    } finally {
-      this.#running.delete(done);
-      resolve();
-    }
-  }
-
-  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets who waits for a connection. */
-  async end(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await Promise.all(this.#running);
-    // A connection that is dead without knowing it would keep us waiting for as long as the network does.
-    await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);
-  }
-
-  /** Tries again, with growing pauses, until there is a connection or the time is over. */
-  async #take(): Promise<Connection> {
-    const end = performance.now() + this.#waits.connectTimeoutMs;
-    let told: Failed | undefined;
-    for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
-      try {
-        return await this.#connect(Math.max(1, end - performance.now()));
-      } catch (error) {
-        const failed = error instanceof Failed ? error : new Failed(error, { connecting: true });
-        if (isPermanent(failed)) throw failed;
-        // The last try is cut short by the end of the time: that it got no answer says less than what was said before.
-        if (told === undefined || !(error instanceof NoAnswer)) told = failed;
-        const left = end - performance.now();
-        if (left <= 0) throw translated(told, this.#place);
-        // Many servers come back at once: each at a moment of its own.
-        await sleep(Math.min(left, pause * (0.5 + Math.random())));
-      }
-    }
-  }
-
-  /** The pool's own waiting may have no end. */
-  async #connect(timeoutMs: number): Promise<Connection> {
-    const connecting = this.#hosts.connect();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
-    });
-    try {
-      return await Promise.race([connecting, late]);
-    } catch (error) {
-      if (error instanceof NoAnswer) {
-        void connecting.then(
-          (connection) => connection.release(),
-          () => undefined,
-        );
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
 }

@@ -58,6 +58,13 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The session was closed before an answer came. */
+export class Abandoned extends Error {
+  constructor() {
+    super('the session was closed before an answer came');
+  }
+}
+
 /** The primary has committed, and somebody ended its waiting for a standby: PostgreSQL only warns of it. */
 export class NotReplicated extends Error {
   constructor() {
@@ -120,6 +127,12 @@ export function isMissing(error: unknown): error is Failed {
   return state !== undefined && /^42P01$|^42883$|^3F000$/.test(state);
 }
 
+/** Whether what was to be made is there since a moment ago: a schema or a table of that name. */
+export function isMadeMeanwhile(error: unknown): boolean {
+  const state = error instanceof Failed ? sqlState(error) : undefined;
+  return state === '23505' || state === '42P06' || state === '42P07';
+}
+
 /** Whether PostgreSQL says that what is stored is damaged, or a part of it missing or made otherwise. */
 export function isDamage(failed: Failed): boolean {
   return /^42P01$|^42703$|^42883$|^42804$|^22|^23|^XX00[12]$/.test(sqlState(failed) ?? '');
@@ -159,9 +172,18 @@ function details(failed: Failed, place: string): Readonly<Record<string, unknown
 export function translated(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
   const { error, connecting } = failed;
+  if (error instanceof Abandoned) return closed(place);
   const state = sqlState(failed);
   const refused = refusedAtTheDoor(failed, place);
   if (refused !== undefined) return refused;
+  if (error instanceof NoAnswer && !connecting) {
+    return new StoreUnavailable(
+      `PostgreSQL gives no answer for the log in ${place} (${text(error)}). See that the server runs, and what its statements ` +
+        'wait for (pg_stat_activity: a table that somebody has locked), then try again.',
+      details(failed, place),
+      error,
+    );
+  }
   if (state === undefined || isLost(failed)) {
     return new StoreUnavailable(
       `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,
@@ -179,7 +201,7 @@ export function translated(failed: unknown, place: string): unknown {
   if (state === LOCK_TIMEOUT) {
     return new StoreUnavailable(
       `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
-        'find what holds it (pg_locks, locktype advisory).',
+        'find what holds it (pg_locks, relation write_lock).',
       details(failed, place),
       error,
     );

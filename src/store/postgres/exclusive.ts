@@ -1,14 +1,13 @@
 /** Work under the write lock: one transaction on one connection, committed when the work is done. */
 import type { Locked } from '../store.ts';
 import type { Connection, Query } from './connection.ts';
-import { lockSql } from './lock.ts';
 
 /** What a section offers to its work, each on the query of its transaction. */
 export type Offers = (query: Query, connection: Connection) => Locked;
 
 export interface SectionOptions {
-  /** Quoted. */
-  readonly schema: string;
+  /** The statement that takes the lock. */
+  readonly lock: string;
   /** The log's id. */
   readonly log: string;
   readonly lockTimeoutMs: number;
@@ -30,12 +29,12 @@ export async function runLocked<T>(
   work: (locked: Locked) => Promise<T>,
   options: SectionOptions,
 ): Promise<Worked<T>> {
-  const { schema, log, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
+  const { lock, log, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
   const statementTimeoutMs = lockTimeoutMs + answerTimeoutMs;
   // At this level each statement sees what was committed before the lock was given. A server that vanished without a word
   // (no reset ever comes) mustn't keep the lock.
   await connection.begin('READ COMMITTED', { statementTimeoutMs, lockTimeoutMs, idleTimeoutMs });
-  await connection.query(`SELECT ${lockSql(schema)}`, [], statementTimeoutMs);
+  await connection.query(lock, [String(lockTimeoutMs), log], { timeoutMs: statementTimeoutMs });
 
   let ended = false;
   let broken: { readonly thrown: unknown } | undefined;
@@ -54,13 +53,15 @@ export async function runLocked<T>(
     registry: () => step(() => offered.registry()),
     load: (requests, loading) => step(() => offered.load(requests, loading)),
     ledger: (ids) => step(() => offered.ledger(ids)),
+    commits: (range) => step(() => offered.commits(range)),
+    read: (range) => step(() => offered.read(range)),
     append: (batch) => step(() => offered.append(batch)),
   };
   try {
-    const result = await work(locked);
+    const result = await Promise.race([work(locked), connection.abandoned]);
     return broken ?? { result };
   } catch (thrown) {
-    return { thrown };
+    return { thrown: translate(thrown) };
   } finally {
     ended = true;
   }

@@ -89,10 +89,12 @@ export class Hosts {
     const trusted = this.#trusted;
     try {
       const share = Math.ceil(this.#waits.connectTimeoutMs / this.#hosts.length);
-      const [row] = await connection.query('SELECT pg_catalog.pg_is_in_recovery()', [], share);
+      const [row] = await connection.query('SELECT pg_catalog.pg_is_in_recovery()', [], {
+        timeoutMs: share,
+      });
       if (row?.[0] === 't') throw new Failed(new Standby(name));
     } catch (error) {
-      connection.release(true);
+      void connection.release(true);
       throw error;
     }
     trusted.add(client);

@@ -1,6 +1,12 @@
 /**
- * The write lock: an advisory lock of PostgreSQL's, held by a transaction and gone with it, so that a server that dies
- * leaves nothing locked. PostgreSQL gives it first come, first served: no writer starves.
+ * The write lock: a lock on the table `write_lock`, which is always empty. It is held by a transaction and gone with it, so
+ * that a server that dies leaves nothing locked. PostgreSQL gives it first come, first served: no writer starves.
+ *
+ * Only functions with the rights of the owner take it. Every role that may connect can take an advisory lock, and could stop
+ * all writes; one that may read the table can't lock it in a mode that keeps a writer out. EXCLUSIVE keeps no reader out: a
+ * dump of the database neither waits nor makes anybody wait. Measured, a transaction that does nothing else takes 8 µs with
+ * an advisory lock, 11 with this one, 12 with a row locked FOR NO KEY UPDATE, which writes to the WAL as well; an append
+ * alone some 500.
  *
  * Within a session the writers queue up here, so that at most one of its connections waits for the lock and the others
  * are free for reads: also for those of the work that holds the lock.
@@ -12,38 +18,34 @@ import { beginSql, sameFormatSql } from './functions.ts';
 /** What every function that writes says before anything else. */
 export const HEARD = 'tidemark: heard';
 
-/** The class of our advisory locks: 'Tide' in ASCII. The other half of a lock's key is the oid of the table `commits`. */
-export const LOCK_CLASS = 0x54_69_64_65;
-/** The class of the locks under which a log is made; the other half of the key is a hash of the schema's name. */
-export const MAKING_CLASS = LOCK_CLASS + 1;
-
-/** Takes the write lock for the transaction that it runs in, or waits for it. `schema` is quoted. */
+/** Takes the write lock for the transaction that it runs in, or waits for it. `schema` is quoted. For its owner. */
 export function lockSql(schema: string): string {
-  return `pg_advisory_xact_lock(${LOCK_CLASS}, '${schema}.commits'::regclass::oid::int4)`;
+  return `LOCK TABLE ${schema}.write_lock IN EXCLUSIVE MODE`;
 }
 
 /**
  * How a function begins that writes: it must run at READ COMMITTED, where what comes after the lock sees what was committed
  * before it. It says {@link HEARD} first (connection.ts says why), to whomever is told least: as a setting of the
- * transaction, as one of the function would be undone before the commit has waited for a standby. `log` is a parameter of
- * the function.
+ * transaction, as one of the function would be undone before the commit has waited for a standby. It waits for no lock of
+ * anybody's longer than it was told, from its first look at a table on. `log` and `lock_timeout` are parameters of the
+ * function.
  */
 export function writingSql(schema: string): string {
   return `  IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'it must run at READ COMMITTED' USING ERRCODE = '${WRONG_ISOLATION}';
   END IF;
   PERFORM set_config('client_min_messages', 'notice', true);
+  PERFORM set_config('lock_timeout', lock_timeout, true);
   RAISE NOTICE '${HEARD}';
 ${beginSql(schema, 'log')}`;
 }
 
 /**
  * Waits for the write lock. A server that was started before a breaking format was made mustn't go on in the old one: the
- * function was made by format `format`, and so were those who call it. `lock_timeout` is a parameter of the function.
+ * function was made by format `format`, and so were those who call it.
  */
 export function lockedSql(schema: string, format: number): string {
-  return `  PERFORM set_config('lock_timeout', lock_timeout, true);
-  PERFORM ${lockSql(schema)};
+  return `  ${lockSql(schema)};
 ${sameFormatSql(schema, format)}`;
 }
 

@@ -1,11 +1,12 @@
 /**
- * Makes the log, or brings an older format up to date. Servers that start at once race for an advisory lock: the first
- * one does it, the others find it done. An older server goes on beside a newer format unless that is a breaking one.
+ * Makes the log, or brings an older format up to date. Of servers that start at once the first one does it, and the others
+ * find it done: they wait for its schema or its table of the same name, or for the write lock. An older server goes on
+ * beside a newer format unless that is a breaking one.
  */
 import { FormatTooNew, NotALog, WrongLog } from '../../errors.ts';
 import type { Connection, Query } from './connection.ts';
-import { corrupt, notWritable, wrongLog } from './errors.ts';
-import { lockSql, MAKING_CLASS } from './lock.ts';
+import { corrupt, isMadeMeanwhile, notWritable, wrongLog } from './errors.ts';
+import { lockSql } from './lock.ts';
 import { FORMAT, MIGRATIONS, quoted } from './schema.ts';
 import type { Migration } from './schema.ts';
 
@@ -82,6 +83,9 @@ export async function lookForLog(query: Query, name: string, id: string, place: 
   throw wrongLog(place, { place, schema: name }, log === undefined ? 'none' : undefined);
 }
 
+/** Somebody else may have made the schema, and then the first table in it. */
+const TRIES_MAX = 5;
+
 /** `migrations`: all there are; for tests others than those of this version. */
 export async function migrate(
   connection: Connection,
@@ -90,21 +94,37 @@ export async function migrate(
   timeoutMs: number,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await migrateOnce(connection, name, place, timeoutMs, migrations);
+    } catch (error) {
+      if (tries === TRIES_MAX || !isMadeMeanwhile(error) || !(await connection.rollback())) throw error;
+    }
+  }
+}
+
+async function migrateOnce(
+  connection: Connection,
+  name: string,
+  place: string,
+  timeoutMs: number,
+  migrations: readonly Migration[],
+): Promise<void> {
   const schema = quoted(name);
-  const query: Query = (text, parameters) => connection.query(text, parameters, timeoutMs * 2);
+  const query: Query = (text, parameters) => connection.query(text, parameters, { timeoutMs: timeoutMs * 2 });
   // Stated, whatever the default is: what comes after the lock must see what its last holder has made.
   await connection.begin('READ COMMITTED', { statementTimeoutMs: timeoutMs * 2, lockTimeoutMs: timeoutMs });
   await query('SET LOCAL default_table_access_method = heap');
-  await query(`SELECT pg_advisory_xact_lock(${MAKING_CLASS}, hashtext($1))`, [name]);
-  const found = await lookAt(query, name, place);
+  let found = await lookAt(query, name, place);
   if (found.missing) await query(`CREATE SCHEMA ${schema}`);
   if (found.format === 0) {
     await query(
       `CREATE TABLE ${schema}.migrations (format integer PRIMARY KEY, breaking boolean NOT NULL, applied_at timestamptz NOT NULL)`,
     );
   } else {
-    // Nobody appends while the log changes its form.
-    await query(`SELECT ${lockSql(schema)}`);
+    // Nobody appends while the log changes its form, and one at a time changes it.
+    await query(lockSql(schema));
+    found = await lookAt(query, name, place);
   }
   for (const [index, { breaking, sql }] of migrations.entries()) {
     if (index < found.format) continue;

@@ -1,7 +1,8 @@
 /** Opening: who makes the log, who may use it, and what is refused. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { start, type Server } from '../../../test/support/postgres-server.ts';
-import { testDatabase } from '../../../test/support/postgres.ts';
+import { testDatabase, waitsFor } from '../../../test/support/postgres.ts';
 import { until } from '../../../test/support/until.ts';
 import { commit, event, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
@@ -88,8 +89,7 @@ describe('a new log', () => {
 
 /** Whether somebody waits for the write lock of a log. */
 async function isWaiting(): Promise<boolean> {
-  const waiting = await database.run(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+  const waiting = await database.run(`SELECT ${waitsFor('write_lock')}`);
   return waiting.length > 0;
 }
 
@@ -190,6 +190,7 @@ describe('privileges', () => {
         'UPDATE $.commits SET outcome = 1',
         'INSERT INTO $.names VALUES (99, $$x$$)',
         'TRUNCATE $.attachments',
+        'LOCK TABLE $.write_lock IN EXCLUSIVE MODE',
         'DROP FUNCTION $.fence_v1',
         'CREATE TABLE $.mine (id int)',
       ]) {
@@ -197,6 +198,45 @@ describe('privileges', () => {
         await expect(database.run(asRole)).rejects.toThrow(/permission denied|must be owner/);
       }
     });
+  });
+
+  it.each(['that may only connect', 'that may read all of it'])('a role %s can’t stop writes', async (who) => {
+    const schema = fresh();
+    const log = await TestLog.on(postgres(database.url, { schema, lockTimeoutMs: 500 }));
+    const [{ id }] = (await database.run<{ id: string }>(`SELECT id FROM ${schema}.log`)) as [{ id: string }];
+    await withRole('', async (url, role) => {
+      if (who !== 'that may only connect') {
+        await database.run(`GRANT USAGE ON SCHEMA ${schema} TO ${role};
+          GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+      }
+      const client = new Client(url);
+      await client.connect();
+      for (const [n, statement] of [
+        // What was the write lock before, and any other lock that needs no privilege.
+        `SELECT pg_advisory_lock(${0x54_69_64_65}, oid::int4) FROM pg_class WHERE relname = 'commits'`,
+        ...['SHARE UPDATE EXCLUSIVE', 'SHARE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE', 'ROW SHARE', 'ACCESS SHARE'].flatMap(
+          (mode) => ['write_lock', 'commits', 'log'].map((table) => `LOCK TABLE ${schema}.${table} IN ${mode} MODE`),
+        ),
+        `SELECT FROM ${schema}.write_lock FOR UPDATE`,
+        `SELECT FROM ${schema}.log FOR KEY SHARE`,
+        `SELECT FROM ${schema}.commits FOR UPDATE`,
+        `SELECT FROM ${schema}.lock_v1('1000', '${id}')`,
+        `SELECT FROM ${schema}.fence_v1('${id}', 1, '1000', '${id}')`,
+        `SELECT FROM ${schema}.register_v1('1000', 0, '{}', '{}', '{}', '{}', '${id}')`,
+      ].entries()) {
+        await client.query('BEGIN');
+        const tried = await client.query(statement).then(
+          () => 'done',
+          ({ code }: { code: string }) => code,
+        );
+        // 42501: it may not.
+        expect([statement, ['done', '42501'].includes(tried)]).toEqual([statement, true]);
+        expect([statement, (await log.append(commit(`c${n}`, event('NOTED')))).versions]).toEqual([statement, []]);
+        await client.query('ROLLBACK');
+      }
+      await client.end();
+    });
+    await log.close();
   });
 
   it('a role that may only look can look', async () => {

@@ -1,9 +1,11 @@
 /** Opens a session: connects, looks at the server and at the schema, and makes the log if there is none. */
 import { NotALog, NotWritable } from '../../errors.ts';
 import type { Session } from '../store.ts';
-import { Connections, queryOn } from './connection.ts';
+import { queryOn } from './connection.ts';
 import type { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
 import { translatedAtOpen } from './errors.ts';
+import { Gate } from './gate.ts';
 import { Hosts, type HostPool } from './hosts.ts';
 import { lookAt, migrate } from './migrate.ts';
 import type { Found } from './migrate.ts';
@@ -40,13 +42,15 @@ export async function openSession(
   let connections: Connections | undefined;
   try {
     const pools = await makePools();
-    connections = new Connections(new Hosts(pools, own, settings), settings, place);
-    const opened = await connections.use((connection) => prepare(connection, settings));
+    const [{ pool }] = pools as readonly [HostPool];
+    const connectionsMax = pool.options?.max ?? POOL_MAX;
+    connections = new Connections(new Hosts(pools, own, settings), Gate.of(pool, connectionsMax), settings);
+    const opened = await connections.use('open', (connection) => prepare(connection, settings));
     return new PostgresSession(connections, {
       ...settings,
       ...opened,
-      pool: pools[0]!.pool,
-      connectionsMax: pools[0]!.pool.options?.max ?? POOL_MAX,
+      pool,
+      connectionsMax,
     });
   } catch (error) {
     await connections?.end();

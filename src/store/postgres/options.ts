@@ -21,12 +21,17 @@ export interface PostgresOptions {
    * disk: if `synchronous_commit` is `off` there, `on`. To lose the last commits in a crash of the server, say `off`.
    */
   readonly synchronousCommit?: SynchronousCommit | undefined;
-  /** How long a call waits for a connection while the database is away, in milliseconds; then `StoreUnavailable`. 5,000. */
+  /**
+   * How long a call waits for a connection, in milliseconds; then `StoreUnavailable` if the database is away, and
+   * `ConnectionsBusy` if all connections are in use. 5,000.
+   */
   readonly connectTimeoutMs?: number | undefined;
   /** How long to wait for another server that holds the write lock, in milliseconds; then `StoreUnavailable`. 5,000. */
   readonly lockTimeoutMs?: number | undefined;
   /** How long a statement may go without an answer, in milliseconds; then the connection is given up. 15,000. */
   readonly answerTimeoutMs?: number | undefined;
+  /** Most calls of one kind that wait for a connection at once; one more is `ConnectionsBusy` at once. 10,000. */
+  readonly callsWaitingMax?: number | undefined;
   /** The store's clock, in milliseconds since the Unix epoch: for tests. By default the database's own. */
   readonly clock?: (() => number) | undefined;
   /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
@@ -41,6 +46,7 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly answerTimeoutMs: number;
+  readonly callsWaitingMax: number;
   /** `now` is undefined for the database's own. */
   readonly clock: { readonly now: (() => number) | undefined; readonly aheadMs: number };
 }
@@ -78,6 +84,7 @@ const POSTGRES: Checks<PostgresOptions> = {
   connectTimeoutMs: timeout,
   lockTimeoutMs: timeout,
   answerTimeoutMs: timeout,
+  callsWaitingMax: whole(1),
   clock: userClock,
   clockAheadMs: milliseconds(Infinity),
 };
@@ -97,6 +104,7 @@ export function settingsOf(options: PostgresOptions, where: string): Settings {
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     lockTimeoutMs: options.lockTimeoutMs ?? 5_000,
     answerTimeoutMs: options.answerTimeoutMs ?? 15_000,
+    callsWaitingMax: options.callsWaitingMax ?? 10_000,
     clock: { now: clock, aheadMs: clockAheadMs },
   });
 }

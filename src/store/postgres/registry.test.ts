@@ -95,7 +95,7 @@ it('what is stored between the look and the lock is seen: the caller looks again
   await holder.connect();
   for (const [round, type] of ['C', 'D'].entries()) {
     await holder.query('BEGIN');
-    await holder.query(`SELECT ${lockSql(schema)}`);
+    await holder.query(lockSql(schema));
     // It has looked, and waits for the lock; before it gets that, the type is stored, or another server has grown.
     const registering = log.session
       .register([{ ...MAPPED, handled: ['A', 'B', 'X', type] }])

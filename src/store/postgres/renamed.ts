@@ -21,7 +21,7 @@ export function renamed(schema: string): string {
   const within = schemaOf('renamed()', schema);
   return [
     'BEGIN;',
-    `SELECT ${lockSql(within)};`,
+    `${lockSql(within)};`,
     functions(within),
     `UPDATE ${within}.log SET schema = '${schema}';`,
     'COMMIT;',

@@ -1,4 +1,5 @@
 /** Law 7 where a commit waits for a standby, and somebody ends the waiting: on a server of the test's own, without one. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../../../test/support/postgres-cluster.ts';
@@ -111,6 +112,24 @@ it.each(['', QUIET])(
     await until(isWaiting);
     await ask(server, `SELECT pg_cancel_backend(pid) ${WAITING}`);
     await expect(section).rejects.toThrow(unknown);
+    await standbys('');
+    expect(await log.session.ledger(['c1'])).toHaveLength(1);
+    await log.close();
+  },
+);
+
+it.each(['append', 'exclusive'])(
+  'law 7: one that waits for a standby too long is given up, and not ended: nobody sees what no standby has (%s)',
+  async (kind) => {
+    const log = await TestLog.on(postgres(server.url, { answerTimeoutMs: 200, lockTimeoutMs: 100 }));
+    await standbys('nobody');
+    const note = commit('c1', event('NOTED', user('u1')));
+    const sent =
+      kind === 'append' ? log.send(note) : log.session.exclusive(async (by) => void (await log.send(note, { by })));
+    await expect(sent).rejects.toThrow(unknown);
+    await sleep(300);
+    expect(await isWaiting()).toBe(true);
+    expect((await log.session.load([{ ...user('u1'), after: 0 }])).documents[0]?.head).toBe(0);
     await standbys('');
     expect(await log.session.ledger(['c1'])).toHaveLength(1);
     await log.close();

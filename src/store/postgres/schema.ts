@@ -22,8 +22,10 @@
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
  *                  document is its head, so that appending needs inserts only.
  *     fences       sessions whose earlier appends must not be stored any more (fence.ts). Rows are removed after a day.
+ *     write_lock   no row, ever: the table is there to be locked (lock.ts).
  *
  *     append_v1    stores a batch (append-v1.ts).       register_v1, fence_v1   the other writes.
+ *     lock_v1      takes the write lock for work of several statements.
  *     The others read, one statement each, for whoever may read the tables.
  *
  * Rules that hold after every transaction (check.ts looks for each):
@@ -50,6 +52,7 @@ import { appendV1 } from './append-v1.ts';
 import { COMMITS } from './commits.ts';
 import { DOCUMENTS } from './documents.ts';
 import { fenceV1 } from './fence-v1.ts';
+import { lockV1 } from './lock-v1.ts';
 import { readingFunction } from './functions.ts';
 import { LOADING } from './load.ts';
 import { READING } from './read.ts';
@@ -72,6 +75,7 @@ export const functions = (schema: string): string =>
     appendV1,
     registerV1,
     fenceV1,
+    lockV1,
     ...[...LOADING, ...READING, ...SCANNING, ...COMMITS, ...DOCUMENTS, ...REGISTRY, ...TYPES].map((reading) =>
       readingFunction(reading, 1),
     ),
@@ -82,7 +86,7 @@ export const functions = (schema: string): string =>
 
 /** Those that write run with the rights of their owner, so they are for whom they are granted to. */
 const closedFunctions = (schema: string): string =>
-  ['append_v1', 'register_v1', 'fence_v1']
+  ['append_v1', 'register_v1', 'fence_v1', 'lock_v1']
     .map((name) => `REVOKE ALL ON FUNCTION ${schema}.${name} FROM PUBLIC;`)
     .join('\n');
 

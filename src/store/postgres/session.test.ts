@@ -1,7 +1,7 @@
 /** What a session on a real server owes beyond the conformance suite. */
 import { Pool } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testDatabase } from '../../../test/support/postgres.ts';
+import { testDatabase, waitsFor } from '../../../test/support/postgres.ts';
 import { Proxy } from '../../../test/support/proxy.ts';
 import { until } from '../../../test/support/until.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../../testing/conformance/batches.ts';
@@ -67,8 +67,7 @@ describe('law 1, lesson 23: an append that got no answer', () => {
     await direct.session.exclusive(async () => {
       sent = log.send(commit('c1', event('NOTED')));
       void sent.catch(() => undefined);
-      const waits = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+      const waits = `SELECT ${waitsFor('write_lock')}`;
       await until(async () => (await database.run(waits)).length === 1);
       proxy.cut();
       await expect(sent).rejects.toThrow(unavailable(true));
@@ -134,8 +133,7 @@ describe('law 1, lesson 23: an append that got no answer', () => {
     await other.session.exclusive(async () => {
       const sent = patient.send(commit('c1', event('NOTED')));
       void sent.catch(() => undefined);
-      const end = `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+      const end = `SELECT pg_terminate_backend(pid) ${waitsFor('write_lock')}`;
       await until(async () => (await database.run(end)).length === 1);
       await expect(sent).rejects.toThrow(unavailable(true));
     });
@@ -269,8 +267,7 @@ it('law 1: fences that are raised at once don’t collide at another level', asy
     let asked: Promise<number>[] = [];
     await direct.session.exclusive(async () => {
       asked = sessions.map(async (session) => (await session.ledger(['c0', 'c1'])).length);
-      const waits = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+      const waits = `SELECT ${waitsFor('write_lock')}`;
       await until(async () => (await database.run(waits)).length === 2);
     });
     expect(await Promise.all(asked)).toEqual([2, 2]);
@@ -377,7 +374,7 @@ describe('a pool of the user’s', () => {
         text: `SELECT current_setting('lock_timeout') AS lock, current_setting('jit') AS jit,
           current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('search_path') AS path,
           (SELECT count(*) FROM pg_prepared_statements WHERE name <> '') AS statements,
-          (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory') AS locks`,
+          (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'ExclusiveLock' AND locktype <> 'virtualxid') AS locks`,
         types: plain,
       });
       const [fresh] = await database.run<object>(

@@ -31,7 +31,8 @@ import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
-import type { Connection, Connections, Query } from './connection.ts';
+import type { Connection, Query } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { documentsTable } from './documents.ts';
 import { closed, fencedOff, over, translated } from './errors.ts';
 import { runLocked } from './exclusive.ts';
@@ -78,6 +79,7 @@ export class PostgresSession implements Session {
   readonly #settings: SessionSettings;
   readonly #schema: string;
   readonly #raise: string;
+  readonly #lock: string;
   readonly #tables;
   readonly #known = new KnownDocuments();
   readonly #waiting: Waiting;
@@ -89,41 +91,42 @@ export class PostgresSession implements Session {
     this.#settings = settings;
     this.#schema = quoted(settings.schema);
     this.#raise = call(this.#schema, 'fence_v1', 3);
+    this.#lock = call(this.#schema, 'lock_v1', 1);
     this.#tables = tables(this.#schema);
     this.#waiting = new Waiting(connections, async () => (await this.load([])).end, settings);
   }
 
   registry(): Promise<Registry> {
-    return this.#transactions.read((query) => this.#tables.registry.registry(query));
+    return this.#transactions.read('registry', (query) => this.#tables.registry.registry(query));
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read((query) => this.#tables.load(query, requests, options));
+    return this.#transactions.read('load', (query) => this.#tables.load(query, requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#transactions.read((query) => this.#tables.read(query, range));
+    return this.#transactions.read('read', (query) => this.#tables.read(query, range));
   }
 
   scan(range: ScanRange): Promise<ScanPage> {
-    return this.#transactions.read((query) => this.#tables.scan(query, range));
+    return this.#transactions.read('scan', (query) => this.#tables.scan(query, range));
   }
 
   commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read((query) => this.#tables.chain.commits(query, range));
+    return this.#transactions.read('commits', (query) => this.#tables.chain.commits(query, range));
   }
 
   async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
     await this.#transactions.settled(this.#raise);
-    return this.#transactions.read((query) => this.#tables.chain.ledger(query, ids));
+    return this.#transactions.read('ledger', (query) => this.#tables.chain.ledger(query, ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#transactions.read((query) => this.#tables.types(query, range));
+    return this.#transactions.read('types', (query) => this.#tables.types(query, range));
   }
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#transactions.read((query) => this.#tables.documents(query, range));
+    return this.#transactions.read('documents', (query) => this.#tables.documents(query, range));
   }
 
   async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
@@ -161,7 +164,7 @@ export class PostgresSession implements Session {
     return this.#transactions.inTurn(async (use) => {
       await this.#transactions.settled(this.#raise);
       const options = {
-        schema: this.#schema,
+        lock: this.#lock,
         log: this.#settings.log,
         lockTimeoutMs,
         idleTimeoutMs: IDLE_TIMEOUT_MS,
@@ -188,11 +191,11 @@ export class PostgresSession implements Session {
     });
   }
 
-  async close(): Promise<void> {
+  async close({ timeoutMs }: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.close(closed(this.#settings.place));
-    await this.#transactions.close();
+    await this.#transactions.close(timeoutMs);
   }
 
   #sender(fence: number): Sender {
@@ -201,11 +204,13 @@ export class PostgresSession implements Session {
   }
 
   #offers(query: Query, connection: Connection): Locked {
-    const { registry, load, chain, append } = this.#tables;
+    const { registry, load, read, chain, append } = this.#tables;
     return {
       registry: () => registry.registry(query),
       load: (requests, options) => load(query, requests, options),
       ledger: (ids) => chain.ledger(query, ids),
+      commits: (range) => chain.commits(query, range),
+      read: (range) => read(query, range),
       append: async (batch) => {
         assertBatch(batch);
         // It may still be rolled back: nothing is learned from it, and nothing told.

@@ -77,6 +77,8 @@ export const tables = (schema: string): string => `
     raised_at timestamptz NOT NULL
   );
 
+  CREATE TABLE ${schema}.write_lock ();
+
   INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
   INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
 `;

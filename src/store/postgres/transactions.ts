@@ -4,9 +4,11 @@
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isTidemarkError } from '../../errors.ts';
+import { hasCode, isTidemarkError } from '../../errors.ts';
+import { abortController } from '../../realm.ts';
 import { queryOn } from './connection.ts';
-import type { Connection, Connections, Query } from './connection.ts';
+import type { Asking, Connection, Query } from './connection.ts';
+import type { Connections } from './connections.ts';
 import {
   closed,
   Failed,
@@ -20,6 +22,7 @@ import {
   WRONG_ISOLATION,
 } from './errors.ts';
 import { Fence } from './fence.ts';
+import type { Purpose } from './gate.ts';
 import { Queue } from './lock.ts';
 import { lookForLog } from './migrate.ts';
 import type { Settings } from './options.ts';
@@ -34,6 +37,9 @@ export interface OpenedLog {
 
 /** The pause before a statement is sent again on another connection, in milliseconds. */
 const PAUSE_MS = 20;
+
+/** Runs work on a connection for a write. */
+export type Use = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
 
 export class Transactions {
   readonly fence = new Fence();
@@ -54,16 +60,21 @@ export class Transactions {
     if (this.#closed) throw closed(this.#settings.place);
   }
 
-  /** Nothing new is begun; what is under way comes to its end, and then the connections are ended. */
-  async close(): Promise<void> {
+  /**
+   * Nothing new is begun; what is under way comes to its end, and then the connections are ended. What isn't over after
+   * `timeoutMs` is given up: a write that was sent is in doubt then, and anything else is told `Closed`.
+   */
+  async close(timeoutMs?: number): Promise<void> {
     this.#closed = true;
-    await this.#queue.idle();
+    const idle = this.#queue.idle().then(() => this.#connections.idle());
+    if (timeoutMs !== undefined && !(await isOverWithin(idle, timeoutMs))) this.#connections.abandon();
+    await idle;
     await this.#connections.end();
   }
 
   /** One statement, or several of which each may be of another end of the log. */
-  read<T>(run: (query: Query) => Promise<T>): Promise<T> {
-    return this.#retried(async (connection, stated) => {
+  read<T>(kind: Purpose, run: (query: Query) => Promise<T>): Promise<T> {
+    return this.#retried(kind, async (connection, stated) => {
       const query = this.#calls(connection);
       return stated ? this.#stated(connection, () => run(query)) : run(query);
     });
@@ -72,7 +83,7 @@ export class Transactions {
   /** Several statements that are no calls, with settings of our own: what they find is of the log that was opened. */
   look<T>(run: (query: Query) => Promise<T>): Promise<T> {
     const { schema, log, place } = this.#settings;
-    return this.#retried((connection) =>
+    return this.#retried('check', (connection) =>
       this.#stated(connection, async () => {
         const query = queryOn(connection);
         await lookForLog(query, schema, log, place);
@@ -85,18 +96,24 @@ export class Transactions {
   }
 
   /** Runs what may be run twice: on another connection if its own is lost, and with settings of ours if others cut it short. */
-  async #retried<T>(run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
+  async #retried<T>(kind: Purpose, run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
     let stated = false;
+    let lost: Failed | undefined;
     return this.#translating(async () => {
       for (;;) {
         this.assertOpen();
         try {
-          return await this.#connections.use((connection) => run(connection, stated));
+          return await this.#connections.use(kind, (connection) => run(connection, stated));
         } catch (error) {
+          // What it waits for now is its own connection: that one gave no answer.
+          if (lost && hasCode(error, 'ConnectionsBusy')) throw lost;
           if (isCutShort(error) && !stated) stated = true;
           else if (!isLost(error) || performance.now() >= end) throw error;
-          else await sleep(PAUSE_MS);
+          else {
+            lost = error;
+            await sleep(PAUSE_MS);
+          }
         }
       }
     });
@@ -114,8 +131,8 @@ export class Transactions {
   }
 
   /** Every function of the log takes the log's id last. */
-  #calls(connection: Connection, timeoutMs?: number): Query {
-    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], timeoutMs);
+  #calls(connection: Connection, asking?: Asking): Query {
+    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], asking);
   }
 
   /** Runs a write in its turn, in a transaction of its own. */
@@ -149,21 +166,21 @@ export class Transactions {
   }
 
   /** Runs work that writes once those before it are done. */
-  async inTurn<T>(work: (use: Connections['use']) => Promise<T>): Promise<T> {
+  async inTurn<T>(work: (use: Use) => Promise<T>): Promise<T> {
     this.assertOpen();
-    return this.#queue.run(() => this.#translating(() => work((run) => this.#connections.use(run))));
+    return this.#queue.run(() => this.#translating(() => work((run) => this.#connections.use('write', run))));
   }
 
   /** Waits until what the ledger says of earlier appends is final (fence.ts). `raise` is the statement that raises a fence. */
   settled(raise: string): Promise<void> {
     const { lockTimeoutMs } = this.#settings;
     return this.fence.settle((fence) =>
-      this.#retried(async (connection, cutShort) => {
+      this.#retried('fence', async (connection, cutShort) => {
         const stated = cutShort || this.#stateSettings;
         // At another level two that remove the same old fences would collide.
         if (stated) await connection.begin('READ COMMITTED', this.#writing);
         const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
-        await this.#calls(connection, this.#writing.statementTimeoutMs)(raise, parameters);
+        await this.#calls(connection, this.#sent(!stated))(raise, parameters);
         connection.assertHeard();
         if (stated && !(await connection.commit())) throw rolledBack();
       }),
@@ -181,6 +198,11 @@ export class Transactions {
     if (!committed) throw rolledBack();
   }
 
+  /** How a write is sent: `commits` if it is a transaction of its own. */
+  #sent(commits: boolean): Asking {
+    return { timeoutMs: this.#writing.statementTimeoutMs, commits };
+  }
+
   /** A write waits for the lock, and then takes as long as any statement. */
   get #writing() {
     const { lockTimeoutMs, answerTimeoutMs } = this.#settings;
@@ -196,7 +218,7 @@ export class Transactions {
     run: (query: Query, fence: number) => Promise<T>,
     stated: boolean,
   ): Promise<T> {
-    const query = this.#calls(connection, this.#writing.statementTimeoutMs);
+    const query = this.#calls(connection, this.#sent(!stated));
     const fence = this.fence.current;
     if (!stated) {
       try {
@@ -242,13 +264,23 @@ export class Transactions {
   async #lookForLog(): Promise<void> {
     const { schema, log, place } = this.#settings;
     try {
-      await this.#connections.use((connection) =>
+      await this.#connections.use('check', (connection) =>
         this.#stated(connection, () => lookForLog(queryOn(connection), schema, log, place)),
       );
     } catch (error) {
       if (isTidemarkError(error)) throw error;
     }
   }
+}
+
+async function isOverWithin(idle: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const late = abortController();
+  const over = await Promise.race([
+    idle.then(() => true),
+    sleep(timeoutMs, false, { signal: late.signal }).catch(() => false),
+  ]);
+  late.abort();
+  return over;
 }
 
 function rolledBack(): Failed {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { abortController } from '../../realm.ts';
 import type { LogEnd } from '../store.ts';
 import { Waiters } from '../waiters.ts';
-import type { Connections } from './connection.ts';
+import type { Connections } from './connections.ts';
 import type { PostgresPool } from './pool.ts';
 
 /** How often the log is asked where nothing was heard yet, and where notifications arrive, in milliseconds. */
@@ -97,7 +97,9 @@ export class Waiting {
     do {
       this.#tellAgain = false;
       // Who isn't told finds out by asking.
-      await this.#connections.use((connection) => connection.query(TELL, [this.#channel])).catch(() => undefined);
+      await this.#connections
+        .use('notify', (connection) => connection.query(TELL, [this.#channel]))
+        .catch(() => undefined);
       await sleep(TELL_MS, undefined, { ref: false });
     } while (this.#tellAgain && !this.#closed);
     this.#telling = false;
@@ -154,7 +156,7 @@ export class Waiting {
     };
     while (!signal.aborted) {
       const may = await this.#connections
-        .use((connection) => connection.listen(this.#channel, heard, signal))
+        .use('listen', (connection) => connection.listen(this.#channel, heard, signal))
         .catch(() => true);
       this.#hearing = false;
       this.#mayListen &&= may;

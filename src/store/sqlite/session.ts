@@ -80,13 +80,15 @@ function tables(database: DatabaseSync, bounds: CacheBounds) {
   const names = interned(database, bounds);
   const commits = chain(database, names);
   const types = typesTable(database, names, commits);
+  const documents = loader(database, names, commits);
   return {
     database,
     interned: names,
     chain: commits,
     types,
     registry: registryTable(database, types),
-    loader: loader(database, names, commits),
+    loader: documents,
+    reader: reader(database, names, commits, documents),
     begin: database.prepare('BEGIN'),
     beginImmediate: database.prepare('BEGIN IMMEDIATE'),
     format: database.prepare('PRAGMA user_version'),
@@ -128,7 +130,6 @@ export class SqliteSession implements Session {
     const reading = tables(readonly, bounds);
     this.#reading = {
       ...reading,
-      reader: reader(readonly, reading.interned, reading.chain, reading.loader),
       documents: documentsTable(readonly),
       scan: scanner(readonly, reading.interned, reading.chain),
     };
@@ -193,7 +194,7 @@ export class SqliteSession implements Session {
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     return this.#write(
-      async ({ registry, loader, chain, append }) => {
+      async ({ registry, loader, reader, chain, append }) => {
         let over = false;
         let broken: TidemarkError | undefined;
         const step = async <R>(run: () => R): Promise<R> => {
@@ -208,6 +209,8 @@ export class SqliteSession implements Session {
           registry: () => step(() => registry.registry()),
           load: (requests, options) => step(() => loader.load(requests, options)),
           ledger: (ids) => step(() => chain.ledger(ids)),
+          commits: (range) => step(() => chain.commits(range)),
+          read: (range) => step(() => reader.read(range)),
           append: (batch) =>
             step(() => {
               try {

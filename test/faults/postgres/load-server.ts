@@ -3,11 +3,11 @@
  * command again, with the same id, until it is answered. Beside them a reader follows the log, page after page from where
  * it was, in the same application.
  *
- * Is told first what it is to do. Says: `open`; `sent`, `acknowledged`; `away`, for each StoreUnavailable; `doubt`, for each write that the store doesn't
+ * Is told first what it is to do. Says: `open`; `sent`, `acknowledged`; `away`, for each StoreUnavailable or ConnectionsBusy; `doubt`, for each write that the store doesn't
  * know the end of, and `found`, if it was stored; `followed`, with what a page held; `error`, for what nobody should be told. Once it hears where the log ends: `finished`; then `read`, when its reader is there.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { open, StoreUnavailable, TidemarkError } from 'tidemark';
+import { ConnectionsBusy, open, StoreUnavailable, TidemarkError } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { acknowledged } from '../acknowledged.ts';
 import { careless } from '../careless.ts';
@@ -41,7 +41,7 @@ async function insisting<T>(ask: () => Promise<T>): Promise<T | undefined> {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) {
+      if (!(error instanceof StoreUnavailable || error instanceof ConnectionsBusy)) {
         say('error', error instanceof TidemarkError ? error.toJSON() : { message: String(error) });
         return undefined;
       }

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { open, StoreUnavailable } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { testDatabase } from '../../support/postgres.ts';
+import { testDatabase, waitsFor } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { order, orderOf } from '../orders.ts';
 import { seeded } from '../seed.ts';
@@ -59,14 +59,8 @@ class Reader {
 }
 
 /** Lets one writer that waits for a lock of this kind be there. */
-const waiting = (locktype: string, count = 1) =>
-  until(async () => {
-    const waits = await database.run(
-      `SELECT FROM pg_locks WHERE locktype = '${locktype}' AND NOT granted
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    );
-    return waits.length >= count;
-  });
+const waiting = (table: string, count = 1) =>
+  until(async () => (await database.run(`SELECT ${waitsFor(table)}`)).length >= count);
 
 test('law 3, lessons 3, 4: a reader is given what slow writers commit in its place, and skips nothing', async () => {
   const schema = 'slow';
@@ -121,7 +115,7 @@ test('law 3, lessons 3, 4: a reader is given what slow writers commit in its pla
     await until(() => proxy.holding);
     proxy.hold = () => false;
     const later = others.map(send);
-    await waiting('advisory', later.length);
+    await waiting('write_lock', later.length);
     await held(() => proxy.release(), [first, ...later]);
 
     // Its commit and its events are written, the index isn't: that row waits for somebody else's lock.
@@ -129,16 +123,13 @@ test('law 3, lessons 3, 4: a reader is given what slow writers commit in its pla
     await client.connect();
     await client.query(`BEGIN; LOCK TABLE ${schema}.attachments IN SHARE ROW EXCLUSIVE MODE`);
     const inMiddle = [...others, slow].map(send);
-    await waiting('relation');
-    await waiting('advisory', inMiddle.length - 1);
+    await waiting('attachments');
+    await waiting('write_lock', inMiddle.length - 1);
     const isEnded = round % 2 === 1;
     await held(async () => {
       // One that is ended there leaves its positions to the next.
       if (isEnded) {
-        await database.run(
-          `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'relation' AND NOT granted
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-        );
+        await database.run(`SELECT pg_terminate_backend(pid) ${waitsFor('attachments')}`);
       }
       await client.query('COMMIT');
       await client.end();

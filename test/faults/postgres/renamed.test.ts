@@ -6,7 +6,7 @@ import { open, type App, type Store } from 'tidemark';
 import { postgres, renamed } from 'tidemark/postgres';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { buyService, createService, parts, services } from '../../support/market.ts';
-import { testDatabase, withDatabases } from '../../support/postgres.ts';
+import { testDatabase, waitsFor, withDatabases } from '../../support/postgres.ts';
 import { collect } from '../../support/stores.ts';
 import { until } from '../../support/until.ts';
 
@@ -114,9 +114,7 @@ describe('a schema that is renamed, and a new log in its place', () => {
     await entered.promise;
     const waiting = before.execute(createService, { service_id: 'late' }).catch((error: unknown) => error);
     await until(async () => {
-      const [row] = await database.run<{ waiting: string }>(
-        "SELECT count(*) AS waiting FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
-      );
+      const [row] = await database.run<{ waiting: string }>(`SELECT count(*) AS waiting ${waitsFor('write_lock')}`);
       return row?.waiting === '1';
     });
     await database.run(`ALTER SCHEMA ${shop} RENAME TO ${old}`);

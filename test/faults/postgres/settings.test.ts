@@ -201,6 +201,7 @@ const EVIL = `
   CREATE FUNCTION "$evil".octet_length(text) RETURNS int LANGUAGE sql AS 'SELECT 100000000';
   CREATE FUNCTION "$evil".encode(bytea, text) RETURNS text LANGUAGE sql AS $$ SELECT repeat('0', 64) $$;
   CREATE FUNCTION "$evil".pg_advisory_xact_lock(int, int) RETURNS void LANGUAGE sql AS '';
+  CREATE TABLE "$evil".write_lock ();
   CREATE FUNCTION "$evil".set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT $2';
   CREATE FUNCTION "$evil".pg_notify(text, text) RETURNS void LANGUAGE sql AS '';
   CREATE FUNCTION "$evil".to_json(text[]) RETURNS json LANGUAGE sql AS $$ SELECT '["nobody"]'::json $$;

@@ -152,6 +152,20 @@ export const exclusiveCases = [
     same(await log.head(service('s1')), 3);
   }),
 
+  onLog('contract', 'its commits and events are read in the section as it has appended them', async (log) => {
+    await log.append(commit('c1', event('CREATED', service('s1'))));
+    await log.session.exclusive(async (by) => {
+      await log.append([commit('c2', event('BOUGHT', service('s1'))), commit('c3', event('NOTED'))], { by });
+      const { position, hash } = log.end;
+      const [last] = await by.commits({ upTo: position, reverse: true, limit: 1 });
+      same([last?.command.id, last?.hash], ['c3', hash]);
+      const { events, end } = await by.read({ after: 1, limit: 10 });
+      same([events.map(({ commit }) => commit.command.id), end.position], [['c2', 'c3'], position]);
+    });
+    // Nobody else has seen them before.
+    same((await log.session.commits({ reverse: true, limit: 1 }))[0]?.command.id, 'c3');
+  }),
+
   onLog(
     'contract',
     'a clock that is ahead is an error under the lock too, and the lock is free after it',
@@ -230,6 +244,8 @@ export const exclusiveCases = [
       await throwsCode('Closed', by.load([above(user('u1'), 0)]));
       await throwsCode('Closed', by.ledger(['c1']));
       await throwsCode('Closed', by.registry());
+      await throwsCode('Closed', by.commits({ limit: 1 }));
+      await throwsCode('Closed', by.read({ limit: 1 }));
     }
   }),
 ];

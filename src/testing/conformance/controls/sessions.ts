@@ -21,6 +21,12 @@ export const sessions: readonly Mutant[] = [
   mutant('shows what isn’t stored yet', 'nobody sees what was appended before', (sound) => ({
     exclusive: (work) => work(sound),
   })),
+  mutant('reads beside the section what is asked in it', 'its commits and events are read in the section', (sound) => ({
+    exclusive: (work) =>
+      sound.exclusive((locked) =>
+        work({ ...locked, commits: (asked) => sound.commits(asked), read: (asked) => sound.read(asked) }),
+      ),
+  })),
   mutant('goes on after it was closed', 'a closed session says so', () => ({ close: () => Promise.resolve() })),
   mutant(
     'keeps what was appended before an append that threw',
@@ -63,6 +69,8 @@ export const sessions: readonly Mutant[] = [
           append: (batch) => (over ? sound : locked).append(batch),
           load: (requests, options) => (over ? sound : locked).load(requests, options),
           ledger: (ids) => (over ? sound : locked).ledger(ids),
+          commits: (asked) => (over ? sound : locked).commits(asked),
+          read: (asked) => (over ? sound : locked).read(asked),
         }),
       );
       return result.finally(() => (over = true));

@@ -1,0 +1,111 @@
+/**
+ * Who may have a connection of a pool, and when: our own queue before the pool's, shared by all sessions on that pool.
+ *
+ * Reads leave one connection to writes, and writes one to reads: a burst of either keeps nobody of the other from going
+ * on. Among reads, each kind (`load`, `read`, …) has a queue of its own, and the kinds take turns: whoever pages through
+ * the log in a thousand places waits for himself, not a command for him.
+ */
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { ConnectionsBusy } from '../../errors.ts';
+import type { PostgresPool } from './pool.ts';
+
+/** What a connection is wanted for: to write, or a kind of reading. */
+export type Purpose = 'write' | (string & {});
+
+export interface Patience {
+  /** How long to wait at most, in milliseconds. */
+  readonly waitMs: number;
+  /** How many of the same kind may wait at once. */
+  readonly waitingMax: number;
+  /** Where the log is, for messages. */
+  readonly place: string;
+}
+
+/** To be called once, when the connection is free again. */
+export type Leave = () => void;
+
+const gates = new WeakMap<PostgresPool, Gate>();
+
+export class Gate {
+  readonly #max: number;
+  #reading = 0;
+  #writing = 0;
+  /** Those who wait, by what for. Whose turn is next comes first; no queue is empty. */
+  readonly #waiting = new Map<Purpose, Set<() => void>>();
+
+  constructor(connectionsMax: number) {
+    this.#max = connectionsMax;
+  }
+
+  /** The gate of a pool with room for so many connections. */
+  static of(pool: PostgresPool, connectionsMax: number): Gate {
+    const gate = gates.get(pool) ?? new Gate(connectionsMax);
+    gates.set(pool, gate);
+    return gate;
+  }
+
+  /** Resolves when there is a connection for this purpose. @throws ConnectionsBusy */
+  async enter(purpose: Purpose, patience: Patience): Promise<Leave> {
+    if (this.#isFree(purpose)) this.#count(purpose, 1);
+    else await this.#wait(purpose, patience);
+    return () => {
+      this.#count(purpose, -1);
+      this.#serve();
+    };
+  }
+
+  #isFree(purpose: Purpose): boolean {
+    const side = purpose === 'write' ? this.#writing : this.#reading;
+    return side < Math.max(1, this.#max - 1) && this.#reading + this.#writing < this.#max;
+  }
+
+  #count(purpose: Purpose, by: 1 | -1): void {
+    if (purpose === 'write') this.#writing += by;
+    else this.#reading += by;
+  }
+
+  async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {
+    const queue = this.#waiting.get(purpose) ?? new Set();
+    if (queue.size >= waitingMax) throw this.#busy(purpose, place, queue.size, 0);
+    const since = performance.now();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    queue.add(resolve);
+    this.#waiting.set(purpose, queue);
+    const timer = setTimeout(() => {
+      const waiting = queue.size;
+      if (!queue.delete(resolve)) return;
+      if (queue.size === 0) this.#waiting.delete(purpose);
+      reject(this.#busy(purpose, place, waiting, performance.now() - since));
+    }, waitMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Lets in whoever can be, writes first: in a session there is one at a time. */
+  #serve(): void {
+    for (const purpose of ['write', ...this.#waiting.keys()]) {
+      const queue = this.#waiting.get(purpose);
+      if (queue === undefined || !this.#isFree(purpose)) continue;
+      const [next] = queue;
+      queue.delete(next!);
+      this.#waiting.delete(purpose);
+      if (queue.size > 0) this.#waiting.set(purpose, queue);
+      // Counted at once: whoever comes before it goes on must not be let in in its place.
+      this.#count(purpose, 1);
+      next!();
+      return;
+    }
+  }
+
+  #busy(purpose: Purpose, place: string, waiting: number, waitedMs: number): ConnectionsBusy {
+    return new ConnectionsBusy(
+      `All ${this.#max} connections to the log in ${place} are busy, and ${waiting} calls wait for one (${purpose}). Nothing was ` +
+        'done: send fewer at once and this one again, or give it more connections (`connections`; of a pool of yours, `max`).',
+      { place, connections: this.#max, waitsFor: purpose, waiting, waitedMs: Math.round(waitedMs) },
+    );
+  }
+}
