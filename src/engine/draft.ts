@@ -91,6 +91,8 @@ export async function draftBatch(
   let bytes = 0;
   for (const one of started) {
     const { entry, asked } = one;
+    // Its caller gave up while documents were loaded: nothing comes of it.
+    if (entry.settled) continue;
     if (bytes >= core.limits.batchBytesMax) {
       left.push(entry);
       continue;
@@ -108,7 +110,7 @@ export async function draftBatch(
         // Nearly always everything is there already, and waiting for nothing isn't free.
         if (!step.value.every((ref) => working.find(ref))) await working.bring(known(core, step.value));
         // Also what a later stage brought in may be newer.
-        if (core.watermark.seen.recordedAt > time) break;
+        if (core.watermark.seen.recordedAt > time || entry.settled) break;
         step = proceed(one.deciding, step.value, working, core, rests);
       }
       if (!step.done) {

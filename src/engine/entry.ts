@@ -9,6 +9,8 @@ export class Entry {
   readonly promise: Promise<Outcome>;
   /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
   sentInDoubt = false;
+  /** Whether it stands in a batch that was sent, and may be stored by that. */
+  sent = false;
   /** Whether it was told what came of it. Whoever gives up isn't: it may still be stored. */
   answered = false;
   #settled = false;

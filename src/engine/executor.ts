@@ -36,6 +36,8 @@ export class Executor {
   #batch: readonly Entry[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
+  /** Nothing is sent to the store any more. */
+  #over = false;
   /** How many batches more are decided on documents brought up to date first. */
   #fresh = 0;
 
@@ -76,6 +78,26 @@ export class Executor {
     await this.#running;
   }
 
+  /**
+   * Ends it: nothing more is sent to the store. Whoever waits in the queue is told so now; those of the batch on its way
+   * once the store has let go of it.
+   */
+  giveUp(): void {
+    this.#closed = true;
+    this.#over = true;
+    const waiting = this.#queue;
+    this.#queue = [];
+    for (const entry of waiting) {
+      if (!entry.settled) entry.reject(closedError());
+      entry.end();
+    }
+  }
+
+  /** After {@link giveUp}, where the store doesn't let go: what was sent may still be stored, the rest never is. */
+  abandon(): void {
+    for (const entry of this.#batch) if (!entry.settled) entry.reject(entry.sent ? closedInDoubt() : closedError());
+  }
+
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       // Callers that were just answered, and ask again at once, come into this batch.
@@ -85,12 +107,24 @@ export class Executor {
       try {
         await this.#process(entries);
       } catch (error) {
-        for (const entry of entries) if (!entry.settled) entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
+        for (const entry of entries) if (!entry.settled) entry.reject(this.#toldOf(entry, error));
       }
       this.#batch = [];
       for (const entry of entries) entry.end();
     }
     this.#running = undefined;
+  }
+
+  /** What is told of an entry whose batch went wrong. */
+  #toldOf({ sentInDoubt }: Entry, error: unknown): unknown {
+    if (sentInDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
+    // Whatever keeps the others of its batch in doubt: it was never sent.
+    return this.#over ? closedError() : error;
+  }
+
+  /** @throws Closed once nothing may be sent any more */
+  #assertGoing(): void {
+    if (this.#over) throw closedError();
   }
 
   /** The next batch: an id that stands in it already waits for the one after. */
@@ -113,6 +147,7 @@ export class Executor {
     let rest = entries;
     let inDoubt = 0;
     for (let tries = 1; rest.length > 0; tries += 1) {
+      this.#assertGoing();
       try {
         const attempt =
           tries < limits.triesMax
@@ -134,7 +169,7 @@ export class Executor {
         rest = attempt.rest;
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
-        if (!isInDoubt(error)) throw error;
+        if (!isInDoubt(error) || this.#over) throw error;
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
         await runtime.sleep(runtime.random() * PAUSE_MAX_MS);
       }
@@ -167,7 +202,7 @@ export class Executor {
         return attempt;
       });
     } catch (error) {
-      if (sent) markInDoubt(sent, error);
+      if (sent) notStored(sent, error);
       throw error;
     }
   }
@@ -208,12 +243,18 @@ export class Executor {
   }
 
   async #append(io: Locked, draft: Draft, batch: Batch): Promise<Appended> {
+    // Loading and deciding may have taken long.
+    this.#assertGoing();
+    for (const { entry } of draft.drafted) entry.sent = true;
+    let appended: Appended;
     try {
-      return await io.append(batch);
+      appended = await io.append(batch);
     } catch (error) {
-      markInDoubt(draft, error);
+      notStored(draft, error);
       throw error;
     }
+    if (appended.status !== 'stored') for (const { entry } of draft.drafted) entry.sent = false;
+    return appended;
   }
 
   /** A command that was executed before is answered, whatever has changed since. */
@@ -286,9 +327,13 @@ export class Executor {
   }
 }
 
-/** After a send that got no answer, the ledger may show the commits of these very callers. */
-function markInDoubt(draft: Draft, error: unknown): void {
-  if (isInDoubt(error)) for (const { entry } of draft.drafted) entry.sentInDoubt = true;
+/** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */
+function notStored(draft: Draft, error: unknown): void {
+  const inDoubt = isInDoubt(error);
+  for (const { entry } of draft.drafted) {
+    entry.sent = inDoubt;
+    if (inDoubt) entry.sentInDoubt = true;
+  }
 }
 
 /**
@@ -320,6 +365,19 @@ export function overloaded(waiting: number, max: number): Overloaded {
   return new Overloaded(
     `${max} commands are waiting already. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
     { waiting, max },
+  );
+}
+
+function isClosed(error: unknown): boolean {
+  return hasCode(error, 'Closed');
+}
+
+/** What was sent before the application was closed, and never answered. */
+function closedInDoubt(error?: unknown): StoreUnavailable {
+  return new StoreUnavailable(
+    'The application was closed before the store had answered: the command may have been stored. Send it again with the same id once the store is back: it is stored once.',
+    { unknown: true },
+    error,
   );
 }
 
