@@ -55,7 +55,7 @@ export interface Session {
 
   /**
    * Registers collections as the caller's code has them, all or none, in one transaction under the write lock, and returns
-   * the registry. Each call that changes it raises the generation by one. A collection's types are those that it handles
+   * the registry. Where there is nothing to change it waits for nobody's lock. Each call that changes it raises the generation by one. A collection's types are those that it handles
    * and those that its key map names. One after the other, in the order given (registered.ts judges them for every engine):
    *
    * 1. One that isn't registered is added to an empty log, and needs `RebuildRequired` on another.

@@ -38,7 +38,7 @@ import { commits, ledger } from './commits.ts';
 import { documents } from './documents.ts';
 import { load } from './load.ts';
 import { read } from './read.ts';
-import { register } from './registry.ts';
+import { register, unchangedBy } from './registry.ts';
 import { scan } from './scan.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
@@ -77,6 +77,9 @@ export class MemorySession implements Session {
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
+    await this.#turn();
+    const unchanged = unchangedBy(this.#log, collections);
+    if (unchanged) return unchanged;
     return this.#write((write) => {
       write.stores();
       return register(this.#log, collections);

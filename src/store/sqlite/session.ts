@@ -182,6 +182,10 @@ export class SqliteSession implements Session {
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
     if (this.readOnly) return this.#registered(collections);
+    // An application that has nothing to register opens while another process holds the lock.
+    this.#looked = -Infinity;
+    const unchanged = await this.#read(() => this.#reading.registry.unchangedBy(collections));
+    if (unchanged) return unchanged;
     return this.#write(
       async ({ registry }) => registry.register(collections),
       () => true,

@@ -79,6 +79,9 @@ export const sessions: readonly Mutant[] = [
       });
     }),
   },
+  mutant('takes the lock to register nothing', 'what is registered already waits', (sound) => ({
+    register: (collections) => sound.exclusive(async () => undefined).then(() => sound.register(collections)),
+  })),
   mutant('lends its lock for ever', 'nothing can be done under the lock once', (sound) => ({
     exclusive: async (work) => {
       let over = false;
