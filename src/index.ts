@@ -9,7 +9,7 @@ export type { AnyCollection, Collection, Meta } from './model/collection.ts';
 export type { AnyCommand, Command, Context, PrepareContext } from './model/command.ts';
 
 export { open, type OpenOptions } from './engine/open.ts';
-export type { App, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
+export type { App, CloseOptions, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
 export type { Document, FoldedDocuments } from './engine/document.ts';
 export type { At } from './engine/get.ts';
 export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/history.ts';

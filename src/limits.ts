@@ -58,6 +58,14 @@ export interface Limits {
   readonly triesMax: number;
 }
 
+/**
+ * How long closing an application waits for what is in its queue, unless told otherwise, in milliseconds: half of what those
+ * who run containers usually give a process before they kill it.
+ */
+export const CLOSE_TIMEOUT_MS = 5_000;
+/** How long it waits after that until the store has let go of what it was sent, in milliseconds. */
+export const CLOSE_LATE_MS = 1_000;
+
 /** The limits where none are given. */
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   queueCommandsMax: 10_000,
@@ -149,6 +157,9 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check
       ? (value as number)
       : refuse(`must be a whole number ${bounds}`);
 }
+
+/** The longest that a timer waits, in milliseconds: one of more than 31 bits goes off at once. */
+export const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Milliseconds, not always whole ones. */
 export function milliseconds(max: number): Check<number> {

@@ -3,6 +3,7 @@ import type { AnyCollection, Collection } from '../model/collection.ts';
 import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { InvalidInput, NotWritable } from '../errors.ts';
+import { CLOSE_LATE_MS, CLOSE_TIMEOUT_MS, milliseconds, optionsOf, TIMER_MAX_MS, type Checks } from '../limits.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { abortController } from '../realm.ts';
@@ -127,9 +128,29 @@ export interface App<
   /** How it is doing: the end of the log, the queue, the cache, counters. */
   status(): Promise<Status>;
 
-  /** Lets what is waiting be stored, then closes the store. Everything after that throws `Closed`. */
-  close(): Promise<void>;
+  /**
+   * Ends it, within a bound: a server that is told to stop has some seconds before it is killed.
+   *
+   * At once nothing new is taken, and whoever reads (`get`, `fold`, `verify`, `events`, `history`, `status`) or waits for a
+   * `prepare` is told `Closed`; the `prepare` gets its signal. What is in the queue is stored, if that is done within
+   * `timeout` milliseconds ({@link CLOSE_TIMEOUT_MS} unless told otherwise; 0 waits for nothing). Whoever's command isn't
+   * is told so: `Closed` if nothing was sent to the store, and then nothing ever is; `StoreUnavailable` with
+   * `details.unknown: true` if it was sent and not answered. Then the store is closed.
+   *
+   * It resolves {@link CLOSE_LATE_MS} after the timeout at the latest, unless the event loop is held. Asked again, it gives
+   * the same promise, whatever the timeout. `await using` closes with the default.
+   *
+   * @throws InvalidInput if an option isn't what it must be: then nothing is closed
+   */
+  close(options?: CloseOptions): Promise<void>;
 }
+
+export interface CloseOptions {
+  /** How long what is in the queue may take to be stored, in milliseconds. */
+  readonly timeout?: number | undefined;
+}
+
+const CLOSE: Checks<CloseOptions> = { timeout: milliseconds(TIMER_MAX_MS) };
 
 function openedForReading(store: string): NotWritable {
   return new NotWritable(
@@ -149,7 +170,6 @@ function foldsAll(): InvalidInput {
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
-  readonly #closing = abortController();
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
   #closed: Promise<void> | undefined;
@@ -209,12 +229,12 @@ export class Application implements App {
 
   history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readHistory(this.#core, collection, id, options, this.#closing.signal);
+    return readHistory(this.#core, collection, id, options, this.#core.closing.signal);
   }
 
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readEvents(this.#core, options, this.#closing.signal);
+    return readEvents(this.#core, options, this.#core.closing.signal);
   }
 
   async outcome(commandId: string): Promise<Outcome | undefined> {
@@ -235,25 +255,55 @@ export class Application implements App {
     return statusOf(this.#core, state, this.#executor.queue);
   }
 
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+  // Not `async`: whoever closes twice is given the same promise.
+  close(options?: CloseOptions): Promise<void> {
+    try {
+      const { timeout = CLOSE_TIMEOUT_MS } = optionsOf<CloseOptions>('close', options, CLOSE, InvalidInput);
+      this.#closed ??= this.#close(timeout);
+      return this.#closed;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(timeout: number): Promise<void> {
+    const { closing, inFlight, logger, runtime, session, storeName } = this.#core;
     this.#state = 'closing';
-    this.#closing.abort(closedError());
-    this.#core.inFlight.close(this.#runner);
-    await this.#executor.drain();
-    await this.#core.session.close();
+    closing.abort(closedError());
+    inFlight.close(this.#runner);
+    const done = abortController();
+    const late = runtime.sleep(timeout, done.signal);
+    const drained = this.#executor.drain();
+    const inTime = await first(drained, late);
+    if (!inTime) this.#executor.giveUp();
+    // What is still asked of the store when nothing is left to be stored is lost by nobody.
+    const closed = Promise.all([session.close({ timeoutMs: inTime ? timeout : 0 }), drained]);
+    const isClosed = await first(
+      closed,
+      late.then(() => runtime.sleep(CLOSE_LATE_MS, done.signal)),
+    );
+    done.abort();
+    this.#executor.abandon();
+    if (!isClosed) {
+      logger.warn(
+        { store: storeName },
+        'the store didn’t close in time: whatever it was doing goes on without anybody',
+      );
+      closed.catch((error: unknown) => logger.warn({ err: error }, 'closing the store failed'));
+    }
     this.#state = 'closed';
   }
 
   #assertOpen(): void {
     if (this.#state !== 'open') throw closedError();
   }
+}
+
+/** Whether `work` is done before `bound` is. */
+function first(work: Promise<unknown>, bound: Promise<unknown>): Promise<boolean> {
+  return Promise.race([work.then(() => true), bound.then(() => false)]);
 }

@@ -10,10 +10,15 @@ import type { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
+import type { ReadingSession } from './until-closed.ts';
 import type { Watermark } from './watermark.ts';
 
 export interface Core {
   readonly session: Session;
+  /** The same for whoever reads, and is to end once the application is closed. */
+  readonly untilClosed: ReadingSession;
+  /** Aborts with `Closed` once the application is closed. */
+  readonly closing: AbortController;
   readonly storeName: string;
   readonly runtime: Runtime;
   readonly logger: Logger;

@@ -97,6 +97,8 @@ export async function draftBatch(
   let [bytes, attachments, asked, decided] = [0, 0, 0, 0];
   for (const one of started) {
     const { entry } = one;
+    // Its caller gave up while documents were loaded: nothing comes of it.
+    if (entry.settled) continue;
     full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax || (decided > 0 && stint.isOver());
     if (full) {
       left.push(entry);
@@ -118,7 +120,7 @@ export async function draftBatch(
           await stint.wait(working.bring(known(core, step.value)));
         }
         // Also what a later stage brought in may be newer.
-        if (core.watermark.seen.recordedAt > time) break;
+        if (core.watermark.seen.recordedAt > time || entry.settled) break;
         step = proceed(one.deciding, step.value, working, core, rests);
       }
       decided += 1;

@@ -43,9 +43,13 @@ export class Executor {
   readonly #core: Core;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
+  /** What was taken from the queue last. */
+  #batch: readonly Entry[] = [];
   /** How many commands are taken at once. */
   #takes: number;
   #closed = false;
+  /** Nothing is sent to the store any more. */
+  #over = false;
   /** How many batches more are decided on documents brought up to date first. */
   #fresh = 0;
 
@@ -78,6 +82,27 @@ export class Executor {
     await this.#running;
   }
 
+  /**
+   * Ends it: nothing more is sent to the store. Whoever waits in the queue is told so now; those of the batch on its way
+   * once the store has let go of it.
+   */
+  giveUp(): void {
+    this.#closed = true;
+    this.#over = true;
+    while (!this.queue.isEmpty) {
+      for (const entry of this.queue.take(Infinity)) {
+        // One that was sent before, and came back to be decided again, may be in doubt.
+        if (!entry.settled) entry.reject(this.#toldOf(entry, closedError()));
+        this.queue.over(entry);
+      }
+    }
+  }
+
+  /** After {@link giveUp}, where the store doesn't let go: what was sent may still be stored, the rest never is. */
+  abandon(): void {
+    for (const entry of this.#batch) if (!entry.settled) entry.reject(entry.sent ? closedInDoubt() : closedError());
+  }
+
   async #run(): Promise<void> {
     const { counters, runtime, limits } = this.#core;
     while (!this.queue.isEmpty) {
@@ -90,12 +115,14 @@ export class Executor {
         const chosen = new Set(entries);
         this.queue.giveBack(taken.filter((entry) => !chosen.has(entry)));
       }
+      this.#batch = entries;
       try {
         const rest = await this.#process(entries, last.length > 0);
         this.queue.giveBack(rest.filter(({ settled }) => !settled));
       } catch (error) {
-        for (const entry of entries) if (!entry.settled) entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
+        for (const entry of entries) if (!entry.settled) entry.reject(this.#toldOf(entry, error));
       }
+      this.#batch = [];
       for (const entry of entries) {
         if (!entry.settled) continue;
         const { length } = this.queue.over(entry);
@@ -106,10 +133,23 @@ export class Executor {
     this.#running = undefined;
   }
 
+  /** What is told of an entry whose batch went wrong. */
+  #toldOf({ sentInDoubt }: Entry, error: unknown): unknown {
+    if (sentInDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
+    // Whatever keeps the others of its batch in doubt: it was never sent.
+    return this.#over ? closedError() : error;
+  }
+
+  /** @throws Closed once nothing may be sent any more */
+  #assertGoing(): void {
+    if (this.#over) throw closedError();
+  }
+
   /** Executes entries, and returns those still to be decided. */
   async #process(entries: readonly Entry[], last: boolean): Promise<readonly Entry[]> {
     const { runtime, session } = this.#core;
     for (let inDoubt = 0; ;) {
+      this.#assertGoing();
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
@@ -124,7 +164,7 @@ export class Executor {
         return rest;
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
-        if (!isInDoubt(error)) throw error;
+        if (!isInDoubt(error) || this.#over) throw error;
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
         await runtime.sleep(runtime.random() * PAUSE_MAX_MS);
       }
@@ -159,7 +199,7 @@ export class Executor {
         return attempt;
       });
     } catch (error) {
-      if (sent) markInDoubt(sent, error);
+      if (sent) notStored(sent, error);
       throw error;
     }
   }
@@ -205,12 +245,18 @@ export class Executor {
   }
 
   async #append(io: Locked, draft: Draft, batch: Batch): Promise<Appended> {
+    // Loading and deciding may have taken long.
+    this.#assertGoing();
+    for (const { entry } of draft.drafted) entry.sent = true;
+    let appended: Appended;
     try {
-      return await io.append(batch);
+      appended = await io.append(batch);
     } catch (error) {
-      markInDoubt(draft, error);
+      notStored(draft, error);
       throw error;
     }
+    if (appended.status !== 'stored') for (const { entry } of draft.drafted) entry.sent = false;
+    return appended;
   }
 
   /** A command that was executed before is answered, whatever has changed since. */
@@ -293,9 +339,13 @@ function takesAfter(takes: number, { isFull, left }: Draft, given: number, most:
   return Math.max(1, Math.min(most, next));
 }
 
-/** After a send that got no answer, the ledger may show the commits of these very callers. */
-function markInDoubt(draft: Draft, error: unknown): void {
-  if (isInDoubt(error)) for (const { entry } of draft.drafted) entry.sentInDoubt = true;
+/** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */
+function notStored(draft: Draft, error: unknown): void {
+  const inDoubt = isInDoubt(error);
+  for (const { entry } of draft.drafted) {
+    entry.sent = inDoubt;
+    if (inDoubt) entry.sentInDoubt = true;
+  }
 }
 
 /**
@@ -315,6 +365,19 @@ function stillInDoubt(error: unknown): unknown {
 
 function isInDoubt(error: unknown): boolean {
   return hasCode(error, 'StoreUnavailable') && error.details['unknown'] === true;
+}
+
+function isClosed(error: unknown): boolean {
+  return hasCode(error, 'Closed');
+}
+
+/** What was sent before the application was closed, and never answered. */
+function closedInDoubt(error?: unknown): StoreUnavailable {
+  return new StoreUnavailable(
+    'The application was closed before the store had answered: the command may have been stored. Send it again with the same id once the store is back: it is stored once.',
+    { unknown: true },
+    error,
+  );
 }
 
 export function closedError(): Closed {

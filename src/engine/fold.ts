@@ -35,8 +35,8 @@ export async function foldCollections(
   do {
     core.watermark.assertWhole();
     const before = core.watermark.seen;
-    const page = await core.session.scan({ after, limit: PAGE, known });
-    await core.watermark.observe(before, page.end, core.session);
+    const page = await core.untilClosed.scan({ after, limit: PAGE, known });
+    await core.watermark.observe(before, page.end, core.untilClosed);
     end ??= page.end;
     for (const named of page.named) folding.add(named);
     for (const event of page.events) {

@@ -75,7 +75,7 @@ export async function getDocuments(
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const found =
-    asOf === undefined ? await loads.load(wanted) : (await loadDocuments(core, core.session, wanted, asOf)).found;
+    asOf === undefined ? await loads.load(wanted) : (await loadDocuments(core, core.untilClosed, wanted, asOf)).found;
   return found.map(({ folded, head, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
@@ -113,14 +113,14 @@ async function positionAt(core: Core, { position, time }: At): Promise<number | 
   if (position === undefined && time === undefined) return undefined;
   if (position !== undefined) {
     const before = core.watermark.seen;
-    const { end } = await core.session.load([]);
-    await core.watermark.observe(before, end, core.session);
+    const { end } = await core.untilClosed.load([]);
+    await core.watermark.observe(before, end, core.untilClosed);
     if (position <= end.position) return position;
     throw new InvalidInput(`The log has not reached position ${position} yet: it ends at ${end.position}.`, {
       path: 'position',
       end: end.position,
     });
   }
-  const [commit] = await core.session.commits({ recordedBy: time, reverse: true, limit: 1 });
+  const [commit] = await core.untilClosed.commits({ recordedBy: time, reverse: true, limit: 1 });
   return commit ? commit.position + commit.eventCount - 1 : 0;
 }

@@ -15,7 +15,7 @@ export interface UnknownTypes {
 /** Most names that are listed. */
 const NAMED_MAX = 20;
 
-export async function heldTypes(session: Session): Promise<readonly HeldType[]> {
+export async function heldTypes(session: Pick<Session, 'types'>): Promise<readonly HeldType[]> {
   const found: HeldType[] = [];
   for (;;) {
     const page = await session.types({ after: found.at(-1)?.position, limit: PAGE_ROWS_MAX });
@@ -32,7 +32,7 @@ export function isUnknown(events: EventDefinitions, type: string, succeeded: boo
   return succeeded && !events.has(type) && !type.startsWith('$');
 }
 
-export async function unknownTypes(session: Session, events: EventDefinitions): Promise<UnknownTypes> {
+export async function unknownTypes(session: Pick<Session, 'types'>, events: EventDefinitions): Promise<UnknownTypes> {
   const held = await heldTypes(session);
   const unknown = held.filter(({ type, succeeded }) => isUnknown(events, type, succeeded !== undefined));
   return { count: unknown.length, names: unknown.slice(0, NAMED_MAX).map(({ type }) => type) };

@@ -141,7 +141,7 @@ function reader(
   closing: AbortSignal,
 ): AsyncIterableIterator<RecordedEvent> {
   if (follow) return followed(core, cursor, limit, new Halt([signal, closing]));
-  return paged(core, cursor, limit, new Halt([signal]));
+  return paged(core, cursor, limit, new Halt([signal, closing]));
 }
 
 function checkedEvents(given: EventsOptions | undefined): EventsOptions {

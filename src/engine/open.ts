@@ -11,6 +11,7 @@ import {
 } from '../limits.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
+import { abortController } from '../realm.ts';
 import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
@@ -20,6 +21,7 @@ import { consoleLogger, guarded, type Logger } from './logger.ts';
 import { unknownTypes } from './held-types.ts';
 import { registerCollections } from './registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
+import { untilClosed } from './until-closed.ts';
 import { Watermark } from './watermark.ts';
 
 /** What `open` is given. */
@@ -114,8 +116,11 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     const { events } = [...domains][0]!;
     const parts = { session, logger: guarded(logger), events, collections: definitions };
     const registry = await registerCollections(parts);
+    const closing = abortController();
     const core: Core = {
       ...parts,
+      untilClosed: untilClosed(session, closing.signal),
+      closing,
       storeName,
       runtime: runtime ?? machineRuntime(clock ?? storeClock),
       limits,

@@ -27,7 +27,10 @@ export interface ExecuteOptions {
   readonly correlation?: string | undefined;
   /** What led to it: an event's or command's id. Recorded. */
   readonly causation?: string | undefined;
-  /** Gives up waiting. A command that is being stored already is stored all the same. */
+  /**
+   * Gives up waiting. Nothing comes of a command that isn't decided yet, be it prepared, in the queue, or waiting for the
+   * documents that it reads; one that is decided is stored all the same.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Refuses the command (`Conflict`, nothing recorded) if one of these documents has changed since it was read. */
   readonly unchanged?: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[] | undefined;

@@ -87,7 +87,7 @@ export class SharedLoad {
     if (asked.length === 1) return this.#answerOne(asked[0]!);
     const { wanted, places } = once(asked);
     try {
-      const { found } = await loadDocuments(this.#core, this.#core.session, wanted);
+      const { found } = await loadDocuments(this.#core, this.#core.untilClosed, wanted);
       for (const [index, { resolve }] of asked.entries()) resolve(places[index]!.map((place) => found[place]!));
     } catch (error) {
       // Damage of one caller's document is no other's to hear.
@@ -98,7 +98,7 @@ export class SharedLoad {
 
   async #answerOne({ wanted, resolve, reject }: Asked): Promise<void> {
     try {
-      resolve((await loadDocuments(this.#core, this.#core.session, wanted)).found);
+      resolve((await loadDocuments(this.#core, this.#core.untilClosed, wanted)).found);
     } catch (error) {
       reject(error);
     }

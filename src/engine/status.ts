@@ -45,9 +45,9 @@ export interface Waiting {
 export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Waiting): Promise<Status> {
   if (state === 'open') {
     const before = core.watermark.seen;
-    const { end } = await core.session.load([]);
-    await core.watermark.observe(before, end, core.session);
-    core.unknownTypes = await unknownTypes(core.session, core.events);
+    const { end } = await core.untilClosed.load([]);
+    await core.watermark.observe(before, end, core.untilClosed);
+    core.unknownTypes = await unknownTypes(core.untilClosed, core.events);
   }
   const { position, hash, recordedAt } = core.watermark.seen;
   const { cache, limits } = core;

@@ -93,12 +93,12 @@ export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Ve
   const { expect } = optionsOf<VerifyOptions>('verify', options, { expect: logPoint }, InvalidInput);
   core.watermark.assertWhole();
   const before = core.watermark.seen;
-  const { end } = await core.session.load([]);
-  await core.watermark.observe(before, end, core.session);
+  const { end } = await core.untilClosed.load([]);
+  await core.watermark.observe(before, end, core.untilClosed);
   const walk: Walk = {
     core,
     end,
-    attacher: membershipOf(await core.session.registry(), core.collections, Infinity).attacher,
+    attacher: membershipOf(await core.untilClosed.registry(), core.collections, Infinity).attacher,
     problems: [],
     unable: undefined,
     inLog: new AttachmentSum(),
@@ -156,11 +156,11 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
 }
 
 async function checkStore(walk: Walk): Promise<void> {
-  for (const message of await walk.core.session.check()) note(walk, { code: 'Store', message });
+  for (const message of await walk.core.untilClosed.check()) note(walk, { code: 'Store', message });
 }
 
 async function checkPoint(walk: Walk, expect: LogPoint): Promise<void> {
-  if (await holdsPoint(walk.core.session, expect)) return;
+  if (await holdsPoint(walk.core.untilClosed, expect)) return;
   note(walk, {
     code: 'HistoryDiverged',
     position: expect.position,
@@ -207,7 +207,7 @@ async function walkLog(walk: Walk): Promise<void> {
 async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> {
   for (let limit = PAGE_ROWS_MAX; ; limit = Math.ceil(limit / 2)) {
     try {
-      return await core.session.read({ after, before: end.position + 1, limit });
+      return await core.untilClosed.read({ after, before: end.position + 1, limit });
     } catch (error) {
       // Other errors say nothing of what is stored.
       if (!hasCode(error, 'LogCorrupt')) throw error;
@@ -368,7 +368,7 @@ function attachmentText({ collection, id }: DocumentRef): string {
 async function walkDocuments(walk: Walk): Promise<void> {
   let after: DocumentHead | undefined;
   for (;;) {
-    const page = await walk.core.session.documents({ after, limit: DOCUMENTS_PAGE });
+    const page = await walk.core.untilClosed.documents({ after, limit: DOCUMENTS_PAGE });
     if (page.length === 0) return;
     await foldAgain(walk, page);
     after = page.at(-1);
@@ -391,7 +391,7 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
     return { ref: { collection, id }, folded: definition && born(walk, definition, id), version: 0, compared: false };
   });
   while (open.length > 0) {
-    const loaded = await core.session.load(
+    const loaded = await core.untilClosed.load(
       open.map(({ ref, version }) => ({ ...ref, after: version })),
       { asOf: end.position },
     );
@@ -474,12 +474,12 @@ async function locate(walk: Walk): Promise<void> {
   const found = walk.problems.length;
   let after: DocumentHead | undefined;
   for (;;) {
-    const page = await walk.core.session.documents({ after, limit: DOCUMENTS_PAGE });
+    const page = await walk.core.untilClosed.documents({ after, limit: DOCUMENTS_PAGE });
     for (const { collection, id } of page) {
       let next: number | undefined = 0;
       let version = 0;
       while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {
-        const events = await walk.core.session.read({
+        const events = await walk.core.untilClosed.read({
           document: { collection, id },
           after: next,
           limit: PAGE_ROWS_MAX,

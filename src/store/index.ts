@@ -17,6 +17,7 @@ export {
 export type {
   Appended,
   Batch,
+  Closing,
   CollectionEntry,
   CommandFacts,
   Commit,

@@ -55,7 +55,7 @@ export interface Session {
 
   /**
    * Registers collections as the caller's code has them, all or none, in one transaction under the write lock, and returns
-   * the registry. Each call that changes it raises the generation by one. A collection's types are those that it handles
+   * the registry. Where there is nothing to change it waits for nobody's lock. Each call that changes it raises the generation by one. A collection's types are those that it handles
    * and those that its key map names. One after the other, in the order given (registered.ts judges them for every engine):
    *
    * 1. One that isn't registered is added to an empty log, and needs `RebuildRequired` on another.
@@ -146,8 +146,21 @@ export interface Session {
   /** Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. */
   check(): Promise<readonly string[]>;
 
-  /** Ends the session. Every later call throws `Closed`. Closing twice does nothing. */
-  close(): Promise<void>;
+  /**
+   * Ends the session. Every later call throws `Closed`; so may reads under way. What was asked for before and may store
+   * something (`append`, `register`, `exclusive`) is done first: for as long as that takes, or within `timeoutMs`
+   * milliseconds. After these it waits for nobody's lock any more, and resolves within moments. What isn't stored by
+   * then throws `Closed`, and never is; or `StoreUnavailable` with `details.unknown: true`, if it was sent and has no
+   * answer. The `work` of an `exclusive` that still runs has lost the lock: its calls throw `Closed`, and nothing of it is
+   * stored. Closing twice does nothing.
+   */
+  close(closing?: Closing): Promise<void>;
+}
+
+/** How a session is closed. */
+export interface Closing {
+  /** How long what was asked for before may take, in milliseconds; without it there is no bound. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What runs under the write lock: all that the work needs, so that it never waits for a connection beside its own. */

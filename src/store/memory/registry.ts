@@ -6,6 +6,17 @@ import type { CollectionEntry, Registry } from '../store.ts';
 import { compareStrings } from './order.ts';
 import type { Log } from './schema.ts';
 
+/** The registry, if it has all of them already. Without the lock, so by what everybody can see. */
+export function unchangedBy(log: Log, collections: readonly CollectionEntry[]): Registry | undefined {
+  const { registry, types, visible } = log;
+  const firstOf = (type: string): number | undefined => {
+    const position = types.get(type)?.position;
+    return position !== undefined && position <= visible.position ? position : undefined;
+  };
+  const grown = grownBy(registry.collections, collections, { isEmpty: visible.position === 0, firstOf });
+  return grown.length === 0 ? registry : undefined;
+}
+
 /** Adds what is new. The caller holds the write lock. Nothing is changed if it throws. */
 export function register(log: Log, collections: readonly CollectionEntry[]): Registry {
   const { registry, events, types } = log;

@@ -6,6 +6,7 @@ import { Closed } from '../../errors.ts';
 import type {
   Appended,
   Batch,
+  Closing,
   CollectionEntry,
   CommitRange,
   DocumentHead,
@@ -29,13 +30,15 @@ import type {
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
 import { Waiters } from '../waiters.ts';
+import { Writes } from '../writes.ts';
+import type { Write } from '../writes.ts';
 import { append, undo } from './append.ts';
 import { check } from './check.ts';
 import { commits, ledger } from './commits.ts';
 import { documents } from './documents.ts';
 import { load } from './load.ts';
 import { read } from './read.ts';
-import { register } from './registry.ts';
+import { register, unchangedBy } from './registry.ts';
 import { scan } from './scan.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
@@ -52,6 +55,7 @@ export class MemorySession implements Session {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
+  readonly #writes = new Writes(closed);
   #closed = false;
 
   constructor(log: Log, clock: Clock) {
@@ -74,12 +78,17 @@ export class MemorySession implements Session {
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
     await this.#turn();
-    return this.#log.lock.hold(() => register(this.#log, collections));
+    const unchanged = unchangedBy(this.#log, collections);
+    if (unchanged) return unchanged;
+    return this.#write((write) => {
+      write.stores();
+      return register(this.#log, collections);
+    });
   }
 
   async append(batch: Batch): Promise<Appended> {
-    await this.#turn();
-    return this.#log.lock.hold(() => {
+    return this.#write((write) => {
+      write.stores();
       const answer = append(this.#log, batch, this.#clock);
       publish(this.#log);
       return answer;
@@ -87,13 +96,13 @@ export class MemorySession implements Session {
   }
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
-    await this.#turn();
-    return this.#log.lock.hold(async () => {
+    return this.#write(async (write) => {
       const section: Section = { over: false };
       try {
-        const result = await work(this.#locked(section));
+        const result = await write.orGivenUp(work(this.#locked(section, write)));
         // Whatever the work made of it: a real engine may have stored half of that batch.
         if (section.broken !== undefined) throw section.broken.error;
+        write.stores();
         publish(this.#log);
         return result;
       } catch (error) {
@@ -149,14 +158,27 @@ export class MemorySession implements Session {
     return check(this.#log, this.#log.visible);
   }
 
-  close(): Promise<void> {
+  async close(closing?: Closing): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#waiters.fail(closed());
-    return Promise.resolve();
+    await this.#writes.close(closing);
+  }
+
+  /** Runs it with the write lock held, in its turn. */
+  #write<T>(run: (write: Write) => T | Promise<T>): Promise<T> {
+    if (this.#closed) throw closed();
+    return this.#writes.run(async (write) => {
+      await this.#log.turns.take();
+      return this.#log.lock.hold(() => {
+        write.assertGoing();
+        return run(write);
+      });
+    });
   }
 
   /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
-  #locked(section: Section): Locked {
+  #locked(section: Section, write: Write): Locked {
     const log = this.#log;
     // What comes after the turn runs without a pause, so nothing can be appended once the section is over.
     const turn = async (): Promise<void> => {
@@ -164,6 +186,7 @@ export class MemorySession implements Session {
       if (section.over) {
         throw new Closed('The exclusive section is over. Await everything in it before it returns.');
       }
+      write.assertGoing();
     };
     return {
       registry: async () => {

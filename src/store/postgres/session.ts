@@ -140,6 +140,11 @@ export class PostgresSession implements Session {
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
     const { lockTimeoutMs } = this.#settings;
+    // An application that has nothing to register opens while another holds the lock.
+    const unchanged = await this.#transactions.read('registry', (query) =>
+      this.#tables.registry.unchangedBy(query, collections),
+    );
+    if (unchanged) return unchanged;
     return this.#transactions.write((query) => this.#tables.registry.register(query, collections, lockTimeoutMs));
   }
 

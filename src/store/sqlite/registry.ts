@@ -11,6 +11,8 @@ import { isCount, isWhole } from './values.ts';
 export interface RegistryTable {
   generation(): number;
   registry(): Registry;
+  /** The registry, if it has all of them already: then there is nothing to write. */
+  unchangedBy(collections: readonly CollectionEntry[]): Registry | undefined;
   /** With the write lock held. */
   register(collections: readonly CollectionEntry[]): Registry;
 }
@@ -45,6 +47,10 @@ export function registryTable(database: DatabaseSync, types: TypesTable): Regist
   return {
     generation,
     registry,
+    unchangedBy(collections) {
+      const now = registry();
+      return grownBy(now.collections, collections, types.facts()).length === 0 ? now : undefined;
+    },
     register(collections) {
       const before = registry();
       const grown = grownBy(before.collections, collections, types.facts());

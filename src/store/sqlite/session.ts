@@ -8,6 +8,7 @@ import { hasCode, isTidemarkError, NotWritable, type TidemarkError } from '../..
 import type {
   Appended,
   Batch,
+  Closing,
   CollectionEntry,
   CommitRange,
   DocumentHead,
@@ -51,6 +52,8 @@ import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
+import { Writes } from '../writes.ts';
+import type { Write } from '../writes.ts';
 import { Queue, whenFree } from './lock.ts';
 import { differenceOf } from '../registered.ts';
 import { refuseNewer } from './place.ts';
@@ -114,6 +117,7 @@ export class SqliteSession implements Session {
   readonly #queue = new Queue();
   readonly #turns = new Turns();
   readonly #waiters;
+  readonly #writes = new Writes(() => closed(this.#options.file));
   readonly #writing: WritingTables | undefined;
   readonly #reading;
   #closed = false;
@@ -179,6 +183,10 @@ export class SqliteSession implements Session {
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
     if (this.readOnly) return this.#registered(collections);
+    // An application that has nothing to register opens while another process holds the lock.
+    this.#looked = -Infinity;
+    const unchanged = await this.#read(() => this.#reading.registry.unchangedBy(collections));
+    if (unchanged) return unchanged;
     return this.#write(
       async ({ registry }) => registry.register(collections),
       () => true,
@@ -194,11 +202,12 @@ export class SqliteSession implements Session {
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     return this.#write(
-      async ({ registry, loader, reader, chain, append }) => {
+      async ({ registry, loader, reader, chain, append }, write) => {
         let over = false;
         let broken: TidemarkError | undefined;
         const step = async <R>(run: () => R): Promise<R> => {
           if (over) throw closed(this.#options.file);
+          write.assertGoing();
           try {
             return run();
           } catch (error) {
@@ -223,7 +232,7 @@ export class SqliteSession implements Session {
             }),
         };
         try {
-          const result = await work(locked);
+          const result = await write.orGivenUp(work(locked));
           if (broken !== undefined) throw broken;
           // The work may have taken long.
           this.#options.inPlace();
@@ -238,10 +247,11 @@ export class SqliteSession implements Session {
     );
   }
 
-  async close(): Promise<void> {
+  async close(closing?: Closing): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiters.fail(closed(this.#options.file));
+    await this.#writes.close(closing);
     await this.#queue.idle();
     this.#reading.database.close();
     this.#writing?.database.close();
@@ -305,40 +315,55 @@ export class SqliteSession implements Session {
   }
 
   /** Runs `work` with the write lock held, in its turn, and commits if `keep` says so of what it returns. */
-  async #write<T>(work: (writing: WritingTables) => Promise<T>, keep: (result: T) => boolean): Promise<T> {
-    const { file, lockTimeoutMs, inPlace } = this.#options;
+  async #write<T>(
+    work: (writing: WritingTables, write: Write) => Promise<T>,
+    keep: (result: T) => boolean,
+  ): Promise<T> {
+    const { file } = this.#options;
     const writing = this.#writing;
     if (this.#closed) throw closed(file);
     if (writing === undefined) throw openedForReading(file);
-    return this.#queue.run(async () => {
-      if (this.#damaged) throw this.#damaged;
-      const { beginImmediate, interned, heads } = writing;
-      try {
-        await whenFree(
-          () => beginImmediate.run(),
-          lockTimeoutMs,
-          (waitedMs) => lockTimeout(file, waitedMs),
-        );
-      } catch (error) {
-        this.#lookAfter(error);
-        throw translated(error, file);
-      }
-      let result: T;
-      try {
-        inPlace();
-        this.#sameFormat(writing);
-        result = await work(writing);
-      } catch (error) {
-        this.#rollback(writing);
-        interned.forget();
-        heads.forget();
-        this.#lookAfter(error);
-        throw error instanceof Thrown ? error.error : translated(error, file);
-      }
-      if (keep(result)) this.#commit(writing);
-      else this.#rollback(writing);
-      return result;
-    });
+    return this.#writes.run((write) => this.#queue.run(() => this.#locked(writing, write, work, keep)));
+  }
+
+  async #locked<T>(
+    writing: WritingTables,
+    write: Write,
+    work: (writing: WritingTables, write: Write) => Promise<T>,
+    keep: (result: T) => boolean,
+  ): Promise<T> {
+    const { file, lockTimeoutMs, inPlace } = this.#options;
+    if (this.#damaged) throw this.#damaged;
+    const { beginImmediate, interned, heads } = writing;
+    try {
+      await whenFree(
+        () => {
+          write.assertGoing();
+          beginImmediate.run();
+        },
+        lockTimeoutMs,
+        (waitedMs) => lockTimeout(file, waitedMs),
+      );
+    } catch (error) {
+      this.#lookAfter(error);
+      throw translated(error, file);
+    }
+    let result: T;
+    try {
+      inPlace();
+      this.#sameFormat(writing);
+      result = await work(writing, write);
+      write.stores();
+    } catch (error) {
+      this.#rollback(writing);
+      interned.forget();
+      heads.forget();
+      this.#lookAfter(error);
+      throw error instanceof Thrown ? error.error : translated(error, file);
+    }
+    if (keep(result)) this.#commit(writing);
+    else this.#rollback(writing);
+    return result;
   }
 
   /** Asked in each transaction: a newer release may have brought the file to a format that this one doesn't know. */

@@ -6,6 +6,7 @@ import { appendCases } from './cases/append.ts';
 import { bytesCases } from './cases/bytes.ts';
 import { chainCases } from './cases/chain.ts';
 import { clockCases } from './cases/clock.ts';
+import { closingCases } from './cases/closing.ts';
 import { commitsCases } from './cases/commits.ts';
 import { concurrencyCases } from './cases/concurrency.ts';
 import { documentsCases } from './cases/documents.ts';
@@ -43,6 +44,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...movedCases,
   ...stringsCases,
   ...exclusiveCases,
+  ...closingCases,
   ...concurrencyCases,
   ...modelCases,
 ];

@@ -10,6 +10,7 @@ import { onLog } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
 import { same, throwsCode } from '../plain.ts';
+import { PATIENCE } from './moved.ts';
 
 class Abandoned extends Error {}
 
@@ -230,6 +231,14 @@ export const exclusiveCases = [
     });
     await registering;
     same(await session!.registry(), { generation: log.generation, collections: COLLECTIONS });
+  }),
+
+  onLog('contract', 'what is registered already waits for nobody’s lock', async (log) => {
+    const other = await log.open();
+    await log.session.exclusive(async () => {
+      const late = sleep(PATIENCE.ms, undefined, { ref: false });
+      same((await Promise.race([other.register(COLLECTIONS), late]))?.generation, log.generation);
+    });
   }),
 
   onLog('contract', 'nothing can be done under the lock once the work is over', async (log) => {

@@ -44,7 +44,7 @@ export function whole(session: Session): Session {
     documents: (range) => session.documents(range),
     moved: (from, signal) => session.moved(from, signal),
     check: () => session.check(),
-    close: () => session.close(),
+    close: (closing) => session.close(closing),
   };
 }
 

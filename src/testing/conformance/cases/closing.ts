@@ -1,0 +1,118 @@
+/**
+ * Closing within a bound, while somebody else holds the write lock: what waits is let go, and never stored after that.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Closing, Session } from '../../../store/store.ts';
+import { abortController } from '../../../realm.ts';
+import { COLLECTIONS, commit, event, GENESIS, user } from '../batches.ts';
+import { onLog } from '../case.ts';
+import type { ConformanceCase } from '../case.ts';
+import type { TestLog } from '../log.ts';
+import { same, throwsCode } from '../plain.ts';
+import { PATIENCE } from './moved.ts';
+
+const BOUND: Closing = { timeoutMs: 20 };
+
+/** Runs something while another session holds the write lock. */
+async function whileLocked(log: TestLog, work: () => Promise<void>): Promise<void> {
+  const held = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const holding = log.session.exclusive(async () => {
+    held.resolve();
+    await release.promise;
+  });
+  await held.promise;
+  try {
+    await work();
+  } finally {
+    release.resolve();
+    await holding;
+  }
+}
+
+/** What must come to an end although nobody gives the lock back. */
+async function soon<T>(what: string, ending: Promise<T>): Promise<T> {
+  const enough = abortController();
+  const late = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
+    assert.fail(
+      `${what} isn't over after ${PATIENCE.ms} ms, though the session was to be closed in ${BOUND.timeoutMs}`,
+    ),
+  );
+  late.catch(() => undefined);
+  return Promise.race([ending, late]).finally(() => enough.abort());
+}
+
+const closes = (session: Session): Promise<void> => soon('closing', session.close(BOUND));
+
+/** What is told of something that was asked for. */
+async function told(asked: Promise<unknown>): Promise<{ readonly code?: string; readonly unknown?: unknown }> {
+  return asked.then(
+    () => ({}),
+    (error: { code: string; details: { unknown?: unknown } }) => ({ code: error.code, unknown: error.details.unknown }),
+  );
+}
+
+/** `Closed` for what is never stored; in doubt, for what had been sent. */
+function assertTold(what: { readonly code?: string; readonly unknown?: unknown }): void {
+  if (what.code === 'StoreUnavailable') assert.equal(what.unknown, true, 'not said to be in doubt');
+  else assert.equal(what.code, 'Closed', `told ${JSON.stringify(what)} of what the session was closed before`);
+}
+
+export const closingCases: readonly ConformanceCase[] = [
+  onLog('contract', 'what waits for the lock is let go when its session is closed within a bound', async (log) => {
+    const session = await log.open();
+    const asked: Promise<{ readonly code?: string }>[] = [];
+    await whileLocked(log, async () => {
+      asked.push(
+        told(session.append(log.batch(commit('c1', event('NOTED', user('u1')))))),
+        told(session.append(log.batch(commit('c2', event('NOTED', user('u1')))))),
+        told(session.register([...COLLECTIONS, { ...COLLECTIONS[0]!, name: 'later' }])),
+        told(session.exclusive((by) => by.append(log.batch(commit('c3', event('NOTED', user('u1'))))))),
+      );
+      await closes(session);
+      // They are told while the lock is still held.
+      for (const what of await soon('what it was asked for', Promise.all(asked))) assertTold(what);
+    });
+    await log.append(commit('after', event('NOTED', user('u2'))));
+    const ids = ['c1', 'c2', 'c3'];
+    const stored = new Set((await log.session.ledger(ids)).map(({ command }) => command.id));
+    for (const [index, id] of ids.entries()) {
+      const { code } = await asked[index === 2 ? 3 : index]!;
+      if (code === 'Closed') assert(!stored.has(id), `${id} is stored, though its caller was told that it isn't`);
+    }
+    await throwsCode('Closed', session.append(log.batch(commit('c4', event('NOTED')))));
+  }),
+
+  onLog('contract', 'work under the lock has lost it when its session is closed within a bound', async (log) => {
+    const session = await log.open();
+    const begun = Promise.withResolvers<void>();
+    const goesOn = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<string | undefined>();
+    const working = told(
+      session.exclusive(async (by) => {
+        await by.append(log.batch(commit('c1', event('NOTED', user('u1')))));
+        begun.resolve();
+        await goesOn.promise;
+        late.resolve((await told(by.append(log.batch(commit('c2', event('NOTED', user('u1'))))))).code);
+      }),
+    );
+    await begun.promise;
+    await closes(session);
+    assertTold(await soon('the work', working));
+    // Others have it now.
+    await soon('an append', log.append(commit('after', event('NOTED', user('u1')))));
+    goesOn.resolve();
+    assert.notEqual(await late.promise, undefined, 'something can be stored under a lock that was lost');
+    same(await log.session.ledger(['c1', 'c2']), []);
+    same(await log.head(user('u1')), 1);
+  }),
+
+  onLog('contract', 'what was asked for before is stored, if it can be before the session is closed', async (log) => {
+    const session = await log.open();
+    const asked = session.append(log.batch(commit('c1', event('NOTED', user('u1'))), { seen: GENESIS }));
+    await session.close({ timeoutMs: 60_000 });
+    same((await asked).status, 'stored');
+    same(await log.head(user('u1')), 1);
+  }),
+];
