@@ -45,7 +45,7 @@ export async function foldCollections(
       after = event.position;
     }
   } while (after < end.position);
-  return folding.documents();
+  return folding.documents(() => core.runtime.turn());
 }
 
 function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {

@@ -6,7 +6,7 @@ import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 
 const definitions = [collectionDefinition(services)];
 
-it('keeps apart as many documents as there are, in the order they are named', () => {
+it('keeps apart as many documents as there are, in the order they are named', async () => {
   const folding = new Folding(definitions);
   const count = 300_000;
   for (let document = 1; document <= count; document += 1) {
@@ -21,7 +21,7 @@ it('keeps apart as many documents as there are, in the order they are named', ()
     folding.change(slot, document, { document });
     folding.count(slot, document + 1);
   }
-  const [made] = folding.documents();
+  const [made] = await folding.documents(() => Promise.resolve());
   expect(made!.size).toBe(200_000);
   expect(made!.get('d299999')).toMatchObject({ version: 300_000, changed: 299_999, state: { document: 299_999 } });
 });

@@ -15,6 +15,9 @@ export const OTHERS = -1;
 /** Room for numbers of documents that haven't come yet: numbers far beyond it are kept in a map. */
 const ROOM = 2 ** 16;
 
+/** Documents made between two turns of the event loop. */
+const MADE_A_TURN = 2_000;
+
 /** Where in a slot's numbers is what; a slot has so many. */
 const DEFINITION = 0;
 const VERSION = 1;
@@ -86,13 +89,14 @@ export class Folding {
     return this.#failures.size > 0 && this.#failures.has(slot);
   }
 
-  /** The documents of each definition, in the order of their first events. */
-  documents(): readonly FoldedDocuments<unknown>[] {
+  /** The documents of each definition, in the order of their first events. `turn` gives the event loop one. */
+  async documents(turn: () => Promise<void>): Promise<readonly FoldedDocuments<unknown>[]> {
     const made = this.#definitions.map(() => {
       const failed = new Map<string, ReducerFailed | UpcastFailed>();
       return Object.assign(new Map<string, Document<unknown>>(), { failed });
     });
     for (let slot = 1; slot < this.ids.length; slot += 1) {
+      if (slot % MADE_A_TURN === 0) await turn();
       const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
       // Named by an event behind the end that is folded up to.
       if (version === 0) continue;

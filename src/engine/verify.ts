@@ -63,6 +63,8 @@ export interface Verification {
 }
 
 const PROBLEMS_MAX = 100;
+/** Events of a page: what is looked at in one go, and holds the event loop for so long. */
+const PAGE = 200;
 /** Documents whose events are loaded together. */
 const DOCUMENTS_PAGE = 200;
 
@@ -205,7 +207,7 @@ async function walkLog(walk: Walk): Promise<void> {
  * a single position, and says so.
  */
 async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> {
-  for (let limit = PAGE_ROWS_MAX; ; limit = Math.ceil(limit / 2)) {
+  for (let limit = PAGE; ; limit = Math.ceil(limit / 2)) {
     try {
       return await core.untilClosed.read({ after, before: end.position + 1, limit });
     } catch (error) {

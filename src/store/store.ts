@@ -168,8 +168,11 @@ export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger' | '
 
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 
-/** Most events that one `load` returns. */
-export const LOAD_EVENTS_MAX = 10_000;
+/**
+ * Most events that one `load` returns: an engine that answers without waiting holds the event loop meanwhile, and whoever
+ * folds them does. 10,000 took over 100 ms together.
+ */
+export const LOAD_EVENTS_MAX = 1_000;
 /** Most events, commits or documents that one page holds. */
 export const PAGE_ROWS_MAX = 1_000;
 /**

@@ -1,11 +1,10 @@
 /**
- * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log,
- * and nothing else runs meanwhile: for tools, not for servers at work.
+ * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so a
+ * server looks in a thread of its own (aside.ts). Each statement is as of a moment of its own, and holds by itself.
  */
-import type { DatabaseSync } from 'node:sqlite';
-import { all, one } from './connection.ts';
+import type { Look } from './aside.ts';
 import { stopsAtDamage } from './errors.ts';
-import { schemaFindings } from './schema.ts';
+import { PARTS, schemaFindings, type Part } from './schema.ts';
 
 /** Most findings of each kind. */
 const FINDINGS_MAX = 5;
@@ -151,14 +150,14 @@ const LISTS = `WITH item AS (
   WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type) LIMIT ${FINDINGS_MAX}`;
 
 /** The lists inline with events against the index: a page of the log at a time. */
-function listFindings(database: DatabaseSync): readonly string[] {
-  const [lists, end] = [database.prepare(LISTS), database.prepare(LISTS_END)];
+async function listFindings(look: Look): Promise<readonly string[]> {
   const findings: string[] = [];
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
-    const upTo = one<[number | null]>(end, after)?.[0] ?? undefined;
+    const [row] = await look<[number | null]>(LISTS_END, after);
+    const upTo = row?.[0] ?? undefined;
     if (upTo === undefined) return findings.slice(0, FINDINGS_MAX);
-    for (const [position, document, version] of all<[unknown, unknown, unknown]>(lists, after, upTo)) {
+    for (const [position, document, version] of await look<[unknown, unknown, unknown]>(LISTS, after, upTo)) {
       findings.push(
         `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
       );
@@ -168,20 +167,20 @@ function listFindings(database: DatabaseSync): readonly string[] {
   }
 }
 
-/** One sentence a finding. Within a read transaction. */
-export function check(database: DatabaseSync): readonly string[] {
+/** One sentence a finding. */
+export async function check(look: Look): Promise<readonly string[]> {
   const findings: string[] = [];
   try {
     // What is looked at is the file, not what was read of it before.
-    database.exec('PRAGMA shrink_memory');
-    findings.push(...schemaFindings(database).slice(0, FINDINGS_MAX));
-    const own = all<[string]>(database.prepare(`PRAGMA integrity_check(${FINDINGS_MAX})`));
+    await look('PRAGMA shrink_memory');
+    findings.push(...schemaFindings(await look<Part>(PARTS)).slice(0, FINDINGS_MAX));
+    const own = await look<[string]>(`PRAGMA integrity_check(${FINDINGS_MAX})`);
     findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));
     for (const { sql, sentence } of RULES) {
-      const rows = all<readonly unknown[]>(database.prepare(`${sql} LIMIT ${FINDINGS_MAX}`));
+      const rows = await look<readonly unknown[]>(`${sql} LIMIT ${FINDINGS_MAX}`);
       findings.push(...rows.map((row) => sentence(...row)));
     }
-    findings.push(...listFindings(database));
+    findings.push(...(await listFindings(look)));
   } catch (error) {
     // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
     if (!stopsAtDamage(error)) throw error;

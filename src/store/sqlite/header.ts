@@ -1,8 +1,8 @@
 /** What the file of a log says of itself, without its write-ahead log. */
 import type { TidemarkError } from '../../errors.ts';
-import { connectForReading, single } from './connection.ts';
+import { all, connectForReading, single } from './connection.ts';
 import { isNoDatabase, notALog, translatedAtOpen } from './errors.ts';
-import { APPLICATION_ID, isIncomplete, schemaFindings } from './schema.ts';
+import { APPLICATION_ID, isIncomplete, PARTS, schemaFindings, type Part } from './schema.ts';
 
 export interface Header {
   readonly applicationId: number;
@@ -33,7 +33,10 @@ export function readHeader(file: string): Header | TidemarkError {
     return {
       applicationId,
       format,
-      unmarked: applicationId === 0 && format === 0 && canSee(() => schemaFindings(database).length === 0),
+      unmarked:
+        applicationId === 0 &&
+        format === 0 &&
+        canSee(() => schemaFindings(all<Part>(database.prepare(PARTS))).length === 0),
       incomplete: applicationId === APPLICATION_ID && canSee(() => isIncomplete(database)),
     };
   } catch (error) {

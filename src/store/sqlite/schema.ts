@@ -162,19 +162,17 @@ export function migrate(database: DatabaseSync, format: number): void {
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`);
 }
 
-type Part = readonly [type: string, name: string, table: string, sql: string | null];
+export type Part = readonly [type: string, name: string, table: string, sql: string | null];
 
-function parts(database: DatabaseSync): readonly Part[] {
-  return all<Part>(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name'));
-}
+/** What a database is made of: gives {@link Part}s. */
+export const PARTS = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name';
 
 /** What is missing, or was made otherwise: a table without its key would let a command id have two outcomes. */
-export function schemaFindings(database: DatabaseSync): readonly string[] {
+export function schemaFindings(found: readonly Part[]): readonly string[] {
   const model = new DatabaseSync(':memory:', { returnArrays: true });
   try {
     for (const sql of MIGRATIONS) model.exec(sql);
-    const expected = parts(model);
-    const found = parts(database);
+    const expected = all<Part>(model.prepare(PARTS));
     const tables = new Set(expected.map(([, , table]) => table));
     const lacking = expected.filter((part) => !found.some((one) => part.every((value, n) => value === one[n])));
     const triggers = found.filter(([type, , table]) => type === 'trigger' && tables.has(table));

@@ -32,6 +32,8 @@ import type {
 } from '../store.ts';
 import type { AnchorPlace, Clock } from '../clock.ts';
 import { anchorTable } from './anchor.ts';
+import { Aside } from './aside.ts';
+import type { Look } from './aside.ts';
 import { appender } from './append.ts';
 import { check } from './check.ts';
 import { chain } from './commits.ts';
@@ -46,12 +48,13 @@ import {
   translated,
   unknownCommit,
 } from './errors.ts';
-import { one } from './connection.ts';
+import { all, one } from './connection.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
 import { Turns } from '../turns.ts';
+import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
 import { Queue, whenFree } from './lock.ts';
@@ -64,6 +67,8 @@ import { FORMAT } from './schema.ts';
 import { typesTable } from './types.ts';
 import { tellWaiters, waitersOn } from './waiting.ts';
 
+/** How long closing waits for threads to end that are in the middle of a statement, in milliseconds. */
+const LET_GO_MS = 500;
 /** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
  * costs as much as the smallest of them. */
 const LOOK_MS = 5;
@@ -120,6 +125,8 @@ export class SqliteSession implements Session {
   readonly #writes = new Writes(() => closed(this.#options.file));
   readonly #writing: WritingTables | undefined;
   readonly #reading;
+  /** What runs in threads of its own. */
+  readonly #asides = new Set<Aside>();
   #closed = false;
   /** What SQLite said of the file. It may still be read, as far as that goes; writing to it would make it worse. */
   #damaged: TidemarkError | undefined;
@@ -178,7 +185,7 @@ export class SqliteSession implements Session {
   }
 
   check(): Promise<readonly string[]> {
-    return this.#read(() => check(this.#reading.database));
+    return this.#check();
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
@@ -252,9 +259,53 @@ export class SqliteSession implements Session {
     this.#closed = true;
     this.#waiters.fail(closed(this.#options.file));
     await this.#writes.close(closing);
+    await Promise.all(Array.from(this.#asides, (aside) => within(this.#dismiss(aside), LET_GO_MS)));
     await this.#queue.idle();
     this.#reading.database.close();
     this.#writing?.database.close();
+  }
+
+  async #check(): Promise<readonly string[]> {
+    const { file } = this.#options;
+    // Whether it is the log that was opened, and of a format that is known.
+    const sound = (): Promise<void> => {
+      this.#looked = -Infinity;
+      return this.#read(() => undefined);
+    };
+    await sound();
+    const aside = this.readOnly ? undefined : this.#aside('');
+    try {
+      const findings = await check(aside?.look ?? this.#look);
+      await sound();
+      return findings;
+    } catch (error) {
+      throw translated(error, file);
+    } finally {
+      if (aside) await this.#dismiss(aside);
+    }
+  }
+
+  /** Where no other connection can be opened (to a file that is read as it lies there), with turns of the loop in between. */
+  readonly #look: Look = async (sql, ...parameters) => {
+    const { file, lockTimeoutMs } = this.#options;
+    await this.#turns.take();
+    const attempt = () => {
+      if (this.#closed) throw closed(file);
+      return all<never>(this.#reading.database.prepare(sql), ...parameters);
+    };
+    return whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+  };
+
+  #aside(setUp: string): Aside {
+    const { file, lockTimeoutMs } = this.#options;
+    const aside = new Aside(file, lockTimeoutMs, setUp);
+    this.#asides.add(aside);
+    return aside;
+  }
+
+  async #dismiss(aside: Aside): Promise<void> {
+    this.#asides.delete(aside);
+    await aside.end(closed(this.#options.file));
   }
 
   /** What a session for reading says to collections: those that are registered as they are, may be. */
