@@ -1,5 +1,6 @@
 /** How an open application is doing. */
 import type { Core, Counters } from './core.ts';
+import type { Health } from '../store/store.ts';
 import { unknownTypes, type UnknownTypes } from './held-types.ts';
 
 export interface Status {
@@ -18,6 +19,8 @@ export interface Status {
    * failures of commands that it doesn't have.
    */
   readonly unknownTypes: UnknownTypes;
+  /** How the store's own files are doing; empty where it has none, and once the application is closed. */
+  readonly storage: Readonly<Health>;
   readonly queue: { readonly waiting: number; readonly max: number };
   readonly cache: { readonly documents: number; readonly max: number };
   /** Since the application was opened. */
@@ -25,7 +28,9 @@ export interface Status {
 }
 
 export async function statusOf(core: Core, state: Status['state'], waiting: number): Promise<Status> {
+  let storage: Health = {};
   if (state === 'open') {
+    storage = (await core.session.health?.()) ?? {};
     const before = core.watermark.seen;
     const { end } = await core.untilClosed.load([]);
     await core.watermark.observe(before, end, core.untilClosed);
@@ -40,6 +45,7 @@ export async function statusOf(core: Core, state: Status['state'], waiting: numb
     recordedAt,
     generation: core.membership.generation,
     unknownTypes: core.unknownTypes,
+    storage,
     queue: { waiting, max: core.limits.queueCommandsMax },
     cache: { documents: core.cache.size, max: core.limits.cacheEntriesMax },
     counters: { ...core.counters },
