@@ -111,10 +111,11 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     );
   }
   const { name: storeName, clock: storeClock } = store;
-  const session = await store.open({ clock });
+  const log = guarded(logger);
+  const session = await store.open({ clock, warn: (details, message) => log.warn(details, message) });
   try {
     const { events } = [...domains][0]!;
-    const parts = { session, logger: guarded(logger), events, collections: definitions };
+    const parts = { session, logger: log, events, collections: definitions };
     const registry = await registerCollections(parts);
     const closing = abortController();
     const core: Core = {

@@ -1,5 +1,6 @@
 /** How an open application is doing. */
 import type { Core, Counters } from './core.ts';
+import type { Health } from '../store/store.ts';
 import { unknownTypes, type UnknownTypes } from './held-types.ts';
 
 export interface Status {
@@ -18,6 +19,8 @@ export interface Status {
    * failures of commands that it doesn't have.
    */
   readonly unknownTypes: UnknownTypes;
+  /** How the store's own files are doing; empty where it has none, and once the application is closed. */
+  readonly storage: Readonly<Health>;
   /** Commands that wait to be decided, and the bytes of their inputs. */
   readonly queue: {
     readonly waiting: number;
@@ -43,7 +46,9 @@ export interface Waiting {
 }
 
 export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Waiting): Promise<Status> {
+  let storage: Health = {};
   if (state === 'open') {
+    storage = (await core.session.health?.()) ?? {};
     const before = core.watermark.seen;
     const { end } = await core.untilClosed.load([]);
     await core.watermark.observe(before, end, core.untilClosed);
@@ -59,6 +64,7 @@ export async function statusOf(core: Core, state: Status['state'], { waiting, by
     recordedAt,
     generation: core.membership.generation,
     unknownTypes: core.unknownTypes,
+    storage,
     queue: { waiting, max: limits.queueCommandsMax, bytes, bytesMax: limits.queueBytesMax },
     cache: { documents: cache.size, max: limits.cacheEntriesMax, bytes: cache.bytes, bytesMax: limits.cacheBytesMax },
     counters: { ...core.counters },

@@ -31,6 +31,7 @@ export type {
   DocumentVersion,
   EventFacts,
   EventPage,
+  Health,
   HeldType,
   Loaded,
   LoadOptions,

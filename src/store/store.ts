@@ -37,6 +37,8 @@ export interface Opening {
    * store was given one or has a server that knows the time.
    */
   readonly clock?: (() => number) | undefined;
+  /** Told what somebody should do something about, as the application's logger is: details, then a sentence. */
+  readonly warn?: ((details: object, message: string) => void) | undefined;
 }
 
 /**
@@ -143,6 +145,9 @@ export interface Session {
    */
   moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd>;
 
+  /** How its storage is doing, for whoever looks after it; an engine that has nothing to say leaves it out. */
+  health?(): Promise<Health>;
+
   /** Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. */
   check(): Promise<readonly string[]>;
 
@@ -155,6 +160,14 @@ export interface Session {
    * stored. Closing twice does nothing.
    */
   close(closing?: Closing): Promise<void>;
+}
+
+export interface Health {
+  /**
+   * What a write-ahead log holds that can't be seen in the file itself yet, in bytes. Some megabytes while there are writers;
+   * it grows as long as somebody reads on at an old place.
+   */
+  readonly walBytes?: number | undefined;
 }
 
 /** How a session is closed. */

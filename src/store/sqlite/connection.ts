@@ -11,7 +11,7 @@ const CACHE_KIB = 32 * 1024;
  * The write-ahead log is copied into the file when it has this many pages (4 KiB each). Attachments of many documents
  * touch the same pages again and again, and each is copied once: 5 to 15% faster than SQLite's own 1,000.
  */
-const CHECKPOINT_PAGES = 4_000;
+export const CHECKPOINT_PAGES = 4_000;
 
 /** Opens `file`, making it if there is none. Nothing is read or written yet. */
 export function connect(file: string): DatabaseSync {

@@ -16,7 +16,7 @@ import { isReadOnly } from './errors.ts';
 
 /** Of the write-ahead log's header, and of each frame's (https://www.sqlite.org/fileformat2.html#walformat), in bytes. */
 export const WAL_HEADER = 32;
-const FRAME_HEADER = 24;
+export const WAL_FRAME_HEADER = 24;
 /** How often a log is looked at that seems to be cut off: it may have begun anew between two looks. */
 const LOOKS = 3;
 
@@ -33,7 +33,7 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
   const shm = lookAt(`${file}-shm`);
   const frames = frameCounter(connection);
   let diverged: HistoryDiverged | undefined;
-  const frameBytes = FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
+  const frameBytes = WAL_FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
 
   /** The log is written before its frames are counted, so they are asked for first: others may be writing meanwhile. */
   const isWhole = (): boolean => {

@@ -86,6 +86,7 @@ export function sqlite(file: string, options?: SqliteOptions): Store {
       const given = clock ?? opening.clock;
       const shared = {
         lockTimeoutMs,
+        warn: opening.warn,
         clock: (place: AnchorPlace) =>
           given
             ? givenClock(given, clockAheadMs)

@@ -1,6 +1,6 @@
 /** Opens a session on the log at a path. */
 import type { AnchorPlace, Clock } from '../clock.ts';
-import type { Session } from '../store.ts';
+import type { Opening, Session } from '../store.ts';
 import { lockTimeout, translatedAtOpen } from './errors.ts';
 import type { CacheBounds } from './intern.ts';
 import { whenFree } from './lock.ts';
@@ -13,6 +13,8 @@ export interface OpenOptions {
   readonly lockTimeoutMs: number;
   /** The clock to go by; the machine's is held against an anchor in the file. */
   readonly clock: (shared: AnchorPlace) => Clock;
+  /** Where to tell of a write-ahead log that grows. */
+  readonly warn?: Opening['warn'];
   /** For tests of what happens beyond them. */
   readonly bounds?: CacheBounds;
 }

@@ -15,6 +15,7 @@ import type {
   DocumentRange,
   DocumentsRange,
   EventPage,
+  Health,
   HeldType,
   Loaded,
   LoadOptions,
@@ -23,6 +24,7 @@ import type {
   LogEnd,
   LogPoint,
   LogRange,
+  Opening,
   Registry,
   ScanPage,
   ScanRange,
@@ -36,6 +38,8 @@ import { Aside } from './aside.ts';
 import type { Look } from './aside.ts';
 import { appender } from './append.ts';
 import { check } from './check.ts';
+import { Checkpoints } from './checkpoints.ts';
+import type { Parts } from './checkpoints.ts';
 import { chain } from './commits.ts';
 import { documentsTable } from './documents.ts';
 import {
@@ -79,6 +83,8 @@ export interface SessionOptions {
   readonly clock: (shared: AnchorPlace) => Clock;
   /** Throws if the file was moved away or replaced since it was opened. */
   readonly inPlace: () => void;
+  /** Where to tell of a write-ahead log that grows. */
+  readonly warn?: Opening['warn'];
   /** {@link CACHE_BOUNDS} unless told otherwise. */
   readonly bounds?: CacheBounds;
 }
@@ -125,6 +131,7 @@ export class SqliteSession implements Session {
   readonly #writes = new Writes(() => closed(this.#options.file));
   readonly #writing: WritingTables | undefined;
   readonly #reading;
+  readonly #checkpoints: Checkpoints | undefined;
   /** What runs in threads of its own. */
   readonly #asides = new Set<Aside>();
   #closed = false;
@@ -144,6 +151,9 @@ export class SqliteSession implements Session {
       documents: documentsTable(readonly),
       scan: scanner(readonly, reading.interned, reading.chain),
     };
+    const { file, warn } = options;
+    const aside: Parts['aside'] = (setUp, work) => this.#withAside(setUp, work);
+    this.#checkpoints = writer && new Checkpoints({ file, writer, reader: readonly, warn, aside });
     this.#waiters = waitersOn(readonly, options, async () => (await this.load([])).end);
   }
 
@@ -186,6 +196,11 @@ export class SqliteSession implements Session {
 
   check(): Promise<readonly string[]> {
     return this.#check();
+  }
+
+  async health(): Promise<Health> {
+    if (this.#closed) throw closed(this.#options.file);
+    return { walBytes: this.#checkpoints?.walBytes };
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
@@ -273,15 +288,13 @@ export class SqliteSession implements Session {
       return this.#read(() => undefined);
     };
     await sound();
-    const aside = this.readOnly ? undefined : this.#aside('');
     try {
-      const findings = await check(aside?.look ?? this.#look);
-      await sound();
-      return findings;
+      const findings = this.readOnly ? check(this.#look) : this.#withAside('', ({ look }) => check(look));
+      return await findings;
     } catch (error) {
       throw translated(error, file);
     } finally {
-      if (aside) await this.#dismiss(aside);
+      await sound();
     }
   }
 
@@ -296,11 +309,15 @@ export class SqliteSession implements Session {
     return whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
   };
 
-  #aside(setUp: string): Aside {
+  async #withAside<T>(setUp: string, work: (aside: Aside) => Promise<T>): Promise<T> {
     const { file, lockTimeoutMs } = this.#options;
     const aside = new Aside(file, lockTimeoutMs, setUp);
     this.#asides.add(aside);
-    return aside;
+    try {
+      return await work(aside);
+    } finally {
+      await this.#dismiss(aside);
+    }
   }
 
   async #dismiss(aside: Aside): Promise<void> {
@@ -449,6 +466,7 @@ export class SqliteSession implements Session {
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
     }
     tellWaiters(file);
+    this.#checkpoints?.look(performance.now());
   }
 }
 
