@@ -17,7 +17,8 @@ export class Entry {
   answered = false;
   /** What came of it, if something did. */
   outcome: Outcome | undefined;
-  /** Its neighbours in the queue. */
+  /** When it came into the queue, among the others; and its neighbours there. */
+  order = 0;
   before: Entry | undefined;
   after: Entry | undefined;
   #settled = false;

@@ -6,8 +6,8 @@ import type { Outcome } from './outcome.ts';
 import { CommandQueue } from './queue.ts';
 import type { Request } from './request.ts';
 
-const entry = (id: string, bytes = 1, fingerprint = 'f'): Entry => {
-  const made = new Entry({ facts: { id, fingerprint }, bytes } as unknown as Request, undefined);
+const entry = (id: string, bytes = 1, fingerprint = 'f', actor?: string): Entry => {
+  const made = new Entry({ facts: { id, fingerprint, name: 'DO', actor }, bytes } as unknown as Request, undefined);
   made.promise.catch(() => undefined);
   return made;
 };
@@ -80,3 +80,38 @@ test('an id that is sent again waits for what comes of it', async () => {
   expect(queue.find('a')).toBeUndefined();
   expect(queue).toMatchObject({ waiting: 0, bytes: 0, isEmpty: true });
 });
+
+/** So many of an actor's, by name and number. */
+const flood = (actor: string, count: number, bytes = 1): Entry[] =>
+  Array.from({ length: count }, (_, n) => entry(`${actor}${n}`, bytes, 'f', actor));
+
+test('actors take turns where more wait than are taken, and otherwise all come in their order', () => {
+  const queue = limited();
+  for (const one of [...flood('a', 100), ...flood('b', 2), ...flood('c', 1)]) queue.add(one, undefined);
+  const first = queue.take(6);
+  expect(ids(first)).toEqual(['a0', 'b0', 'c0', 'a1', 'b1', 'a2']);
+  queue.giveBack(first.slice(3));
+  queue.add(entry('b9', 1, 'f', 'b'), undefined);
+  expect(ids(queue.take(4))).toEqual(['a1', 'b1', 'a2', 'b9']);
+  queue.add(entry('z', 1, 'f', 'c'), undefined);
+  expect(ids(queue.take(1_000))).toEqual([...Array.from({ length: 97 }, (_, n) => `a${n + 3}`), 'z']);
+  expect(queue).toMatchObject({ waiting: 0, bytes: 0, isEmpty: true });
+});
+
+test.each([
+  ['commands', { queueCommandsMax: 10 }, 1],
+  ['bytes', { queueBytesMax: 1_000 }, 100],
+])(
+  'of a queue that is full in %s, who holds most of it makes room for others, up to an even share',
+  async (_, limits, bytes) => {
+    const queue = limited(limits);
+    const many = flood('a', 10, bytes);
+    for (const one of many) queue.add(one, undefined);
+    expect(() => queue.add(entry('more', bytes, 'f', 'a'), undefined)).toThrow('waiting already');
+    for (const one of flood('b', 5, bytes)) queue.add(one, undefined);
+    expect(() => queue.add(entry('b9', bytes, 'f', 'b'), undefined)).toThrow('waiting already');
+    for (const one of many.slice(5)) await expect(one.promise).rejects.toMatchObject({ code: 'Overloaded' });
+    expect(queue).toMatchObject({ waiting: 10, bytes: 10 * bytes });
+    expect(ids(queue.take(10))).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'b0', 'b1', 'b2', 'b3', 'b4']);
+  },
+);

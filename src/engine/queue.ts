@@ -24,10 +24,30 @@ export function assertRoom(limits: Limits, { waiting, bytes }: Waiting, request:
     );
 }
 
+/**
+ * Those of one actor; where none is named, of one command. Lanes take turns where more wait than are taken, and one that
+ * holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their own cost.
+ */
+interface Lane {
+  readonly name: string;
+  first: Entry | undefined;
+  last: Entry | undefined;
+  waiting: number;
+  bytes: number;
+}
+
+/** Most that leave a full queue for one that comes. */
+const EVICTED_MAX = 100;
+/** Among more lanes nobody looks for the one that holds most: a refusal must cost little. */
+const LANES_MAX = 1_000;
+
 export class CommandQueue implements Waiting {
   readonly #limits: Limits;
-  #first: Entry | undefined;
-  #last: Entry | undefined;
+  /** Those in which somebody waits; they have their turns in this order. */
+  readonly #lanes = new Map<string, Lane>();
+  /** How many stand in line. */
+  #standing = 0;
+  #entered = 0;
   /** Of each id the one that stands in line, or was taken and isn't over. */
   readonly #leads = new Map<string, Entry>();
   /** Those that were sent while it does. */
@@ -51,11 +71,12 @@ export class CommandQueue implements Waiting {
 
   /** Whether nobody stands in line. */
   get isEmpty(): boolean {
-    return this.#first === undefined;
+    return this.#standing === 0;
   }
 
   /** @throws Overloaded; InvalidInput if the signal can't be listened to */
   add(entry: Entry, signal: AbortSignal | undefined): void {
+    this.#makeRoom(entry);
     assertRoom(this.#limits, this, entry.request);
     // Not before it is accepted: a listener for each refusal would pile up.
     if (signal) entry.giveUpOn(signal, () => this.#leave(entry));
@@ -69,24 +90,34 @@ export class CommandQueue implements Waiting {
     }
   }
 
-  /** The next of them, no id twice. Each is to be given back, or to be said over. */
+  /**
+   * The next of them, no id twice: in their order if all are taken, otherwise one of each lane in turn. Each is to be given
+   * back, or to be said over.
+   */
   take(max: number): Entry[] {
     const taken: Entry[] = [];
-    while (this.#first && taken.length < max) {
-      const entry = this.#first;
+    const isAll = this.#standing <= max;
+    while (this.#standing > 0 && taken.length < max) {
+      const [lane] = this.#lanes.values();
+      // Its next turn comes after those of all others.
+      this.#lanes.delete(lane!.name);
+      this.#lanes.set(lane!.name, lane!);
+      const entry = lane!.first;
+      // Only followers of those that were taken may be left.
+      if (!entry) continue;
       this.#unlink(entry);
       this.#count(entry, -1);
       taken.push(entry);
     }
-    return taken;
+    return isAll ? taken.sort((one, other) => one.order - other.order) : taken;
   }
 
-  /** Those that are to be decided again come first, in their order. */
+  /** Those that are to be decided again come first in their lanes, in their order. */
   giveBack(entries: readonly Entry[]): void {
     for (let index = entries.length - 1; index >= 0; index -= 1) {
       const entry = entries[index]!;
-      this.#linkBefore(entry, this.#first);
       this.#count(entry, 1);
+      this.#linkBefore(entry, this.#lane(entry.request).first);
     }
   }
 
@@ -153,38 +184,91 @@ export class CommandQueue implements Waiting {
     if (followers.size === 0) this.#followers.delete(id);
   }
 
+  /**
+   * Where the queue is full, the newest of the lane that holds most of it are refused, as long as that holds more than this
+   * one's with it would.
+   */
+  #makeRoom({ request }: Entry): void {
+    const { queueCommandsMax, queueBytesMax } = this.#limits;
+    const isFull = (): boolean =>
+      this.#waiting >= queueCommandsMax || (this.#waiting > 0 && this.#bytes + request.bytes > queueBytesMax);
+    if (!isFull() || this.#lanes.size > LANES_MAX) return;
+    const share = ({ waiting, bytes }: Waiting): number => Math.max(waiting / queueCommandsMax, bytes / queueBytesMax);
+    const own = this.#lanes.get(laneName(request));
+    const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
+    let largest = own ?? [...this.#lanes.values()][0]!;
+    for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
+    for (let evicted = 0; evicted < EVICTED_MAX && isFull() && share(largest) > ownShare; evicted += 1) {
+      const newest = largest.last;
+      // One that was tried may be on its way.
+      if (!newest || newest.tries > 0 || newest.sentInDoubt) return;
+      newest.reject(
+        new Overloaded(
+          `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded: send fewer at once, or raise limits.queueCommandsMax.`,
+          { waiting: largest.waiting, max: queueCommandsMax, limit: 'queueCommandsMax' },
+        ),
+      );
+      this.#unlink(newest);
+      this.#count(newest, -1);
+      this.over(newest);
+    }
+  }
+
   #enter(entry: Entry): void {
     this.#leads.set(entry.id, entry);
+    entry.order = this.#entered += 1;
     this.#linkBefore(entry, undefined);
   }
 
   #count({ request }: Entry, sign: 1 | -1): void {
+    const lane = this.#lane(request);
+    lane.waiting += sign;
+    lane.bytes += sign * request.bytes;
     this.#waiting += sign;
     this.#bytes += sign * request.bytes;
+    if (lane.waiting === 0) this.#lanes.delete(lane.name);
+  }
+
+  #lane(request: Request): Lane {
+    const name = laneName(request);
+    const known = this.#lanes.get(name);
+    if (known) return known;
+    const lane: Lane = { name, first: undefined, last: undefined, waiting: 0, bytes: 0 };
+    this.#lanes.set(name, lane);
+    return lane;
   }
 
   #isInLine(entry: Entry): boolean {
-    return entry.before !== undefined || this.#first === entry;
+    return entry.before !== undefined || this.#lanes.get(laneName(entry.request))?.first === entry;
   }
 
   /** At the end, where it comes before nobody. */
   #linkBefore(entry: Entry, next: Entry | undefined): void {
-    const before = next ? next.before : this.#last;
+    const lane = this.#lane(entry.request);
+    const before = next ? next.before : lane.last;
     entry.before = before;
     entry.after = next;
     if (before) before.after = entry;
-    else this.#first = entry;
+    else lane.first = entry;
     if (next) next.before = entry;
-    else this.#last = entry;
+    else lane.last = entry;
+    this.#standing += 1;
   }
 
   #unlink(entry: Entry): void {
+    const lane = this.#lane(entry.request);
     const { before, after } = entry;
     if (before) before.after = after;
-    else this.#first = after;
+    else lane.first = after;
     if (after) after.before = before;
-    else this.#last = before;
+    else lane.last = before;
     entry.before = undefined;
     entry.after = undefined;
+    this.#standing -= 1;
   }
+}
+
+// Names and actors have no NUL in them.
+function laneName({ facts: { actor, name } }: Request): string {
+  return actor === undefined ? `\0${name}` : actor;
 }

@@ -314,7 +314,8 @@ test('documents are loaded in windows: what an answer leaves out is asked for ag
   loaded.length = 0;
   const found = await app.get(items, ids);
   expect(new Set(found.map(({ version, state }) => `${version} ${state.n}`))).toEqual(new Set(['60 60']));
-  expect(loaded.reduce((sum, count) => sum + count)).toBeLessThan(2_000);
+  // Once each, and of each page the one that it ended in.
+  expect(loaded.reduce((sum, count) => sum + count)).toBeLessThan(3_000);
 });
 
 /** A store that says what is asked of it, before it is done. */
