@@ -14,6 +14,7 @@ import { documents } from './measures/documents.ts';
 import { fold } from './measures/fold.ts';
 import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
+import { loopHeld } from './measures/loop-held.ts';
 import { throughput } from './measures/throughput.ts';
 import { twoProcesses } from './measures/two-processes.ts';
 import { makeMarket } from './workload.ts';
@@ -24,6 +25,7 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   documents,
   fold,
   loopDelay,
+  loopHeld,
   growth,
   heap,
 };
