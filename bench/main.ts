@@ -16,6 +16,7 @@ import { fold } from './measures/fold.ts';
 import { followers } from './measures/followers.ts';
 import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
+import { loopHeld } from './measures/loop-held.ts';
 import { throughput } from './measures/throughput.ts';
 import { twoProcesses } from './measures/two-processes.ts';
 import { makeMarket } from './workload.ts';
@@ -28,6 +29,7 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   loopDelay,
   followers,
   crowds,
+  loopHeld,
   growth,
   heap,
 };

@@ -51,7 +51,7 @@ export class Honest {
     const id = `soak-${process.pid}-${(this.#sent += 1)}`;
     for (;;) {
       try {
-        const outcome = await this.#app.execute(note, { doc_id }, { id });
+        const outcome = await this.#app.execute(note, { doc_id }, { id, actor: doc_id });
         if (outcome.status !== 'succeeded') throw new Error(`an honest command failed: ${outcome.reason}`);
         break;
       } catch (error) {

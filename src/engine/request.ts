@@ -21,7 +21,10 @@ export interface ExecuteOptions {
    * comes of it while it is on its way. A UUID v7 if not given.
    */
   readonly id?: string | undefined;
-  /** Who asks. Recorded, part of the fingerprint, seen by `decide`. */
+  /**
+   * Who asks. Recorded, part of the fingerprint, seen by `decide`. Actors take turns where many commands wait; without one,
+   * those of each command do.
+   */
   readonly actor?: string | undefined;
   /** What it belongs to. Recorded. */
   readonly correlation?: string | undefined;

@@ -1,6 +1,6 @@
-/** How much of the log one answer may still hold: rows, and bytes of their text. */
+/** How much of the log one answer may still hold: rows, bytes of their text, and attachments. */
 import { Buffer } from 'node:buffer';
-import { PAGE_BYTES_MAX } from './store.ts';
+import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from './store.ts';
 
 /** UTF-8 needs at most so many bytes for each UTF-16 code unit. */
 const BYTES_A_UNIT = 3;
@@ -12,6 +12,7 @@ const BYTES_A_UNIT = 3;
 export class Room {
   #rows: number;
   #bytes = PAGE_BYTES_MAX;
+  #attachments = PAGE_ATTACHMENTS_MAX;
   /** Texts whose bytes aren't counted yet: nearly always all of an answer fit by far, and counting costs as much as reading. */
   #uncounted: string[] = [];
   #uncountedUnits = 0;
@@ -37,15 +38,20 @@ export class Room {
   /**
    * Whether an event with this text still fits: the first always does, so that whoever asks on comes to the end. After
    * one that doesn't, none does: what an answer leaves out comes after all that it holds. `position` is given where
-   * another document of the answer may have the same event.
+   * another document of the answer may have the same event; `attachments`, where the answer holds those too.
    */
-  take(text: string, position?: number): boolean {
+  take(text: string, position?: number, attachments = 0): boolean {
     if (this.#full || this.#rows <= 0) return false;
+    if (attachments > this.#attachments && !this.#empty) {
+      this.#full = true;
+      return false;
+    }
     if (position === undefined || !this.#texts.has(position)) {
       if (!this.#hold(text)) return false;
       if (position !== undefined) this.#texts.set(position, text);
     }
     this.#rows -= 1;
+    this.#attachments -= attachments;
     return true;
   }
 

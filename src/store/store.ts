@@ -193,6 +193,11 @@ export const PAGE_ROWS_MAX = 1_000;
  * text of an event that several of them share counts once. The first event is returned however long it is.
  */
 export const PAGE_BYTES_MAX = 8 * 2 ** 20;
+/**
+ * Most attachments of the events that one `read` or one `scan` returns, over all of them together: 700 events with 1,000
+ * each took more than a second. The first event is returned however many it has.
+ */
+export const PAGE_ATTACHMENTS_MAX = 10_000;
 /** Most positions that one `read` looks at, so that a rare type doesn't keep a statement open for the whole log. */
 export const PAGE_POSITIONS_MAX = 10_000;
 /** Most events that a refusal carries for each stale document; the engine loads the rest. */
@@ -376,7 +381,10 @@ export interface DocumentRange {
 export interface EventPage {
   /** The end of the log that was read at. */
   readonly end: LogEnd;
-  /** At most the smaller of `limit` and {@link PAGE_ROWS_MAX}, fewer where their texts are long ({@link PAGE_BYTES_MAX}). */
+  /**
+   * At most the smaller of `limit` and {@link PAGE_ROWS_MAX}, fewer where their texts are
+   * long ({@link PAGE_BYTES_MAX}) or their attachments many ({@link PAGE_ATTACHMENTS_MAX}).
+   */
   readonly events: readonly StoredEvent[];
   /**
    * Where to go on: the next page's `after` (`before` if reversed; the version for a document), or undefined if all up

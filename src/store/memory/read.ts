@@ -26,7 +26,8 @@ function readLog(log: Log, end: LogEnd, { after, before, types, reverse, limit }
     if (events.length === rows || looked === PAGE_POSITIONS_MAX) return { end, events, next: position - step };
     const event = log.events[position - 1]!;
     if (wanted !== undefined && !wanted.has(event.type)) continue;
-    if (!room.take(event.json)) return { end, events, next: events.at(-1)!.position };
+    if (!room.take(event.json, undefined, event.attachments.length))
+      return { end, events, next: events.at(-1)!.position };
     events.push(event);
   }
   return { end, events, next: undefined };
@@ -36,8 +37,9 @@ function readDocument(log: Log, end: LogEnd, { document, after, limit }: Documen
   const row = findDocument(log, document.collection, document.id);
   const head = headAt(row, end.position);
   const from = lowerBound(after);
-  const rows = fitting(row?.events ?? [], from, Math.min(head, from + pageRows(limit)), new Room(Infinity));
-  const reached = from + rows.length;
-  const events = rows.map(({ position }) => log.events[position - 1]!);
+  const last = Math.min(head, from + pageRows(limit));
+  const rows = (row?.events ?? []).slice(from, last).map(({ position }) => log.events[position - 1]!);
+  const events = fitting(rows, 0, rows.length, new Room(Infinity));
+  const reached = from + events.length;
   return { end, events, next: reached < head ? reached : undefined };
 }

@@ -102,14 +102,12 @@ export function countWhile<T>(rows: readonly T[], holds: (row: T) => boolean): n
 }
 
 /** The events from one index to before another, as far as there is room for them. */
-export function fitting<T extends EventFacts & { readonly position: number }>(
-  events: readonly T[],
-  from: number,
-  to: number,
-  room: Room,
-): readonly T[] {
+export function fitting<
+  T extends EventFacts & { readonly position: number; readonly attachments?: readonly unknown[] },
+>(events: readonly T[], from: number, to: number, room: Room): readonly T[] {
   const last = Math.min(to, events.length, from + room.rows);
   let end = from;
-  while (end < last && room.take(events[end]!.json, events[end]!.position)) end += 1;
+  const fits = ({ json, position, attachments }: T): boolean => room.take(json, position, attachments?.length);
+  while (end < last && fits(events[end]!)) end += 1;
   return events.slice(from, end);
 }

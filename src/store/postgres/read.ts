@@ -10,7 +10,7 @@ import type {
   StoredCommit,
   StoredEvent,
 } from '../store.ts';
-import { PAGE_BYTES_MAX, PAGE_POSITIONS_MAX } from '../store.ts';
+import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX, PAGE_POSITIONS_MAX } from '../store.ts';
 import { texts } from './arrays.ts';
 import { above, upTo } from './bound.ts';
 import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './commits.ts';
@@ -25,6 +25,9 @@ export type Read = (query: Query, range: LogRange | DocumentRange) => Promise<Ev
 
 const EVENT = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 
+/** How many numbers the list inline with an event has: two for each document. */
+export const LISTED = `cardinality(string_to_array(attachments, ','))`;
+
 /**
  * `found` gives at most a page of rows with `row` (from 1), `version` (of a document's page) and the columns of an event.
  * Of the commit only what its first event on the page needs is sent, and of each document its name once.
@@ -33,8 +36,10 @@ const pageSql = (schema: string, found: string, extra: string): string => `
   WITH log AS MATERIALIZED ${endSql(schema)},
   found AS (${found}),
   page AS MATERIALIZED (
-    SELECT * FROM (SELECT found.*, sum(octet_length(found.json)) OVER (ORDER BY found.row) AS bytes FROM found) measured
-    WHERE measured.bytes <= ${PAGE_BYTES_MAX} OR measured.row = 1)
+    SELECT * FROM (
+      SELECT found.*, sum(octet_length(found.json)) OVER answer AS bytes, sum(${LISTED}) OVER answer AS listed
+      FROM found WINDOW answer AS (ORDER BY found.row)) measured
+    WHERE (measured.bytes <= ${PAGE_BYTES_MAX} AND measured.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) OR measured.row = 1)
   SELECT log.position, log.recorded_at, log.hash,
     CASE WHEN coalesce(page.row, 1) = 1 THEN ${extra} END,
     CASE WHEN page.row = 1 THEN (

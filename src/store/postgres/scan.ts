@@ -1,7 +1,7 @@
 /** Pages of the log as a fold needs them: no look at the commits, which would cost as much as all the rest. */
 import { lowerBound, pageRows } from '../bounds.ts';
 import type { DocumentRef, ScannedEvent, ScanPage, ScanRange } from '../store.ts';
-import { PAGE_BYTES_MAX } from '../store.ts';
+import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from '../store.ts';
 import { int8s } from './arrays.ts';
 import { above } from './bound.ts';
 import { endOf, endSql } from './commits.ts';
@@ -9,7 +9,7 @@ import type { Query, Row } from './connection.ts';
 import { corrupt } from './errors.ts';
 import { callOf } from './functions.ts';
 import type { Reading } from './functions.ts';
-import { inlineList } from './read.ts';
+import { inlineList, LISTED } from './read.ts';
 import { schemaVersion, text, whole } from './values.ts';
 
 export type Scan = (query: Query, range: ScanRange) => Promise<ScanPage>;
@@ -21,7 +21,8 @@ const PAGE: Reading = {
   sql: (schema) => `
     WITH log AS MATERIALIZED ${endSql(schema)},
     page AS (
-      SELECT e.*, row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes
+      SELECT e.*, row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes,
+        sum(${LISTED}) OVER answer AS listed
       FROM (SELECT * FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT $2) e
       WINDOW answer AS (ORDER BY e.position ROWS UNBOUNDED PRECEDING))
     SELECT CASE WHEN coalesce(page.row, 1) = 1 THEN log.position END,
@@ -30,7 +31,7 @@ const PAGE: Reading = {
       page.position, n.name, page.schema_version, page.time, page.attachments, page.json
     FROM (VALUES (true)) AS answer
     LEFT JOIN log ON true
-    LEFT JOIN page ON page.bytes <= ${PAGE_BYTES_MAX} OR page.row = 1
+    LEFT JOIN page ON (page.bytes <= ${PAGE_BYTES_MAX} AND page.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) OR page.row = 1
     LEFT JOIN ${schema}.names n ON n.id = page.type
     ORDER BY page.row`,
 };

@@ -91,7 +91,7 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
       // Without a filter every position must be there.
       const expected = first + step * rows.length;
       if (ids === undefined && row[0] !== expected) throw corrupt('an event is missing', { position: expected });
-      if (!room.take(row[5])) full = true;
+      if (!room.take(row[5], undefined, attachmentsIn(row[4]))) full = true;
       else rows.push(row);
       return !full;
     };
@@ -126,7 +126,7 @@ export function reader(database: DatabaseSync, interned: Interned, chain: Chain,
       const [version, position, ...row] = found;
       if (version !== after + 1 + rows.length) throw gap(version);
       if (row[0] === null) throw corrupt('an event is missing', { position });
-      if (!room.take(row[5])) full = true;
+      if (!room.take(row[5], undefined, attachmentsIn(row[4]))) full = true;
       else rows.push(row);
       return !full;
     });
@@ -151,6 +151,14 @@ export function inlineList(attachments: string, position: number): readonly numb
     throw corrupt("an event's list of documents is none", { position });
   }
   return list;
+}
+
+/** How many documents a list inline with an event has, before it is looked at closely. */
+function attachmentsIn(list: unknown): number {
+  if (typeof list !== 'string') return 0;
+  let commas = 0;
+  for (let at = list.indexOf(','); at >= 0; at = list.indexOf(',', at + 1)) commas += 1;
+  return Math.ceil(commas / 2);
 }
 
 const [ZERO, NINE, COMMA] = [0x30, 0x39, 0x2c];

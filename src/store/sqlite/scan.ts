@@ -60,7 +60,7 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
       let length = 0;
       for (const row of rows) {
         const event = scanned(row, reached + 1);
-        if (!room.take(event.json)) break;
+        if (!room.take(event.json, undefined, event.attachments.length / 2)) break;
         name(event);
         events.push(event);
         reached += 1;

@@ -23,6 +23,7 @@ import { seenCases } from './cases/seen.ts';
 import { sessionCases } from './cases/session.ts';
 import { stringsCases } from './cases/strings.ts';
 import { typesCases } from './cases/types.ts';
+import { wideCases } from './cases/wide.ts';
 
 /** Every law that a store owes, as cases that are independent of a test framework. */
 export const conformanceCases: readonly ConformanceCase[] = [
@@ -37,6 +38,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...loadCases,
   ...pagesCases,
   ...bytesCases,
+  ...wideCases,
   ...scanCases,
   ...commitsCases,
   ...documentsCases,

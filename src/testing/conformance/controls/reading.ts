@@ -110,6 +110,22 @@ export const reading: readonly Mutant[] = [
       return { ...second, events: [...first.events, ...second.events] };
     },
   })),
+  mutant('bounds pages by rows and bytes alone', 'a page holds at most so many attachments', (sound) => ({
+    read: async (range) => {
+      const page = await sound.read(range);
+      if (page.next === undefined || 'document' in range || range.reverse) return page;
+      const more = await sound.read({ ...range, after: page.next, limit: range.limit - page.events.length });
+      return { ...more, events: [...page.events, ...more.events] };
+    },
+  })),
+  mutant('bounds scans by rows and bytes alone', 'a scan holds at most so many attachments', (sound) => ({
+    scan: async (range) => {
+      const page = await sound.scan(range);
+      if (page.next === undefined) return page;
+      const more = await sound.scan({ ...range, after: page.next, limit: range.limit - page.events.length });
+      return { ...more, events: [...page.events, ...more.events], named: [...page.named, ...more.named] };
+    },
+  })),
   mutant('bounds a document’s pages by rows alone', 'a document’s page holds at most so many bytes', (sound) => ({
     read: async (range) => {
       const first = await sound.read(range);
