@@ -8,8 +8,9 @@ import { isAbortSignal } from './realm.ts';
 /** The limits of an application; pass those that should differ to `open({ limits })`. */
 export interface Limits {
   /**
-   * Commands waiting to be decided; one more is refused with `Overloaded`. As many callers may wait for commands with
-   * `prepare` that are on their way.
+   * Commands waiting to be decided. With one more one is refused with `Overloaded`: the newest of the actor who has most of
+   * them there, or, where commands come without an actor, of that command. As many callers may wait for commands with `prepare`
+   * that are on their way.
    */
   readonly queueCommandsMax: number;
   /**
