@@ -1,6 +1,6 @@
 /**
- * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so a
- * server looks in a thread of its own (aside.ts). Each statement is as of a moment of its own, and holds by itself.
+ * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log:
+ * statement by statement, so that others have their turns in between. Each is as of a moment of its own, and holds by itself.
  */
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from './errors.ts';

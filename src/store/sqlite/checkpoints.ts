@@ -61,8 +61,15 @@ export class Checkpoints {
   look(now: number): void {
     if (this.#isCopying || now - this.#looked < LOOK_MS) return;
     this.#looked = now;
-    const [, pages, copied] = this.#count?.() ?? [0, 0, 0];
-    if (pages - copied < ASIDE_PAGES) return;
+    let waiting: number;
+    try {
+      const [, pages, copied] = this.#count?.() ?? [0, 0, 0];
+      waiting = pages - copied;
+    } catch {
+      // What was committed is; the next look at the file says what is wrong with it.
+      return;
+    }
+    if (waiting < ASIDE_PAGES) return;
     this.#isCopying = true;
     // What goes wrong there goes wrong at the next commit as well, and is told then.
     this.#parts

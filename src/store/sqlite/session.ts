@@ -289,8 +289,7 @@ export class SqliteSession implements Session {
     };
     await sound();
     try {
-      const findings = this.readOnly ? check(this.#look) : this.#withAside('', ({ look }) => check(look));
-      return await findings;
+      return await check(this.#look);
     } catch (error) {
       throw translated(error, file);
     } finally {
@@ -298,7 +297,7 @@ export class SqliteSession implements Session {
     }
   }
 
-  /** Where no other connection can be opened (to a file that is read as it lies there), with turns of the loop in between. */
+  /** One statement, with turns of the event loop in between. */
   readonly #look: Look = async (sql, ...parameters) => {
     const { file, lockTimeoutMs } = this.#options;
     await this.#turns.take();
