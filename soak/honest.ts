@@ -14,6 +14,8 @@ const PER_SECOND = 100;
 const PATIENCE_MS = 30_000;
 
 export interface Served {
+  /** Milliseconds until the last was answered: longer than the load, where honest callers had to wait. */
+  tookMs: number;
   /** Milliseconds from when it was due to when it was answered. */
   readonly commandMs: number[];
   readonly readMs: number[];
@@ -33,8 +35,9 @@ export class Honest {
 
   /** Load for so long. What is due is sent when it is due, so a store that stalls makes all that was due meanwhile late. */
   async during(ms: number): Promise<Served> {
-    const served: Served = { commandMs: [], readMs: [], refused: new Map() };
-    const end = performance.now() + ms;
+    const served: Served = { tookMs: 0, commandMs: [], readMs: [], refused: new Map() };
+    const begun = performance.now();
+    const end = begun + ms;
     const every = (1_000 / PER_SECOND) * CALLERS;
     await Promise.all(
       Array.from({ length: CALLERS }, async (_, caller) => {
@@ -44,6 +47,7 @@ export class Honest {
         }
       }),
     );
+    served.tookMs = performance.now() - begun;
     return served;
   }
 

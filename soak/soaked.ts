@@ -52,7 +52,7 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   const honest = new Honest(app);
   const wrong: string[] = [];
   await honest.during(2_000);
-  const alone = figures(await honest.during(ALONE_MS), ALONE_MS);
+  const alone = figures(await honest.during(ALONE_MS));
 
   const over = new AbortController();
   const rude = new Map(
@@ -73,7 +73,7 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   ];
   let among: Figures;
   try {
-    among = figures(await honest.during(ms), ms);
+    among = figures(await honest.during(ms));
   } finally {
     over.abort();
     await Promise.all(running);
@@ -103,9 +103,9 @@ async function sampled(into: number[], over: AbortSignal): Promise<void> {
   }
 }
 
-function figures({ commandMs, readMs, refused }: Served, ms: number): Figures {
+function figures({ tookMs, commandMs, readMs, refused }: Served): Figures {
   return {
-    perSecond: (commandMs.length / ms) * 1_000,
+    perSecond: (commandMs.length / tookMs) * 1_000,
     p50: quantile(commandMs, 0.5),
     p99: quantile(commandMs, 0.99),
     readP99: quantile(readMs, 0.99),
