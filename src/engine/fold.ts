@@ -78,7 +78,7 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
     try {
       if (!folding.hasFailed(slot)) {
         if (event === undefined) throw unread;
-        state = nextState(definition, id, version, reducer, folding.states[slot], event, time);
+        state = nextState(definition, id, version, reducer, folding.states[slot], event, time).copy;
       }
     } catch (error) {
       fail(folding, slot, placed(error, position, [{ collection: definition.name, id, version }]));

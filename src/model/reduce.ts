@@ -37,7 +37,7 @@ export function reduce(
   const version = document.version + 1;
   const reducer = collection.reduce.get(event.type);
   if (!reducer) return { version, changed: document.changed, state: document.state, bytes: document.bytes };
-  const { copy, bytes } = nextCopy(collection, id, version, reducer, document.state, event, time);
+  const { copy, bytes } = nextState(collection, id, version, reducer, document.state, event, time);
   return { version, changed: version, state: copy, bytes };
 }
 
@@ -47,18 +47,6 @@ export function reduce(
  * @throws ReducerFailed as {@link reduce} does
  */
 export function nextState(
-  collection: CollectionDefinition,
-  id: string,
-  version: number,
-  reducer: Reducer,
-  before: unknown,
-  event: AnyEvent,
-  time: number,
-): unknown {
-  return nextCopy(collection, id, version, reducer, before, event, time).copy;
-}
-
-function nextCopy(
   collection: CollectionDefinition,
   id: string,
   version: number,
