@@ -5,25 +5,17 @@
  * Its own commit comes after theirs, and waits for standbys as an append does unless less is asked for. So what the ledger
  * says then has reached a standby, even if the waiting of an append was ended, or the primary crashed and is back.
  */
-import { sameLogSql } from './functions.ts';
-import { durablyLockedSql } from './lock.ts';
-import { FUNCTION_SETTINGS } from './settings.ts';
+import { durableFunctionSql } from './lock.ts';
 
 /** After so long no statement is still on its way. */
 const KEPT = '1 day';
 
-export const fenceV1 = (schema: string): string => `
-CREATE OR REPLACE FUNCTION ${schema}.fence_v1(session uuid, fence bigint, lock_timeout text, log uuid) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-${FUNCTION_SETTINGS}
-AS $function$
-#variable_conflict use_variable
-BEGIN
-${durablyLockedSql(schema, 1)}
-  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';
+export const fenceV1 = (schema: string): string =>
+  durableFunctionSql(
+    schema,
+    'fence_v1(session uuid, fence bigint, lock_timeout text, log uuid) RETURNS void',
+    `  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '${KEPT}';
   INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
     ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();
-${sameLogSql(schema, 'log')}
-END
-$function$;
-`;
+`,
+  );

@@ -13,7 +13,8 @@
  */
 
 import { WRONG_ISOLATION } from './errors.ts';
-import { beginSql, sameFormatSql } from './functions.ts';
+import { beginSql, sameFormatSql, sameLogSql } from './functions.ts';
+import { FUNCTION_SETTINGS } from './settings.ts';
 
 /** What every function that writes says before anything else. */
 export const HEARD = 'tidemark: heard';
@@ -50,15 +51,26 @@ ${sameFormatSql(schema, format)}`;
 }
 
 /**
- * How a function begins that writes beside the log: under the lock, and on stable storage whatever the default is. (An
- * append may be asked for less.)
+ * A function that writes beside the log: under the lock, and on stable storage whatever the default is. (An append may be
+ * asked for less.) It has the parameters `lock_timeout` and `log`, and ends by making sure that the log is the caller's.
  */
-export function durablyLockedSql(schema: string, format: number): string {
-  return `${writingSql(schema)}
+export function durableFunctionSql(schema: string, header: string, body: string): string {
+  return `
+CREATE OR REPLACE FUNCTION ${schema}.${header}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+${FUNCTION_SETTINGS}
+AS $function$
+#variable_conflict use_variable
+BEGIN
+${writingSql(schema)}
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-${lockedSql(schema, format)}`;
+${lockedSql(schema, 1)}
+${body}${sameLogSql(schema, 'log')}
+END
+$function$;
+`;
 }
 
 /** One thing at a time, in the order asked for. */

@@ -6,9 +6,7 @@
  * It believes nobody that a collection has only grown, since any server's role may call it.
  */
 import { TYPES_GONE } from './errors.ts';
-import { sameLogSql } from './functions.ts';
-import { durablyLockedSql } from './lock.ts';
-import { FUNCTION_SETTINGS } from './settings.ts';
+import { durableFunctionSql } from './lock.ts';
 
 /** The types that a collection has more than are registered of it, as rows. */
 const ADDED = `(
@@ -17,19 +15,15 @@ const ADDED = `(
       SELECT jsonb_object_keys(given.key::jsonb -> 'types') EXCEPT SELECT jsonb_object_keys(r.key::jsonb -> 'types')
     )`;
 
-export const registerV1 = (schema: string): string => `
-CREATE OR REPLACE FUNCTION ${schema}.register_v1(
+// A server attaches by what it has registered: a crash mustn't take that back.
+export const registerV1 = (schema: string): string =>
+  durableFunctionSql(
+    schema,
+    `register_v1(
   lock_timeout text, generation bigint, names text[], definitions bigint[], keys text[], handled text[], log uuid,
   OUT status text
-)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-${FUNCTION_SETTINGS}
-AS $function$
-#variable_conflict use_variable
-BEGIN
-  -- A server attaches by what it has registered: a crash mustn't take that back.
-${durablyLockedSql(schema, 1)}
-  status := 'moved';
+)`,
+    `  status := 'moved';
   <<answer>>
   BEGIN
   IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
@@ -67,7 +61,5 @@ ${durablyLockedSql(schema, 1)}
   END IF;
   status := 'done';
   END answer;
-${sameLogSql(schema, 'log')}
-END
-$function$;
-`;
+`,
+  );
