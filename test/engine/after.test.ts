@@ -5,37 +5,19 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { renameSync } from 'node:fs';
-import {
-  all,
-  domain,
-  HistoryDiverged,
-  InvalidInput,
-  open,
-  type,
-  type App,
-  type LogPoint,
-  type RecordedEvent,
-  type Store,
-} from 'tidemark';
+import { all, domain, HistoryDiverged, InvalidInput, open, type, type LogPoint, type RecordedEvent } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { parts, services, viewService, type createService } from '../support/market.ts';
-import { collect, keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
+import { parts, services, viewService } from '../support/market.ts';
+import { range } from '../../src/testing/conformance/batches.ts';
+import { type Market, openedMarket } from '../support/opened-market.ts';
+import { collect, onEveryStore, temporaryFolder } from '../support/stores.ts';
 import { troubled } from '../support/troubled.ts';
 
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 const positions = async (events: AsyncIterable<RecordedEvent>): Promise<number[]> =>
   (await collect(events)).map(({ position }) => position);
 
 const files = temporaryFolder();
-
-type Market = App<typeof createService | typeof viewService, (typeof parts.collections)[number]>;
-
-async function opened(store: Store): Promise<Market> {
-  const app = await open({ store, ...parts, logger: keepingLogger() });
-  onTestFinished(() => app.close());
-  return app;
-}
 
 async function views(app: Market, count: number, service_id = 's'): Promise<void> {
   for (let n = 0; n < count; n += 1) await app.execute(viewService, { service_id });
@@ -58,7 +40,7 @@ const see = lab.command('SEE', {
 
 onEveryStore('going on from where one was', (makeStore) => {
   test('lesson 31: a position behind the end is refused at once, whoever follows or not', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     await views(app, 5);
     for (const options of [{}, { follow: true }, { reverse: true }, { types: ['NEVER'] }, { before: 3 }] as const) {
       const events = app.events({ ...options, after: 10 });
@@ -77,7 +59,7 @@ onEveryStore('going on from where one was', (makeStore) => {
   });
 
   test('lesson 31: a version behind a document’s head is refused at once', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     await views(app, 3, 'a');
     for (const [id, after, head] of [
       ['a', 4, 3],
@@ -141,7 +123,7 @@ onEveryStore('going on from where one was', (makeStore) => {
   });
 
   test('what is no place is refused where it is given', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     for (const after of [
       -1,
       1.5,
@@ -159,11 +141,11 @@ onEveryStore('going on from where one was', (makeStore) => {
 
   test('lesson 31: a log that was put back and has grown again skips nothing for whoever kept a hash', async () => {
     const [before, restored] = [makeStore(), makeStore()];
-    const was = await opened(before);
+    const was = await openedMarket(before);
     await views(was, 10);
     const kept = (await collect(was.events({ after: 9 })))[0]!;
     // Another server, another day: the same length, and then more.
-    const app = await opened(restored);
+    const app = await openedMarket(restored);
     await views(app, 12, 'other');
     for (const follow of [true, false]) {
       await expect(app.events({ after: kept, follow }).next()).rejects.toBeInstanceOf(HistoryDiverged);
@@ -176,8 +158,8 @@ onEveryStore('going on from where one was', (makeStore) => {
   test('law 9: a log that is replaced by a longer one while it is followed ends that, and nothing of it is given', async () => {
     const [now, other] = [makeStore(), makeStore()];
     const store = troubled(now, other);
-    await views(await opened(other), 9);
-    const app = await opened(store);
+    await views(await openedMarket(other), 9);
+    const app = await openedMarket(store);
     await views(app, 5);
     const seen: number[] = [];
     const follow = async (events: AsyncIterable<RecordedEvent>): Promise<void> => {
@@ -209,7 +191,7 @@ test('lesson 31: a file that was put back: what was kept from the one before is 
   const checkpoint = (await collect(first.events({ reverse: true, limit: 1 })))[0]!;
   await first.close();
   renameSync(join(files, 'copy.db'), file);
-  const app = await opened(sqlite(file));
+  const app = await openedMarket(sqlite(file));
   await expect(app.events({ after: checkpoint.position, follow: true }).next()).rejects.toBeInstanceOf(HistoryDiverged);
   await views(app, 7, 'new');
   // The number says nothing any more; the hash does.

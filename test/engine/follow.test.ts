@@ -2,35 +2,18 @@
 import { getEventListeners } from 'node:events';
 import nodeTimers from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
-import {
-  Closed,
-  HistoryDiverged,
-  InvalidInput,
-  LogCorrupt,
-  open,
-  type App,
-  type RecordedEvent,
-  type Store,
-} from 'tidemark';
+import { Closed, HistoryDiverged, InvalidInput, LogCorrupt, open, type RecordedEvent } from 'tidemark';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openOn } from '../../src/engine/open.ts';
 import { machineRuntime } from '../../src/engine/runtime.ts';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
+import { range } from '../../src/testing/conformance/batches.ts';
+import { type Market, openedMarket, positionsOf } from '../support/opened-market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 import { seeded } from '../faults/seed.ts';
 import { troubled } from '../support/troubled.ts';
 
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
-const positionsOf = (events: readonly RecordedEvent[]): number[] => events.map(({ position }) => position);
 const positions = async (events: AsyncIterable<RecordedEvent>): Promise<number[]> => positionsOf(await collect(events));
-
-type Market = App<typeof createService | typeof buyService | typeof viewService, (typeof parts.collections)[number]>;
-
-async function opened(store: Store): Promise<Market> {
-  const app = await open({ store, ...parts });
-  onTestFinished(() => app.close());
-  return app;
-}
 
 async function views(app: Market, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) await app.execute(viewService, { service_id: `s${n % 3}` });
@@ -65,8 +48,8 @@ onEveryStore('following the log', (makeStore) => {
   test('law 3: every event once, in order, while several write', async () => {
     const random = seeded();
     const store = makeStore();
-    const writers = await Promise.all(range(1, 3).map(() => opened(store)));
-    const reader = await opened(store);
+    const writers = await Promise.all(range(1, 3).map(() => openedMarket(store)));
+    const reader = await openedMarket(store);
     // One reads where it is written, one elsewhere, one from the middle on.
     const followers = [
       positions(writers[0]!.events({ follow: true, limit: 600 })),
@@ -90,7 +73,7 @@ onEveryStore('following the log', (makeStore) => {
   });
 
   test('what is there already comes in pages, then what is committed, one by one', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     await Promise.all(range(1, 1_100).map((n) => app.execute(viewService, { service_id: `s${n}` })));
     const events = app.events({ follow: true, after: 5 });
     const seen: number[] = [];
@@ -105,7 +88,7 @@ onEveryStore('following the log', (makeStore) => {
 
   test('of some types only, from the end, and no further than its limit', async () => {
     const store = makeStore();
-    const [app, other] = [await opened(store), await opened(store)];
+    const [app, other] = [await openedMarket(store), await openedMarket(store)];
     await views(app, 4);
     const created = collect(other.events({ follow: true, types: ['SERVICE_CREATED'], limit: 2 }));
     const later = positions(other.events({ follow: true, after: 4, limit: 6 }));
@@ -123,7 +106,7 @@ onEveryStore('following the log', (makeStore) => {
 
   test('the history of a document', async () => {
     const store = makeStore();
-    const [app, other] = [await opened(store), await opened(store)];
+    const [app, other] = [await openedMarket(store), await openedMarket(store)];
     await app.execute(createService, { service_id: 's1', quantity: 9 });
     const follow = async (after: number, limit: number): Promise<(number | undefined)[]> =>
       (await collect(other.history(services, 's1', { follow: true, after, limit }))).map(
@@ -143,7 +126,7 @@ onEveryStore('following the log', (makeStore) => {
   });
 
   test('the signal ends it with its reason, whatever it is doing, and nothing listens to it after that', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     await views(app, 3);
     const reason = new Error('enough');
     for (const follow of [true, false]) {
@@ -173,7 +156,7 @@ onEveryStore('following the log', (makeStore) => {
 
   test('closing the application ends it with Closed', async () => {
     const store = makeStore();
-    const [app, other] = [await opened(store), await opened(store)];
+    const [app, other] = [await openedMarket(store), await openedMarket(store)];
     await views(app, 2);
     const timers = intervals();
     const many = range(1, 20).map(() => collect(app.events({ follow: true })));
@@ -192,7 +175,7 @@ onEveryStore('following the log', (makeStore) => {
   });
 
   test('whoever wants no more leaves nothing behind, also while waiting', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     const { signal } = new AbortController();
     await views(app, 1);
     const timers = intervals();
@@ -223,7 +206,7 @@ onEveryStore('following the log', (makeStore) => {
   test('a store that is away is waited for, and nothing is missed', async () => {
     const plain = makeStore();
     const store = troubled(plain);
-    const writer = await opened(plain);
+    const writer = await openedMarket(plain);
     const logger = keepingLogger();
     const pauses: number[] = [];
     const runtime = machineRuntime();
@@ -273,7 +256,7 @@ onEveryStore('following the log', (makeStore) => {
 
   test('what isn’t an outage is no reason to wait', async () => {
     const store = troubled(makeStore());
-    const app = await opened(store);
+    const app = await openedMarket(store);
     await views(app, 1);
     for (const where of ['read', 'moved'] as const) {
       store.failWith(() => new LogCorrupt('The page is damaged.'));
@@ -299,9 +282,9 @@ onEveryStore('following the log', (makeStore) => {
   test('law 9: a store that went back is noticed while following, though nothing is committed', async () => {
     const [now, older] = [makeStore(), makeStore()];
     const store = troubled(now, older);
-    const past = await opened(older);
+    const past = await openedMarket(older);
     await views(past, 2);
-    const app = await opened(store);
+    const app = await openedMarket(store);
     await views(app, 5);
     const seen: number[] = [];
     const following = (async () => {
@@ -316,7 +299,7 @@ onEveryStore('following the log', (makeStore) => {
   });
 
   test('options that make no sense are refused where they are given', async () => {
-    const app = await opened(makeStore());
+    const app = await openedMarket(makeStore());
     const wrong = [{ reverse: true }, { before: 5 }, { signal: {} }, { signal: null }, { limit: -1 }];
     for (const one of wrong) expect(() => app.events({ follow: true, ...one } as never)).toThrow(InvalidInput);
     expect(() => app.events({ follow: 'yes' } as never)).toThrow(InvalidInput);

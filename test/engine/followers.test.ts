@@ -1,36 +1,17 @@
 /** Many followers of one application: what they cost together, and that each is still given every event once, in order. */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import {
-  domain,
-  event,
-  LogCorrupt,
-  open,
-  type,
-  UpcastFailed,
-  type App,
-  type RecordedEvent,
-  type Store,
-} from 'tidemark';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { domain, event, LogCorrupt, open, type, UpcastFailed, type RecordedEvent, type Store } from 'tidemark';
+import { expect, test, vi } from 'vitest';
 import { openOn } from '../../src/engine/open.ts';
 import { machineRuntime } from '../../src/engine/runtime.ts';
 import { changedStore } from '../faults/over-session.ts';
 import { seeded } from '../faults/seed.ts';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
+import { range } from '../../src/testing/conformance/batches.ts';
+import { type Market, openedMarket, positionsOf } from '../support/opened-market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 import { troubled } from '../support/troubled.ts';
 import { until } from '../support/until.ts';
-
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
-const positionsOf = (events: readonly RecordedEvent[]): number[] => events.map(({ position }) => position);
-
-type Market = App<typeof createService | typeof buyService | typeof viewService, (typeof parts.collections)[number]>;
-
-async function opened(store: Store): Promise<Market> {
-  const app = await open({ store, ...parts });
-  onTestFinished(() => app.close());
-  return app;
-}
 
 const view = (app: Market, id: string) => app.execute(viewService, { service_id: id });
 
@@ -73,7 +54,7 @@ function counted(store: Store): {
 onEveryStore('many who follow', (makeStore) => {
   test('the end of the log is waited for and read once for all of them, and who isn’t concerned isn’t woken', async () => {
     const { store, asked } = counted(makeStore());
-    const app = await opened(store);
+    const app = await openedMarket(store);
     await view(app, 's0');
     const signal = AbortSignal.timeout(60_000);
     const followers = range(0, 399).map((n) => following(app.history(services, `s${n}`, { follow: true, signal })));
@@ -133,7 +114,7 @@ onEveryStore('many who follow', (makeStore) => {
 
   test('a slow reader holds nobody up, and misses nothing of what isn’t kept for it', async () => {
     const { store, asked } = counted(makeStore());
-    const app = await opened(store);
+    const app = await openedMarket(store);
     await view(app, 's');
     const controller = new AbortController();
     const { signal } = controller;
@@ -159,7 +140,7 @@ onEveryStore('many who follow', (makeStore) => {
 
   test('whoever is never asked again keeps nothing going', async () => {
     const { store, asked } = counted(makeStore());
-    const app = await opened(store);
+    const app = await openedMarket(store);
     await view(app, 's');
     const abandoned = app.events({ follow: true });
     expect((await abandoned.next()).value?.position).toBe(1);
@@ -227,7 +208,7 @@ onEveryStore('many who follow', (makeStore) => {
     const plain = makeStore();
     const trouble = troubled(plain);
     const { store, asked } = counted(trouble);
-    const writer = await opened(plain);
+    const writer = await openedMarket(plain);
     await view(writer, 's');
     const logger = keepingLogger();
     const runtime = machineRuntime();
@@ -265,7 +246,7 @@ onEveryStore('many who follow', (makeStore) => {
       const below = (most: number): number => Math.floor(random() * most);
       const plain = makeStore();
       const store = troubled(plain);
-      const writer = await opened(plain);
+      const writer = await openedMarket(plain);
       const runtime = machineRuntime();
       const sleepless = { ...runtime, sleep: (ms: number, signal?: AbortSignal) => runtime.sleep(ms / 50, signal) };
       await using app = await openOn({ store, ...parts, logger: keepingLogger() }, sleepless);

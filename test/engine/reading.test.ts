@@ -2,10 +2,9 @@
 import { all, domain, event, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
+import { range } from '../../src/testing/conformance/batches.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
-
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
 onEveryStore('reading', (makeStore) => {
   test('a document that does not exist is at version 0, with its initial state', async () => {
