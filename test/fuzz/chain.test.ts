@@ -140,13 +140,19 @@ test(
         expect(check(ofMemory)).toBeUndefined();
         expect(ofMemory.at(-1)?.hash).toBe(other.hash);
         expect(check(await readStore(sqlite(file)))).toBeUndefined();
-        // The fingerprint is of what was sent.
+        // The fingerprint is of what was sent; what threw isn't final, and its id may then be drawn for something else.
         for (const { commandId, fingerprint } of bySql) {
-          const sent = list.find((one) => one.id === commandId);
-          if (sent === undefined) continue;
-          const { does, text: given, count, actor } = sent;
-          const input = { does, text: given, count, deep: [{ b: 1, a: [given, 0] }] };
-          expect(fingerprint).toBe(fingerprintOf({ actor, input, name: 'ACT ✓' }));
+          const sent = list.filter((one) => one.id === commandId);
+          if (sent.length === 0) continue;
+          expect(
+            sent.map(({ does, text: given, count, actor }) =>
+              fingerprintOf({
+                actor,
+                input: { does, text: given, count, deep: [{ b: 1, a: [given, 0] }] },
+                name: 'ACT ✓',
+              }),
+            ),
+          ).toContain(fingerprint);
         }
       }),
       seeded(60),
