@@ -43,13 +43,13 @@ export const wide = shop.command('WIDE', {
   },
 });
 
+/** A million tags, in lists of a thousand. */
+const tagLists = Array.from({ length: 1_000 }, (_, list) => Array.from({ length: 1_000 }, (_, n) => `t${list}-${n}`));
+
 export const tag = shop.command('TAG', {
-  input: type<{ from: number; events: number; each: number }>(),
-  decide: (_, { from, events, each }) =>
-    Array.from({ length: events }, (_, event) => ({
-      type: 'TAGGED' as const,
-      tag_ids: Array.from({ length: each }, (_, n) => `t${from + event * each + n}`),
-    })),
+  input: type<{ from: number; events: number }>(),
+  decide: (_, { from, events }) =>
+    Array.from({ length: events }, (_, n) => ({ type: 'TAGGED' as const, tag_ids: tagLists[(from + n) % 1_000]! })),
 });
 
 /** Calls an outside world that answers late. */

@@ -84,7 +84,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   commandReadsMax: 1_000,
   getDocumentsMax: 10_000,
   getDocumentsWaitingMax: 100_000,
-  inputBytesMax: 16 * 1024 * 1024,
+  inputBytesMax: 1024 * 1024,
   detailsBytesMax: 16 * 1024,
   cacheEntriesMax: 50_000,
   cacheBytesMax: 64 * 1024 * 1024,

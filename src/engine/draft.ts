@@ -99,11 +99,14 @@ export async function draftBatch(
     const { entry } = one;
     // Its caller gave up while documents were loaded: nothing comes of it.
     if (entry.settled) continue;
-    full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax || (decided > 0 && stint.isOver());
+    full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax;
+    // One that reads nothing is decided by now: later it would have to be decided again.
+    full ||= decided > 0 && !one.first.done && stint.isOver();
     if (full) {
       left.push(entry);
       continue;
     }
+    const [bytesBefore, attachmentsBefore, askedBefore] = [bytes, attachments, asked];
     const rests: Working[] = [];
     try {
       const ground = groundOf(entry, working, rests);
@@ -144,6 +147,13 @@ export async function draftBatch(
     } catch (error) {
       if (concernsAll(error)) throw error;
       conflicts.push({ entry, error });
+    } finally {
+      entry.batchPart += Math.max(
+        stint.part(),
+        (bytes - bytesBefore) / limits.batchBytesMax,
+        (attachments - attachmentsBefore) / limits.batchAttachmentsMax,
+        (asked - askedBefore) / limits.batchReadsMax,
+      );
     }
   }
   const isFull = full || begun.left.length > 0;
@@ -175,24 +185,34 @@ class Stint {
   readonly #max: number;
   readonly #until: number;
   #since: number;
+  /** As of when it was looked at last. */
+  #now: number;
 
   constructor({ runtime, limits }: Core, until: number) {
     this.#elapsed = runtime.elapsed;
     this.#max = limits.batchDecideMs;
     this.#until = until;
-    this.#since = runtime.elapsed();
+    this.#now = this.#since = runtime.elapsed();
   }
 
-  /** Whether a part of the time that there is for it has passed. */
+  /** Whether a part of the time that there is for it had passed, when it was looked at last. */
   isOver(part = 1): boolean {
-    const now = this.#elapsed();
-    return now - this.#since >= this.#max * part || now >= this.#until;
+    return this.#now - this.#since >= this.#max * part || this.#now >= this.#until;
+  }
+
+  /** Which part of that time has passed since it was looked at last. */
+  part(): number {
+    const before = this.#now;
+    this.#now = this.#elapsed();
+    return (this.#now - before) / this.#max;
   }
 
   async wait(work: Promise<void>): Promise<void> {
     const before = this.#elapsed();
     await work;
-    this.#since += this.#elapsed() - before;
+    const waited = this.#elapsed() - before;
+    this.#since += waited;
+    this.#now += waited;
   }
 }
 
@@ -217,6 +237,7 @@ function startAll(core: Core, entries: readonly Entry[], rules: Rules, stint: St
     }
     tried += 1;
     const one = start(entry, time, rules, begun.refused);
+    entry.batchPart += stint.part();
     if (!one) continue;
     begun.started.push(one);
     asked += entry.request.unchanged.length + (one.first.done ? 0 : one.first.value.length);

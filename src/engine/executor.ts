@@ -30,6 +30,9 @@ const FRESH_BATCHES = 64;
 const LAST_TRY_COMMANDS_MAX = 256;
 const LAST_TRY_MS_MAX = 100;
 
+/** So many are taken however few fit: among them are those whose turn it is. */
+const TAKES_MIN = 32;
+
 interface Attempt {
   /** What was stored; to be settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
@@ -45,8 +48,9 @@ export class Executor {
   #running: Promise<void> | undefined;
   /** What was taken from the queue last. */
   #batch: readonly Entry[] = [];
-  /** How many commands are taken at once. */
+  /** How many commands are taken at once; whether as many as there are fitted into the last batch. */
   #takes: number;
+  #isRoomy = true;
   #closed = false;
   /** Nothing is sent to the store any more. */
   #over = false;
@@ -108,7 +112,7 @@ export class Executor {
     while (!this.queue.isEmpty) {
       // Callers that were just answered, and ask again at once, come into this batch.
       await runtime.turn();
-      const taken = this.queue.take(this.#takes);
+      const taken = this.queue.take(this.#takes, { inOrder: this.#isRoomy });
       const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1).slice(0, LAST_TRY_COMMANDS_MAX);
       const entries = last.length > 0 ? last : taken;
       if (entries.length < taken.length) {
@@ -209,6 +213,7 @@ export class Executor {
     const waiting = entries.filter(({ settled }) => !settled);
     const draft = await draftBatch(core, io, waiting, options);
     this.#takes = takesAfter(this.#takes, draft, waiting.length, core.limits.batchCommitsMax);
+    this.#isRoomy = !draft.isFull;
     await this.#refuse(io, draft.conflicts);
     const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
     const refused = (): Attempt => {
@@ -336,7 +341,7 @@ export class Executor {
  */
 function takesAfter(takes: number, { isFull, left }: Draft, given: number, most: number): number {
   const next = isFull ? Math.max(2 * (given - left.length), Math.floor(takes / 2)) : 2 * takes;
-  return Math.max(1, Math.min(most, next));
+  return Math.min(most, Math.max(TAKES_MIN, next));
 }
 
 /** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */

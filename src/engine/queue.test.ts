@@ -115,3 +115,23 @@ test.each([
     expect(ids(queue.take(10))).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'b0', 'b1', 'b2', 'b3', 'b4']);
   },
 );
+
+test('who costs much has fewer turns, and loses none for what didn’t fit', () => {
+  const queue = limited({ batchCommitsMax: 100 });
+  for (const one of [...flood('wide', 10), ...flood('a', 10), ...flood('b', 10)]) queue.add(one, undefined);
+  const first = queue.take(3, { inOrder: false });
+  expect(ids(first)).toEqual(['wide0', 'a0', 'b0']);
+  first[0]!.batchPart = 0.05;
+  queue.over(first[0]!);
+  queue.giveBack(first.slice(1));
+  // Their turn comes before those of others; as many rounds are the others' as 0.05 of a batch are commands.
+  expect(ids(queue.take(8, { inOrder: false }))).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2', 'a3', 'b3']);
+  expect(ids(queue.take(4, { inOrder: false }))).toContain('wide1');
+  // Where nobody else waits, it goes on at once.
+  const alone = limited();
+  for (const one of flood('wide', 3)) alone.add(one, undefined);
+  const [wide] = alone.take(1);
+  wide!.batchPart = 1;
+  alone.over(wide!);
+  expect(ids(alone.take(2, { inOrder: false }))).toEqual(['wide1', 'wide2']);
+});

@@ -25,11 +25,14 @@ export function assertRoom(limits: Limits, { waiting, bytes }: Waiting, request:
 }
 
 /**
- * Those of one actor; where none is named, of one command. Lanes take turns where more wait than are taken, and one that
- * holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their own cost.
+ * Those of one actor; where none is named, of one command. Lanes take turns where more wait than fit, fewer the more theirs
+ * cost, and one that holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their
+ * own cost.
  */
 interface Lane {
   readonly name: string;
+  /** The round from which it has turns again. */
+  due: number;
   first: Entry | undefined;
   last: Entry | undefined;
   waiting: number;
@@ -45,6 +48,11 @@ export class CommandQueue implements Waiting {
   readonly #limits: Limits;
   /** Those in which somebody waits; they have their turns in this order. */
   readonly #lanes = new Map<string, Lane>();
+  /** Lanes whose command was taken, and came back: their turn is still to come. */
+  readonly #owed = new Set<Lane>();
+  /** Rounds in which each lane had a turn, and how many lanes the one under way has passed. */
+  #round = 0;
+  #passed = 0;
   /** How many stand in line. */
   #standing = 0;
   #entered = 0;
@@ -91,19 +99,14 @@ export class CommandQueue implements Waiting {
   }
 
   /**
-   * The next of them, no id twice: in their order if all are taken, otherwise one of each lane in turn. Each is to be given
-   * back, or to be said over.
+   * The next of them, no id twice: one of each lane in turn; in the order they came where all are taken `inOrder`. Each is to
+   * be given back, or to be said over.
    */
-  take(max: number): Entry[] {
+  take(max: number, { inOrder = true }: { inOrder?: boolean } = {}): Entry[] {
     const taken: Entry[] = [];
-    const isAll = this.#standing <= max;
+    const isAll = inOrder && this.#standing <= max;
     while (this.#standing > 0 && taken.length < max) {
-      const [lane] = this.#lanes.values();
-      // Its next turn comes after those of all others.
-      this.#lanes.delete(lane!.name);
-      this.#lanes.set(lane!.name, lane!);
-      const entry = lane!.first;
-      // Only followers of those that were taken may be left.
+      const entry = this.#nextLane(isAll)?.first;
       if (!entry) continue;
       this.#unlink(entry);
       this.#count(entry, -1);
@@ -112,12 +115,16 @@ export class CommandQueue implements Waiting {
     return isAll ? taken.sort((one, other) => one.order - other.order) : taken;
   }
 
-  /** Those that are to be decided again come first in their lanes, in their order. */
+  /** Those that are to be decided again come first in their lanes, in their order, and their lanes before others. */
   giveBack(entries: readonly Entry[]): void {
     for (let index = entries.length - 1; index >= 0; index -= 1) {
       const entry = entries[index]!;
       this.#count(entry, 1);
       this.#linkBefore(entry, this.#lane(entry.request).first);
+    }
+    for (const entry of entries) {
+      this.#charge(entry);
+      this.#owed.add(this.#lane(entry.request));
     }
   }
 
@@ -128,6 +135,7 @@ export class CommandQueue implements Waiting {
    * @returns those who got its outcome
    */
   over(entry: Entry): readonly Entry[] {
+    this.#charge(entry);
     entry.end();
     const { id, outcome, request } = entry;
     this.#leads.delete(id);
@@ -155,6 +163,39 @@ export class CommandQueue implements Waiting {
     if (lead && !lead.answered) return lead;
     const [follower] = this.#followers.get(id) ?? [];
     return follower;
+  }
+
+  /** The lane whose turn it is; undefined if that has had more than its part, or has nobody in line. */
+  #nextLane(whoever: boolean): Lane | undefined {
+    const [owed] = this.#owed;
+    if (owed) {
+      this.#owed.delete(owed);
+      return owed;
+    }
+    if (this.#passed >= this.#lanes.size) {
+      this.#passed = 0;
+      this.#round = Math.max(this.#round + 1, this.#earliest());
+    }
+    this.#passed += 1;
+    const [lane] = this.#lanes.values();
+    // Its next turn comes after those of all others.
+    this.#lanes.delete(lane!.name);
+    this.#lanes.set(lane!.name, lane!);
+    return whoever || lane!.due <= this.#round ? lane : undefined;
+  }
+
+  /** The first round in which somebody who stands in line has a turn. */
+  #earliest(): number {
+    let earliest = Infinity;
+    for (const { first, due } of this.#lanes.values()) if (first && due < earliest) earliest = due;
+    return earliest === Infinity ? this.#round : earliest;
+  }
+
+  /** A lane has its next turn after as many rounds as commands could have been executed instead. */
+  #charge(entry: Entry): void {
+    const lane = this.#lanes.get(laneName(entry.request));
+    if (lane) lane.due = Math.max(lane.due, this.#round) + Math.floor(entry.batchPart * this.#limits.batchCommitsMax);
+    entry.batchPart = 0;
   }
 
   /** A caller gave up. What was taken may be stored all the same. */
@@ -226,14 +267,16 @@ export class CommandQueue implements Waiting {
     lane.bytes += sign * request.bytes;
     this.#waiting += sign;
     this.#bytes += sign * request.bytes;
-    if (lane.waiting === 0) this.#lanes.delete(lane.name);
+    if (lane.waiting > 0) return;
+    this.#lanes.delete(lane.name);
+    this.#owed.delete(lane);
   }
 
   #lane(request: Request): Lane {
     const name = laneName(request);
     const known = this.#lanes.get(name);
     if (known) return known;
-    const lane: Lane = { name, first: undefined, last: undefined, waiting: 0, bytes: 0 };
+    const lane: Lane = { name, due: 0, first: undefined, last: undefined, waiting: 0, bytes: 0 };
     this.#lanes.set(name, lane);
     return lane;
   }

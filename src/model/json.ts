@@ -119,7 +119,9 @@ function partCopy(value: object, depth: number): unknown {
   deepest = depth + (known?.levels ?? 1);
   parts += known?.parts ?? 1;
   bytes += known?.bytes ?? 1;
-  fault = sizeFault() ?? (known ? undefined : partFault(value));
+  // What is far too large is refused before it is walked.
+  const rest = !known && Array.isArray(value) ? value.length * ITEM_BYTES_MIN : 0;
+  fault = sizeFault(rest) ?? (known ? undefined : partFault(value));
   if (fault !== undefined) return undefined;
   let copy = value;
   if (!known) {
@@ -168,6 +170,8 @@ function objectCopy(object: object, depth: number): object {
 
 /** Two quotes and a colon. */
 const FIELD_BYTES = 3;
+/** A digit and a comma. */
+const ITEM_BYTES_MIN = 2;
 
 /** With its comma. */
 function scalarBytes(value: unknown): number {
@@ -191,11 +195,13 @@ function scalarFault(value: unknown): Fault | undefined {
   }
 }
 
-/** Whether the copy under way has become too large. */
-function sizeFault(): Fault | undefined {
+/** Whether the copy under way has become too large, or will be with as many bytes more as are certain to come. */
+function sizeFault(rest: number): Fault | undefined {
   if (deepest > JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
   if (parts > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
-  return bytes > bytesMax ? here(tooLarge()) : undefined;
+  if (bytes + rest <= bytesMax) return undefined;
+  bytes += rest;
+  return here(tooLarge());
 }
 
 function tooLarge(): string {

@@ -2,25 +2,60 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
-/** The longest that reads in a row keep the event loop waiting, in milliseconds. */
-const READING_MS = 5;
+/** The longest that calls in a row keep the event loop waiting, in milliseconds. */
+const STINT_MS = 5;
 
 /**
  * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the engine never
- * waits, and would keep timers, I/O and every other caller of its process waiting for ever.
+ * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, each kind
+ * (`load`, `read`, …) has a line of its own, and the kinds take turns: a thousand pages of the log wait for each other, and
+ * not a command for them.
  */
 export class Turns {
-  #last = 0;
-  #turn: Promise<void> | undefined;
+  #since = 0;
+  /** Calls that wait, by kind. Whose turn is next comes first; no line is empty. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #isServing = false;
 
-  /** A turn if the last one is long ago. Whoever comes while one is taken waits for its end, and goes on beside the others. */
-  take(): Promise<void> {
-    if (this.#turn === undefined && performance.now() - this.#last >= READING_MS) {
-      this.#turn = setImmediate().then(() => {
-        this.#last = performance.now();
-        this.#turn = undefined;
-      });
+  /** Makes a call as soon as there is time for it. */
+  async run<T>(kind: string, call: () => T | Promise<T>): Promise<T> {
+    if (!this.#isServing && !this.#isOver()) return call();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const attempt = (): void => {
+      try {
+        resolve(call());
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const line = this.#waiting.get(kind);
+    if (line) line.add(attempt);
+    else this.#waiting.set(kind, new Set([attempt]));
+    if (!this.#isServing) void this.#serve();
+    return promise;
+  }
+
+  #isOver(): boolean {
+    return performance.now() - this.#since >= STINT_MS;
+  }
+
+  /** Never rejects: each call's error is its caller's. */
+  async #serve(): Promise<void> {
+    this.#isServing = true;
+    while (this.#waiting.size > 0) {
+      await setImmediate();
+      this.#since = performance.now();
+      do {
+        const [[kind, line]] = [...this.#waiting] as [[string, Set<() => void>]];
+        const [next] = line;
+        line.delete(next!);
+        this.#waiting.delete(kind);
+        if (line.size > 0) this.#waiting.set(kind, line);
+        next!();
+        // What its caller makes of the answer counts as well.
+        await undefined;
+      } while (this.#waiting.size > 0 && !this.#isOver());
     }
-    return this.#turn ?? Promise.resolve();
+    this.#isServing = false;
   }
 }

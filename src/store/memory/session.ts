@@ -62,23 +62,18 @@ export class MemorySession implements Session {
     this.#log = log;
     this.#clock = clock;
     this.#waiters = new Waiters({
-      look: async () => {
-        await this.#turn();
-        return log.visible;
-      },
+      look: () => this.#turn('load', () => log.visible),
       begin: () => void log.waiters.add(this.#waiters),
       rest: () => void log.waiters.delete(this.#waiters),
     });
   }
 
   async registry(): Promise<Registry> {
-    await this.#turn();
-    return this.#log.registry;
+    return this.#turn('registry', () => this.#log.registry);
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
-    await this.#turn();
-    const unchanged = unchangedBy(this.#log, collections);
+    const unchanged = await this.#turn('registry', () => unchangedBy(this.#log, collections));
     if (unchanged) return unchanged;
     return this.#write((write) => {
       write.stores();
@@ -115,38 +110,31 @@ export class MemorySession implements Session {
   }
 
   async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    await this.#turn();
-    return load(this.#log, this.#log.visible, requests, options);
+    return this.#turn('load', () => load(this.#log, this.#log.visible, requests, options));
   }
 
   async read(range: LogRange | DocumentRange): Promise<EventPage> {
-    await this.#turn();
-    return read(this.#log, this.#log.visible, range);
+    return this.#turn('read', () => read(this.#log, this.#log.visible, range));
   }
 
   async scan(range: ScanRange): Promise<ScanPage> {
-    await this.#turn();
-    return scan(this.#log, this.#log.visible, range);
+    return this.#turn('scan', () => scan(this.#log, this.#log.visible, range));
   }
 
   async commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    await this.#turn();
-    return commits(this.#log, this.#log.visible, range);
+    return this.#turn('commits', () => commits(this.#log, this.#log.visible, range));
   }
 
   async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
-    await this.#turn();
-    return ledger(this.#log, this.#log.visible, ids);
+    return this.#turn('ledger', () => ledger(this.#log, this.#log.visible, ids));
   }
 
   async types(range: TypesRange): Promise<readonly HeldType[]> {
-    await this.#turn();
-    return types(this.#log, this.#log.visible, range);
+    return this.#turn('types', () => types(this.#log, this.#log.visible, range));
   }
 
   async documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    await this.#turn();
-    return documents(this.#log, this.#log.visible, range);
+    return this.#turn('documents', () => documents(this.#log, this.#log.visible, range));
   }
 
   moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
@@ -154,8 +142,7 @@ export class MemorySession implements Session {
   }
 
   async check(): Promise<readonly string[]> {
-    await this.#turn();
-    return check(this.#log, this.#log.visible);
+    return this.#turn('check', () => check(this.#log, this.#log.visible));
   }
 
   async close(closing?: Closing): Promise<void> {
@@ -168,13 +155,15 @@ export class MemorySession implements Session {
   /** Runs it with the write lock held, in its turn. */
   #write<T>(run: (write: Write) => T | Promise<T>): Promise<T> {
     if (this.#closed) throw closed();
-    return this.#writes.run(async (write) => {
-      await this.#log.turns.take();
-      return this.#log.lock.hold(() => {
-        write.assertGoing();
-        return run(write);
-      });
-    });
+    const { turns, lock } = this.#log;
+    return this.#writes.run((write) =>
+      turns.run('append', () =>
+        lock.hold(() => {
+          write.assertGoing();
+          return run(write);
+        }),
+      ),
+    );
   }
 
   /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
@@ -221,9 +210,11 @@ export class MemorySession implements Session {
     };
   }
 
-  async #turn(): Promise<void> {
-    await this.#log.turns.take();
-    if (this.#closed) throw closed();
+  async #turn<T>(kind: string, call: () => T): Promise<T> {
+    return this.#log.turns.run(kind, () => {
+      if (this.#closed) throw closed();
+      return call();
+    });
   }
 }
 

@@ -158,35 +158,35 @@ export class SqliteSession implements Session {
   }
 
   registry(): Promise<Registry> {
-    return this.#read(() => this.#reading.registry.registry());
+    return this.#read('registry', () => this.#reading.registry.registry());
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#read(() => this.#reading.loader.load(requests, options));
+    return this.#read('load', () => this.#reading.loader.load(requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#read(() => this.#reading.reader.read(range));
+    return this.#read('read', () => this.#reading.reader.read(range));
   }
 
   scan(range: ScanRange): Promise<ScanPage> {
-    return this.#read(() => this.#reading.scan(range));
+    return this.#read('scan', () => this.#reading.scan(range));
   }
 
   commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#read(() => this.#reading.chain.commits(range));
+    return this.#read('commits', () => this.#reading.chain.commits(range));
   }
 
   ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
-    return this.#read(() => this.#reading.chain.ledger(ids));
+    return this.#read('ledger', () => this.#reading.chain.ledger(ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#read(() => this.#reading.types.types(range));
+    return this.#read('types', () => this.#reading.types.types(range));
   }
 
   documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#read(() => this.#reading.documents.documents(range));
+    return this.#read('documents', () => this.#reading.documents.documents(range));
   }
 
   async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
@@ -207,7 +207,7 @@ export class SqliteSession implements Session {
     if (this.readOnly) return this.#registered(collections);
     // An application that has nothing to register opens while another process holds the lock.
     this.#looked = -Infinity;
-    const unchanged = await this.#read(() => this.#reading.registry.unchangedBy(collections));
+    const unchanged = await this.#read('registry', () => this.#reading.registry.unchangedBy(collections));
     if (unchanged) return unchanged;
     return this.#write(
       async ({ registry }) => registry.register(collections),
@@ -285,7 +285,7 @@ export class SqliteSession implements Session {
     // Whether it is the log that was opened, and of a format that is known.
     const sound = (): Promise<void> => {
       this.#looked = -Infinity;
-      return this.#read(() => undefined);
+      return this.#read('check', () => undefined);
     };
     await sound();
     try {
@@ -300,12 +300,11 @@ export class SqliteSession implements Session {
   /** One statement, with turns of the event loop in between. */
   readonly #look: Look = async (sql, ...parameters) => {
     const { file, lockTimeoutMs } = this.#options;
-    await this.#turns.take();
     const attempt = () => {
       if (this.#closed) throw closed(file);
       return all<never>(this.#reading.database.prepare(sql), ...parameters);
     };
-    return whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+    return this.#turns.run('check', () => whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs)));
   };
 
   async #withAside<T>(setUp: string, work: (aside: Aside) => Promise<T>): Promise<T> {
@@ -330,7 +329,7 @@ export class SqliteSession implements Session {
     const { registry } = this.#reading;
     const known = new Map((await this.registry()).collections.map((entry) => [entry.name, entry]));
     try {
-      return await this.#read(() => registry.register(collections));
+      return await this.#read('registry', () => registry.register(collections));
     } catch (error) {
       if (!hasCode(error, 'NotWritable')) throw error;
       const names = collections
@@ -348,10 +347,9 @@ export class SqliteSession implements Session {
     }
   }
 
-  /** Runs a read as of one end of the log. */
-  async #read<T>(run: () => T): Promise<T> {
+  /** Runs a read as of one end of the log, in the turn of its kind. */
+  async #read<T>(kind: string, run: () => T): Promise<T> {
     const { file, lockTimeoutMs, inPlace } = this.#options;
-    await this.#turns.take();
     const attempt = (): T => {
       if (this.#closed) throw closed(file);
       const now = performance.now();
@@ -375,7 +373,9 @@ export class SqliteSession implements Session {
     };
     try {
       // Readers wait for nobody in WAL mode, but for a moment while a log is recovered or closed.
-      return await whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+      return await this.#turns.run(kind, () =>
+        whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs)),
+      );
     } catch (error) {
       throw translated(error, file);
     }
