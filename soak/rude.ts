@@ -102,7 +102,7 @@ export async function behave(rude: Rude, behaviour: Behaviour, heard: (error: un
   while (!rude.over.aborted) {
     for (const settled of await behaviour(rude)) if (settled.status === 'rejected') heard(settled.reason);
     times += 1;
-    await sleep(500 + rude.below(1_500), undefined, { signal: rude.over }).catch(() => undefined);
+    await sleep(2_000 + rude.below(8_000), undefined, { signal: rude.over }).catch(() => undefined);
   }
   return times;
 }

@@ -3,7 +3,7 @@ import { LogCorrupt } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
-import { LOAD_EVENTS_MAX, type DocumentEvent, type LogEnd, type Session } from '../store/store.ts';
+import { LOAD_EVENTS_MAX, type DocumentEvent, type LoadOptions, type LogEnd, type Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
@@ -38,7 +38,7 @@ export async function loadDocuments(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
-  asOf?: number,
+  { asOf, forBatch }: LoadOptions = {},
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
   const found: Found[] = wanted.map(({ from }) => ({ folded: from, head: from.version }));
   let end: LogEnd | undefined;
@@ -62,7 +62,7 @@ export async function loadDocuments(
         const { collection, id, upTo } = wanted[index]!;
         return { collection: collection.name, id, after: found[index]!.folded.version, upTo };
       }),
-      { asOf: asOf ?? end?.position },
+      { asOf: asOf ?? end?.position, forBatch },
     );
     await core.watermark.observe(before, loaded.end, io);
     end ??= loaded.end;

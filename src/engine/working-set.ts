@@ -92,7 +92,7 @@ export class WorkingSet {
   async #load(missing: readonly Wanted[]): Promise<void> {
     let found: readonly Found[];
     try {
-      ({ found } = await loadDocuments(this.#core, this.#io, missing));
+      ({ found } = await loadDocuments(this.#core, this.#io, missing, { forBatch: true }));
     } catch (error) {
       if (!hasCode(error, 'LogCorrupt')) throw error;
       await this.#loadEach(missing, error);

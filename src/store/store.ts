@@ -344,6 +344,8 @@ export interface LoadRequest extends DocumentRef {
 export interface LoadOptions {
   /** Answer as the log was at this position: later events are neither returned nor counted in heads. */
   readonly asOf?: number | undefined;
+  /** A batch is to be decided on it: it goes before what others only read, where they wait for each other. */
+  readonly forBatch?: boolean | undefined;
 }
 
 export interface Loaded {

@@ -2,6 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
+/** The kind of call that goes before all others: to write, and to read what is written on. In a session there is one at a time. */
+export const WRITE = 'write';
 /** The longest that calls in a row keep the event loop waiting, in milliseconds. */
 const STINT_MS = 5;
 
@@ -9,7 +11,7 @@ const STINT_MS = 5;
  * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the engine never
  * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, each kind
  * (`load`, `read`, …) has a line of its own, and the kinds take turns: a thousand pages of the log wait for each other, and
- * not a command for them.
+ * no other call for them.
  */
 export class Turns {
   #since = 0;
@@ -46,7 +48,8 @@ export class Turns {
       await setImmediate();
       this.#since = performance.now();
       do {
-        const [[kind, line]] = [...this.#waiting] as [[string, Set<() => void>]];
+        const kind = this.#waiting.has(WRITE) ? WRITE : [...this.#waiting.keys()][0]!;
+        const line = this.#waiting.get(kind)!;
         const [next] = line;
         line.delete(next!);
         this.#waiting.delete(kind);

@@ -29,6 +29,7 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
+import { WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -110,7 +111,7 @@ export class MemorySession implements Session {
   }
 
   async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#turn('load', () => load(this.#log, this.#log.visible, requests, options));
+    return this.#turn(options?.forBatch ? WRITE : 'load', () => load(this.#log, this.#log.visible, requests, options));
   }
 
   async read(range: LogRange | DocumentRange): Promise<EventPage> {
@@ -157,7 +158,7 @@ export class MemorySession implements Session {
     if (this.#closed) throw closed();
     const { turns, lock } = this.#log;
     return this.#writes.run((write) =>
-      turns.run('append', () =>
+      turns.run(WRITE, () =>
         lock.hold(() => {
           write.assertGoing();
           return run(write);

@@ -8,10 +8,11 @@
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { ConnectionsBusy } from '../../errors.ts';
+import { WRITE } from '../turns.ts';
 import type { PostgresPool } from './pool.ts';
 
-/** What a connection is wanted for: to write, or a kind of reading. */
-export type Purpose = 'write' | (string & {});
+/** What a connection is wanted for: to write, what is to be read for that included, or a kind of reading. */
+export type Purpose = typeof WRITE | (string & {});
 
 export interface Patience {
   /** How long to wait at most, in milliseconds. */
@@ -56,12 +57,12 @@ export class Gate {
   }
 
   #isFree(purpose: Purpose): boolean {
-    const side = purpose === 'write' ? this.#writing : this.#reading;
+    const side = purpose === WRITE ? this.#writing : this.#reading;
     return side < Math.max(1, this.#max - 1) && this.#reading + this.#writing < this.#max;
   }
 
   #count(purpose: Purpose, by: 1 | -1): void {
-    if (purpose === 'write') this.#writing += by;
+    if (purpose === WRITE) this.#writing += by;
     else this.#reading += by;
   }
 
@@ -87,7 +88,7 @@ export class Gate {
 
   /** Lets in whoever can be, writes first: in a session there is one at a time. */
   #serve(): void {
-    for (const purpose of ['write', ...this.#waiting.keys()]) {
+    for (const purpose of [WRITE, ...this.#waiting.keys()]) {
       const queue = this.#waiting.get(purpose);
       if (queue === undefined || !this.#isFree(purpose)) continue;
       const [next] = queue;

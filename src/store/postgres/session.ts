@@ -27,6 +27,7 @@ import type {
   StoredCommit,
   TypesRange,
 } from '../store.ts';
+import { WRITE } from '../turns.ts';
 import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
@@ -101,7 +102,9 @@ export class PostgresSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read('load', (query) => this.#tables.load(query, requests, options));
+    return this.#transactions.read(options?.forBatch ? WRITE : 'load', (query) =>
+      this.#tables.load(query, requests, options),
+    );
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {

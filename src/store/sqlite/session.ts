@@ -57,7 +57,7 @@ import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
-import { Turns } from '../turns.ts';
+import { Turns, WRITE } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -162,7 +162,7 @@ export class SqliteSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#read('load', () => this.#reading.loader.load(requests, options));
+    return this.#read(options?.forBatch ? WRITE : 'load', () => this.#reading.loader.load(requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
