@@ -2,9 +2,20 @@
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** Says a line: it has left the process when this returns, whatever happens to the process then. */
+/**
+ * Says a line: it has left the process when this returns, whatever happens to the process then. A thread that the process
+ * started makes the pipe one that doesn't wait, and takes no more than there is room for.
+ */
 export function say(what: string, more: object = {}): void {
-  writeSync(1, `${JSON.stringify({ say: what, ...more })}\n`);
+  let rest: Buffer = Buffer.from(`${JSON.stringify({ say: what, ...more })}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
 
 const told: unknown[] = [];

@@ -8,11 +8,12 @@ import { Worker } from 'node:worker_threads';
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { DatabaseSync } = require('node:sqlite');
-const database = new DatabaseSync(workerData.file, { timeout: workerData.timeoutMs, returnArrays: true });
+const { url, setUp, ...options } = workerData;
+const database = new DatabaseSync(new URL(url), { ...options, returnArrays: true });
 let isSetUp = false;
 parentPort.on('message', ({ sql, parameters }) => {
   try {
-    if (!isSetUp) database.exec(workerData.setUp);
+    if (!isSetUp) database.exec(setUp);
     isSetUp = true;
     parentPort.postMessage({ rows: database.prepare(sql).all(...parameters) });
   } catch (error) {
@@ -27,6 +28,14 @@ export type Look = <Row extends readonly unknown[]>(
   ...parameters: readonly (number | string)[]
 ) => Promise<readonly Row[]>;
 
+export interface AsideOptions {
+  /** How long a lock is waited for, in milliseconds. */
+  readonly timeout: number;
+  readonly readOnly?: boolean;
+  /** What is run on the connection first. */
+  readonly setUp?: string;
+}
+
 interface Answer {
   readonly rows?: readonly (readonly unknown[])[];
   readonly failed?: { readonly message: string };
@@ -37,13 +46,16 @@ export class Aside {
   readonly #asked: { resolve: (rows: readonly never[]) => void; reject: (error: unknown) => void }[] = [];
   #ended: unknown;
 
-  /** @param setUp what is run on the connection first */
-  constructor(file: string, timeoutMs: number, setUp: string) {
+  constructor(url: URL, { setUp = '', ...options }: AsideOptions) {
     this.#worker = new Worker(THREAD, {
       eval: true,
       // Node says of its SQLite that it is experimental, once is enough.
       execArgv: ['--no-warnings'],
-      workerData: { file, timeoutMs, setUp: `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; ${setUp}` },
+      workerData: {
+        ...options,
+        url: url.href,
+        setUp: `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; ${setUp}`,
+      },
     });
     this.#worker.unref();
     this.#worker.on('message', ({ rows, failed }: Answer) => {

@@ -1,6 +1,6 @@
 /**
- * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log:
- * statement by statement, so that others have their turns in between. Each is as of a moment of its own, and holds by itself.
+ * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so
+ * in a thread. Each statement is as of a moment of its own, and holds by itself.
  */
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from './errors.ts';
@@ -171,8 +171,6 @@ async function listFindings(look: Look): Promise<readonly string[]> {
 export async function check(look: Look): Promise<readonly string[]> {
   const findings: string[] = [];
   try {
-    // What is looked at is the file, not what was read of it before.
-    await look('PRAGMA shrink_memory');
     findings.push(...schemaFindings(await look<Part>(PARTS)).slice(0, FINDINGS_MAX));
     const own = await look<[string]>(`PRAGMA integrity_check(${FINDINGS_MAX})`);
     findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));

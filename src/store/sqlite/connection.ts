@@ -24,13 +24,18 @@ export function connect(file: string): DatabaseSync {
 }
 
 /**
- * Opens `file` to read it. `settled`: nobody has it open, so that its first file is all there is of it; then no lock is
+ * What SQLite is told to open. `settled`: nobody has it open, so that its first file is all there is of it; then no lock is
  * taken, and no file made beside it, which would need a disk that can be written.
  */
-export function connectForReading(file: string, settled: boolean): DatabaseSync {
+export function urlOf(file: string, settled = false): URL {
   const url = pathToFileURL(file);
   if (settled) url.searchParams.set('immutable', '1');
-  return new DatabaseSync(url, {
+  return url;
+}
+
+/** Opens `file` to read it. */
+export function connectForReading(file: string, settled: boolean): DatabaseSync {
+  return new DatabaseSync(urlOf(file, settled), {
     readOnly: true,
     timeout: 0,
     returnArrays: true,

@@ -137,7 +137,7 @@ async function sessionOn(
       setUp(reader);
       // The first read takes part in recovering the log after a crash.
       if (isWithoutWal(reader)) return undefined;
-      return new SqliteSession(undefined, reader, { ...options, file, inPlace: watch(reader) });
+      return new SqliteSession(undefined, reader, { ...options, file, settled, inPlace: watch(reader) });
     };
     const { lockTimeoutMs } = options;
     for (let looks = 1; looks <= ALONE_LOOKS; looks += 1) {

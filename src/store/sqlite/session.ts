@@ -34,8 +34,7 @@ import type {
 } from '../store.ts';
 import type { AnchorPlace, Clock } from '../clock.ts';
 import { anchorTable } from './anchor.ts';
-import { Aside } from './aside.ts';
-import type { Look } from './aside.ts';
+import { Aside, type AsideOptions } from './aside.ts';
 import { appender } from './append.ts';
 import { check } from './check.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -52,7 +51,7 @@ import {
   translated,
   unknownCommit,
 } from './errors.ts';
-import { all, one } from './connection.ts';
+import { one, urlOf } from './connection.ts';
 import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
@@ -79,6 +78,8 @@ const LOOK_MS = 5;
 
 export interface SessionOptions {
   readonly file: string;
+  /** Nobody has the file open to write. */
+  readonly settled?: boolean;
   readonly lockTimeoutMs: number;
   readonly clock: (shared: AnchorPlace) => Clock;
   /** Throws if the file was moved away or replaced since it was opened. */
@@ -152,7 +153,7 @@ export class SqliteSession implements Session {
       scan: scanner(readonly, reading.interned, reading.chain),
     };
     const { file, warn } = options;
-    const aside: Parts['aside'] = (setUp, work) => this.#withAside(setUp, work);
+    const aside: Parts['aside'] = (setUp, work) => this.#withAside({ setUp }, work);
     this.#checkpoints = writer && new Checkpoints({ file, writer, reader: readonly, warn, aside });
     this.#waiters = waitersOn(readonly, options, async () => (await this.load([])).end);
   }
@@ -289,7 +290,7 @@ export class SqliteSession implements Session {
     };
     await sound();
     try {
-      return await check(this.#look);
+      return await this.#withAside({ readOnly: true }, ({ look }) => check(look));
     } catch (error) {
       throw translated(error, file);
     } finally {
@@ -297,19 +298,9 @@ export class SqliteSession implements Session {
     }
   }
 
-  /** One statement, with turns of the event loop in between. */
-  readonly #look: Look = async (sql, ...parameters) => {
-    const { file, lockTimeoutMs } = this.#options;
-    const attempt = () => {
-      if (this.#closed) throw closed(file);
-      return all<never>(this.#reading.database.prepare(sql), ...parameters);
-    };
-    return this.#turns.run('check', () => whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs)));
-  };
-
-  async #withAside<T>(setUp: string, work: (aside: Aside) => Promise<T>): Promise<T> {
-    const { file, lockTimeoutMs } = this.#options;
-    const aside = new Aside(file, lockTimeoutMs, setUp);
+  async #withAside<T>(options: Omit<AsideOptions, 'timeout'>, work: (aside: Aside) => Promise<T>): Promise<T> {
+    const { file, settled, lockTimeoutMs: timeout } = this.#options;
+    const aside = new Aside(urlOf(file, settled), { ...options, timeout });
     this.#asides.add(aside);
     try {
       return await work(aside);
