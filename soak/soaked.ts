@@ -7,9 +7,9 @@ import { parts } from './shop.ts';
 
 /** How long the honest load is alone, in milliseconds: what it is compared with. */
 const ALONE_MS = 15_000;
-const SAMPLE_MS = 2_000;
-/** Samples that an end of the run takes its median from. */
-const SAMPLES = 5;
+/** Looks at memory, and those of them that an end of the run takes its median from. */
+const LOOKS = 20;
+const END_LOOKS = 5;
 
 /** What is asked. */
 export const BOUNDS = { rateAtLeast: 0.5, p99AtMost: 10, memoryAtMost: 1.3 } as const;
@@ -69,7 +69,7 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
       });
     }),
     outside?.(over.signal),
-    sampled(memory, over.signal),
+    sampled(memory, ms / LOOKS, over.signal),
   ];
   let among: Figures;
   try {
@@ -86,7 +86,7 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   wrong.push(...(await honest.missing()));
   const { ok, problems } = await app.verify();
   if (!ok) wrong.push(`verify: ${problems[0]!.message}`);
-  const [early, late] = [median(memory.slice(SAMPLES, 2 * SAMPLES)), median(memory.slice(-SAMPLES))];
+  const [early, late] = [median(memory.slice(1, END_LOOKS + 1)), median(memory.slice(-END_LOOKS))];
   if (among.perSecond < alone.perSecond * BOUNDS.rateAtLeast)
     wrong.push('honest callers lost more than half of their rate');
   if (among.p99 > alone.p99 * BOUNDS.p99AtMost) wrong.push('honest commands took over ten times as long (p99)');
@@ -95,9 +95,10 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   return { alone, among, memory: [early, late], rude, wrong };
 }
 
-async function sampled(into: number[], over: AbortSignal): Promise<void> {
+/** Seldom: collecting all of it holds everybody. */
+async function sampled(into: number[], everyMs: number, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    await sleep(SAMPLE_MS, undefined, { signal: over }).catch(() => undefined);
+    await sleep(everyMs, undefined, { signal: over }).catch(() => undefined);
     globalThis.gc?.();
     into.push(process.memoryUsage().heapUsed + process.memoryUsage().external);
   }
