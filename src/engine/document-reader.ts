@@ -29,8 +29,103 @@ export interface Found {
 const WINDOW = 1_000;
 
 /**
- * Brings documents up to date at one consistent point of the log. In windows: what an answer of the store leaves out is
- * asked for again, but no more of it than may fit, so that all of it costs as much as there are documents and events.
+ * Brings documents up to date at one consistent point of the log, one answer of the store after the other. In windows, then
+ * what their answers left out, no more of it at once than may fit, so that all of it costs as much as there are
+ * documents and events; and those that lack least come first, so that none waits for one with a long history.
+ */
+export class Loading {
+  /** As far as they have come. */
+  readonly found: Found[];
+  readonly #core: Core;
+  readonly #io: Pick<Session, 'load' | 'commits'>;
+  readonly #wanted: readonly Wanted[];
+  readonly #options: LoadOptions;
+  /** The end of the log as of which they are loaded, once there was an answer. */
+  #end: LogEnd | undefined;
+  /** How many were asked for, and those of them that aren't complete: first those that lack least. */
+  #next = 0;
+  #open: number[] = [];
+  #room = LOAD_EVENTS_MAX;
+
+  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, wanted: readonly Wanted[], options: LoadOptions = {}) {
+    this.#core = core;
+    this.#io = io;
+    this.#wanted = wanted;
+    this.#options = options;
+    this.found = wanted.map(({ from }) => ({ folded: from, head: from.version }));
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined && this.#open.length === 0 && this.#next === this.#wanted.length;
+  }
+
+  /** Those that are complete, or can't be folded any further. */
+  complete(): readonly number[] {
+    const open = new Set(this.#open);
+    return Array.from({ length: this.#next }, (_, index) => index).filter((index) => !open.has(index));
+  }
+
+  /** The next answer of the store. @throws HistoryDiverged if it holds less than was seen */
+  async step(): Promise<void> {
+    const core = this.#core;
+    // Others get their turn between two answers of a store that doesn't wait for any.
+    if (this.#end) await core.runtime.turn();
+    const asked = this.#ask();
+    const before = core.watermark.seen;
+    const loaded = await this.#io.load(
+      asked.map((index) => {
+        const { collection, id, upTo } = this.#wanted[index]!;
+        return { collection: collection.name, id, after: this.found[index]!.folded.version, upTo };
+      }),
+      { ...this.#options, asOf: this.#options.asOf ?? this.#end?.position },
+    );
+    await core.watermark.observe(before, loaded.end, this.#io);
+    this.#end ??= loaded.end;
+    const read = eventReader(core);
+    let events = 0;
+    for (const [n, document] of loaded.documents.entries()) {
+      const index = asked[n]!;
+      const { collection, id, from } = this.#wanted[index]!;
+      if (document.head < from.version) throw core.watermark.diverge(loaded.end);
+      events += document.events.length;
+      const more = foldEvents(read, collection, id, this.found[index]!.folded, document.events);
+      this.found[index] = { ...more, head: document.head };
+      if (more.error !== undefined || this.#missing(index) <= 0) continue;
+      if (document.events.length === 0 && n === 0) throw gap(collection.name, id, more.folded.version + 1);
+      this.#open.push(index);
+    }
+    // Where events are large, few of them fill an answer.
+    this.#room = Math.min(LOAD_EVENTS_MAX, 2 * events);
+    this.#open.sort((one, other) => this.#missing(one) - this.#missing(other));
+  }
+
+  /** The next window; then the first of those that aren't complete, as many as may come with one answer, and at least one. */
+  #ask(): readonly number[] {
+    if (this.#next < this.#wanted.length) {
+      const from = this.#next;
+      this.#next = Math.min(this.#wanted.length, from + WINDOW);
+      return Array.from({ length: this.#next - from }, (_, index) => from + index);
+    }
+    let events = 0;
+    let count = 0;
+    for (; count < this.#open.length && events < this.#room; count += 1) events += this.#missing(this.#open[count]!);
+    return this.#open.splice(0, count);
+  }
+
+  /** How many events of a document are still to come. */
+  #missing(index: number): number {
+    const { folded, head } = this.found[index]!;
+    return Math.min(head, this.#wanted[index]!.upTo ?? Infinity) - folded.version;
+  }
+
+  /** The end of the log as of which they are loaded. */
+  get end(): LogEnd {
+    return this.#end!;
+  }
+}
+
+/**
+ * Brings documents up to date at one consistent point of the log, all of them.
  *
  * @throws HistoryDiverged if the store holds less than was seen
  */
@@ -38,74 +133,12 @@ export async function loadDocuments(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
-  { asOf, forBatch }: LoadOptions = {},
+  options?: LoadOptions,
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
-  const found: Found[] = wanted.map(({ from }) => ({ folded: from, head: from.version }));
-  let end: LogEnd | undefined;
-  let next = 0;
-  /** Those of the window that aren't complete. */
-  let open: readonly number[] = [];
-  let room = LOAD_EVENTS_MAX;
-  do {
-    // Others get their turn between two answers of a store that doesn't wait for any.
-    if (end) await core.runtime.turn();
-    let asked: readonly number[];
-    if (open.length > 0) asked = fitting(open, wanted, found, room);
-    else {
-      const from = next;
-      next = Math.min(wanted.length, from + WINDOW);
-      asked = Array.from({ length: next - from }, (_, index) => from + index);
-    }
-    const before = core.watermark.seen;
-    const loaded = await io.load(
-      asked.map((index) => {
-        const { collection, id, upTo } = wanted[index]!;
-        return { collection: collection.name, id, after: found[index]!.folded.version, upTo };
-      }),
-      { asOf: asOf ?? end?.position, forBatch },
-    );
-    await core.watermark.observe(before, loaded.end, io);
-    end ??= loaded.end;
-    const incomplete: number[] = [];
-    const read = eventReader(core);
-    let events = 0;
-    for (const [n, document] of loaded.documents.entries()) {
-      const index = asked[n]!;
-      const { collection, id, from } = wanted[index]!;
-      if (document.head < from.version) throw core.watermark.diverge(loaded.end);
-      events += document.events.length;
-      const more = foldEvents(read, collection, id, found[index]!.folded, document.events);
-      found[index] = { ...more, head: document.head };
-      if (more.error !== undefined || missing(wanted[index]!, found[index]!) <= 0) continue;
-      if (document.events.length === 0 && n === 0) throw gap(collection.name, id, more.folded.version + 1);
-      incomplete.push(index);
-    }
-    // Where events are large, few of them fill an answer.
-    room = Math.min(LOAD_EVENTS_MAX, 2 * events);
-    open = [...incomplete, ...open.slice(open.length > 0 ? asked.length : 0)];
-  } while (open.length > 0 || next < wanted.length);
-  return { end, found };
-}
-
-/** How many events of a document are still to come. */
-function missing({ upTo = Infinity }: Wanted, { folded, head }: Found): number {
-  return Math.min(head, upTo) - folded.version;
-}
-
-/** The first of those that aren't complete, as many as may come with one answer, and at least one. */
-function fitting(
-  open: readonly number[],
-  wanted: readonly Wanted[],
-  found: readonly Found[],
-  room: number,
-): readonly number[] {
-  let events = 0;
-  let count = 0;
-  for (; count < open.length && events < room; count += 1) {
-    const index = open[count]!;
-    events += missing(wanted[index]!, found[index]!);
-  }
-  return open.slice(0, count);
+  const loading = new Loading(core, io, wanted, options);
+  do await loading.step();
+  while (!loading.isOver);
+  return loading;
 }
 
 /** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
