@@ -117,8 +117,7 @@ export class World {
     trace.note(`the store goes back from ${witness.timeline.length} to ${position}`);
     trace.meets('went back');
     machine.goBack(position);
-    const doomed = this.servers.filter(({ seen }) => seen > position).map(({ name }) => name);
-    witness.wentBack(position, doomed);
+    witness.wentBack(position, this.servers);
   }
 
   /** At the end: all is quiet, everything is read again, and the servers' own memory is compared with it. */
@@ -126,7 +125,7 @@ export class World {
     this.look();
     for (const server of this.servers) {
       if (!server.serving) continue;
-      if (this.witness.doomed.has(server.name)) continue;
+      if (this.witness.isDoomed(server.name)) continue;
       await this.#verifies(server).catch((error: unknown) => this.#explains(error, server));
       await refusesBeyond(this, server);
       await server.app.close();

@@ -39,8 +39,8 @@ export class Witness {
   readonly #lost: Logged[] = [];
   timeline: Timeline;
   era = 0;
-  /** Servers that have seen what the log has lost: they must notice. */
-  readonly doomed = new Set<string>();
+  /** Servers that have seen what the log has lost, and the hash of the last of it: they must notice. */
+  readonly #doomed = new Map<string, string>();
 
   constructor(options: WitnessOptions) {
     this.#options = options;
@@ -124,14 +124,17 @@ export class Witness {
   }
 
   /** The store went back in time, to this position. What was lost may be answered to those who asked before. */
-  wentBack(position: number, doomed: readonly string[]): void {
+  wentBack(position: number, servers: readonly { readonly name: string; readonly seen: number }[]): void {
     const all = this.timeline.commits;
     this.#lost.push(...all.filter(({ commit }) => commit.position > position));
     this.era += 1;
     this.timeline = new Timeline(this.#options.shape);
     this.#attempts = new Map();
     for (const logged of all) if (logged.commit.position <= position) this.#keeps(logged);
-    for (const server of doomed) this.doomed.add(server);
+    for (const { name, seen } of servers) {
+      const last = all.findLast(({ commit }) => commit.position <= seen);
+      if (last && seen > position && !this.#doomed.has(name)) this.#doomed.set(name, last.commit.hash);
+    }
   }
 
   #keeps(logged: Logged): void {
@@ -144,11 +147,17 @@ export class Witness {
     return this.#calls.get(commit.command.causation ?? '');
   }
 
+  /** Whether it has seen what the log doesn't hold. The same commits may have been stored once more, at the same moment. */
+  isDoomed(server: string): boolean {
+    const hash = this.#doomed.get(server);
+    return hash !== undefined && !this.timeline.commits.some(({ commit }) => commit.hash === hash);
+  }
+
   /** A server that has seen what is lost answers nobody who asks after that (law 9). */
   #mustNotice({ server, era }: Pick<Call, 'server' | 'era'>, what: string): void {
     holds(
       9,
-      era < this.era || !this.doomed.has(server),
+      era < this.era || !this.isDoomed(server),
       () => `${server} ${what} on a store that no longer holds what it has seen`,
     );
   }

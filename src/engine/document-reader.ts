@@ -39,7 +39,7 @@ export class Loading {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
   readonly #wanted: readonly Wanted[];
-  readonly #options: LoadOptions;
+  readonly #asOf: number | undefined;
   /** The end of the log as of which they are loaded, once there was an answer. */
   #end: LogEnd | undefined;
   /** How many were asked for, and those of them that aren't complete: first those that lack least. */
@@ -47,11 +47,11 @@ export class Loading {
   #open: number[] = [];
   #room = LOAD_EVENTS_MAX;
 
-  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, wanted: readonly Wanted[], options: LoadOptions = {}) {
+  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, wanted: readonly Wanted[], asOf?: number) {
     this.#core = core;
     this.#io = io;
     this.#wanted = wanted;
-    this.#options = options;
+    this.#asOf = asOf;
     this.found = wanted.map(({ from }) => ({ folded: from, head: from.version }));
   }
 
@@ -59,14 +59,15 @@ export class Loading {
     return this.#end !== undefined && this.#open.length === 0 && this.#next === this.#wanted.length;
   }
 
-  /** Those that are complete, or can't be folded any further. */
-  complete(): readonly number[] {
-    const open = new Set(this.#open);
-    return Array.from({ length: this.#next }, (_, index) => index).filter((index) => !open.has(index));
+  /** Those of which events are still to come. */
+  incomplete(): ReadonlySet<number> {
+    const incomplete = new Set(this.#open);
+    for (let index = this.#next; index < this.#wanted.length; index += 1) incomplete.add(index);
+    return incomplete;
   }
 
   /** The next answer of the store. @throws HistoryDiverged if it holds less than was seen */
-  async step(): Promise<void> {
+  async step(forBatch = false): Promise<void> {
     const core = this.#core;
     // Others get their turn between two answers of a store that doesn't wait for any.
     if (this.#end) await core.runtime.turn();
@@ -77,7 +78,7 @@ export class Loading {
         const { collection, id, upTo } = this.#wanted[index]!;
         return { collection: collection.name, id, after: this.found[index]!.folded.version, upTo };
       }),
-      { ...this.#options, asOf: this.#options.asOf ?? this.#end?.position },
+      { forBatch, asOf: this.#asOf ?? this.#end?.position },
     );
     await core.watermark.observe(before, loaded.end, this.#io);
     this.#end ??= loaded.end;
@@ -133,10 +134,10 @@ export async function loadDocuments(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
-  options?: LoadOptions,
+  { asOf, forBatch }: LoadOptions = {},
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
-  const loading = new Loading(core, io, wanted, options);
-  do await loading.step();
+  const loading = new Loading(core, io, wanted, asOf);
+  do await loading.step(forBatch);
   while (!loading.isOver);
   return loading;
 }

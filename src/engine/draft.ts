@@ -7,6 +7,7 @@ import { commitDigest } from '../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
+import type { LateDocuments } from './late.ts';
 import { unknownCollection, WorkingSet, type Working } from './working-set.ts';
 
 /** A batch ready to be sent, and what is needed to answer its callers. */
@@ -28,6 +29,8 @@ export interface Draft {
   readonly left: readonly Entry[];
   /** Whether some of them are left because it is full. */
   readonly isFull: boolean;
+  /** Entries that wait for documents that take long to load. */
+  readonly late: readonly Late[];
 }
 
 export interface Drafted {
@@ -36,6 +39,11 @@ export interface Drafted {
   readonly time: number;
   /** How many commits of the batch come before it. */
   readonly after: number;
+}
+
+export interface Late {
+  readonly entry: Entry;
+  readonly documents: readonly DocumentRef[];
 }
 
 interface Refusal {
@@ -48,6 +56,8 @@ export interface DraftOptions {
   readonly fresh: boolean;
   /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
   readonly until?: number;
+  /** Where documents that take long to load are left to; without it all are waited for. */
+  readonly late?: LateDocuments | undefined;
 }
 
 interface Started {
@@ -59,6 +69,8 @@ interface Started {
 
 /** How much of the time for deciding may go by before it begins: what was started is to be decided as well. */
 const START_PART = 0.5;
+/** How often a command waits for documents that take long to load, each time for others, as a rule. */
+const WAITS_MAX = 4;
 
 // Commands that were seen to ask in more than one stage: their later stages are worth fetching ahead.
 const staged = new WeakSet<CommandDefinition>();
@@ -73,12 +85,12 @@ export async function draftBatch(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   entries: readonly Entry[],
-  { fresh, until = Infinity }: DraftOptions,
+  { fresh, late, until = Infinity }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher, handled } = core.membership;
   const { limits } = core;
   const rules: Rules = { events: core.events, attacher, handled, limits };
-  const working = new WorkingSet(core, io, fresh);
+  const working = new WorkingSet(core, io, { fresh, late });
   const stint = new Stint(core, until);
   let begun = startAll(core, entries, rules, stint);
   await stint.wait(fetchAhead(core, working, begun, rules));
@@ -93,9 +105,10 @@ export async function draftBatch(
   const unrecorded: Drafted[] = [];
   const commits: Commit[] = [];
   const left: Entry[] = [];
+  const lates: Late[] = [];
   let full = false;
   let [bytes, attachments, asked, decided] = [0, 0, 0, 0];
-  for (const one of started) {
+  all: for (const one of started) {
     const { entry } = one;
     // Its caller gave up while documents were loaded: nothing comes of it.
     if (entry.settled) continue;
@@ -109,6 +122,13 @@ export async function draftBatch(
     const [bytesBefore, attachmentsBefore, askedBefore] = [bytes, attachments, asked];
     const rests: Working[] = [];
     try {
+      const documents = working.lateOf(
+        one.first.done ? entry.request.unchanged : [...entry.request.unchanged, ...known(core, one.first.value)],
+      );
+      if (documents.length > 0) {
+        lates.push({ entry, documents });
+        continue;
+      }
       const ground = groundOf(entry, working, rests);
       if (ground === 'tentative') left.push(entry);
       else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
@@ -120,7 +140,12 @@ export async function draftBatch(
         asked += step.value.length;
         // Nearly always everything is there already, and waiting for nothing isn't free.
         if (!step.value.every((ref) => working.find(ref))) {
-          await stint.wait(working.bring(known(core, step.value)));
+          await stint.wait(working.bring(known(core, step.value), { all: isToBeWhole(entry) }));
+          const documents = working.lateOf(known(core, step.value));
+          if (documents.length > 0) {
+            lates.push({ entry, documents });
+            continue all;
+          }
         }
         // Also what a later stage brought in may be newer.
         if (core.watermark.seen.recordedAt > time || entry.settled) break;
@@ -176,6 +201,7 @@ export async function draftBatch(
     conflicts,
     left,
     isFull,
+    late: lates,
   };
 }
 
@@ -260,18 +286,26 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
   }
 }
 
+/** What it asks for was loaded several times, and something else pushed it out of the cache before its turn: it is waited for. */
+function isToBeWhole({ waits }: Entry): boolean {
+  return waits >= WAITS_MAX;
+}
+
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
 async function fetchAhead(core: Core, working: WorkingSet, { started }: Begun, rules: Rules): Promise<void> {
   const wanted: DocumentRef[] = [];
+  const wantedAll: DocumentRef[] = [];
   for (const { entry, first } of started) {
+    const into = isToBeWhole(entry) ? wantedAll : wanted;
     for (const document of entry.request.unchanged) {
       working.expect(document);
-      wanted.push(document);
+      into.push(document);
     }
-    if (!first.done) for (const ref of known(core, first.value)) wanted.push(ref);
+    if (!first.done) for (const ref of known(core, first.value)) into.push(ref);
   }
-  await working.bring(wanted);
-  let asked = wanted.length;
+  if (wantedAll.length > 0) await working.bring(wantedAll, { all: true });
+  await working.bring(wanted, { all: false });
+  let asked = wantedAll.length + wanted.length;
   let ahead = started
     .filter((one) => !one.first.done && staged.has(one.asked.command))
     .map((one) => {
@@ -291,7 +325,7 @@ async function fetchAhead(core: Core, working: WorkingSet, { started }: Begun, r
       asked += one.step.value.length;
       for (const ref of known(core, one.step.value)) next.push(ref);
     }
-    await working.bring(next);
+    await working.bring(next, { all: false });
   }
 }
 

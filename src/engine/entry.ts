@@ -11,6 +11,8 @@ export class Entry {
   sentInDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
   tries = 0;
+  /** How often it has waited for documents that take long to load. */
+  waits = 0;
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
   /** Whether it stands in a batch that was sent, and may be stored by that. */

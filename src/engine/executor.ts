@@ -5,8 +5,9 @@
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { draftBatch, type Draft, type Drafted, type DraftOptions } from './draft.ts';
+import { draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
+import { LateDocuments } from './late.ts';
 import { assertSame, replay } from './replay.ts';
 import { CommandQueue } from './queue.ts';
 import { membershipNow } from './registration.ts';
@@ -54,12 +55,17 @@ export class Executor {
   #closed = false;
   /** Nothing is sent to the store any more. */
   #over = false;
+  readonly #late: LateDocuments;
+  /** Those that wait for documents that take long to load, and those of them whose documents are there. */
+  readonly #parked = new Map<Entry, Promise<void>>();
+  #returned: Entry[] = [];
   /** How many batches more are decided on documents brought up to date first. */
   #fresh = 0;
 
   constructor(core: Core) {
     this.#core = core;
     this.queue = new CommandQueue(core.limits);
+    this.#late = new LateDocuments(core);
     this.#takes = core.limits.batchCommitsMax;
   }
 
@@ -83,7 +89,11 @@ export class Executor {
   /** Lets what is waiting be stored; nothing more is taken. */
   async drain(): Promise<void> {
     this.#closed = true;
-    await this.#running;
+    for (;;) {
+      await this.#running;
+      if (this.#parked.size === 0) return;
+      await Promise.all(this.#parked.values());
+    }
   }
 
   /**
@@ -93,6 +103,7 @@ export class Executor {
   giveUp(): void {
     this.#closed = true;
     this.#over = true;
+    for (const entry of this.#parked.keys()) if (!entry.settled) entry.reject(this.#toldOf(entry, closedError()));
     while (!this.queue.isEmpty) {
       for (const entry of this.queue.take(Infinity)) {
         // One that was sent before, and came back to be decided again, may be in doubt.
@@ -108,10 +119,11 @@ export class Executor {
   }
 
   async #run(): Promise<void> {
-    const { counters, runtime, limits } = this.#core;
-    while (!this.queue.isEmpty) {
+    const { runtime, limits } = this.#core;
+    while (!this.queue.isEmpty || this.#returned.length > 0) {
       // Callers that were just answered, and ask again at once, come into this batch.
       await runtime.turn();
+      this.#takeBack();
       const taken = this.queue.take(this.#takes, { inOrder: this.#isRoomy });
       const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1).slice(0, LAST_TRY_COMMANDS_MAX);
       const entries = last.length > 0 ? last : taken;
@@ -124,17 +136,46 @@ export class Executor {
         const rest = await this.#process(entries, last.length > 0);
         this.queue.giveBack(rest.filter(({ settled }) => !settled));
       } catch (error) {
-        for (const entry of entries) if (!entry.settled) entry.reject(this.#toldOf(entry, error));
+        for (const entry of entries) {
+          if (!entry.settled && !this.#parked.has(entry)) entry.reject(this.#toldOf(entry, error));
+        }
       }
       this.#batch = [];
-      for (const entry of entries) {
-        if (!entry.settled) continue;
-        const { length } = this.queue.over(entry);
-        counters.commands += length;
-        counters.replayed += length;
-      }
+      for (const entry of entries) if (entry.settled && !this.#parked.has(entry)) this.#end(entry);
     }
     this.#running = undefined;
+  }
+
+  /** Nothing more comes of it. */
+  #end(entry: Entry): void {
+    const { counters } = this.#core;
+    const { length } = this.queue.over(entry);
+    counters.commands += length;
+    counters.replayed += length;
+  }
+
+  /** It is decided once its documents are there; others don't wait for that. */
+  #park({ entry, documents }: Late): void {
+    entry.waits += 1;
+    const back = (): void => {
+      this.#returned.push(entry);
+      this.#running ??= this.#run();
+    };
+    this.#parked.set(entry, this.#late.settled(documents).then(back));
+  }
+
+  /** Those whose documents are there stand in line again. */
+  #takeBack(): void {
+    const returned = this.#returned.sort((one, other) => one.order - other.order);
+    this.#returned = [];
+    for (const entry of returned) this.#parked.delete(entry);
+    this.queue.giveBack(returned.filter(({ settled }) => !settled));
+    for (const entry of returned) if (entry.settled) this.#end(entry);
+  }
+
+  /** Where many wait for documents already, a batch waits for its own. */
+  #mayPark(): LateDocuments | undefined {
+    return this.#parked.size < this.#core.limits.batchCommitsMax ? this.#late : undefined;
   }
 
   /** What is told of an entry whose batch went wrong. */
@@ -157,7 +198,7 @@ export class Executor {
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
-          : await this.#attempt(session, entries, { fresh: this.#fresh > 0 });
+          : await this.#attempt(session, entries, { fresh: this.#fresh > 0, late: this.#mayPark() });
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
@@ -210,8 +251,9 @@ export class Executor {
 
   async #attempt(io: Locked, entries: readonly Entry[], options: DraftOptions): Promise<Attempt> {
     const core = this.#core;
-    const waiting = entries.filter(({ settled }) => !settled);
+    const waiting = entries.filter((entry) => !entry.settled && !this.#parked.has(entry));
     const draft = await draftBatch(core, io, waiting, options);
+    for (const late of draft.late) this.#park(late);
     this.#takes = takesAfter(this.#takes, draft, waiting.length, core.limits.batchCommitsMax);
     this.#isRoomy = !draft.isFull;
     await this.#refuse(io, draft.conflicts);

@@ -5,7 +5,7 @@
 import { Overloaded } from '../errors.ts';
 import { DocumentMap } from '../store/document-map.ts';
 import type { Core } from './core.ts';
-import { loadDocuments, type Found, type Wanted } from './document-reader.ts';
+import { loadDocuments, Loading, type Found, type Wanted } from './document-reader.ts';
 import { concernsAll } from './draft.ts';
 
 /** Documents of one load; a caller who asks for more has one of his own. */
@@ -26,6 +26,8 @@ export class SharedLoad {
   #taken = 0;
   #documents = 0;
   #running = 0;
+  /** Resolves when the loads that take long are over. */
+  #long: Promise<void> = Promise.resolve();
 
   constructor(core: Core) {
     this.#core = core;
@@ -84,23 +86,72 @@ export class SharedLoad {
 
   /** Never rejects: what goes wrong is told to those who asked. */
   async #answer(asked: readonly Asked[]): Promise<void> {
-    if (asked.length === 1) return this.#answerOne(asked[0]!);
-    const { wanted, places } = once(asked);
-    try {
-      const { found } = await loadDocuments(this.#core, this.#core.untilClosed, wanted);
-      for (const [index, { resolve }] of asked.entries()) resolve(places[index]!.map((place) => found[place]!));
-    } catch (error) {
-      // Damage of one caller's document is no other's to hear.
-      if (concernsAll(error)) for (const { reject } of asked) reject(error);
-      else for (const one of asked) await this.#answerOne(one);
-    }
+    const { runtime, limits } = this.#core;
+    const until = runtime.elapsed() + limits.batchDecideMs;
+    const shared = new Shared(this.#core, asked);
+    await shared.step();
+    // The first answer may be of one document; the next has those that lack least.
+    do if (!shared.isOver) await shared.step();
+    while (!shared.isOver && runtime.elapsed() < until);
+    // The others don't wait for a document with a long history.
+    if (!shared.isOver) void this.#finish(shared);
   }
 
-  async #answerOne({ wanted, resolve, reject }: Asked): Promise<void> {
+  /** One after the other: those who come after are not to be behind all of them. */
+  async #finish(shared: Shared): Promise<void> {
+    const before = this.#long;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#long = promise;
+    const { documents } = shared;
+    this.#documents += documents;
+    await before;
+    while (!shared.isOver) await shared.step();
+    this.#documents -= documents;
+    resolve();
+  }
+}
+
+/** One load, and who still waits for it. */
+class Shared {
+  readonly #core: Core;
+  readonly #loading: Loading;
+  /** Each with where his documents are in it. */
+  readonly #waiting: Map<Asked, readonly number[]>;
+  readonly documents: number;
+
+  constructor(core: Core, asked: readonly Asked[]) {
+    const { wanted, places } = once(asked);
+    this.#core = core;
+    this.#loading = new Loading(core, core.untilClosed, wanted);
+    this.#waiting = new Map(asked.map((one, index) => [one, places[index]!]));
+    this.documents = wanted.length;
+  }
+
+  /** Whether all were answered. */
+  get isOver(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** Answers those whose documents come with the next answer of the store. Never rejects: what goes wrong is theirs to hear. */
+  async step(): Promise<void> {
     try {
-      resolve((await loadDocuments(this.#core, this.#core.untilClosed, wanted)).found);
+      await this.#loading.step();
     } catch (error) {
-      reject(error);
+      // Damage of one caller's document is no other's to hear.
+      const alone = this.#waiting.size > 1 && !concernsAll(error);
+      for (const { wanted, resolve, reject } of this.#waiting.keys()) {
+        if (alone) {
+          await loadDocuments(this.#core, this.#core.untilClosed, wanted).then(({ found }) => resolve(found), reject);
+        } else reject(error);
+      }
+      this.#waiting.clear();
+      return;
+    }
+    const incomplete = this.#loading.incomplete();
+    for (const [asked, places] of this.#waiting) {
+      if (incomplete.size > 0 && places.some((place) => incomplete.has(place))) continue;
+      asked.resolve(places.map((place) => this.#loading.found[place]!));
+      this.#waiting.delete(asked);
     }
   }
 }

@@ -8,8 +8,10 @@ import type { MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import type { DocumentRef, DocumentVersion, Session } from '../store/store.ts';
 import type { Core } from './core.ts';
+import type { DraftOptions } from './draft.ts';
+import type { LateDocuments } from './late.ts';
 import { DocumentMap } from '../store/document-map.ts';
-import { loadDocuments, type Found, type Wanted } from './document-reader.ts';
+import { Loading, type Wanted } from './document-reader.ts';
 
 export interface Working {
   readonly collection: CollectionDefinition;
@@ -37,7 +39,11 @@ export class WorkingSet {
   readonly #io: Pick<Session, 'load' | 'commits'>;
   /** Whether cached documents are brought up to date first; under the write lock they are then exact. */
   readonly #fresh: boolean;
+  /** Where documents that take long are left to; without it all are waited for. */
+  readonly #beside: LateDocuments | undefined;
   readonly #documents = new DocumentMap<Working>();
+  /** Those that take long to load: they come into the cache beside this batch, if they may. */
+  readonly #late = new DocumentMap<true>();
   /** Those that are cached behind what a caller has seen. */
   readonly #behind = new DocumentMap<true>();
   /** The events of the batch so far: a document that is first asked for by a later command takes them in. */
@@ -45,10 +51,15 @@ export class WorkingSet {
   /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
   #pending: DocumentMap<Pending[]> | undefined;
 
-  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, fresh: boolean) {
+  constructor(
+    core: Core,
+    io: Pick<Session, 'load' | 'commits'>,
+    { fresh, late }: Pick<DraftOptions, 'fresh' | 'late'>,
+  ) {
     this.#core = core;
     this.#io = io;
     this.#fresh = fresh;
+    this.#beside = late;
   }
 
   /** Every document that was looked at. */
@@ -66,12 +77,26 @@ export class WorkingSet {
     if (cached && cached.version < version) this.#behind.set(collection, id, true);
   }
 
-  /** Brings documents in: from the cache, or all that aren't there in one call to the store. */
-  async bring(refs: Iterable<DocumentRef>): Promise<void> {
+  /** Which of these take long to load, and aren't here. */
+  lateOf(refs: readonly DocumentRef[]): readonly DocumentRef[] {
+    return this.#late.size === 0 ? [] : refs.filter((ref) => this.#late.get(ref.collection, ref.id) && !this.find(ref));
+  }
+
+  /**
+   * Brings documents in: from the cache, or all that aren't there in one call to the store. What takes longer than a batch
+   * is given is late, unless all are to be there.
+   */
+  async bring(refs: Iterable<DocumentRef>, { all }: { all: boolean }): Promise<void> {
+    const beside = all ? undefined : this.#beside;
     const missing: Wanted[] = [];
     const asked = new DocumentMap<true>();
-    for (const { collection: name, id } of refs) {
+    for (const ref of refs) {
+      const { collection: name, id } = ref;
       if (this.#documents.get(name, id) || asked.get(name, id)) continue;
+      if (beside && (this.#late.get(name, id) || beside.has(ref))) {
+        this.#late.set(name, id, true);
+        continue;
+      }
       const collection = this.#core.collections.get(name);
       if (!collection) throw unknownCollection(name);
       const cached = this.#core.cache.get(name, id);
@@ -86,23 +111,34 @@ export class WorkingSet {
         this.#add(collection, id, UNKNOWN, error);
       }
     }
-    if (missing.length > 0) await this.#load(missing);
+    if (missing.length > 0) await this.#load(missing, beside);
   }
 
-  async #load(missing: readonly Wanted[]): Promise<void> {
-    let found: readonly Found[];
+  async #load(missing: readonly Wanted[], beside?: LateDocuments): Promise<void> {
+    const { runtime, limits, cache } = this.#core;
+    const loading = new Loading(this.#core, this.#io, missing);
+    const until = beside ? runtime.elapsed() + limits.batchDecideMs : Infinity;
     try {
-      ({ found } = await loadDocuments(this.#core, this.#io, missing, { forBatch: true }));
+      await loading.step(true);
+      // The first answer may be of one document; the next has those that lack least.
+      do if (!loading.isOver) await loading.step(true);
+      while (!loading.isOver && runtime.elapsed() < until);
     } catch (error) {
       if (!hasCode(error, 'LogCorrupt')) throw error;
       await this.#loadEach(missing, error);
       return;
     }
+    const incomplete = loading.incomplete();
     for (const [index, { collection, id }] of missing.entries()) {
-      const { folded, error } = found[index]!;
-      if (error === undefined) this.#core.cache.remember(collection.name, id, folded);
+      if (incomplete.has(index)) {
+        this.#late.set(collection.name, id, true);
+        continue;
+      }
+      const { folded, error } = loading.found[index]!;
+      if (error === undefined) cache.remember(collection.name, id, folded);
       this.#add(collection, id, folded, error);
     }
+    if (incomplete.size > 0) beside!.goOn(loading, missing);
   }
 
   /** One of several is damaged, and the others are whole: it is found by halving. */

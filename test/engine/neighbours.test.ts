@@ -47,7 +47,12 @@ const wide = shop.command('WIDE', {
   },
   decide: ({ found }, { item_id }) => ({ type: 'PUT', item_id, n: found.length }),
 });
-const parts = { collections: [items], commands: [put, tag, wide] } as const;
+/** A thousand events for one document. */
+const grow = shop.command('GROW', {
+  input: type<{ item_id: string }>(),
+  decide: (_, { item_id }) => Array.from({ length: 1_000 }, () => ({ type: 'PUT' as const, item_id, n: 1 })),
+});
+const parts = { collections: [items], commands: [put, tag, wide, grow] } as const;
 
 type Shop = App<(typeof parts.commands)[number], typeof items>;
 
@@ -145,6 +150,62 @@ onEveryStore('neighbours', (makeStore) => {
     const asked = codeOf(app.execute(put, { item_id: 'bad', n: 1 }));
     expect(await statuses([...neighbours, ...puts(app, 4, 'm')])).toEqual(Array(8).fill('succeeded'));
     expect(await asked).toBe('LogCorrupt');
+  });
+
+  test('a document with a long history keeps nobody waiting who asks for another', async () => {
+    const store = makeStore();
+    await using filling = await open({ store, ...parts });
+    for (let n = 0; n < 20; n += 1) await filling.execute(grow, { item_id: 'i0' });
+    await filling.execute(put, { item_id: 'small', n: 1 });
+    // In one millisecond no store gives so many events.
+    await using app = await open({ store, ...parts, limits: { batchDecideMs: 1 } });
+    const order: string[] = [];
+    const answered = (name: string, work: Promise<unknown>): Promise<unknown> => work.then(() => order.push(name));
+    await Promise.all([
+      answered('long 1', app.execute(put, { item_id: 'i0', n: 1 })),
+      answered('small 1', app.execute(put, { item_id: 'small', n: 1 })),
+      // Of later batches: they wait for the same load, and for no other.
+      ...['small 2', 'small 3'].map((name) => answered(name, app.execute(put, { item_id: name, n: 1 }))),
+      answered('long 2', app.execute(put, { item_id: 'i0', n: 1 }, { actor: 'another' })),
+    ]);
+    expect(order.slice(0, 3).toSorted()).toEqual(['small 1', 'small 2', 'small 3']);
+    expect(order.slice(3)).toEqual(['long 1', 'long 2']);
+    expect(await app.get(items, 'i0')).toMatchObject({ version: 20_002, state: { n: 20_002 } });
+
+    await using reading = await open({ store, ...parts, limits: { batchDecideMs: 1 } });
+    order.length = 0;
+    await Promise.all([
+      answered('long', reading.get(items, 'i0')),
+      answered('both', reading.get(items, ['small', 'i0'])),
+      answered('small', reading.get(items, 'small')),
+    ]);
+    expect(order).toEqual(['small', 'long', 'both']);
+  });
+
+  test('closing waits for commands whose documents are still being loaded', async () => {
+    const store = makeStore();
+    await using filling = await open({ store, ...parts });
+    for (let n = 0; n < 40; n += 1) await filling.execute(grow, { item_id: 'i0' });
+    const app = await open({ store, ...parts, limits: { batchDecideMs: 1 } });
+    const long = app.execute(put, { item_id: 'i0', n: 1 });
+    await app.execute(put, { item_id: 'small', n: 1 });
+    await app.close();
+    expect(await long).toMatchObject({ status: 'succeeded' });
+    const hurried = await open({ store, ...parts, limits: { batchDecideMs: 1 } });
+    const given = new AbortController();
+    const lost = hurried.execute(put, { item_id: 'i0', n: 1 }, { id: 'lost' }).then(
+      ({ status }) => status,
+      ({ code }: { code: string }) => code,
+    );
+    const gaveUp = hurried.execute(put, { item_id: 'i0', n: 1 }, { signal: given.signal });
+    await hurried.execute(put, { item_id: 'small', n: 1 });
+    given.abort();
+    await expect(gaveUp).rejects.toMatchObject({ name: 'AbortError' });
+    await hurried.close({ timeout: 0 });
+    // It was stored, or its caller was told that it wasn't.
+    const told = await lost;
+    expect(['succeeded', 'Closed']).toContain(told);
+    expect((await filling.outcome('lost'))?.status).toBe(told === 'Closed' ? undefined : told);
   });
 
   test('a batch is bounded by what its commands read', async () => {
