@@ -96,7 +96,7 @@ export class Loading {
       this.#open.push(index);
     }
     // Where events are large, few of them fill an answer.
-    this.#room = Math.min(LOAD_EVENTS_MAX, 2 * events);
+    if (events > 0) this.#room = Math.min(LOAD_EVENTS_MAX, 2 * events);
     this.#open.sort((one, other) => this.#missing(one) - this.#missing(other));
   }
 

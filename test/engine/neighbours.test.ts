@@ -182,6 +182,16 @@ onEveryStore('neighbours', (makeStore) => {
     expect(order).toEqual(['small', 'long', 'both']);
   });
 
+  test('a window of documents that there aren’t comes between those of a long one', async () => {
+    const store = makeStore();
+    await using app = await open({ store, ...parts });
+    for (let n = 0; n < 3; n += 1) await app.execute(grow, { item_id: 'i0' });
+    await using cold = await open({ store, ...parts });
+    const ids = ['i0', ...Array.from({ length: 1_999 }, (_, n) => `none${n}`)];
+    const found = await cold.get(items, ids);
+    expect(found.map(({ version }) => version)).toEqual([3_000, ...Array<number>(1_999).fill(0)]);
+  });
+
   test('closing waits for commands whose documents are still being loaded', async () => {
     const store = makeStore();
     await using filling = await open({ store, ...parts });
