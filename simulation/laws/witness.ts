@@ -98,7 +98,9 @@ export class Witness {
     const beside = this.#beside.get(call) ?? [];
     if (call.outcome) {
       this.#mustNotice(call, 'executed a command');
-      const logged = this.#find(call.outcome, call.era < era);
+      // Whoever asks for the same id while it is on its way is told what its first sender is told.
+      const before = [call, ...beside].some((asked) => asked.era < era);
+      const logged = this.#find(call.outcome, before);
       checkOutcome(this.#options, call, call.outcome, logged, beside, (of) => this.#callOf(of));
     } else if (call.error !== undefined) {
       const known = [...this.timeline.commits, ...this.#lost];

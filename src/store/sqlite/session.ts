@@ -283,10 +283,11 @@ export class SqliteSession implements Session {
 
   async #check(): Promise<readonly string[]> {
     const { file } = this.#options;
-    // Whether it is the log that was opened, and of a format that is known.
+    // Whether it is the log that was opened, and of a format that is known. What comes after looks at the file too, not at
+    // the pages that were read of it before.
     const sound = (): Promise<void> => {
       this.#looked = -Infinity;
-      return this.#read('check', () => undefined);
+      return this.#read('check', () => this.#reading.database.exec('PRAGMA shrink_memory'));
     };
     await sound();
     try {
