@@ -1,4 +1,5 @@
 /** A failover under load: two servers, a primary that is killed, a standby that takes its place, and what is found then. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { open } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { cutOff, type Cluster, type Node } from '../../support/postgres-cluster.ts';
@@ -38,9 +39,12 @@ export async function failOverUnderLoad(
   await acknowledgedByEach(servers, each);
   for (const standby of lagging) await cutOff(standby);
   await acknowledgedByEach(servers, each);
-  cluster.killPrimary();
   const told = (say: string): number => servers.reduce((sum, server) => sum + linesOf(server, say).length, 0);
-  const underWay = told('sent') - told('acknowledged');
+  const onTheirWay = (): number => told('sent') - told('acknowledged');
+  // Callers pause between two orders: not in a moment when all of them do.
+  while (onTheirWay() === 0) await turn();
+  cluster.killPrimary();
+  const underWay = onTheirWay();
   return { servers, received: await cluster.failOver(), underWay };
 }
 
