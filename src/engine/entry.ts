@@ -1,4 +1,5 @@
 /** A command in the queue, and the caller who waits for it. */
+import type { Place } from '../line.ts';
 import { listen } from '../signal.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
@@ -21,10 +22,9 @@ export class Entry {
   answered = false;
   /** What came of it, if something did. */
   outcome: Outcome | undefined;
-  /** When it came into the queue, among the others; and its neighbours there. */
+  /** When it came into the queue, among the others; and where it stands there. */
   order = 0;
-  before: Entry | undefined;
-  after: Entry | undefined;
+  place: Place<Entry> | undefined;
   #settled = false;
   #over = false;
   #deafen: (() => void) | undefined;

@@ -1,4 +1,5 @@
 /** Pages that followers read by themselves, on their way to the end of the log: a few at once, the others in their turn. */
+import { Line } from '../line.ts';
 import type { EventPage } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
@@ -15,7 +16,7 @@ export class OwnReads {
   readonly #core: Core;
   readonly #outage: Outage;
   /** In the order they came in. */
-  readonly #turns = new Set<() => void>();
+  readonly #turns = new Line<() => void>();
   #reading = 0;
 
   constructor(core: Core) {
@@ -53,12 +54,9 @@ export class OwnReads {
       return await work();
     } finally {
       // The place is handed on: whoever comes now doesn't get in between.
-      const [next] = this.#turns;
-      if (next === undefined) this.#reading -= 1;
-      else {
-        this.#turns.delete(next);
-        next();
-      }
+      const next = this.#turns.next();
+      if (next) next();
+      else this.#reading -= 1;
     }
   }
 }

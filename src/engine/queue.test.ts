@@ -116,6 +116,20 @@ test.each([
   },
 );
 
+test('who sends one id over and over makes room for others as well', async () => {
+  const queue = limited({ queueCommandsMax: 10 });
+  const sends = Array.from({ length: 10 }, () => entry('a', 1, 'f', 'rude'));
+  queue.add(sends[0]!, undefined);
+  const [lead] = queue.take(1);
+  for (const one of sends.slice(1)) queue.add(one, undefined);
+  queue.giveBack([lead!]);
+  lead!.tries = 1;
+  for (const one of flood('honest', 5)) queue.add(one, undefined);
+  for (const one of sends.slice(5)) await expect(one.promise).rejects.toMatchObject({ code: 'Overloaded' });
+  expect(queue.waiting).toBe(10);
+  expect(ids(queue.take(10))).toEqual(['a', 'honest0', 'honest1', 'honest2', 'honest3', 'honest4']);
+});
+
 test('who costs much has fewer turns, and loses none for what didn’t fit', () => {
   const queue = limited({ batchCommitsMax: 100 });
   for (const one of [...flood('wide', 10), ...flood('a', 10), ...flood('b', 10)]) queue.add(one, undefined);

@@ -5,6 +5,7 @@
  */
 import { Overloaded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { Line, type Place } from '../line.ts';
 import type { Entry } from './entry.ts';
 import type { Request } from './request.ts';
 import type { Waiting } from './status.ts';
@@ -33,8 +34,12 @@ interface Lane {
   readonly name: string;
   /** The round from which it has turns again. */
   due: number;
-  first: Entry | undefined;
-  last: Entry | undefined;
+  /** Where it stands among the lanes; and among those that are owed a turn. */
+  place: Place<Lane> | undefined;
+  owed: Place<Lane> | undefined;
+  readonly standing: Line<Entry>;
+  /** Those whose id stands in line already, or was taken. */
+  readonly following: Line<Entry>;
   waiting: number;
   bytes: number;
 }
@@ -46,10 +51,11 @@ const LANES_MAX = 1_000;
 
 export class CommandQueue implements Waiting {
   readonly #limits: Limits;
-  /** Those in which somebody waits; they have their turns in this order. */
+  /** Those in which somebody waits, and the order in which they have their turns. */
   readonly #lanes = new Map<string, Lane>();
+  readonly #order = new Line<Lane>();
   /** Lanes whose command was taken, and came back: their turn is still to come. */
-  readonly #owed = new Set<Lane>();
+  readonly #owed = new Line<Lane>();
   /** Rounds in which each lane had a turn, and how many lanes the one under way has passed. */
   #round = 0;
   #passed = 0;
@@ -92,6 +98,7 @@ export class CommandQueue implements Waiting {
     const lead = this.#leads.get(entry.id);
     if (lead === undefined) this.#enter(entry);
     else {
+      entry.place = this.#lane(entry.request).following.add(entry);
       const followers = this.#followers.get(entry.id);
       if (followers) followers.add(entry);
       else this.#followers.set(entry.id, new Set([entry]));
@@ -106,9 +113,9 @@ export class CommandQueue implements Waiting {
     const taken: Entry[] = [];
     const isAll = inOrder && this.#standing <= max;
     while (this.#standing > 0 && taken.length < max) {
-      const entry = this.#nextLane(isAll)?.first;
+      const entry = this.#nextLane(isAll)?.standing.first;
       if (!entry) continue;
-      this.#unlink(entry);
+      this.#stepOut(entry);
       this.#count(entry, -1);
       taken.push(entry);
     }
@@ -120,11 +127,13 @@ export class CommandQueue implements Waiting {
     for (let index = entries.length - 1; index >= 0; index -= 1) {
       const entry = entries[index]!;
       this.#count(entry, 1);
-      this.#linkBefore(entry, this.#lane(entry.request).first);
+      entry.place = this.#lane(entry.request).standing.addFirst(entry);
+      this.#standing += 1;
     }
     for (const entry of entries) {
       this.#charge(entry);
-      this.#owed.add(this.#lane(entry.request));
+      const lane = this.#lane(entry.request);
+      lane.owed ??= this.#owed.add(lane);
     }
   }
 
@@ -146,7 +155,7 @@ export class CommandQueue implements Waiting {
       const again = Object.freeze({ ...outcome, replayed: true });
       for (const follower of followers) {
         if (follower.request.facts.fingerprint !== request.facts.fingerprint) continue;
-        followers.delete(follower);
+        this.#unfollow(follower, followers);
         this.#count(follower, -1);
         follower.resolve(again);
         follower.end();
@@ -167,9 +176,9 @@ export class CommandQueue implements Waiting {
 
   /** The lane whose turn it is; undefined if that has had more than its part, or has nobody in line. */
   #nextLane(whoever: boolean): Lane | undefined {
-    const [owed] = this.#owed;
+    const owed = this.#owed.next();
     if (owed) {
-      this.#owed.delete(owed);
+      owed.owed = undefined;
       return owed;
     }
     if (this.#passed >= this.#lanes.size) {
@@ -177,17 +186,16 @@ export class CommandQueue implements Waiting {
       this.#round = Math.max(this.#round + 1, this.#earliest());
     }
     this.#passed += 1;
-    const [lane] = this.#lanes.values();
+    const lane = this.#order.next()!;
     // Its next turn comes after those of all others.
-    this.#lanes.delete(lane!.name);
-    this.#lanes.set(lane!.name, lane!);
-    return whoever || lane!.due <= this.#round ? lane : undefined;
+    lane.place = this.#order.add(lane);
+    return whoever || lane.due <= this.#round ? lane : undefined;
   }
 
   /** The first round in which somebody who stands in line has a turn. */
   #earliest(): number {
     let earliest = Infinity;
-    for (const { first, due } of this.#lanes.values()) if (first && due < earliest) earliest = due;
+    for (const { standing, due } of this.#lanes.values()) if (standing.size > 0 && due < earliest) earliest = due;
     return earliest === Infinity ? this.#round : earliest;
   }
 
@@ -198,14 +206,14 @@ export class CommandQueue implements Waiting {
     entry.batchPart = 0;
   }
 
-  /** A caller gave up. What was taken may be stored all the same. */
+  /** Nobody waits for it any more. What was taken may be stored all the same. */
   #leave(entry: Entry): void {
     const { id } = entry;
     const followers = this.#followers.get(id);
-    if (followers?.delete(entry)) {
+    if (followers?.has(entry)) {
+      this.#unfollow(entry, followers);
       if (followers.size === 0) this.#followers.delete(id);
-    } else if (this.#isInLine(entry)) {
-      this.#unlink(entry);
+    } else if (this.#stepOut(entry)) {
       this.#leads.delete(id);
       this.#promote(id);
     } else return;
@@ -219,7 +227,7 @@ export class CommandQueue implements Waiting {
     if (followers === undefined) return;
     const [next] = followers;
     if (next) {
-      followers.delete(next);
+      this.#unfollow(next, followers);
       this.#enter(next);
     }
     if (followers.size === 0) this.#followers.delete(id);
@@ -240,25 +248,36 @@ export class CommandQueue implements Waiting {
     let largest = own ?? [...this.#lanes.values()][0]!;
     for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
     for (let evicted = 0; evicted < EVICTED_MAX && isFull() && share(largest) > ownShare; evicted += 1) {
-      const newest = largest.last;
+      const newest = largest.following.last ?? largest.standing.last;
       // One that was tried may be on its way.
       if (!newest || newest.tries > 0 || newest.sentInDoubt) return;
       newest.reject(
         new Overloaded(
-          `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded: send fewer at once, or raise limits.queueCommandsMax.`,
+          `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
           { waiting: largest.waiting, max: queueCommandsMax, limit: 'queueCommandsMax' },
         ),
       );
-      this.#unlink(newest);
-      this.#count(newest, -1);
-      this.over(newest);
+      this.#leave(newest);
     }
   }
 
   #enter(entry: Entry): void {
     this.#leads.set(entry.id, entry);
     entry.order = this.#entered += 1;
-    this.#linkBefore(entry, undefined);
+    entry.place = this.#lane(entry.request).standing.add(entry);
+    this.#standing += 1;
+  }
+
+  /** Whether it stood in line. */
+  #stepOut(entry: Entry): boolean {
+    const stood = this.#lanes.get(laneName(entry.request))?.standing.leave(entry.place) ?? false;
+    if (stood) this.#standing -= 1;
+    return stood;
+  }
+
+  #unfollow(entry: Entry, followers: Set<Entry>): void {
+    followers.delete(entry);
+    this.#lane(entry.request).following.leave(entry.place);
   }
 
   #count({ request }: Entry, sign: 1 | -1): void {
@@ -269,45 +288,27 @@ export class CommandQueue implements Waiting {
     this.#bytes += sign * request.bytes;
     if (lane.waiting > 0) return;
     this.#lanes.delete(lane.name);
-    this.#owed.delete(lane);
+    this.#order.leave(lane.place);
+    this.#owed.leave(lane.owed);
   }
 
   #lane(request: Request): Lane {
     const name = laneName(request);
     const known = this.#lanes.get(name);
     if (known) return known;
-    const lane: Lane = { name, due: 0, first: undefined, last: undefined, waiting: 0, bytes: 0 };
+    const lane: Lane = {
+      name,
+      due: 0,
+      place: undefined,
+      owed: undefined,
+      standing: new Line(),
+      following: new Line(),
+      waiting: 0,
+      bytes: 0,
+    };
+    lane.place = this.#order.add(lane);
     this.#lanes.set(name, lane);
     return lane;
-  }
-
-  #isInLine(entry: Entry): boolean {
-    return entry.before !== undefined || this.#lanes.get(laneName(entry.request))?.first === entry;
-  }
-
-  /** At the end, where it comes before nobody. */
-  #linkBefore(entry: Entry, next: Entry | undefined): void {
-    const lane = this.#lane(entry.request);
-    const before = next ? next.before : lane.last;
-    entry.before = before;
-    entry.after = next;
-    if (before) before.after = entry;
-    else lane.first = entry;
-    if (next) next.before = entry;
-    else lane.last = entry;
-    this.#standing += 1;
-  }
-
-  #unlink(entry: Entry): void {
-    const lane = this.#lane(entry.request);
-    const { before, after } = entry;
-    if (before) before.after = after;
-    else lane.first = after;
-    if (after) after.before = before;
-    else lane.last = before;
-    entry.before = undefined;
-    entry.after = undefined;
-    this.#standing -= 1;
   }
 }
 

@@ -50,9 +50,12 @@ export class RecentDocuments<Value> {
 
   /** Keeps a value in the place of the one before. One that alone weighs more than all may isn't kept. */
   set(collection: string, id: string, value: Value): void {
-    this.delete(collection, id);
     const { max } = this.#weighing;
     const weight = this.#weighing.of(value);
+    const before = this.#young.documents.get(collection, id);
+    // In its place, where there is room: what is deleted and set again leaves a gap in a Map each time.
+    if (before === undefined || this.#young.weight + weight > max / 2) this.delete(collection, id);
+    else this.#young.weight -= this.#weighing.of(before);
     if (weight > max) return;
     if (this.#young.weight + weight > max / 2) this.#age();
     if (this.weight + weight > max) this.#old = empty();

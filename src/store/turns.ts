@@ -1,6 +1,7 @@
 /** Turns of the event loop, for engines that answer without waiting for anything. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
+import { Line } from '../line.ts';
 
 /** The kind of call that goes before all others: to write, and to read what is written on. In a session there is one at a time. */
 export const WRITE = 'write';
@@ -16,7 +17,7 @@ const STINT_MS = 5;
 export class Turns {
   #since = 0;
   /** Calls that wait, by kind. Whose turn is next comes first; no line is empty. */
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Line<() => void>>();
   #isServing = false;
 
   /** Makes a call as soon as there is time for it. */
@@ -30,9 +31,9 @@ export class Turns {
         reject(error);
       }
     };
-    const line = this.#waiting.get(kind);
-    if (line) line.add(attempt);
-    else this.#waiting.set(kind, new Set([attempt]));
+    const line = this.#waiting.get(kind) ?? new Line();
+    line.add(attempt);
+    this.#waiting.set(kind, line);
     if (!this.#isServing) void this.#serve();
     return promise;
   }
@@ -50,11 +51,10 @@ export class Turns {
       do {
         const kind = this.#waiting.has(WRITE) ? WRITE : [...this.#waiting.keys()][0]!;
         const line = this.#waiting.get(kind)!;
-        const [next] = line;
-        line.delete(next!);
+        const next = line.next()!;
         this.#waiting.delete(kind);
         if (line.size > 0) this.#waiting.set(kind, line);
-        next!();
+        next();
         // What its caller makes of the answer counts as well.
         await undefined;
       } while (this.#waiting.size > 0 && !this.#isOver());

@@ -8,6 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { ConnectionsBusy } from '../../errors.ts';
+import { Line } from '../../line.ts';
 import { WRITE } from '../turns.ts';
 import type { PostgresPool } from './pool.ts';
 
@@ -33,7 +34,7 @@ export class Gate {
   #reading = 0;
   #writing = 0;
   /** Those who wait, by what for. Whose turn is next comes first; no queue is empty. */
-  readonly #waiting = new Map<Purpose, Set<() => void>>();
+  readonly #waiting = new Map<Purpose, Line<() => void>>();
 
   constructor(connectionsMax: number) {
     this.#max = connectionsMax;
@@ -67,15 +68,15 @@ export class Gate {
   }
 
   async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {
-    const queue = this.#waiting.get(purpose) ?? new Set();
+    const queue = this.#waiting.get(purpose) ?? new Line();
     if (queue.size >= waitingMax) throw this.#busy(purpose, place, queue.size, 0);
     const since = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    queue.add(resolve);
+    const own = queue.add(resolve);
     this.#waiting.set(purpose, queue);
     const timer = setTimeout(() => {
       const waiting = queue.size;
-      if (!queue.delete(resolve)) return;
+      if (!queue.leave(own)) return;
       if (queue.size === 0) this.#waiting.delete(purpose);
       reject(this.#busy(purpose, place, waiting, performance.now() - since));
     }, waitMs);
@@ -91,13 +92,12 @@ export class Gate {
     for (const purpose of [WRITE, ...this.#waiting.keys()]) {
       const queue = this.#waiting.get(purpose);
       if (queue === undefined || !this.#isFree(purpose)) continue;
-      const [next] = queue;
-      queue.delete(next!);
+      const next = queue.next()!;
       this.#waiting.delete(purpose);
       if (queue.size > 0) this.#waiting.set(purpose, queue);
       // Counted at once: whoever comes before it goes on must not be let in in its place.
       this.#count(purpose, 1);
-      next!();
+      next();
       return;
     }
   }
