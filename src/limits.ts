@@ -10,7 +10,7 @@ export interface Limits {
   /**
    * Commands waiting to be decided. With one more one is refused with `Overloaded`: the newest of the actor who has most of
    * them there, or, where commands come without an actor, of that command. As many callers may wait for commands with `prepare`
-   * that are on their way.
+   * that are on their way; the last tenth of these places is for actors who have less than an even share of them.
    */
   readonly queueCommandsMax: number;
   /**

@@ -241,8 +241,9 @@ export class Application implements App {
     this.#assertOpen();
     const fault = idFault(commandId);
     if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
-    const commit = await ledgerEntry(this.#core, commandId);
-    return commit && replay(this.#core, commit);
+    const { untilClosed } = this.#core;
+    const commit = await ledgerEntry(this.#core, commandId, untilClosed);
+    return commit && replay(this.#core, commit, untilClosed);
   }
 
   async verify(options?: VerifyOptions): Promise<Verification> {

@@ -3,14 +3,16 @@
  * kept by id while they are on their way. `prepare` calls the outside world, and must not do so twice for one command: whoever
  * sends it again meanwhile waits for what comes of it. The applications that a process has open on one store share this.
  */
+import { Overloaded } from '../errors.ts';
 import { abortController } from '../realm.ts';
 import { listen } from '../signal.ts';
 import type { CommandFacts, Store } from '../store/store.ts';
+import type { Limits } from '../limits.ts';
 import type { Core } from './core.ts';
 import { Entry } from './entry.ts';
 import { closedError, type Executor } from './executor.ts';
 import type { Outcome } from './outcome.ts';
-import { assertRoom } from './queue.ts';
+import { assertRoom, laneName, shareOf } from './queue.ts';
 import { assertSame, ledgerEntry, replay } from './replay.ts';
 import type { Request } from './request.ts';
 
@@ -35,10 +37,19 @@ export function inFlightOn(store: Store): InFlight {
   return known;
 }
 
+/** The part of all the room that is kept for those who take up less than an even share of it. */
+const KEPT = 0.1;
+
+/** What callers take up: all of them, or those of one actor. */
+interface Held {
+  waiting: number;
+  bytes: number;
+}
+
 export class InFlight {
   readonly #flights = new Map<string, Flight>();
-  #waiting = 0;
-  #bytes = 0;
+  readonly #held: Held = { waiting: 0, bytes: 0 };
+  readonly #byLane = new Map<string, Held>();
 
   has(commandId: string): boolean {
     return this.#flights.has(commandId);
@@ -56,7 +67,8 @@ export class InFlight {
     // An id made here is nobody else's.
     const before = known?.facts ?? (request.named ? runner.executor.find(id)?.request.facts : undefined);
     if (before) assertSame(request, before);
-    assertRoom(runner.core.limits, { waiting: this.#waiting, bytes: this.#bytes }, request);
+    assertRoom(runner.core.limits, this.#held, request);
+    this.#assertShare(runner.core.limits, request);
 
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const caller: Caller = { runner, request, resolve, reject };
@@ -65,16 +77,36 @@ export class InFlight {
     // One whose input is refused must be in nobody's way: it comes to nothing, and its id is free.
     const flight = known ?? (request.refusal ? new Flight(request.facts, () => undefined) : this.#begin(request.facts));
     flight.callers.add(caller);
-    this.#waiting += 1;
-    this.#bytes += request.bytes;
+    this.#count(request, 1);
     const done = (): void => {
-      this.#waiting -= 1;
-      this.#bytes -= request.bytes;
+      this.#count(request, -1);
       deafen?.();
     };
     promise.catch(() => undefined).finally(done);
     if (!known) void flight.run();
     return promise;
+  }
+
+  /** What the outside world was called for can't make room for others: so some is kept for them. */
+  #assertShare(limits: Limits, request: Request): void {
+    const own = this.#byLane.get(laneName(request));
+    if (!own || shareOf(limits, this.#held) < 1 - KEPT) return;
+    if (shareOf(limits, own) * (this.#byLane.size + 1) < 1) return;
+    throw new Overloaded(
+      `${own.waiting} commands of the same actor, or of one kind where none is named, are on their way already, and what room is left is kept for others. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
+      { waiting: own.waiting, max: limits.queueCommandsMax, limit: 'queueCommandsMax' },
+    );
+  }
+
+  #count(request: Request, sign: 1 | -1): void {
+    const name = laneName(request);
+    const own = this.#byLane.get(name) ?? { waiting: 0, bytes: 0 };
+    for (const held of [this.#held, own]) {
+      held.waiting += sign;
+      held.bytes += sign * request.bytes;
+    }
+    if (own.waiting > 0) this.#byLane.set(name, own);
+    else this.#byLane.delete(name);
   }
 
   #begin(facts: CommandFacts): Flight {

@@ -25,6 +25,16 @@ export function assertRoom(limits: Limits, { waiting, bytes }: Waiting, request:
     );
 }
 
+/** How much of all the room these take up. */
+export function shareOf({ queueCommandsMax, queueBytesMax }: Limits, { waiting, bytes }: Waiting): number {
+  return Math.max(waiting / queueCommandsMax, bytes / queueBytesMax);
+}
+
+/** The actor; where none is named, the command. Names and actors have no NUL in them. */
+export function laneName({ facts: { actor, name } }: Request): string {
+  return actor === undefined ? `\0${name}` : actor;
+}
+
 /**
  * Those of one actor; where none is named, of one command. Lanes take turns where more wait than fit, fewer the more theirs
  * cost, and one that holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their
@@ -242,7 +252,7 @@ export class CommandQueue implements Waiting {
     const isFull = (): boolean =>
       this.#waiting >= queueCommandsMax || (this.#waiting > 0 && this.#bytes + request.bytes > queueBytesMax);
     if (!isFull() || this.#lanes.size > LANES_MAX) return;
-    const share = ({ waiting, bytes }: Waiting): number => Math.max(waiting / queueCommandsMax, bytes / queueBytesMax);
+    const share = (held: Waiting): number => shareOf(this.#limits, held);
     const own = this.#lanes.get(laneName(request));
     const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
     let largest = own ?? [...this.#lanes.values()][0]!;
@@ -310,9 +320,4 @@ export class CommandQueue implements Waiting {
     this.#lanes.set(name, lane);
     return lane;
   }
-}
-
-// Names and actors have no NUL in them.
-function laneName({ facts: { actor, name } }: Request): string {
-  return actor === undefined ? `\0${name}` : actor;
 }

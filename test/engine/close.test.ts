@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { domain, open, type, type Store } from 'tidemark';
 import { expect, onTestFinished, test } from 'vitest';
+import { changedStore } from '../faults/over-session.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string; n: number }>() } });
@@ -139,6 +140,14 @@ onEveryStore('closing', (makeStore) => {
     expect(await asking).toMatchObject({ code: 'Closed' });
     expect(signal).toMatchObject({ aborted: true, reason: { code: 'Closed' } });
     signal = undefined;
+  });
+
+  test('whoever asks what came of a command is told at once', async () => {
+    const silent = changedStore(makeStore(), () => ({ ledger: () => new Promise<never>(() => undefined) }));
+    const app = await opened(silent);
+    const asked = app.outcome('c').catch((error: unknown) => error);
+    await app.close();
+    expect(await asked).toMatchObject({ code: 'Closed' });
   });
 
   test('twice is once, and an option that is none closes nothing', async () => {

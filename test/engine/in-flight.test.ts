@@ -296,6 +296,20 @@ onEveryStore('a command on its way', (makeStore) => {
     expect((await pay()).replayed).toBe(true);
   });
 
+  test('who has more than an even share on its way leaves the last places to others', async () => {
+    const { pay, provider } = await opened(makeStore(), { queueCommandsMax: 20 });
+    const rude = Array.from({ length: 18 }, (_, n) => pay({ id: `rude-${n}`, actor: 'rude' }));
+    await expect(pay({ id: 'more', actor: 'rude' })).rejects.toMatchObject({
+      code: 'Overloaded',
+      details: { waiting: 18 },
+    });
+    const honest = [pay({ id: 'one', actor: 'one' }), pay({ id: 'two', actor: 'two' })];
+    await expect(pay({ id: 'three', actor: 'three' })).rejects.toMatchObject({ code: 'Overloaded' });
+    for (let n = 1; n <= 20; n += 1) (await provider.asked(n)).done();
+    expect(await Promise.all([...rude, ...honest])).toHaveLength(20);
+    expect(provider.charges).toHaveLength(20);
+  });
+
   test('closing tells all who wait for prepare; another application on the store goes on for its own', async () => {
     const store = makeStore();
     const { app, pay, provider, ...shop } = await opened(store);
