@@ -16,15 +16,17 @@ export interface Rude {
 
 /** Calls made in one turn of the event loop: what so many callers do between two is theirs, and no engine's. */
 const CALLS_A_TURN = 100;
+const LARGE_CALLS_A_TURN = 10;
 
 /** All of them, settled. What went wrong is counted by whoever runs it. */
 async function many(
   count: number,
   one: (index: number) => Promise<unknown>,
+  callsATurn = CALLS_A_TURN,
 ): Promise<readonly PromiseSettledResult<unknown>[]> {
   const settled: Promise<PromiseSettledResult<unknown>[]>[] = [];
-  for (let index = 0; index < count; index += CALLS_A_TURN) {
-    const calls = Math.min(CALLS_A_TURN, count - index);
+  for (let index = 0; index < count; index += callsATurn) {
+    const calls = Math.min(callsATurn, count - index);
     settled.push(Promise.allSettled(Array.from({ length: calls }, (_, n) => one(index + n))));
     await turn();
   }
@@ -60,7 +62,11 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     ...(await many(3, () => app.execute(tag, { from: below(1_000), events: 2 }))),
   ],
   'large inputs': ({ app }) =>
-    many(100, (n) => app.execute(fill, { doc_id: `large-${n}`, text: `${n}`.padEnd(100_000, 'x') })),
+    many(
+      100,
+      (n) => app.execute(fill, { doc_id: `large-${n}`, text: `${n}`.padEnd(100_000, 'x') }),
+      LARGE_CALLS_A_TURN,
+    ),
   'an input that is larger than it looks': ({ app }) =>
     many(2, (n) =>
       app.execute(wide, {

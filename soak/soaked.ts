@@ -7,8 +7,12 @@ import { parts } from './shop.ts';
 
 /** How long the honest load is alone, in milliseconds: what it is compared with. */
 const ALONE_MS = 15_000;
-/** Looks at memory, and those of them that an end of the run takes its median from. */
+/**
+ * Looks at memory, and those of them that an end of the run takes its median from. Seldom, as collecting all of it holds
+ * everybody: in a short run there are too few of them to judge by.
+ */
 const LOOKS = 20;
+const LOOK_EVERY_MS_MIN = 10_000;
 const END_LOOKS = 5;
 
 /** What is asked. */
@@ -69,7 +73,7 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
       });
     }),
     outside?.(over.signal),
-    sampled(memory, ms / LOOKS, over.signal),
+    sampled(memory, Math.max(ms / LOOKS, LOOK_EVERY_MS_MIN), over.signal),
   ];
   let among: Figures;
   try {
@@ -95,7 +99,6 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   return { alone, among, memory: [early, late], rude, wrong };
 }
 
-/** Seldom: collecting all of it holds everybody. */
 async function sampled(into: number[], everyMs: number, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     await sleep(everyMs, undefined, { signal: over }).catch(() => undefined);

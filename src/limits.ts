@@ -45,7 +45,10 @@ export interface Limits {
   readonly commandReadsMax: number;
   /** Documents that one `get` asks for. */
   readonly getDocumentsMax: number;
-  /** Documents that wait to be read by `get`; one who asks for more is refused with `Overloaded`. */
+  /**
+   * Documents that wait to be read by `get`; one who asks for more is refused with `Overloaded`. As many may wait for the
+   * `outcome` of a command.
+   */
   readonly getDocumentsWaitingMax: number;
   /** Bytes of the JSON text of a command's input. */
   readonly inputBytesMax: number;
@@ -72,10 +75,10 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   queueCommandsMax: 10_000,
   queueBytesMax: 64 * 1024 * 1024,
   batchCommitsMax: 1_024,
-  batchBytesMax: 4 * 1024 * 1024,
-  batchReadsMax: 2500,
-  batchAttachmentsMax: 4_000,
-  batchDecideMs: 10,
+  batchBytesMax: 1024 * 1024,
+  batchReadsMax: 1_000,
+  batchAttachmentsMax: 2_000,
+  batchDecideMs: 5,
   eventBytesMax: 1024 * 1024,
   commitBytesMax: 16 * 1024 * 1024,
   commitEventsMax: 1_000,

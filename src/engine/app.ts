@@ -17,8 +17,9 @@ import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from
 import type { Runner } from './in-flight.ts';
 import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
-import { ledgerEntry, replay } from './replay.ts';
+import { replay } from './replay.ts';
 import { requestOf, type ExecuteOptions, type Request } from './request.ts';
+import { SharedLedger } from './shared-ledger.ts';
 import { SharedLoad } from './shared-load.ts';
 import { statusOf, type Status } from './status.ts';
 import { verifyLog, type Verification, type VerifyOptions } from './verify.ts';
@@ -178,7 +179,7 @@ export class Application implements App {
   constructor(core: Core) {
     this.#core = core;
     this.#executor = new Executor(core);
-    this.#runner = { core, executor: this.#executor };
+    this.#runner = { core, executor: this.#executor, ledger: new SharedLedger(core) };
     this.#loads = new SharedLoad(core);
   }
 
@@ -242,7 +243,7 @@ export class Application implements App {
     const fault = idFault(commandId);
     if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
     const { untilClosed } = this.#core;
-    const commit = await ledgerEntry(this.#core, commandId, untilClosed);
+    const commit = await this.#runner.ledger.entry(commandId);
     return commit && replay(this.#core, commit, untilClosed);
   }
 

@@ -313,7 +313,7 @@ export class Executor {
     const before = watermark.seen;
     const outcomes = await this.#finalOutcomes(io, conflicts);
     // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
-    const { end } = await io.load([]);
+    const { end } = await io.load([], { forBatch: true });
     await watermark.observe(before, end, io);
     for (const { entry, error } of conflicts) {
       const commit = outcomes.get(entry.id);
@@ -338,13 +338,13 @@ export class Executor {
     asked: readonly { readonly entry: Entry }[],
   ): Promise<ReadonlyMap<string, StoredCommit>> {
     const ids = asked.filter(({ entry }) => entry.request.named || entry.sentInDoubt).map(({ entry }) => entry.id);
-    const commits = ids.length === 0 ? [] : await io.ledger(ids);
+    const commits = ids.length === 0 ? [] : await io.ledger(ids, { forBatch: true });
     return new Map(commits.filter(({ final }) => final).map((commit) => [commit.command.id, commit]));
   }
 
   async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    const commits = new Map((await io.ledger(ids)).map((commit) => [commit.command.id, commit]));
+    const commits = new Map((await io.ledger(ids, { forBatch: true })).map((commit) => [commit.command.id, commit]));
     const sent = new Map(entries.map((entry) => [entry.id, entry]));
     for (const id of ids) {
       const entry = sent.get(id)!;
@@ -352,7 +352,7 @@ export class Executor {
       if (commit?.final) await this.#answer(io, entry, commit);
       else {
         const { watermark } = this.#core;
-        const { end } = await io.load([]);
+        const { end } = await io.load([], { forBatch: true });
         await watermark.observe(watermark.seen, end, io);
         entry.reject(
           new LogCorrupt(

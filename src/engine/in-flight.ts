@@ -13,13 +13,15 @@ import { Entry } from './entry.ts';
 import { closedError, type Executor } from './executor.ts';
 import type { Outcome } from './outcome.ts';
 import { assertRoom, laneName, shareOf } from './queue.ts';
-import { assertSame, ledgerEntry, replay } from './replay.ts';
+import { assertSame, replay } from './replay.ts';
 import type { Request } from './request.ts';
+import type { SharedLedger } from './shared-ledger.ts';
 
 /** Who runs commands: one application. */
 export interface Runner {
   readonly core: Core;
   readonly executor: Executor;
+  readonly ledger: SharedLedger;
 }
 
 interface Caller {
@@ -182,11 +184,11 @@ class Flight {
   async #ask(): Promise<void> {
     const lead = this.#lead;
     if (!lead?.request.named) return;
-    const { core, executor } = lead.runner;
+    const { core, executor, ledger } = lead.runner;
     try {
       // It may have been taken a moment ago: a schema can look at the time.
       if (lead.request.refusal) await executor.find(lead.request.facts.id)?.ended;
-      const commit = await ledgerEntry(core, lead.request.facts.id);
+      const commit = await ledger.entry(lead.request.facts.id);
       if (!commit?.final) return;
       assertSame(lead.request, commit.command);
       this.#resolve(await replay(core, commit), undefined);

@@ -116,6 +116,18 @@ test.each([
   },
 );
 
+test('what came back doesn’t keep others out', () => {
+  const queue = limited({ queueCommandsMax: 300 });
+  for (const one of flood('rude', 300)) queue.add(one, undefined);
+  const taken = queue.take(200);
+  for (const one of flood('more', 200)) queue.add(one, undefined);
+  queue.giveBack(taken);
+  expect(queue.waiting).toBe(500);
+  for (const one of flood('honest', 5)) queue.add(one, undefined);
+  expect(queue.waiting).toBe(500);
+  expect(() => queue.add(entry('r', 1, 'f', 'rude'), undefined)).toThrow('waiting already');
+});
+
 test('who sends one id over and over makes room for others as well', async () => {
   const queue = limited({ queueCommandsMax: 10 });
   const sends = Array.from({ length: 10 }, () => entry('a', 1, 'f', 'rude'));

@@ -100,8 +100,7 @@ export class CommandQueue implements Waiting {
 
   /** @throws Overloaded; InvalidInput if the signal can't be listened to */
   add(entry: Entry, signal: AbortSignal | undefined): void {
-    this.#makeRoom(entry);
-    assertRoom(this.#limits, this, entry.request);
+    if (!this.#makeRoom(entry)) assertRoom(this.#limits, this, entry.request);
     // Not before it is accepted: a listener for each refusal would pile up.
     if (signal) entry.giveUpOn(signal, () => this.#leave(entry));
     this.#count(entry, 1);
@@ -189,7 +188,7 @@ export class CommandQueue implements Waiting {
     const owed = this.#owed.next();
     if (owed) {
       owed.owed = undefined;
-      return owed;
+      if (whoever || owed.due <= this.#round) return owed;
     }
     if (this.#passed >= this.#lanes.size) {
       this.#passed = 0;
@@ -245,22 +244,24 @@ export class CommandQueue implements Waiting {
 
   /**
    * Where the queue is full, the newest of the lane that holds most of it are refused, as long as that holds more than this
-   * one's with it would.
+   * one's with it would. Whether what left is as much as what comes: with what was taken and came back the queue may hold more
+   * than it should, and that isn't for the next to make up for.
    */
-  #makeRoom({ request }: Entry): void {
+  #makeRoom({ request }: Entry): boolean {
     const { queueCommandsMax, queueBytesMax } = this.#limits;
-    const isFull = (): boolean =>
+    const isFull =
       this.#waiting >= queueCommandsMax || (this.#waiting > 0 && this.#bytes + request.bytes > queueBytesMax);
-    if (!isFull() || this.#lanes.size > LANES_MAX) return;
+    if (!isFull || this.#lanes.size > LANES_MAX) return false;
     const share = (held: Waiting): number => shareOf(this.#limits, held);
     const own = this.#lanes.get(laneName(request));
     const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
-    let largest = own ?? [...this.#lanes.values()][0]!;
+    let largest = own ?? this.#order.first!;
     for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
-    for (let evicted = 0; evicted < EVICTED_MAX && isFull() && share(largest) > ownShare; evicted += 1) {
+    const bytes = this.#bytes;
+    for (let evicted = 0; evicted < EVICTED_MAX && share(largest) > ownShare; evicted += 1) {
       const newest = largest.following.last ?? largest.standing.last;
       // One that was tried may be on its way.
-      if (!newest || newest.tries > 0 || newest.sentInDoubt) return;
+      if (!newest || newest.tries > 0 || newest.sentInDoubt) return false;
       newest.reject(
         new Overloaded(
           `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
@@ -268,7 +269,9 @@ export class CommandQueue implements Waiting {
         ),
       );
       this.#leave(newest);
+      if (bytes - this.#bytes >= request.bytes) return true;
     }
+    return false;
   }
 
   #enter(entry: Entry): void {

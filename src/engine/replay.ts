@@ -5,7 +5,6 @@ import type { Core } from './core.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { isUnreadable, recorded, type RecordedEvent } from './recorded.ts';
 import type { Request } from './request.ts';
-import type { ReadingSession } from './until-closed.ts';
 
 /**
  * The outcome that a stored commit is, with its events read from the log; without them where this code can't read one.
@@ -37,20 +36,6 @@ export async function replay(
   }
   const outcome = outcomeOf(commit, unreadable ? [] : events, last, { replayed: true });
   return unreadable ? Object.freeze({ ...outcome, unreadable }) : outcome;
-}
-
-/** What the ledger holds of a command id. @throws HistoryDiverged: on a store that went back, "nothing" proves nothing */
-export async function ledgerEntry(
-  { session, watermark }: Core,
-  id: string,
-  io: ReadingSession = session,
-): Promise<StoredCommit | undefined> {
-  watermark.assertWhole();
-  const before = watermark.seen;
-  const [commit] = await io.ledger([id]);
-  const { end } = await io.load([]);
-  await watermark.observe(before, end, io);
-  return commit;
 }
 
 /** @throws CommandIdReused if what has the id already is another command, input or actor */

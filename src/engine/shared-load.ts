@@ -3,6 +3,7 @@
  * for. Nobody is given what was read before he asked, and each gets his documents as of one point of the log.
  */
 import { Overloaded } from '../errors.ts';
+import { Line } from '../line.ts';
 import { DocumentMap } from '../store/document-map.ts';
 import type { Core } from './core.ts';
 import { loadDocuments, Loading, type Found, type Wanted } from './document-reader.ts';
@@ -21,9 +22,11 @@ interface Asked {
 
 export class SharedLoad {
   readonly #core: Core;
-  #asked: Asked[] = [];
-  /** How many of them were taken already. */
-  #taken = 0;
+  /** Those whose documents are all in the cache, and lack little; and the others. */
+  readonly #cached = new Line<Asked>();
+  readonly #uncached = new Line<Asked>();
+  /** In the order in which the next load takes of them. */
+  #order = [this.#cached, this.#uncached] as const;
   #documents = 0;
   #running = 0;
   /** Resolves when the loads that take long are over. */
@@ -50,7 +53,8 @@ export class SharedLoad {
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
-    this.#asked.push({ wanted, resolve, reject });
+    const isCached = wanted.every(({ from }) => from.version > 0);
+    (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
     this.#documents += wanted.length;
     if (this.#running < LOADS_AT_ONCE) {
       this.#running += 1;
@@ -66,21 +70,27 @@ export class SharedLoad {
     this.#running -= 1;
   }
 
-  /** Those who come first, as many as a load holds. */
+  /**
+   * As many as a load holds, of both lines, which go first in turn: whoever asks for what is in use isn't behind thousands
+   * who ask for what isn't.
+   */
   #take(): readonly Asked[] {
     const taken: Asked[] = [];
     let documents = 0;
-    for (; this.#taken < this.#asked.length; this.#taken += 1) {
-      const next = this.#asked[this.#taken]!;
-      if (taken.length > 0 && documents + next.wanted.length > LOAD_DOCUMENTS) break;
-      documents += next.wanted.length;
-      taken.push(next);
-    }
+    const [first, second] = this.#order;
+    const takeOf = (line: Line<Asked>, most: number): void => {
+      for (let next = line.first; next; next = line.first) {
+        if (taken.length > 0 && documents + next.wanted.length > most) break;
+        documents += next.wanted.length;
+        taken.push(next);
+        line.next();
+      }
+    };
+    takeOf(first, LOAD_DOCUMENTS / 2);
+    takeOf(second, LOAD_DOCUMENTS);
+    takeOf(first, LOAD_DOCUMENTS);
+    this.#order = [second, first];
     this.#documents -= documents;
-    if (this.#taken === this.#asked.length) {
-      this.#asked = [];
-      this.#taken = 0;
-    }
     return taken;
   }
 

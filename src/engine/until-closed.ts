@@ -33,7 +33,7 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
     read: (range) => asks(() => session.read(range)),
     scan: (range) => asks(() => session.scan(range)),
     commits: (range) => asks(() => session.commits(range)),
-    ledger: (ids) => asks(() => session.ledger(ids)),
+    ledger: (ids, options) => asks(() => session.ledger(ids, options)),
     types: (range) => asks(() => session.types(range)),
     documents: (range) => asks(() => session.documents(range)),
     check: () => asks(() => session.check()),

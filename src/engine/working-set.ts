@@ -144,7 +144,7 @@ export class WorkingSet {
   /** One of several is damaged, and the others are whole: it is found by halving. */
   async #loadEach(missing: readonly Wanted[], error: unknown): Promise<void> {
     // Not one document but all: so is the store.
-    await this.#io.load([]);
+    await this.#io.load([], { forBatch: true });
     const [only] = missing;
     if (missing.length === 1) return this.#add(only!.collection, only!.id, UNKNOWN, error);
     const middle = Math.ceil(missing.length / 2);

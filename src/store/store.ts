@@ -118,7 +118,7 @@ export interface Session {
    * What the ledger holds of these command ids, in any order: the final outcome where there is one, otherwise the last
    * that isn't final; nothing for an id that was never recorded.
    */
-  ledger(ids: readonly string[]): Promise<readonly StoredCommit[]>;
+  ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]>;
 
   /**
    * The event types that the log has ever held, in the order of their first events. Kept beside the log: asking costs
@@ -341,11 +341,14 @@ export interface LoadRequest extends DocumentRef {
   readonly upTo?: number | undefined;
 }
 
-export interface LoadOptions {
+export interface ForBatch {
+  /** A batch waits for it: it goes before what others only read, where they wait for each other. */
+  readonly forBatch?: boolean | undefined;
+}
+
+export interface LoadOptions extends ForBatch {
   /** Answer as the log was at this position: later events are neither returned nor counted in heads. */
   readonly asOf?: number | undefined;
-  /** A batch is to be decided on it: it goes before what others only read, where they wait for each other. */
-  readonly forBatch?: boolean | undefined;
 }
 
 export interface Loaded {

@@ -1,10 +1,19 @@
 /** Turns of the event loop, for engines that answer without waiting for anything. */
 import { performance } from 'node:perf_hooks';
+import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { Line } from '../line.ts';
+import type { LoadOptions, LoadRequest } from './store.ts';
 
 /** The kind of call that goes before all others: to write, and to read what is written on. In a session there is one at a time. */
 export const WRITE = 'write';
+
+/** The kind of a load. Whoever only looks where the log ends doesn't stand behind those who load documents. */
+export function loadKind(requests: readonly LoadRequest[], options: LoadOptions | undefined): string {
+  if (options?.forBatch) return WRITE;
+  return requests.length === 0 ? 'end' : 'load';
+}
+
 /** The longest that calls in a row keep the event loop waiting, in milliseconds. */
 const STINT_MS = 5;
 
@@ -56,9 +65,14 @@ export class Turns {
         if (line.size > 0) this.#waiting.set(kind, line);
         next();
         // What its caller makes of the answer counts as well.
-        await undefined;
+        await untilIdle();
       } while (this.#waiting.size > 0 && !this.#isOver());
     }
     this.#isServing = false;
   }
+}
+
+/** Resolves when no promise has anything left to do at once: Node's ticks come after them. */
+function untilIdle(): Promise<void> {
+  return new Promise((resolve) => nextTick(resolve));
 }

@@ -15,6 +15,7 @@ import type {
   EventPage,
   HeldType,
   Loaded,
+  ForBatch,
   LoadOptions,
   LoadRequest,
   Locked,
@@ -29,7 +30,7 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
-import { WRITE } from '../turns.ts';
+import { loadKind, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -63,7 +64,7 @@ export class MemorySession implements Session {
     this.#log = log;
     this.#clock = clock;
     this.#waiters = new Waiters({
-      look: () => this.#turn('load', () => log.visible),
+      look: () => this.#turn('end', () => log.visible),
       begin: () => void log.waiters.add(this.#waiters),
       rest: () => void log.waiters.delete(this.#waiters),
     });
@@ -111,7 +112,7 @@ export class MemorySession implements Session {
   }
 
   async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#turn(options?.forBatch ? WRITE : 'load', () => load(this.#log, this.#log.visible, requests, options));
+    return this.#turn(loadKind(requests, options), () => load(this.#log, this.#log.visible, requests, options));
   }
 
   async read(range: LogRange | DocumentRange): Promise<EventPage> {
@@ -126,8 +127,8 @@ export class MemorySession implements Session {
     return this.#turn('commits', () => commits(this.#log, this.#log.visible, range));
   }
 
-  async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
-    return this.#turn('ledger', () => ledger(this.#log, this.#log.visible, ids));
+  async ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
+    return this.#turn(forBatch ? WRITE : 'ledger', () => ledger(this.#log, this.#log.visible, ids));
   }
 
   async types(range: TypesRange): Promise<readonly HeldType[]> {

@@ -14,6 +14,7 @@ import type {
   EventPage,
   HeldType,
   Loaded,
+  ForBatch,
   LoadOptions,
   LoadRequest,
   Locked,
@@ -27,7 +28,7 @@ import type {
   StoredCommit,
   TypesRange,
 } from '../store.ts';
-import { WRITE } from '../turns.ts';
+import { loadKind, WRITE } from '../turns.ts';
 import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
@@ -102,9 +103,7 @@ export class PostgresSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read(options?.forBatch ? WRITE : 'load', (query) =>
-      this.#tables.load(query, requests, options),
-    );
+    return this.#transactions.read(loadKind(requests, options), (query) => this.#tables.load(query, requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
@@ -119,9 +118,9 @@ export class PostgresSession implements Session {
     return this.#transactions.read('commits', (query) => this.#tables.chain.commits(query, range));
   }
 
-  async ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
+  async ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
     await this.#transactions.settled(this.#raise);
-    return this.#transactions.read('ledger', (query) => this.#tables.chain.ledger(query, ids));
+    return this.#transactions.read(forBatch ? WRITE : 'ledger', (query) => this.#tables.chain.ledger(query, ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {

@@ -79,7 +79,7 @@ export async function openForReading(path: string, options: Omit<OpenOptions, 's
     read: (range) => ask((session) => session.read(range)),
     scan: (range) => ask((session) => session.scan(range)),
     commits: (range) => ask((session) => session.commits(range)),
-    ledger: (ids) => ask((session) => session.ledger(ids)),
+    ledger: (ids, options) => ask((session) => session.ledger(ids, options)),
     types: (range) => ask((session) => session.types(range)),
     documents: (range) => ask((session) => session.documents(range)),
     moved: (from: LogPoint, signal) => ask((session) => session.moved(from, signal)),

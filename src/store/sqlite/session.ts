@@ -18,6 +18,7 @@ import type {
   Health,
   HeldType,
   Loaded,
+  ForBatch,
   LoadOptions,
   LoadRequest,
   Locked,
@@ -56,7 +57,7 @@ import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
-import { Turns, WRITE } from '../turns.ts';
+import { loadKind, Turns, WRITE } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -163,7 +164,7 @@ export class SqliteSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#read(options?.forBatch ? WRITE : 'load', () => this.#reading.loader.load(requests, options));
+    return this.#read(loadKind(requests, options), () => this.#reading.loader.load(requests, options));
   }
 
   read(range: LogRange | DocumentRange): Promise<EventPage> {
@@ -178,8 +179,8 @@ export class SqliteSession implements Session {
     return this.#read('commits', () => this.#reading.chain.commits(range));
   }
 
-  ledger(ids: readonly string[]): Promise<readonly StoredCommit[]> {
-    return this.#read('ledger', () => this.#reading.chain.ledger(ids));
+  ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
+    return this.#read(forBatch ? WRITE : 'ledger', () => this.#reading.chain.ledger(ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {
