@@ -249,9 +249,9 @@ export class CommandQueue implements Waiting {
    */
   #makeRoom({ request }: Entry): boolean {
     const { queueCommandsMax, queueBytesMax } = this.#limits;
-    const isFull =
+    const isFull = (): boolean =>
       this.#waiting >= queueCommandsMax || (this.#waiting > 0 && this.#bytes + request.bytes > queueBytesMax);
-    if (!isFull || this.#lanes.size > LANES_MAX) return false;
+    if (!isFull() || this.#lanes.size > LANES_MAX) return false;
     const share = (held: Waiting): number => shareOf(this.#limits, held);
     const own = this.#lanes.get(laneName(request));
     const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
@@ -269,7 +269,7 @@ export class CommandQueue implements Waiting {
         ),
       );
       this.#leave(newest);
-      if (bytes - this.#bytes >= request.bytes) return true;
+      if (bytes - this.#bytes >= request.bytes || !isFull()) return true;
     }
     return false;
   }
