@@ -10,6 +10,7 @@
  */
 import type { EventPage, LogEnd } from '../store/store.ts';
 import type { Core } from './core.ts';
+import { concernsAll } from './draft.ts';
 import { Halt } from './halt.ts';
 import { Audience, concerns, type Interest } from './interest.ts';
 import { KeptEvent, KeptEvents } from './kept-events.ts';
@@ -27,7 +28,8 @@ interface Waiter {
   readonly interest: Interest;
   /** Up to where it has seen all that it wants, perhaps further than the tail has read. */
   readonly after: number;
-  readonly wake: (event: KeptEvent) => void;
+  /** Without an event it is to read by itself. */
+  readonly wake: (event: KeptEvent | undefined) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -67,7 +69,8 @@ export class Tail {
   /**
    * Waits for the next event after a position that is of interest. Called by one that has joined.
    *
-   * @returns undefined if not all events after that position are kept: then they must be read from the log
+   * @returns undefined if not all events after that position are kept, or one of them is damaged: then they must be read from
+   * the log
    * @throws the reason to halt, or what keeps the log from being read; HistoryDiverged. An outage is waited for
    */
   async next(interest: Interest, after: number, halt: Halt): Promise<KeptEvent | undefined> {
@@ -75,7 +78,7 @@ export class Tail {
     if (!this.#kept.hasAllAfter(after)) return undefined;
     const found = this.#kept.find(after, (event) => concerns(interest, event));
     if (found) return found;
-    const { promise, resolve, reject } = Promise.withResolvers<KeptEvent>();
+    const { promise, resolve, reject } = Promise.withResolvers<KeptEvent | undefined>();
     // Up to here it has looked.
     const seen = Math.max(after, this.#kept.reached);
     const waiter: Waiter = { interest, after: seen, wake: resolve, fail: reject };
@@ -105,10 +108,14 @@ export class Tail {
       }
     } catch (error) {
       if (halt.stopped) return;
-      for (const waiter of this.#waiting.everybody()) {
-        waiter.fail(error);
-        this.#leave(waiter);
-      }
+      this.#dismiss(({ fail }) => fail(error));
+    }
+  }
+
+  #dismiss(how: (waiter: Waiter) => void): void {
+    for (const waiter of this.#waiting.everybody()) {
+      how(waiter);
+      this.#leave(waiter);
     }
   }
 
@@ -135,7 +142,10 @@ export class Tail {
       page = await halt.orElse(() => nextPage(this.#core, cursor, PAGE));
       this.#outage.answered('read');
     } catch (error) {
-      await this.#outage.sitOut('read', error, halt);
+      halt.assertGoing();
+      // Damage of one event is no other's to hear: each reads what it wants, and meets it or doesn't.
+      if (!concernsAll(error)) this.#dismiss(({ wake }) => wake(undefined));
+      else await this.#outage.sitOut('read', error, halt);
       return false;
     }
     await this.#handOut(page, halt);

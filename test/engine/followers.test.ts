@@ -204,6 +204,27 @@ onEveryStore('many who follow', (makeStore) => {
     for (const one of [others, theirs]) expect(await one.over).toBeInstanceOf(LogCorrupt);
   });
 
+  test('a damaged event is told to those who want it, and the others go on', async () => {
+    const store = changedStore(makeStore(), (session) => ({
+      async read(range) {
+        const page = await session.read(range);
+        if (!page.events.some(({ json }) => json.includes('damaged'))) return page;
+        throw new LogCorrupt('The event is damaged.');
+      },
+    }));
+    const app = await openedMarket(store);
+    await view(app, 'a');
+    const all = following(app.events({ follow: true }));
+    const theirs = following(app.history(services, 'damaged', { follow: true }));
+    const mine = following(app.history(services, 'a', { follow: true }));
+    await vi.waitFor(() => expect([all, mine].map(({ seen }) => seen.length)).toEqual([1, 1]));
+    await view(app, 'damaged');
+    for (const one of [all, theirs]) expect(await one.over).toBeInstanceOf(LogCorrupt);
+    for (const _ of range(1, 3)) await view(app, 'a');
+    await vi.waitFor(() => expect(positionsOf(mine.seen)).toEqual([1, 3, 4, 5]));
+    await app.close();
+  });
+
   test('an outage is sat out by one for all of them, also by those who begin in it', async () => {
     const plain = makeStore();
     const trouble = troubled(plain);
