@@ -18,8 +18,11 @@ import { BEHAVIOURS } from './rude.ts';
 import { BOUNDS, soaked, type Report, type Soak } from './soaked.ts';
 
 const STORES = ['memory', 'sqlite', 'postgres'] as const;
-/** Enough for the limits' defaults several times over: what isn't bounded ends the process. In MiB. */
-const HEAP = 600;
+/**
+ * Enough for the limits' defaults several times over: what isn't bounded ends the process. In MiB. The log in memory is as
+ * large as what was recorded.
+ */
+const HEAP = { memory: 8_000, sqlite: 600, postgres: 600 } as const;
 const HELP = `Honest callers among callers who know no bounds.
 
   npm run soak -- [options]
@@ -83,7 +86,7 @@ async function main(): Promise<number> {
       ['--inside', '--store', store, '--minutes', String(minutes / stores.length), '--seed', String(seed)].concat(
         given.only === undefined ? [] : ['--only', process.argv[process.argv.indexOf('--only') + 1]!],
       ),
-      { execArgv: [...process.execArgv, '--expose-gc', `--max-old-space-size=${HEAP}`] },
+      { execArgv: [...process.execArgv, '--expose-gc', `--max-old-space-size=${HEAP[store]}`] },
     );
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) sound = false;

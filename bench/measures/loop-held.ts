@@ -1,12 +1,18 @@
-/** How long the event loop is held in one piece by what is long: a cold document, a fold, a verify, opening, a large write-ahead log. */
+/**
+ * How long the event loop is held in one piece by what is long: a cold document, a fold, a verify, opening, a large write-ahead
+ * log; and by commands that are as large as the limits allow.
+ */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
-import { domain, failure, open, type } from 'tidemark';
+import { domain, failure, open, type, type App as AppOf } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
+import { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { Bench, Figure } from '../bench.ts';
 
-const shop = domain({ events: { PUT: type<{ item_id: string; pad: string }>() } });
+const shop = domain({
+  events: { PUT: type<{ item_id: string; pad: string }>(), TAGGED: type<{ tag_ids: readonly string[] }>() },
+});
 const items = shop.collection('items', {
   key: 'item_id',
   initial: { puts: 0 },
@@ -17,7 +23,25 @@ const fill = shop.command('FILL', {
   decide: (_, { ids, pad }) => ids.map((item_id) => ({ type: 'PUT' as const, item_id, pad })),
 });
 const refuse = shop.command('REFUSE', { input: type<{ item_id: string }>(), decide: () => failure('SOLD_OUT') });
-const parts = { collections: [items], commands: [fill, refuse] } as const;
+const tags = shop.collection('tags', {
+  key: 'tag_ids',
+  initial: { n: 0 },
+  reduce: { TAGGED: ({ n }) => ({ n: n + 1 }) },
+});
+const wide = shop.command('WIDE', {
+  input: type<{ item_id: string; from: number }>(),
+  reads: ({ from }) => ({
+    all: Array.from({ length: DEFAULT_LIMITS.commandReadsMax }, (_, n) => items.ref(`w${from + n}`)),
+  }),
+  decide: (_, { item_id }) => ({ type: 'PUT', item_id, pad: '' }),
+});
+const tag = shop.command('TAG', {
+  input: type<{ lists: readonly (readonly string[])[] }>(),
+  decide: (_, { lists }) => lists.map((tag_ids) => ({ type: 'TAGGED' as const, tag_ids })),
+});
+const parts = { collections: [items, tags], commands: [fill, refuse, wide, tag] } as const;
+
+type App = AppOf<(typeof parts.commands)[number], (typeof parts.collections)[number]>;
 
 /** Events of the log, and refusals that are attached to one document. */
 const SIZE = { full: 100_000, quick: 10_000 };
@@ -65,6 +89,27 @@ export async function loopHeld({ fresh, quick }: Bench): Promise<Figure[]> {
       for (let n = 0; n < 100; n += 1) await write();
     }),
   );
+  figures.push(...(await atTheLimits(app)));
   await app.close();
   return figures;
+}
+
+async function atTheLimits(app: App): Promise<Figure[]> {
+  const { inputBytesMax, batchBytesMax, commitAttachmentsMax, eventAttachmentsMax } = DEFAULT_LIMITS;
+  const lists = Array.from({ length: commitAttachmentsMax / eventAttachmentsMax }, (_, list) =>
+    Array.from({ length: eventAttachmentsMax }, (_, n) => `t${list}-${n}`),
+  );
+  const pad = 'x'.repeat(10_000);
+  const large = Array.from({ length: Math.floor(batchBytesMax / pad.length) }, (_, n) => ({ ids: [`l${n}`], pad }));
+  const whole = { ids: ['l'], pad: 'x'.repeat(inputBytesMax - 100) };
+  return [
+    await held('100 commands that read 1,000 documents each', () =>
+      Promise.all(Array.from({ length: 100 }, (_, n) => app.execute(wide, { item_id: `x${n}`, from: n * 1_000 }))),
+    ),
+    await held(`a commit of ${commitAttachmentsMax} attachments`, () => app.execute(tag, { lists })),
+    await held('a batch of as many bytes as there may be', () =>
+      Promise.all(large.map((input) => app.execute(fill, input))),
+    ),
+    await held('an input as large as one may be', () => app.execute(fill, whole)),
+  ];
 }
