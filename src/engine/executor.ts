@@ -5,7 +5,7 @@
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
+import { concernsAll, draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { LateDocuments } from './late.ts';
 import { assertSame, replay } from './replay.ts';
@@ -47,8 +47,6 @@ export class Executor {
   readonly #core: Core;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
-  /** What was taken from the queue last. */
-  #batch: readonly Entry[] = [];
   /** How many commands are taken at once; whether as many as there are fitted into the last batch. */
   #takes: number;
   #isRoomy = true;
@@ -115,7 +113,11 @@ export class Executor {
 
   /** After {@link giveUp}, where the store doesn't let go: what was sent may still be stored, the rest never is. */
   abandon(): void {
-    for (const entry of this.#batch) if (!entry.settled) entry.reject(entry.sent ? closedInDoubt() : closedError());
+    for (const entry of this.queue.everybody()) {
+      const { sent, sentInDoubt } = this.queue.leadOf(entry);
+      if (!entry.settled) entry.reject(sent || sentInDoubt ? closedInDoubt() : closedError());
+      entry.end();
+    }
   }
 
   async #run(): Promise<void> {
@@ -131,7 +133,6 @@ export class Executor {
         const chosen = new Set(entries);
         this.queue.giveBack(taken.filter((entry) => !chosen.has(entry)));
       }
-      this.#batch = entries;
       try {
         const rest = await this.#process(entries, last.length > 0);
         this.queue.giveBack(rest.filter(({ settled }) => !settled));
@@ -140,7 +141,6 @@ export class Executor {
           if (!entry.settled && !this.#parked.has(entry)) entry.reject(this.#toldOf(entry, error));
         }
       }
-      this.#batch = [];
       for (const entry of entries) if (entry.settled && !this.#parked.has(entry)) this.#end(entry);
     }
     this.#running = undefined;
@@ -182,7 +182,8 @@ export class Executor {
   #toldOf({ sentInDoubt }: Entry, error: unknown): unknown {
     if (sentInDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
     // Whatever keeps the others of its batch in doubt: it was never sent.
-    return this.#over ? closedError() : error;
+    if (this.#over) return closedError();
+    return isInDoubt(error) ? neverSent(error) : error;
   }
 
   /** @throws Closed once nothing may be sent any more */
@@ -327,6 +328,7 @@ export class Executor {
     const outcomes = await this.#finalOutcomes(io, unrecorded);
     for (const drafted of unrecorded) {
       const commit = outcomes.get(drafted.entry.id);
+      if (drafted.entry.settled) continue;
       if (commit) await this.#answer(io, drafted.entry, commit);
       else answerUnrecorded(this.#core, drafted, positionOf(drafted));
     }
@@ -337,20 +339,42 @@ export class Executor {
     io: Locked,
     asked: readonly { readonly entry: Entry }[],
   ): Promise<ReadonlyMap<string, StoredCommit>> {
-    const ids = asked.filter(({ entry }) => entry.request.named || entry.sentInDoubt).map(({ entry }) => entry.id);
-    const commits = ids.length === 0 ? [] : await io.ledger(ids, { forBatch: true });
-    return new Map(commits.filter(({ final }) => final).map((commit) => [commit.command.id, commit]));
+    const entries = asked.map(({ entry }) => entry).filter(({ request, sentInDoubt }) => request.named || sentInDoubt);
+    return this.#ledger(io, entries, ({ final }) => final);
+  }
+
+  /** What the ledger holds of entries' ids. Whose commit is damaged is told so, and nobody else. */
+  async #ledger(
+    io: Locked,
+    entries: readonly Entry[],
+    isAsked: (commit: StoredCommit) => boolean,
+  ): Promise<ReadonlyMap<string, StoredCommit>> {
+    if (entries.length === 0) return new Map();
+    try {
+      const commits = await io.ledger(entries.map(({ id }) => id));
+      return new Map(commits.filter(isAsked).map((commit) => [commit.command.id, commit]));
+    } catch (error) {
+      if (concernsAll(error)) throw error;
+      if (entries.length === 1) {
+        entries[0]!.reject(entries[0]!.sentInDoubt ? stillInDoubt(error) : error);
+        return new Map();
+      }
+      const found: [string, StoredCommit][] = [];
+      for (const entry of entries) found.push(...(await this.#ledger(io, [entry], isAsked)));
+      return new Map(found);
+    }
   }
 
   async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    const commits = new Map((await io.ledger(ids, { forBatch: true })).map((commit) => [commit.command.id, commit]));
     const sent = new Map(entries.map((entry) => [entry.id, entry]));
-    for (const id of ids) {
-      const entry = sent.get(id)!;
+    const duplicates = ids.map((id) => sent.get(id)!);
+    const commits = await this.#ledger(io, duplicates, () => true);
+    for (const entry of duplicates) {
+      const { id } = entry;
       const commit = commits.get(id);
       if (commit?.final) await this.#answer(io, entry, commit);
-      else {
+      else if (!entry.settled) {
         const { watermark } = this.#core;
         const { end } = await io.load([], { forBatch: true });
         await watermark.observe(watermark.seen, end, io);
@@ -406,6 +430,15 @@ function stillInDoubt(error: unknown): unknown {
   return new StoreUnavailable(
     `An earlier try got no answer, and may have been stored; sending it again failed: ${error.message} Send the command again with the same id: it is stored once.`,
     { ...error.details, unknown: true },
+    error,
+  );
+}
+
+/** What is told of one who was to be sent after what is in doubt. */
+function neverSent(error: unknown): StoreUnavailable {
+  return new StoreUnavailable(
+    'The store gave no answer to what came before this command, and it wasn’t sent: nothing was recorded. Send it again later.',
+    { unknown: false },
     error,
   );
 }

@@ -171,8 +171,19 @@ export class CommandQueue implements Waiting {
         answered.push(follower);
       }
     }
-    this.#promote(id);
+    this.#promote(entry);
     return answered;
+  }
+
+  /** All of which something may still come: those who wait, and those that were taken. */
+  *everybody(): Generator<Entry> {
+    yield* this.#leads.values();
+    for (const followers of this.#followers.values()) yield* followers;
+  }
+
+  /** The one of the same id that stands in line, or was taken. */
+  leadOf(entry: Entry): Entry {
+    return this.#leads.get(entry.id) ?? entry;
   }
 
   /** A command that is waiting or being executed, by its id. One that was answered is neither. */
@@ -224,17 +235,22 @@ export class CommandQueue implements Waiting {
       if (followers.size === 0) this.#followers.delete(id);
     } else if (this.#stepOut(entry)) {
       this.#leads.delete(id);
-      this.#promote(id);
+      this.#promote(entry);
     } else return;
     this.#count(entry, -1);
     entry.end();
   }
 
-  /** The first of those that sent an id again stands in line. */
-  #promote(id: string): void {
+  /** The first of those that sent an id again stands in line: if the one before may be stored, so may this one. */
+  #promote({ id, sent, sentInDoubt, outcome, request }: Entry): void {
     const followers = this.#followers.get(id);
     if (followers === undefined) return;
     const [next] = followers;
+    if (!outcome && (sent || sentInDoubt)) {
+      const { fingerprint } = request.facts;
+      for (const follower of followers)
+        if (follower.request.facts.fingerprint === fingerprint) follower.sentInDoubt = true;
+    }
     if (next) {
       this.#unfollow(next, followers);
       this.#enter(next);

@@ -325,7 +325,7 @@ export interface Refused {
   readonly end: LogEnd;
   /**
    * Every stale document of `reads`, with its head and the first events above the version read ({@link STALE_EVENTS_MAX}
-   * for each, {@link PAGE_BYTES_MAX} for all: the last documents may have none).
+   * for each, {@link LOAD_EVENTS_MAX} and {@link PAGE_BYTES_MAX} for all: the last documents may have none).
    */
   readonly stale: readonly (DocumentRef & { readonly head: number; readonly events: readonly DocumentEvent[] })[];
   /** Every command id of the batch that has a final outcome. */

@@ -5,8 +5,10 @@ import { setImmediate } from 'node:timers/promises';
 import { Line } from '../line.ts';
 import type { LoadOptions, LoadRequest } from './store.ts';
 
-/** The kind of call that goes before all others: to write, and to read what is written on. In a session there is one at a time. */
+/** The kind of call that goes before all others: to write, and to read what is written on. */
 export const WRITE = 'write';
+/** So many of them in a row, while others wait: some of a batch, and not all of one who writes without a pause. */
+const WRITES_IN_A_ROW = 4;
 
 /** The kind of a load. Whoever only looks where the log ends doesn't stand behind those who load documents. */
 export function loadKind(requests: readonly LoadRequest[], options: LoadOptions | undefined): string {
@@ -28,6 +30,8 @@ export class Turns {
   /** Calls that wait, by kind. Whose turn is next comes first; no line is empty. */
   readonly #waiting = new Map<string, Line<() => void>>();
   #isServing = false;
+  /** Since the last call of another kind. */
+  #writes = 0;
 
   /** Makes a call as soon as there is time for it. */
   async run<T>(kind: string, call: () => T | Promise<T>): Promise<T> {
@@ -51,6 +55,14 @@ export class Turns {
     return performance.now() - this.#since >= STINT_MS;
   }
 
+  #nextKind(): string {
+    const [first, second] = this.#waiting.keys();
+    const other = first === WRITE ? second : first;
+    const isWrite = this.#waiting.has(WRITE) && (other === undefined || this.#writes < WRITES_IN_A_ROW);
+    this.#writes = isWrite ? this.#writes + 1 : 0;
+    return isWrite ? WRITE : other!;
+  }
+
   /** Never rejects: each call's error is its caller's. */
   async #serve(): Promise<void> {
     this.#isServing = true;
@@ -58,7 +70,7 @@ export class Turns {
       await setImmediate();
       this.#since = performance.now();
       do {
-        const kind = this.#waiting.has(WRITE) ? WRITE : [...this.#waiting.keys()][0]!;
+        const kind = this.#nextKind();
         const line = this.#waiting.get(kind)!;
         const next = line.next()!;
         this.#waiting.delete(kind);

@@ -7,7 +7,7 @@ import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { Room } from '../room.ts';
 import { chainHash, GENESIS_HASH } from '../chain.ts';
-import { STALE_EVENTS_MAX } from '../store.ts';
+import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
 import type {
   Appended,
   Batch,
@@ -30,7 +30,7 @@ export function append(log: Log, batch: Batch, clock: Clock): Appended {
   if (!holds(log, batch.seen)) return { status: 'diverged' };
   if (batch.generation !== log.registry.generation) return { status: 'behind' };
   if (batch.reads.some((read) => read.version > headOf(log, read))) return { status: 'diverged' };
-  const room = new Room(Infinity);
+  const room = new Room(LOAD_EVENTS_MAX);
   const stale = batch.reads.flatMap((read) => staleness(log, batch, read, room));
   const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
   if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end: endOf(log), stale, duplicates };

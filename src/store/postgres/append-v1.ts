@@ -23,7 +23,7 @@ import { sameLogSql } from './functions.ts';
 import { roomSql } from './load.ts';
 import { lockedSql, writingSql } from './lock.ts';
 import { FUNCTION_SETTINGS } from './settings.ts';
-import { PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
+import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
 
 /** Whether the log has no commit that ends at a position with a hash. */
 const lacksSql = (schema: string, position: string, hash: string): string => `(
@@ -158,6 +158,7 @@ ${lockedSql(schema, 1)}
             WHERE a.document = document_ids[read_documents[read.ordinal]] AND a.version > read_versions[read.ordinal]
             ORDER BY a.version LIMIT ${STALE_EVENTS_MAX}
           ) a
+          ORDER BY read.ordinal, a.version LIMIT ${LOAD_EVENTS_MAX}
         ) a
         LEFT JOIN ${schema}.events e ON e.position = a.position
         LEFT JOIN ${schema}.names n ON n.id = e.type

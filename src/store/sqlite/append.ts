@@ -12,7 +12,7 @@ import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { Room } from '../room.ts';
 import type { Appended, Batch, LogEnd, Refused, Stored } from '../store.ts';
-import { STALE_EVENTS_MAX } from '../store.ts';
+import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { one } from './connection.ts';
 import { corrupt, isTaken } from './errors.ts';
@@ -60,7 +60,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
 
   function staleReads(batch: Batch): { heads: number[]; stale: Refused['stale'] } {
     const stale: Refused['stale'][number][] = [];
-    const room = new Room(Infinity);
+    const room = new Room(LOAD_EVENTS_MAX);
     const found = batch.reads.map(({ collection, id, version }) => {
       const document = interned.documentId(collection, id);
       const head = document === undefined ? 0 : heads.get(document);

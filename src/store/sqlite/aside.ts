@@ -59,10 +59,11 @@ export class Aside {
     });
     this.#worker.unref();
     this.#worker.on('message', ({ rows, failed }: Answer) => {
-      const { resolve, reject } = this.#asked.shift()!;
+      // An answer may have been on its way when the thread was ended, and everybody told so.
+      const asked = this.#asked.shift();
       if (this.#asked.length === 0) this.#worker.unref();
-      if (failed) reject(Object.assign(new Error(failed.message), failed));
-      else resolve(rows as readonly never[]);
+      if (failed) asked?.reject(Object.assign(new Error(failed.message), failed));
+      else asked?.resolve(rows as readonly never[]);
     });
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(new Error('The thread has ended.')));

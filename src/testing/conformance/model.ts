@@ -3,7 +3,7 @@
  * cases compare an engine with.
  */
 import { Buffer } from 'node:buffer';
-import { STALE_EVENTS_MAX } from '../../store/store.ts';
+import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../store/store.ts';
 import type {
   Appended,
   Batch,
@@ -96,11 +96,14 @@ export class Model {
     if (!this.ends.some(({ position, hash }) => position === seen.position && hash === seen.hash))
       return { status: 'diverged' };
     if (generation !== this.registry.generation) return { status: 'behind' };
+    let room = LOAD_EVENTS_MAX;
     const stale = reads.flatMap(({ collection, id, version }) => {
       const all = this.of({ collection, id });
       const missed = all.filter((event) => event.version > version);
       if (!missed.some(({ type }) => handled.get(collection)?.has(type))) return [];
-      return [{ collection, id, head: all.length, events: missed.slice(0, STALE_EVENTS_MAX) }];
+      const events = missed.slice(0, Math.min(STALE_EVENTS_MAX, room));
+      room -= events.length;
+      return [{ collection, id, head: all.length, events }];
     });
     const isFinal = (id: string) => this.commits.some((stored) => stored.final && stored.command.id === id);
     const duplicates = commits.map(({ command }) => command.id).filter(isFinal);

@@ -17,6 +17,8 @@ async function buy(log: TestLog, by: Session, id: string): Promise<number> {
   for (let refusals = 0; ; refusals++) {
     const { documents, end } = await by.load([above(service('s1'), 0)]);
     const { head } = documents[0]!;
+    // Decides for a moment: a store that answers at once would serve one after the other.
+    await pause();
     const reads = [at(service('s1'), head)];
     const answer = await by.append(log.batch(commit(id, event('BOUGHT', service('s1'))), { reads, seen: end }));
     if (answer.status === 'stored') return refusals;
@@ -108,6 +110,8 @@ export const concurrencyCases = [
       for (; !racing.over || count < 20; count++) {
         assert(count < 5_000, 'the buyers starve');
         await log.append(commit(`note-${count}`, event('NOTED', service('s1'))), { by: noting!, seen: GENESIS });
+        // Fewer than a refusal tells of come between a buyer's load and his append.
+        if (count % 5 === 0) await pause();
       }
       return count;
     };

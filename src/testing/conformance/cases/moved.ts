@@ -27,7 +27,7 @@ async function told<T>(waiting: Promise<T>): Promise<T> {
   return Promise.race([waiting, outOfPatience]).finally(() => enough.abort());
 }
 
-/** Begins to wait, and says whether it is over. */
+/** Begins to wait, and says whether it is over. Where a case ends before that, nobody hears that the session was closed. */
 function waitingAt(session: Session, from: LogPoint, signal = never()) {
   const waiting = { over: false, end: session.moved(from, signal) };
   const isOver = (): void => void (waiting.over = true);
@@ -59,7 +59,7 @@ export const movedCases = [
   onLog(3, 'whoever waits is woken by what another session appends, and can read it', async (log) => {
     const [session, other] = await log.sessions(2);
     for (const n of range(1, 10)) {
-      const waiting = [session!, other!].map((one) => one.moved(log.end, never()));
+      const waiting = [session!, other!].map((one) => waitingAt(one, log.end).end);
       if (n % 3 > 0) await asleep();
       const { end } = await log.append(noted(`c${n}`), { by: n % 2 === 0 ? session! : other! });
       for (const [index, one] of [session!, other!].entries()) {
@@ -87,8 +87,8 @@ export const movedCases = [
     const [session, other] = await log.sessions(2);
     const ends = [GENESIS, ...(await filled(log, 3))];
     const last = ends.at(-1)!;
-    const early = range(1, 30).map((n) => [session!, other!][n % 2]!.moved(ends[n % 3]!, never()));
-    const late = range(1, 30).map((n) => [session!, other!][n % 2]!.moved(last, never()));
+    const early = range(1, 30).map((n) => waitingAt([session!, other!][n % 2]!, ends[n % 3]!).end);
+    const late = range(1, 30).map((n) => waitingAt([session!, other!][n % 2]!, last).end);
     for (const waiting of early) same(await told(waiting), last);
     const { end } = await log.append(noted('c9'));
     for (const waiting of late) same(await told(waiting), end);

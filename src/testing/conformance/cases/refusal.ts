@@ -2,7 +2,7 @@
  * What makes ground stale, what doesn't, and what a refusal says.
  */
 import assert from 'node:assert/strict';
-import { STALE_EVENTS_MAX } from '../../../store/store.ts';
+import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../../store/store.ts';
 import { at, commit, event, handling, notFinal, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { same, throwsCode } from '../plain.ts';
@@ -111,6 +111,23 @@ export const refusalCases = [
     const head = STALE_EVENTS_MAX + 22;
     same(found.get('s1'), { head, versions: range(2, STALE_EVENTS_MAX + 1) });
     same(found.get('s2'), { head, versions: range(6, STALE_EVENTS_MAX + 5) });
+  }),
+
+  onLog(5, 'a refusal is bounded over all its documents, and each is named all the same', async (log) => {
+    const all = range(1, LOAD_EVENTS_MAX / STALE_EVENTS_MAX + 2).map((n) => service(`s${n}`));
+    await log.append(
+      commit(
+        'c1',
+        range(1, STALE_EVENTS_MAX).map(() => event('NOTED', ...all)),
+      ),
+    );
+    await log.append(commit('c2', event('BOUGHT', ...all)));
+    const { stale } = await log.refuse(commit('c3', event('NOTED')), { reads: all.map((ref) => at(ref, 0)) });
+    const full = all.slice(2).map(() => STALE_EVENTS_MAX);
+    same(
+      stale.map(({ id, events }) => `${id} ${events.length}`).sort(),
+      all.map(({ id }, n) => `${id} ${full[n] ?? 0}`).sort(),
+    );
   }),
 
   onLog(

@@ -112,7 +112,22 @@ export const deciding: readonly Mutant[] = [
       })),
     })),
   ),
-  mutant('forgets the bound of a refusal', 'a refusal is bounded', (sound) => ({
+  mutant('forgets the bound of a refusal over all its documents', 'a refusal is bounded over all', (sound) => ({
+    append: async (batch) => {
+      const answer = await sound.append(batch);
+      if (answer.status !== 'refused') return answer;
+      const stale = [];
+      for (const document of answer.stale) {
+        const after = batch.reads.find(
+          ({ collection, id }) => collection === document.collection && id === document.id,
+        )!.version;
+        const { documents } = await sound.load([{ ...document, after, upTo: after + STALE_EVENTS_MAX }]);
+        stale.push({ ...document, events: documents[0]!.events });
+      }
+      return { ...answer, stale };
+    },
+  })),
+  mutant('forgets the bound of a refusal', 'a refusal is bounded, and', (sound) => ({
     append: async (batch) => {
       const answer = await sound.append(batch);
       if (answer.status !== 'refused') return answer;
