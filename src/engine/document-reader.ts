@@ -3,7 +3,7 @@ import { LogCorrupt } from '../errors.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { reduce, type Folded } from '../model/reduce.ts';
-import { LOAD_EVENTS_MAX, type DocumentEvent, type LoadOptions, type LogEnd, type Session } from '../store/store.ts';
+import { LOAD_EVENTS_MAX, type DocumentEvent, type LogEnd, type Session } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
@@ -67,20 +67,20 @@ export class Loading {
   }
 
   /** The next answer of the store. @throws HistoryDiverged if it holds less than was seen */
-  async step(forBatch = false): Promise<void> {
+  async step(io = this.#io): Promise<void> {
     const core = this.#core;
     // Others get their turn between two answers of a store that doesn't wait for any.
     if (this.#end) await core.runtime.turn();
     const asked = this.#ask();
     const before = core.watermark.seen;
-    const loaded = await this.#io.load(
+    const loaded = await io.load(
       asked.map((index) => {
         const { collection, id, upTo } = this.#wanted[index]!;
         return { collection: collection.name, id, after: this.found[index]!.folded.version, upTo };
       }),
-      { forBatch, asOf: this.#asOf ?? this.#end?.position },
+      { asOf: this.#asOf ?? this.#end?.position },
     );
-    await core.watermark.observe(before, loaded.end, this.#io);
+    await core.watermark.observe(before, loaded.end, io);
     this.#end ??= loaded.end;
     const read = eventReader(core);
     let events = 0;
@@ -134,10 +134,10 @@ export async function loadDocuments(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
-  { asOf, forBatch }: LoadOptions = {},
+  asOf?: number,
 ): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
   const loading = new Loading(core, io, wanted, asOf);
-  do await loading.step(forBatch);
+  do await loading.step();
   while (!loading.isOver);
   return loading;
 }

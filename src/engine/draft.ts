@@ -91,14 +91,15 @@ export async function draftBatch(
   const { limits } = core;
   const rules: Rules = { events: core.events, attacher, handled, limits };
   const working = new WorkingSet(core, io, { fresh, late });
-  const stint = new Stint(core, until);
+  let stint = new Stint(core, until);
   let begun = startAll(core, entries, rules, stint);
-  await stint.wait(fetchAhead(core, working, begun, rules));
+  await fetchAhead(core, working, begun, rules, stint);
   // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
   // the same is asked for at a later time, and is there already.
   if (core.watermark.seen.recordedAt > begun.time) {
+    stint = new Stint(core, until);
     begun = startAll(core, entries, rules, stint);
-    await stint.wait(fetchAhead(core, working, begun, rules));
+    await fetchAhead(core, working, begun, rules, stint);
   }
   const { time, started, refused: conflicts } = begun;
   const drafted: Drafted[] = [];
@@ -292,7 +293,13 @@ function isToBeWhole({ waits }: Entry): boolean {
 }
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
-async function fetchAhead(core: Core, working: WorkingSet, { started }: Begun, rules: Rules): Promise<void> {
+async function fetchAhead(
+  core: Core,
+  working: WorkingSet,
+  { started }: Begun,
+  rules: Rules,
+  stint: Stint,
+): Promise<void> {
   const wanted: DocumentRef[] = [];
   const wantedAll: DocumentRef[] = [];
   for (const { entry, first } of started) {
@@ -303,31 +310,36 @@ async function fetchAhead(core: Core, working: WorkingSet, { started }: Begun, r
     }
     if (!first.done) for (const ref of known(core, first.value)) into.push(ref);
   }
-  if (wantedAll.length > 0) await working.bring(wantedAll, { all: true });
-  await working.bring(wanted, { all: false });
+  if (wantedAll.length > 0) await stint.wait(working.bring(wantedAll, { all: true }));
+  await stint.wait(working.bring(wanted, { all: false }));
   let asked = wantedAll.length + wanted.length;
-  let ahead = started
-    .filter((one) => !one.first.done && staged.has(one.asked.command))
-    .map((one) => {
-      const stages = foresee(one.asked, rules);
-      return { stages, step: stages.next() };
-    });
+  let ahead: { readonly entry: Entry; readonly stages: ReturnType<typeof foresee>; step: Foreseen }[] = [];
+  for (const { entry, first, asked } of started) {
+    if (first.done || !staged.has(asked.command) || stint.isOver(START_PART)) continue;
+    const stages = foresee(asked, rules);
+    ahead.push({ entry, stages, step: stages.next() });
+    entry.batchPart += stint.part();
+  }
   for (;;) {
     ahead = ahead.filter(({ step }) => !step.done && step.value.every((ref) => usable(working, ref)));
     if (ahead.length === 0) return;
     const next: DocumentRef[] = [];
     for (const one of ahead) {
-      if (asked >= core.limits.batchReadsMax) return;
+      // What was started is to be decided as well.
+      if (asked >= core.limits.batchReadsMax || stint.isOver(START_PART)) return;
       one.step = one.stages.next(
         (one.step.value as readonly AnyRef[]).map((ref) => readOf(ref.id, working.find(ref)!.now)),
       );
+      one.entry.batchPart += stint.part();
       if (one.step.done) continue;
       asked += one.step.value.length;
       for (const ref of known(core, one.step.value)) next.push(ref);
     }
-    await working.bring(next, { all: false });
+    await stint.wait(working.bring(next, { all: false }));
   }
 }
+
+type Foreseen = ReturnType<ReturnType<typeof foresee>['next']>;
 
 function attachmentsOf({ events }: Decision): number {
   let attachments = 0;

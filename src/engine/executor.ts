@@ -7,6 +7,7 @@ import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/sto
 import type { Core } from './core.ts';
 import { concernsAll, draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
+import { forBatch } from './for-batch.ts';
 import { LateDocuments } from './late.ts';
 import { assertSame, replay } from './replay.ts';
 import { CommandQueue } from './queue.ts';
@@ -45,6 +46,7 @@ interface Attempt {
 
 export class Executor {
   readonly #core: Core;
+  readonly #io: Locked;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
   /** How many commands are taken at once; whether as many as there are fitted into the last batch. */
@@ -62,6 +64,7 @@ export class Executor {
 
   constructor(core: Core) {
     this.#core = core;
+    this.#io = forBatch(core.session);
     this.queue = new CommandQueue(core.limits);
     this.#late = new LateDocuments(core);
     this.#takes = core.limits.batchCommitsMax;
@@ -193,20 +196,24 @@ export class Executor {
 
   /** Executes entries, and returns those still to be decided. */
   async #process(entries: readonly Entry[], last: boolean): Promise<readonly Entry[]> {
-    const { runtime, session } = this.#core;
+    const { runtime } = this.#core;
     for (let inDoubt = 0; ;) {
       this.#assertGoing();
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
-          : await this.#attempt(session, entries, { fresh: this.#fresh > 0, late: this.#mayPark() });
+          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#mayPark() });
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
         settle(this.#core, draft, receipt);
         // Each as of where it stands among the commits: what it rests on may move with the next.
         const { commits, end } = receipt;
-        await this.#answerUnrecorded(session, draft, ({ after }) => (commits[after]?.position ?? end.position + 1) - 1);
+        await this.#answerUnrecorded(
+          this.#io,
+          draft,
+          ({ after }) => (commits[after]?.position ?? end.position + 1) - 1,
+        );
         return rest;
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
@@ -219,9 +226,9 @@ export class Executor {
 
   /** What was stored must be on the history that this server knows. If that can't be told now, the callers are in doubt. */
   async #confirm({ batch, drafted }: Draft, { end }: Stored): Promise<void> {
-    const { watermark, session } = this.#core;
+    const { watermark } = this.#core;
     try {
-      await watermark.confirm(batch!.seen, end, session);
+      await watermark.confirm(batch!.seen, end, this.#io);
     } catch (error) {
       for (const { entry } of drafted) entry.sentInDoubt = true;
       throw error;
@@ -314,7 +321,7 @@ export class Executor {
     const before = watermark.seen;
     const outcomes = await this.#finalOutcomes(io, conflicts);
     // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
-    const { end } = await io.load([], { forBatch: true });
+    const { end } = await io.load([]);
     await watermark.observe(before, end, io);
     for (const { entry, error } of conflicts) {
       const commit = outcomes.get(entry.id);
@@ -376,7 +383,7 @@ export class Executor {
       if (commit?.final) await this.#answer(io, entry, commit);
       else if (!entry.settled) {
         const { watermark } = this.#core;
-        const { end } = await io.load([], { forBatch: true });
+        const { end } = await io.load([]);
         await watermark.observe(watermark.seen, end, io);
         entry.reject(
           new LogCorrupt(

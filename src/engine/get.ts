@@ -75,9 +75,7 @@ export async function getDocuments(
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const found =
-    asOf === undefined
-      ? await loads.load(wanted)
-      : (await loadDocuments(core, core.untilClosed, wanted, { asOf })).found;
+    asOf === undefined ? await loads.load(wanted) : (await loadDocuments(core, core.untilClosed, wanted, asOf)).found;
   return found.map(({ folded, head, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;

@@ -39,7 +39,7 @@ export class LateDocuments {
 
   /** Never rejects. */
   async #run(loading: Loading, wanted: readonly Wanted[], open: Map<number, () => void>): Promise<void> {
-    const { cache } = this.#core;
+    const { cache, session } = this.#core;
     const end = (index: number, resolve: () => void): void => {
       const { collection, id } = wanted[index]!;
       open.delete(index);
@@ -48,7 +48,7 @@ export class LateDocuments {
     };
     try {
       while (!loading.isOver) {
-        await loading.step();
+        await loading.step(session);
         const incomplete = loading.incomplete();
         for (const [index, resolve] of open) {
           if (incomplete.has(index)) continue;

@@ -29,8 +29,8 @@ export class SharedLoad {
   #order = [this.#cached, this.#uncached] as const;
   #documents = 0;
   #running = 0;
-  /** Resolves when the loads that take long are over. */
-  #long: Promise<void> = Promise.resolve();
+  /** Loads that take long. */
+  readonly #long = new Line<Shared>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -103,21 +103,21 @@ export class SharedLoad {
     // The first answer may be of one document; the next has those that lack least.
     do if (!shared.isOver) await shared.step();
     while (!shared.isOver && runtime.elapsed() < until);
+    if (shared.isOver) return;
     // The others don't wait for a document with a long history.
-    if (!shared.isOver) void this.#finish(shared);
+    this.#documents += shared.documents;
+    this.#long.add(shared);
+    if (this.#long.size === 1) void this.#goOn();
   }
 
-  /** One after the other: those who come after are not to be behind all of them. */
-  async #finish(shared: Shared): Promise<void> {
-    const before = this.#long;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#long = promise;
-    const { documents } = shared;
-    this.#documents += documents;
-    await before;
-    while (!shared.isOver) await shared.step();
-    this.#documents -= documents;
-    resolve();
+  /** Those that take long, an answer of the store for each in turn. */
+  async #goOn(): Promise<void> {
+    for (let shared = this.#long.first; shared; shared = this.#long.first) {
+      await shared.step();
+      this.#long.next();
+      if (shared.isOver) this.#documents -= shared.documents;
+      else this.#long.add(shared);
+    }
   }
 }
 

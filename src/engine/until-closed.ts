@@ -30,9 +30,9 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
   return {
     registry: () => asks(() => session.registry()),
     load: (requests, options) => asks(() => session.load(requests, options)),
-    read: (range) => asks(() => session.read(range)),
+    read: (range, options) => asks(() => session.read(range, options)),
     scan: (range) => asks(() => session.scan(range)),
-    commits: (range) => asks(() => session.commits(range)),
+    commits: (range, options) => asks(() => session.commits(range, options)),
     ledger: (ids, options) => asks(() => session.ledger(ids, options)),
     types: (range) => asks(() => session.types(range)),
     documents: (range) => asks(() => session.documents(range)),

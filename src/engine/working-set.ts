@@ -119,9 +119,9 @@ export class WorkingSet {
     const loading = new Loading(this.#core, this.#io, missing);
     const until = beside ? runtime.elapsed() + limits.batchDecideMs : Infinity;
     try {
-      await loading.step(true);
+      await loading.step();
       // The first answer may be of one document; the next has those that lack least.
-      do if (!loading.isOver) await loading.step(true);
+      do if (!loading.isOver) await loading.step();
       while (!loading.isOver && runtime.elapsed() < until);
     } catch (error) {
       if (!hasCode(error, 'LogCorrupt')) throw error;
@@ -144,7 +144,7 @@ export class WorkingSet {
   /** One of several is damaged, and the others are whole: it is found by halving. */
   async #loadEach(missing: readonly Wanted[], error: unknown): Promise<void> {
     // Not one document but all: so is the store.
-    await this.#io.load([], { forBatch: true });
+    await this.#io.load([]);
     const [only] = missing;
     if (missing.length === 1) return this.#add(only!.collection, only!.id, UNKNOWN, error);
     const middle = Math.ceil(missing.length / 2);

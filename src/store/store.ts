@@ -106,13 +106,13 @@ export interface Session {
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded>;
 
   /** A page of the log, or of one document's events, with everything that is recorded about each event. */
-  read(range: LogRange | DocumentRange): Promise<EventPage>;
+  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage>;
 
   /** A page of the log as a fold needs it: the facts of each event and what it is attached to, nothing of its commit. */
   scan(range: ScanRange): Promise<ScanPage>;
 
   /** Commits as they are hashed, in the order of the log, without their events. */
-  commits(range: CommitRange): Promise<readonly StoredCommit[]>;
+  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]>;
 
   /**
    * What the ledger holds of these command ids, in any order: the final outcome where there is one, otherwise the last

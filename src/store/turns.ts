@@ -3,17 +3,16 @@ import { performance } from 'node:perf_hooks';
 import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { Line } from '../line.ts';
-import type { LoadOptions, LoadRequest } from './store.ts';
+import type { ForBatch } from './store.ts';
 
 /** The kind of call that goes before all others: to write, and to read what is written on. */
 export const WRITE = 'write';
 /** So many of them in a row, while others wait: some of a batch, and not all of one who writes without a pause. */
 const WRITES_IN_A_ROW = 4;
 
-/** The kind of a load. Whoever only looks where the log ends doesn't stand behind those who load documents. */
-export function loadKind(requests: readonly LoadRequest[], options: LoadOptions | undefined): string {
-  if (options?.forBatch) return WRITE;
-  return requests.length === 0 ? 'end' : 'load';
+/** The kind of a call that reads: where a batch waits for it, it goes with those that write. */
+export function kindOf(kind: string, options: ForBatch | undefined): string {
+  return options?.forBatch ? WRITE : kind;
 }
 
 /** The longest that calls in a row keep the event loop waiting, in milliseconds. */

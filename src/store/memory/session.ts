@@ -30,7 +30,7 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
-import { loadKind, WRITE } from '../turns.ts';
+import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -112,23 +112,25 @@ export class MemorySession implements Session {
   }
 
   async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#turn(loadKind(requests, options), () => load(this.#log, this.#log.visible, requests, options));
+    return this.#turn(kindOf(requests.length === 0 ? 'end' : 'load', options), () =>
+      load(this.#log, this.#log.visible, requests, options),
+    );
   }
 
-  async read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#turn('read', () => read(this.#log, this.#log.visible, range));
+  async read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
+    return this.#turn(kindOf('read', options), () => read(this.#log, this.#log.visible, range));
   }
 
   async scan(range: ScanRange): Promise<ScanPage> {
     return this.#turn('scan', () => scan(this.#log, this.#log.visible, range));
   }
 
-  async commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#turn('commits', () => commits(this.#log, this.#log.visible, range));
+  async commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#turn(kindOf('commits', options), () => commits(this.#log, this.#log.visible, range));
   }
 
-  async ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
-    return this.#turn(forBatch ? WRITE : 'ledger', () => ledger(this.#log, this.#log.visible, ids));
+  async ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#turn(kindOf('ledger', options), () => ledger(this.#log, this.#log.visible, ids));
   }
 
   async types(range: TypesRange): Promise<readonly HeldType[]> {

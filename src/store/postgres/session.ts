@@ -28,7 +28,7 @@ import type {
   StoredCommit,
   TypesRange,
 } from '../store.ts';
-import { loadKind, WRITE } from '../turns.ts';
+import { kindOf } from '../turns.ts';
 import { AGAIN, appender } from './append.ts';
 import type { Sender } from './append.ts';
 import { check } from './check.ts';
@@ -103,24 +103,26 @@ export class PostgresSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read(loadKind(requests, options), (query) => this.#tables.load(query, requests, options));
+    return this.#transactions.read(kindOf(requests.length === 0 ? 'end' : 'load', options), (query) =>
+      this.#tables.load(query, requests, options),
+    );
   }
 
-  read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#transactions.read('read', (query) => this.#tables.read(query, range));
+  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
+    return this.#transactions.read(kindOf('read', options), (query) => this.#tables.read(query, range));
   }
 
   scan(range: ScanRange): Promise<ScanPage> {
     return this.#transactions.read('scan', (query) => this.#tables.scan(query, range));
   }
 
-  commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read('commits', (query) => this.#tables.chain.commits(query, range));
+  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#transactions.read(kindOf('commits', options), (query) => this.#tables.chain.commits(query, range));
   }
 
-  async ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
+  async ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
     await this.#transactions.settled(this.#raise);
-    return this.#transactions.read(forBatch ? WRITE : 'ledger', (query) => this.#tables.chain.ledger(query, ids));
+    return this.#transactions.read(kindOf('ledger', options), (query) => this.#tables.chain.ledger(query, ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {

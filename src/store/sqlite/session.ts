@@ -57,7 +57,7 @@ import { cachedHeads } from './heads.ts';
 import { CACHE_BOUNDS, interned } from './intern.ts';
 import type { CacheBounds } from './intern.ts';
 import { loader } from './load.ts';
-import { loadKind, Turns, WRITE } from '../turns.ts';
+import { kindOf, Turns } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
@@ -164,23 +164,25 @@ export class SqliteSession implements Session {
   }
 
   load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#read(loadKind(requests, options), () => this.#reading.loader.load(requests, options));
+    return this.#read(kindOf(requests.length === 0 ? 'end' : 'load', options), () =>
+      this.#reading.loader.load(requests, options),
+    );
   }
 
-  read(range: LogRange | DocumentRange): Promise<EventPage> {
-    return this.#read('read', () => this.#reading.reader.read(range));
+  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
+    return this.#read(kindOf('read', options), () => this.#reading.reader.read(range));
   }
 
   scan(range: ScanRange): Promise<ScanPage> {
     return this.#read('scan', () => this.#reading.scan(range));
   }
 
-  commits(range: CommitRange): Promise<readonly StoredCommit[]> {
-    return this.#read('commits', () => this.#reading.chain.commits(range));
+  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#read(kindOf('commits', options), () => this.#reading.chain.commits(range));
   }
 
-  ledger(ids: readonly string[], { forBatch }: ForBatch = {}): Promise<readonly StoredCommit[]> {
-    return this.#read(forBatch ? WRITE : 'ledger', () => this.#reading.chain.ledger(ids));
+  ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#read(kindOf('ledger', options), () => this.#reading.chain.ledger(ids));
   }
 
   types(range: TypesRange): Promise<readonly HeldType[]> {
