@@ -303,6 +303,7 @@ async function fetchAhead(
   const wanted: DocumentRef[] = [];
   const wantedAll: DocumentRef[] = [];
   for (const { entry, first } of started) {
+    if (entry.brought) working.offer(entry.brought);
     const into = isToBeWhole(entry) ? wantedAll : wanted;
     for (const document of entry.request.unchanged) {
       working.expect(document);

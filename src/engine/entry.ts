@@ -1,6 +1,8 @@
 /** A command in the queue, and the caller who waits for it. */
 import type { Place } from '../line.ts';
+import type { Folded } from '../model/reduce.ts';
 import { listen } from '../signal.ts';
+import type { DocumentMap } from '../store/document-map.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
 
@@ -12,8 +14,9 @@ export class Entry {
   sentInDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
   tries = 0;
-  /** How often it has waited for documents that take long to load. */
+  /** How often it has waited for documents that take long to load; and those that it waited for last, if the cache didn't take them. */
   waits = 0;
+  brought: DocumentMap<Folded> | undefined;
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
   /** Whether it stands in a batch that was sent, and may be stored by that. */

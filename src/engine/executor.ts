@@ -3,6 +3,8 @@
  * again on what moved, first in the next batch, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
+import type { Folded } from '../model/reduce.ts';
+import type { DocumentMap } from '../store/document-map.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { concernsAll, draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
@@ -160,25 +162,25 @@ export class Executor {
   /** It is decided once its documents are there; others don't wait for that. */
   #park({ entry, documents }: Late): void {
     entry.waits += 1;
-    const back = (): void => {
+    const back = (brought: DocumentMap<Folded>): void => {
+      entry.brought = brought.size > 0 ? brought : undefined;
       this.#returned.push(entry);
       this.#running ??= this.#run();
     };
     this.#parked.set(entry, this.#late.settled(documents).then(back));
+    this.queue.park(entry);
   }
 
   /** Those whose documents are there stand in line again. */
   #takeBack(): void {
     const returned = this.#returned.sort((one, other) => one.order - other.order);
     this.#returned = [];
-    for (const entry of returned) this.#parked.delete(entry);
+    for (const entry of returned) {
+      this.#parked.delete(entry);
+      this.queue.unpark(entry);
+    }
     this.queue.giveBack(returned.filter(({ settled }) => !settled));
     for (const entry of returned) if (entry.settled) this.#end(entry);
-  }
-
-  /** Where many wait for documents already, a batch waits for its own. */
-  #mayPark(): LateDocuments | undefined {
-    return this.#parked.size < this.#core.limits.batchCommitsMax ? this.#late : undefined;
   }
 
   /** What is told of an entry whose batch went wrong. */
@@ -202,7 +204,7 @@ export class Executor {
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
-          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#mayPark() });
+          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#late });
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
@@ -243,10 +245,11 @@ export class Executor {
       return await this.#core.session.exclusive(async (locked) => {
         const { elapsed } = this.#core.runtime;
         const until = elapsed() + LAST_TRY_MS_MAX;
-        let attempt = await this.#attempt(locked, entries, { fresh: true, until });
+        const options = { fresh: true, until, late: this.#late };
+        let attempt = await this.#attempt(locked, entries, options);
         // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
         while (!attempt.stored && attempt.refused && elapsed() < until) {
-          attempt = await this.#attempt(locked, attempt.rest, { fresh: true, until });
+          attempt = await this.#attempt(locked, attempt.rest, options);
         }
         sent = attempt.stored?.draft;
         return attempt;

@@ -7,7 +7,8 @@ import { CommandQueue } from './queue.ts';
 import type { Request } from './request.ts';
 
 const entry = (id: string, bytes = 1, fingerprint = 'f', actor?: string): Entry => {
-  const made = new Entry({ facts: { id, fingerprint, name: 'DO', actor }, bytes } as unknown as Request, undefined);
+  const facts = { id, fingerprint, name: 'DO', actor };
+  const made = new Entry({ command: {}, facts, bytes } as unknown as Request, undefined);
   made.promise.catch(() => undefined);
   return made;
 };

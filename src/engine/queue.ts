@@ -48,8 +48,8 @@ interface Lane {
   place: Place<Lane> | undefined;
   owed: Place<Lane> | undefined;
   readonly standing: Line<Entry>;
-  /** Those whose id stands in line already, or was taken. */
-  readonly following: Line<Entry>;
+  /** Those who wait for something else than their turn: their id stands in line already, or was taken; documents are loaded. */
+  readonly aside: Line<Entry>;
   waiting: number;
   bytes: number;
 }
@@ -107,7 +107,7 @@ export class CommandQueue implements Waiting {
     const lead = this.#leads.get(entry.id);
     if (lead === undefined) this.#enter(entry);
     else {
-      entry.place = this.#lane(entry.request).following.add(entry);
+      entry.place = this.#lane(entry.request).aside.add(entry);
       const followers = this.#followers.get(entry.id);
       if (followers) followers.add(entry);
       else this.#followers.set(entry.id, new Set([entry]));
@@ -129,6 +129,16 @@ export class CommandQueue implements Waiting {
       taken.push(entry);
     }
     return isAll ? taken.sort((one, other) => one.order - other.order) : taken;
+  }
+
+  /** One that was taken waits for documents, aside. It is to be unparked, and then given back or said over. */
+  park(entry: Entry): void {
+    entry.place = this.#lane(entry.request).aside.add(entry);
+    this.#count(entry, 1);
+  }
+
+  unpark(entry: Entry): void {
+    if (this.#lanes.get(laneName(entry.request))?.aside.leave(entry.place)) this.#count(entry, -1);
   }
 
   /** Those that are to be decided again come first in their lanes, in their order, and their lanes before others. */
@@ -236,7 +246,7 @@ export class CommandQueue implements Waiting {
     } else if (this.#stepOut(entry)) {
       this.#leads.delete(id);
       this.#promote(entry);
-    } else return;
+    } else return this.unpark(entry);
     this.#count(entry, -1);
     entry.end();
   }
@@ -275,9 +285,9 @@ export class CommandQueue implements Waiting {
     for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
     const bytes = this.#bytes;
     for (let evicted = 0; evicted < EVICTED_MAX && share(largest) > ownShare; evicted += 1) {
-      const newest = largest.following.last ?? largest.standing.last;
-      // One that was tried may be on its way.
-      if (!newest || newest.tries > 0 || newest.sentInDoubt) return false;
+      const newest = largest.aside.last ?? largest.standing.last;
+      // What was sent may be stored; and whom `prepare` has called for it can't be called back.
+      if (!newest || newest.sentInDoubt || newest.request.command.prepare) return false;
       newest.reject(
         new Overloaded(
           `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
@@ -306,7 +316,7 @@ export class CommandQueue implements Waiting {
 
   #unfollow(entry: Entry, followers: Set<Entry>): void {
     followers.delete(entry);
-    this.#lane(entry.request).following.leave(entry.place);
+    this.#lane(entry.request).aside.leave(entry.place);
   }
 
   #count({ request }: Entry, sign: 1 | -1): void {
@@ -331,7 +341,7 @@ export class CommandQueue implements Waiting {
       place: undefined,
       owed: undefined,
       standing: new Line(),
-      following: new Line(),
+      aside: new Line(),
       waiting: 0,
       bytes: 0,
     };

@@ -44,6 +44,8 @@ export class WorkingSet {
   readonly #documents = new DocumentMap<Working>();
   /** Those that take long to load: they come into the cache beside this batch, if they may. */
   readonly #late = new DocumentMap<true>();
+  /** Those that were loaded for a command of this batch, and that the cache didn't take: what comes after is loaded on top. */
+  readonly #brought: DocumentMap<Folded>[] = [];
   /** Those that are cached behind what a caller has seen. */
   readonly #behind = new DocumentMap<true>();
   /** The events of the batch so far: a document that is first asked for by a later command takes them in. */
@@ -77,6 +79,11 @@ export class WorkingSet {
     if (cached && cached.version < version) this.#behind.set(collection, id, true);
   }
 
+  /** What was loaded for a command before this batch. */
+  offer(brought: DocumentMap<Folded>): void {
+    this.#brought.push(brought);
+  }
+
   /** Which of these take long to load, and aren't here. */
   lateOf(refs: readonly DocumentRef[]): readonly DocumentRef[] {
     return this.#late.size === 0 ? [] : refs.filter((ref) => this.#late.get(ref.collection, ref.id) && !this.find(ref));
@@ -105,13 +112,21 @@ export class WorkingSet {
         continue;
       }
       try {
-        missing.push({ collection, id, from: cached ?? unborn(collection, id) });
+        missing.push({ collection, id, from: cached ?? this.#broughtOf(ref) ?? unborn(collection, id) });
         asked.set(name, id, true);
       } catch (error) {
         this.#add(collection, id, UNKNOWN, error);
       }
     }
     if (missing.length > 0) await this.#load(missing, beside);
+  }
+
+  #broughtOf({ collection, id }: DocumentRef): Folded | undefined {
+    for (const brought of this.#brought) {
+      const folded = brought.get(collection, id);
+      if (folded) return folded;
+    }
+    return undefined;
   }
 
   async #load(missing: readonly Wanted[], beside?: LateDocuments): Promise<void> {

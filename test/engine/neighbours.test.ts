@@ -192,6 +192,46 @@ onEveryStore('neighbours', (makeStore) => {
     expect(found.map(({ version }) => version)).toEqual([3_000, ...Array<number>(1_999).fill(0)]);
   });
 
+  test('however many wait for a long document, nobody else does, and they count as waiting', async () => {
+    const store = makeStore();
+    await using filling = await open({ store, ...parts });
+    for (let n = 0; n < 20; n += 1) await filling.execute(grow, { item_id: 'i0' });
+    const limits = { batchDecideMs: 1, batchCommitsMax: 2 };
+    await using app = await open({ store, ...parts, limits });
+    const order: string[] = [];
+    let waiting = 0;
+    const answered = async (name: string, work: Promise<unknown>): Promise<void> => {
+      await work;
+      order.push(name);
+      if (name === 'small') waiting = Math.max(waiting, (await app.status()).queue.waiting);
+    };
+    const long = Array.from({ length: 12 }, (_, n) =>
+      answered('long', app.execute(put, { item_id: 'i0', n: 1 }, { actor: `a${n}` })),
+    );
+    for (let n = 0; n < 5; n += 1) await answered('small', app.execute(put, { item_id: 'small', n: 1 }));
+    await Promise.all(long);
+    expect(order.slice(0, 5)).toEqual(Array(5).fill('small'));
+    expect(waiting).toBeGreaterThanOrEqual(12);
+    expect((await app.status()).queue).toMatchObject({ waiting: 0, bytes: 0 });
+  });
+
+  test('a document that the cache doesn’t take is loaded once for a command, not anew for each of its tries', async () => {
+    const inner = makeStore();
+    await using filling = await open({ store: inner, ...parts });
+    for (let n = 0; n < 10; n += 1) await filling.execute(grow, { item_id: 'i0' });
+    let events = 0;
+    const store = changedStore(inner, (session) => ({
+      async load(requests, options) {
+        const loaded = await session.load(requests, options);
+        for (const document of loaded.documents) events += document.events.length;
+        return loaded;
+      },
+    }));
+    await using app = await open({ store, ...parts, limits: { batchDecideMs: 1, cacheBytesMax: 1 } });
+    expect((await app.execute(put, { item_id: 'i0', n: 1 })).status).toBe('succeeded');
+    expect(events).toBe(10_000);
+  });
+
   test('closing waits for commands whose documents are still being loaded', async () => {
     const store = makeStore();
     await using filling = await open({ store, ...parts });
