@@ -25,8 +25,9 @@ export class Line<Value> {
     return this.#first?.value;
   }
 
-  get last(): Value | undefined {
-    return this.#last?.value;
+  /** While nobody leaves. */
+  *fromLast(): Generator<Value> {
+    for (let place = this.#last; place; place = place.before) yield place.value;
   }
 
   /** At the end. */

@@ -19,6 +19,8 @@ export class Entry {
   brought: DocumentMap<Folded> | undefined;
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
+  /** Turns of its lane that were spent on taking it from the queue. */
+  paid = 0;
   /** Whether it stands in a batch that was sent, and may be stored by that. */
   sent = false;
   /** Whether it was told what came of it. Whoever gives up isn't: it may still be stored. */

@@ -129,6 +129,17 @@ test('what came back doesn’t keep others out', () => {
   expect(() => queue.add(entry('r', 1, 'f', 'rude'), undefined)).toThrow('waiting already');
 });
 
+test('nobody is refused in vain for one who needs more room than that', async () => {
+  const queue = limited({ queueBytesMax: 1_000 });
+  const many = flood('rude', 100, 10);
+  for (const one of many) queue.add(one, undefined);
+  expect(() => queue.add(entry('large', 999, 'f', 'other'), undefined)).toThrow('limits.queueBytesMax');
+  expect(queue.waiting).toBe(100);
+  queue.add(entry('small', 95, 'f', 'other'), undefined);
+  expect(queue).toMatchObject({ waiting: 91, bytes: 995 });
+  await expect(many[99]!.promise).rejects.toMatchObject({ code: 'Overloaded' });
+});
+
 test('who sends one id over and over makes room for others as well', async () => {
   const queue = limited({ queueCommandsMax: 10 });
   const sends = Array.from({ length: 10 }, () => entry('a', 1, 'f', 'rude'));

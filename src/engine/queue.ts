@@ -5,7 +5,8 @@
  */
 import { Overloaded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import { Line, type Place } from '../line.ts';
+import { Heap } from '../heap.ts';
+import { Line } from '../line.ts';
 import type { Entry } from './entry.ts';
 import type { Request } from './request.ts';
 import type { Waiting } from './status.ts';
@@ -42,16 +43,22 @@ export function laneName({ facts: { actor, name } }: Request): string {
  */
 interface Lane {
   readonly name: string;
-  /** The round from which it has turns again. */
+  /** The turn that it has next: of the lanes, those come first that have had least. */
   due: number;
-  /** Where it stands among the lanes; and among those that are owed a turn. */
-  place: Place<Lane> | undefined;
-  owed: Place<Lane> | undefined;
+  /** The turn that counts, of all that were made out for it. */
+  turn: Turn | undefined;
   readonly standing: Line<Entry>;
   /** Those who wait for something else than their turn: their id stands in line already, or was taken; documents are loaded. */
   readonly aside: Line<Entry>;
   waiting: number;
   bytes: number;
+}
+
+/** Lanes with the same due have their turns in the order in which they came to stand there. */
+interface Turn {
+  readonly lane: Lane;
+  readonly due: number;
+  readonly number: number;
 }
 
 /** Most that leave a full queue for one that comes. */
@@ -61,14 +68,14 @@ const LANES_MAX = 1_000;
 
 export class CommandQueue implements Waiting {
   readonly #limits: Limits;
-  /** Those in which somebody waits, and the order in which they have their turns. */
+  /** Those in which somebody waits, or that have had more than their part. */
   readonly #lanes = new Map<string, Lane>();
-  readonly #order = new Line<Lane>();
-  /** Lanes whose command was taken, and came back: their turn is still to come. */
-  readonly #owed = new Line<Lane>();
-  /** Rounds in which each lane had a turn, and how many lanes the one under way has passed. */
-  #round = 0;
-  #passed = 0;
+  readonly #turns = new Heap<Turn>(
+    (one, other) => one.due < other.due || (one.due === other.due && one.number < other.number),
+  );
+  #turnsMade = 0;
+  /** The due of the lane that had a turn last. */
+  #now = 0;
   /** How many stand in line. */
   #standing = 0;
   #entered = 0;
@@ -120,15 +127,33 @@ export class CommandQueue implements Waiting {
    */
   take(max: number, { inOrder = true }: { inOrder?: boolean } = {}): Entry[] {
     const taken: Entry[] = [];
-    const isAll = inOrder && this.#standing <= max;
-    while (this.#standing > 0 && taken.length < max) {
-      const entry = this.#nextLane(isAll)?.standing.first;
-      if (!entry) continue;
-      this.#stepOut(entry);
-      this.#count(entry, -1);
-      taken.push(entry);
+    if (inOrder && this.#standing <= max) {
+      for (const { standing } of this.#lanes.values()) while (standing.first) taken.push(this.#takeOf(standing.first));
+      // Where all are taken nobody owes anything.
+      this.#turns.clear();
+      for (const lane of this.#lanes.values()) {
+        lane.turn = undefined;
+        lane.due = this.#now;
+        this.#rest(lane);
+      }
+      return taken.sort((one, other) => one.order - other.order);
     }
-    return isAll ? taken.sort((one, other) => one.order - other.order) : taken;
+    while (this.#standing > 0 && taken.length < max) {
+      const turn = this.#turns.next()!;
+      const { lane } = turn;
+      if (turn !== lane.turn) continue;
+      lane.turn = undefined;
+      this.#now = Math.max(this.#now, turn.due);
+      const { first } = lane.standing;
+      if (first) {
+        lane.due = this.#now + 1;
+        first.paid = 1;
+        taken.push(this.#takeOf(first));
+      }
+      if (lane.standing.size > 0) this.#line(lane);
+      else this.#rest(lane);
+    }
+    return taken;
   }
 
   /** One that was taken waits for documents, aside. It is to be unparked, and then given back or said over. */
@@ -141,19 +166,19 @@ export class CommandQueue implements Waiting {
     if (this.#lanes.get(laneName(entry.request))?.aside.leave(entry.place)) this.#count(entry, -1);
   }
 
-  /** Those that are to be decided again come first in their lanes, in their order, and their lanes before others. */
+  /** Those that are to be decided again come first in their lanes, in their order, and have their turns before others. */
   giveBack(entries: readonly Entry[]): void {
     for (let index = entries.length - 1; index >= 0; index -= 1) {
       const entry = entries[index]!;
       this.#count(entry, 1);
-      entry.place = this.#lane(entry.request).standing.addFirst(entry);
-      this.#standing += 1;
-    }
-    for (const entry of entries) {
-      this.#charge(entry);
       const lane = this.#lane(entry.request);
-      lane.owed ??= this.#owed.add(lane);
+      entry.place = lane.standing.addFirst(entry);
+      this.#standing += 1;
+      lane.due -= entry.paid;
+      entry.paid = 0;
+      this.#charge(entry);
     }
+    for (const lane of new Set(entries.map(({ request }) => this.#lane(request)))) this.#line(lane);
   }
 
   /**
@@ -204,36 +229,35 @@ export class CommandQueue implements Waiting {
     return follower;
   }
 
-  /** The lane whose turn it is; undefined if that has had more than its part, or has nobody in line. */
-  #nextLane(whoever: boolean): Lane | undefined {
-    const owed = this.#owed.next();
-    if (owed) {
-      owed.owed = undefined;
-      if (whoever || owed.due <= this.#round) return owed;
-    }
-    if (this.#passed >= this.#lanes.size) {
-      this.#passed = 0;
-      this.#round = Math.max(this.#round + 1, this.#earliest());
-    }
-    this.#passed += 1;
-    const lane = this.#order.next()!;
-    // Its next turn comes after those of all others.
-    lane.place = this.#order.add(lane);
-    return whoever || lane.due <= this.#round ? lane : undefined;
+  #takeOf(entry: Entry): Entry {
+    this.#stepOut(entry);
+    this.#count(entry, -1);
+    return entry;
   }
 
-  /** The first round in which somebody who stands in line has a turn. */
-  #earliest(): number {
-    let earliest = Infinity;
-    for (const { standing, due } of this.#lanes.values()) if (standing.size > 0 && due < earliest) earliest = due;
-    return earliest === Infinity ? this.#round : earliest;
+  /** Makes out a turn for a lane, in the place of the one that it had. */
+  #line(lane: Lane): void {
+    this.#turnsMade += 1;
+    lane.turn = { lane, due: lane.due, number: this.#turnsMade };
+    this.#turns.add(lane.turn);
   }
 
-  /** A lane has its next turn after as many rounds as commands could have been executed instead. */
+  /** A lane in which nobody stands is remembered while it has had more than its part, until the others have had as much. */
+  #rest(lane: Lane): void {
+    if (lane.due > this.#now + 1) {
+      this.#lanes.set(lane.name, lane);
+      this.#line(lane);
+    } else if (lane.waiting === 0) this.#lanes.delete(lane.name);
+  }
+
+  /** A lane has its next turn after as many of all others as commands could have been executed instead. */
   #charge(entry: Entry): void {
-    const lane = this.#lanes.get(laneName(entry.request));
-    if (lane) lane.due = Math.max(lane.due, this.#round) + Math.floor(entry.batchPart * this.#limits.batchCommitsMax);
+    const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
     entry.batchPart = 0;
+    if (cost <= 0) return;
+    const lane = this.#lane(entry.request);
+    lane.due = Math.max(lane.due, this.#now) + cost;
+    this.#line(lane);
   }
 
   /** Nobody waits for it any more. What was taken may be stored all the same. */
@@ -275,27 +299,32 @@ export class CommandQueue implements Waiting {
    */
   #makeRoom({ request }: Entry): boolean {
     const { queueCommandsMax, queueBytesMax } = this.#limits;
-    const isFull = (): boolean =>
-      this.#waiting >= queueCommandsMax || (this.#waiting > 0 && this.#bytes + request.bytes > queueBytesMax);
-    if (!isFull() || this.#lanes.size > LANES_MAX) return false;
+    const isFull = (without: Waiting): boolean =>
+      this.#waiting - without.waiting >= queueCommandsMax ||
+      (this.#waiting > 0 && this.#bytes - without.bytes + request.bytes > queueBytesMax);
+    const leaving: Entry[] = [];
+    const left = { waiting: 0, bytes: 0 };
+    if (!isFull(left) || this.#lanes.size > LANES_MAX) return false;
     const share = (held: Waiting): number => shareOf(this.#limits, held);
     const own = this.#lanes.get(laneName(request));
     const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
-    let largest = own ?? this.#order.first!;
+    let largest = own ?? this.#lanes.values().next().value!;
     for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
-    const bytes = this.#bytes;
-    for (let evicted = 0; evicted < EVICTED_MAX && share(largest) > ownShare; evicted += 1) {
-      const newest = largest.aside.last ?? largest.standing.last;
+    const { waiting, bytes } = largest;
+    for (const newest of newestOf(largest)) {
+      const rest = { waiting: waiting - left.waiting, bytes: bytes - left.bytes };
+      if (leaving.length === EVICTED_MAX || share(rest) <= ownShare) return false;
       // What was sent may be stored; and whom `prepare` has called for it can't be called back.
-      if (!newest || newest.sentInDoubt || newest.request.command.prepare) return false;
-      newest.reject(
-        new Overloaded(
-          `${largest.waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
-          { waiting: largest.waiting, max: queueCommandsMax, limit: 'queueCommandsMax' },
-        ),
-      );
-      this.#leave(newest);
-      if (bytes - this.#bytes >= request.bytes || !isFull()) return true;
+      if (newest.sentInDoubt || newest.request.command.prepare) return false;
+      leaving.push(newest);
+      left.waiting += 1;
+      left.bytes += newest.request.bytes;
+      if (left.bytes < request.bytes && isFull(left)) continue;
+      for (const one of leaving) {
+        one.reject(crowdedOut(waiting, queueCommandsMax));
+        this.#leave(one);
+      }
+      return true;
     }
     return false;
   }
@@ -303,8 +332,12 @@ export class CommandQueue implements Waiting {
   #enter(entry: Entry): void {
     this.#leads.set(entry.id, entry);
     entry.order = this.#entered += 1;
-    entry.place = this.#lane(entry.request).standing.add(entry);
+    const lane = this.#lane(entry.request);
+    entry.place = lane.standing.add(entry);
     this.#standing += 1;
+    if (lane.standing.size > 1 || lane.turn) return;
+    lane.due = Math.max(lane.due, this.#now);
+    this.#line(lane);
   }
 
   /** Whether it stood in line. */
@@ -325,10 +358,7 @@ export class CommandQueue implements Waiting {
     lane.bytes += sign * request.bytes;
     this.#waiting += sign;
     this.#bytes += sign * request.bytes;
-    if (lane.waiting > 0) return;
-    this.#lanes.delete(lane.name);
-    this.#order.leave(lane.place);
-    this.#owed.leave(lane.owed);
+    if (lane.waiting === 0 && !lane.turn) this.#lanes.delete(lane.name);
   }
 
   #lane(request: Request): Lane {
@@ -337,16 +367,26 @@ export class CommandQueue implements Waiting {
     if (known) return known;
     const lane: Lane = {
       name,
-      due: 0,
-      place: undefined,
-      owed: undefined,
+      due: this.#now,
+      turn: undefined,
       standing: new Line(),
       aside: new Line(),
       waiting: 0,
       bytes: 0,
     };
-    lane.place = this.#order.add(lane);
     this.#lanes.set(name, lane);
     return lane;
   }
+}
+
+function* newestOf({ aside, standing }: Lane): Generator<Entry> {
+  yield* aside.fromLast();
+  yield* standing.fromLast();
+}
+
+function crowdedOut(waiting: number, max: number): Overloaded {
+  return new Overloaded(
+    `${waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
+    { waiting, max, limit: 'queueCommandsMax' },
+  );
 }
