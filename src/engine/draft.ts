@@ -281,7 +281,7 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
     return { entry, asked, deciding, first: deciding.next() };
   } catch (error) {
     // An earlier release may have executed one whose id was given.
-    if (entry.request.named || entry.sentInDoubt) refused.push({ entry, error });
+    if (entry.request.named || entry.inDoubt) refused.push({ entry, error });
     else entry.reject(error);
     return undefined;
   }

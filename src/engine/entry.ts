@@ -12,6 +12,8 @@ export class Entry {
   readonly promise: Promise<Outcome>;
   /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
   sentInDoubt = false;
+  /** Whether another of the same id was, and this one waited for what comes of that. */
+  followsDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
   tries = 0;
   /** How often it has waited for documents that take long to load; and those that it waited for last, if the cache didn't take them. */
@@ -61,6 +63,11 @@ export class Entry {
 
   get id(): string {
     return this.request.facts.id;
+  }
+
+  /** Whether its id may be in the ledger by what got no answer. */
+  get inDoubt(): boolean {
+    return this.sentInDoubt || this.followsDoubt;
   }
 
   /** Whether the caller has been answered, or has given up. */

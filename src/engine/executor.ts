@@ -119,8 +119,8 @@ export class Executor {
   /** After {@link giveUp}, where the store doesn't let go: what was sent may still be stored, the rest never is. */
   abandon(): void {
     for (const entry of this.queue.everybody()) {
-      const { sent, sentInDoubt } = this.queue.leadOf(entry);
-      if (!entry.settled) entry.reject(sent || sentInDoubt ? closedInDoubt() : closedError());
+      const { sent, inDoubt } = this.queue.leadOf(entry);
+      if (!entry.settled) entry.reject(sent || inDoubt ? closedInDoubt() : closedError());
       entry.end();
     }
   }
@@ -184,8 +184,8 @@ export class Executor {
   }
 
   /** What is told of an entry whose batch went wrong. */
-  #toldOf({ sentInDoubt }: Entry, error: unknown): unknown {
-    if (sentInDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
+  #toldOf({ inDoubt }: Entry, error: unknown): unknown {
+    if (inDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
     // Whatever keeps the others of its batch in doubt: it was never sent.
     if (this.#over) return closedError();
     return isInDoubt(error) ? neverSent(error) : error;
@@ -349,7 +349,7 @@ export class Executor {
     io: Locked,
     asked: readonly { readonly entry: Entry }[],
   ): Promise<ReadonlyMap<string, StoredCommit>> {
-    const entries = asked.map(({ entry }) => entry).filter(({ request, sentInDoubt }) => request.named || sentInDoubt);
+    const entries = asked.map(({ entry }) => entry).filter(({ request, inDoubt }) => request.named || inDoubt);
     return this.#ledger(io, entries, ({ final }) => final);
   }
 
@@ -366,7 +366,7 @@ export class Executor {
     } catch (error) {
       if (concernsAll(error)) throw error;
       if (entries.length === 1) {
-        entries[0]!.reject(entries[0]!.sentInDoubt ? stillInDoubt(error) : error);
+        entries[0]!.reject(entries[0]!.inDoubt ? stillInDoubt(error) : error);
         return new Map();
       }
       const found: [string, StoredCommit][] = [];
@@ -406,7 +406,7 @@ export class Executor {
       this.#core.counters.replayed += 1;
       entry.resolve(entry.sentInDoubt ? Object.freeze({ ...outcome, replayed: false }) : outcome);
     } catch (error) {
-      entry.reject(entry.sentInDoubt ? stillInDoubt(error) : error);
+      entry.reject(entry.inDoubt ? stillInDoubt(error) : error);
     }
   }
 }

@@ -276,14 +276,14 @@ export class CommandQueue implements Waiting {
   }
 
   /** The first of those that sent an id again stands in line: if the one before may be stored, so may this one. */
-  #promote({ id, sent, sentInDoubt, outcome, request }: Entry): void {
+  #promote({ id, sent, inDoubt, outcome, request }: Entry): void {
     const followers = this.#followers.get(id);
     if (followers === undefined) return;
     const [next] = followers;
-    if (!outcome && (sent || sentInDoubt)) {
+    if (!outcome && (sent || inDoubt)) {
       const { fingerprint } = request.facts;
       for (const follower of followers)
-        if (follower.request.facts.fingerprint === fingerprint) follower.sentInDoubt = true;
+        if (follower.request.facts.fingerprint === fingerprint) follower.followsDoubt = true;
     }
     if (next) {
       this.#unfollow(next, followers);
@@ -315,7 +315,7 @@ export class CommandQueue implements Waiting {
       const rest = { waiting: waiting - left.waiting, bytes: bytes - left.bytes };
       if (leaving.length === EVICTED_MAX || share(rest) <= ownShare) return false;
       // What was sent may be stored; and whom `prepare` has called for it can't be called back.
-      if (newest.sentInDoubt || newest.request.command.prepare) return false;
+      if (newest.inDoubt || newest.request.command.prepare) return false;
       leaving.push(newest);
       left.waiting += 1;
       left.bytes += newest.request.bytes;
