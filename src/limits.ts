@@ -28,7 +28,8 @@ export interface Limits {
   readonly batchAttachmentsMax: number;
   /**
    * Milliseconds that commands are decided in one piece, before what was decided is stored and others get their turn; a
-   * single command may take longer.
+   * single command may take longer. A document that takes longer to load is loaded beside the batches, and by `get` beside those
+   * that take less.
    */
   readonly batchDecideMs: number;
   /** Bytes of one event's JSON text. */

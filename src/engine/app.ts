@@ -43,10 +43,11 @@ export interface App<
    *
    * @throws InvalidInput if the input or an option isn't what it must be (nothing is recorded: it never became a command). An
    * input that an earlier release took, sent again under the same id, is answered from the ledger all the same
-   * @throws Overloaded if too many commands are waiting
+   * @throws Overloaded if too many commands are waiting; also later, if this one's actor has most of those that wait when others come
    * @throws CommandIdReused if the id was used for another command, input or actor
    * @throws Conflict if a document in `unchanged` has changed
-   * @throws StoreUnavailable if the store can't be reached; send it again with the same id
+   * @throws StoreUnavailable if the store can't be reached; send it again with the same id. ConnectionsBusy, if all connections
+   * to it are in use
    * @throws HistoryDiverged if the store went back in time
    * @throws NotWritable if the log was opened for reading alone
    * @throws WrongLog if another log, or none, is now where this one was
@@ -54,7 +55,11 @@ export interface App<
    */
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
 
-  /** One document, now or as it was. It needn't exist: then it is at version 0, with its initial state. */
+  /**
+   * One document, now or as it was. It needn't exist: then it is at version 0, with its initial state.
+   *
+   * @throws Overloaded if too many documents wait to be read; and what `execute` throws of the store
+   */
   get<C extends Collections>(collection: C, id: string, at?: At): Promise<Document<StateOf<C>>>;
   /** Several documents at one consistent point, in the order of the ids. */
   get<C extends Collections>(
@@ -113,7 +118,11 @@ export interface App<
    */
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent>;
 
-  /** What a command left behind, by its id; undefined if it was never recorded. */
+  /**
+   * What a command left behind, by its id; undefined if it was never recorded.
+   *
+   * @throws Overloaded if too many wait for such an answer; and what `execute` throws of the store
+   */
   outcome(commandId: string): Promise<Outcome<string, AnyEvent> | undefined>;
 
   /**
@@ -121,7 +130,8 @@ export interface App<
    * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
    * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
    *
-   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `HistoryDiverged`, `WrongLog`, `Closed`, or
+   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `ConnectionsBusy`, `HistoryDiverged`, `WrongLog`,
+   * `Closed`, or
    * `DomainOutdated` where this code is older than the log
    */
   verify(options?: VerifyOptions): Promise<Verification>;

@@ -68,14 +68,17 @@ export async function getDocuments(
     });
   }
 
-  const asOf = await positionAt(core, at);
+  const isPast = at.position !== undefined || at.time !== undefined;
+  const asOf = isPast ? await loads.inTurn(() => positionAt(core, at)) : undefined;
   const wanted: Wanted[] = ids.map((id) => {
     const cached = asOf === undefined ? core.cache.get(definition.name, id) : undefined;
     const usable = cached && (version === undefined || cached.version <= version);
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const found =
-    asOf === undefined ? await loads.load(wanted) : (await loadDocuments(core, core.untilClosed, wanted, asOf)).found;
+    asOf === undefined
+      ? await loads.load(wanted)
+      : (await loads.inTurn(() => loadDocuments(core, core.untilClosed, wanted, asOf), wanted.length)).found;
   return found.map(({ folded, head, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
@@ -108,9 +111,8 @@ function checkedAt(given: At | undefined): At {
   throw new InvalidInput(`Read at one point: ${names.join(' or ')}, not both.`, { path: names[1]! });
 }
 
-/** The last position recorded by a time, or a position that the log has reached; undefined if neither is asked for. */
-async function positionAt(core: Core, { position, time }: At): Promise<number | undefined> {
-  if (position === undefined && time === undefined) return undefined;
+/** The last position recorded by a time, or a position that the log has reached. */
+async function positionAt(core: Core, { position, time }: At): Promise<number> {
   if (position !== undefined) {
     const before = core.watermark.seen;
     const { end } = await core.untilClosed.load([]);

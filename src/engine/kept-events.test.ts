@@ -4,9 +4,10 @@ import { seeded } from '../../test/faults/seed.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { KeptEvent, KeptEvents } from './kept-events.ts';
 
-const BOUNDS = { eventsMax: 10, unitsMax: 100 };
+const BOUNDS = { eventsMax: 10, unitsMax: 300 };
+const ATTACHED = [{ collection: 'items', id: 'i', version: 1 }];
 
-test('the last events, bounded by their number and their texts, found from any position that they reach back to', () => {
+test('the last events, bounded by their number, their texts and their attachments, found from any position that they reach back to', () => {
   const random = seeded();
   const below = (most: number): number => Math.floor(random() * most);
   const kept = new KeptEvents(7, BOUNDS);
@@ -14,16 +15,21 @@ test('the last events, bounded by their number and their texts, found from any p
   for (let round = 0; round < 2_000; round += 1) {
     const added = Array.from({ length: below(14) }, (_, index) => {
       const position = 8 + all.length + index;
-      const json = 'x'.repeat(random() < 0.02 ? 150 : below(25));
-      return new KeptEvent(new Map(), { position, json, type: `T${below(4)}` } as StoredEvent);
+      const json = 'x'.repeat(random() < 0.02 ? 350 : below(25));
+      return new KeptEvent(new Map(), {
+        position,
+        json,
+        attachments: ATTACHED.slice(0, below(2)),
+        type: `T${below(4)}`,
+      } as StoredEvent);
     });
     all.push(...added);
     kept.add(added);
     expect(kept.reached).toBe(7 + all.length);
     let first = all.length;
-    const textsFrom = (from: number): number =>
-      all.slice(from).reduce((sum, { stored }) => sum + stored.json.length, 0);
-    while (first > 0 && all.length - first < BOUNDS.eventsMax && textsFrom(first - 1) <= BOUNDS.unitsMax) first -= 1;
+    const weightFrom = (from: number): number =>
+      all.slice(from).reduce((sum, { stored }) => sum + stored.json.length + 100 * stored.attachments.length, 0);
+    while (first > 0 && all.length - first < BOUNDS.eventsMax && weightFrom(first - 1) <= BOUNDS.unitsMax) first -= 1;
     for (let after = kept.reached - 12; after <= kept.reached + 3; after += 1) {
       expect(kept.hasAllAfter(after)).toBe(after >= 7 + first);
       if (after < 7 + first) continue;

@@ -32,16 +32,19 @@ export class KeptEvent {
   }
 }
 
+/** An attachment is an object with an id of its own. */
+const ATTACHMENT_UNITS = 100;
+
 /** Events without a gap, up to where the log was read; the oldest go once there are too many. */
 export class KeptEvents {
   readonly #eventsMax: number;
   readonly #unitsMax: number;
   #events: KeptEvent[] = [];
-  /** UTF-16 code units of their texts. */
+  /** What they weigh: UTF-16 code units of their texts, and what their attachments take up as well. */
   #units = 0;
   #reached: number;
 
-  /** @param unitsMax UTF-16 code units of all their texts */
+  /** @param unitsMax UTF-16 code units of all their texts; an attachment counts as 100 */
   constructor(reached: number, { eventsMax, unitsMax }: { readonly eventsMax: number; readonly unitsMax: number }) {
     this.#reached = reached;
     this.#eventsMax = eventsMax;
@@ -71,14 +74,18 @@ export class KeptEvents {
   add(events: readonly KeptEvent[]): void {
     for (const event of events) {
       this.#events.push(event);
-      this.#units += event.stored.json.length;
+      this.#units += weightOf(event);
     }
     this.#reached += events.length;
     let over = 0;
     while (this.#events.length - over > this.#eventsMax || this.#units > this.#unitsMax) {
-      this.#units -= this.#events[over]!.stored.json.length;
+      this.#units -= weightOf(this.#events[over]!);
       over += 1;
     }
     if (over > 0) this.#events.splice(0, over);
   }
+}
+
+function weightOf({ stored: { json, attachments } }: KeptEvent): number {
+  return json.length + ATTACHMENT_UNITS * attachments.length;
 }

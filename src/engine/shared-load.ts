@@ -11,6 +11,9 @@ import { concernsAll } from './draft.ts';
 
 /** Documents of one load; a caller who asks for more has one of his own. */
 const LOAD_DOCUMENTS = 1_000;
+/** The part of the room that is kept for those who ask for so few documents. */
+const KEPT = 0.1;
+const FEW = 100;
 /** Loads under way at once: one is answered while the next is read. */
 const LOADS_AT_ONCE = 2;
 
@@ -29,6 +32,9 @@ export class SharedLoad {
   #order = [this.#cached, this.#uncached] as const;
   #documents = 0;
   #running = 0;
+  /** Loads that aren't shared: those under way, and those that wait for their turn. */
+  #single = 0;
+  readonly #turns = new Line<() => void>();
   /** Loads that take long. */
   readonly #long = new Line<Shared>();
 
@@ -43,15 +49,8 @@ export class SharedLoad {
 
   /** The documents as they are now. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
   load(wanted: readonly Wanted[]): Promise<readonly Found[]> {
-    const { getDocumentsWaitingMax: max } = this.#core.limits;
-    if (this.#documents > 0 && this.#documents + wanted.length > max) {
-      return Promise.reject(
-        new Overloaded(
-          `${this.#documents} documents wait to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
-          { waiting: this.#documents, max },
-        ),
-      );
-    }
+    const refusal = this.#refusalOf(wanted.length);
+    if (refusal) return Promise.reject(refusal);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
     const isCached = wanted.every(({ from }) => from.version > 0);
     (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
@@ -61,6 +60,38 @@ export class SharedLoad {
       void this.#run();
     }
     return promise;
+  }
+
+  /** What can't be shared, as each is of a point of its own: a few at once. @throws Overloaded; and what the work throws */
+  async inTurn<T>(work: () => Promise<T>, documents = 1): Promise<T> {
+    const refusal = this.#refusalOf(documents);
+    if (refusal) throw refusal;
+    this.#documents += documents;
+    try {
+      if (this.#single < LOADS_AT_ONCE) this.#single += 1;
+      else await new Promise<void>((resolve) => void this.#turns.add(resolve));
+      try {
+        return await work();
+      } finally {
+        // The place is handed on: whoever comes now doesn't get in between.
+        const next = this.#turns.next();
+        if (next) next();
+        else this.#single -= 1;
+      }
+    } finally {
+      this.#documents -= documents;
+    }
+  }
+
+  /** Some of the room is kept for those who ask for few. */
+  #refusalOf(documents: number): Overloaded | undefined {
+    const { getDocumentsWaitingMax } = this.#core.limits;
+    const max = documents > FEW ? Math.floor(getDocumentsWaitingMax * (1 - KEPT)) : getDocumentsWaitingMax;
+    if (this.#documents === 0 || this.#documents + documents <= max) return undefined;
+    return new Overloaded(
+      `${this.#documents} documents wait to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
+      { waiting: this.#documents, max: getDocumentsWaitingMax, limit: 'getDocumentsWaitingMax' },
+    );
   }
 
   async #run(): Promise<void> {
