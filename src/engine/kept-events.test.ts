@@ -21,7 +21,7 @@ test('the last events, bounded by their number, their texts and their attachment
         json,
         attachments: ATTACHED.slice(0, below(2)),
         type: `T${below(4)}`,
-      } as StoredEvent);
+      } as unknown as StoredEvent);
     });
     all.push(...added);
     kept.add(added);
