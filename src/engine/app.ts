@@ -15,6 +15,7 @@ import { foldCollections } from './fold.ts';
 import { getDocuments, type At } from './get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './history.ts';
 import type { Runner } from './in-flight.ts';
+import { InTurn } from './in-turn.ts';
 import type { Outcome } from './outcome.ts';
 import type { RecordedEvent } from './recorded.ts';
 import { replay } from './replay.ts';
@@ -178,11 +179,17 @@ function foldsAll(): InvalidInput {
   );
 }
 
+/** Calls that read the whole log: so many at once, and so many more that wait for their turn. */
+const LONG_AT_ONCE = 2;
+const LONG_WAITING_MAX = 100;
+
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
+  /** What reads the whole log: `fold` and `verify`. */
+  readonly #long = new InTurn(LONG_AT_ONCE, LONG_WAITING_MAX);
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -233,8 +240,9 @@ export class Application implements App {
     this.#assertOpen();
     if (more.some((one) => one !== undefined)) throw foldsAll();
     const several = reading('fold', () => Array.isArray(collections), InvalidInput);
-    if (several) return (await foldCollections(this.#core, collections as readonly AnyCollection[])) as never;
-    const [documents] = await foldCollections(this.#core, [collections as AnyCollection]);
+    if (several)
+      return (await foldCollections(this.#core, this.#long, collections as readonly AnyCollection[])) as never;
+    const [documents] = await foldCollections(this.#core, this.#long, [collections as AnyCollection]);
     return documents as never;
   }
 
@@ -259,7 +267,7 @@ export class Application implements App {
 
   async verify(options?: VerifyOptions): Promise<Verification> {
     this.#assertOpen();
-    return verifyLog(this.#core, options);
+    return verifyLog(this.#core, this.#long, options);
   }
 
   async status(): Promise<Status> {

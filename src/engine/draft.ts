@@ -69,7 +69,7 @@ interface Started {
 
 /** How much of the time for deciding may go by before it begins: what was started is to be decided as well. */
 const START_PART = 0.5;
-/** How often a command waits for documents that take long to load, each time for others, as a rule. */
+/** How often a command waits for a document that takes long to load. */
 const WAITS_MAX = 4;
 
 // Commands that were seen to ask in more than one stage: their later stages are worth fetching ahead.
@@ -141,7 +141,10 @@ export async function draftBatch(
         asked += step.value.length;
         // Nearly always everything is there already, and waiting for nothing isn't free.
         if (!step.value.every((ref) => working.find(ref))) {
-          await stint.wait(working.bring(known(core, step.value), { all: isToBeWhole(entry) }));
+          const all = isToBeWhole(entry);
+          // Stage by stage a single command could keep all others waiting.
+          const later = !all && stint.hasWaited;
+          entry.batchPart += await stint.wait(working.bring(known(core, step.value), { all, later }));
           const documents = working.lateOf(known(core, step.value));
           if (documents.length > 0) {
             lates.push({ entry, documents });
@@ -212,6 +215,7 @@ class Stint {
   readonly #max: number;
   readonly #until: number;
   #since: number;
+  #waited = 0;
   /** As of when it was looked at last. */
   #now: number;
 
@@ -234,12 +238,20 @@ class Stint {
     return (this.#now - before) / this.#max;
   }
 
-  async wait(work: Promise<void>): Promise<void> {
+  /** Whether documents have been waited for as long as commands may be decided. */
+  get hasWaited(): boolean {
+    return this.#waited >= this.#max;
+  }
+
+  /** Which part of that time it took. */
+  async wait(work: Promise<void>): Promise<number> {
     const before = this.#elapsed();
     await work;
     const waited = this.#elapsed() - before;
     this.#since += waited;
     this.#now += waited;
+    this.#waited += waited;
+    return waited / this.#max;
   }
 }
 
@@ -289,7 +301,8 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
 
 /** What it asks for was loaded several times, and something else pushed it out of the cache before its turn: it is waited for. */
 function isToBeWhole({ waits }: Entry): boolean {
-  return waits >= WAITS_MAX;
+  if (waits.size > 0) for (const times of waits.values()) if (times >= WAITS_MAX) return true;
+  return false;
 }
 
 /** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
@@ -303,7 +316,7 @@ async function fetchAhead(
   const wanted: DocumentRef[] = [];
   const wantedAll: DocumentRef[] = [];
   for (const { entry, first } of started) {
-    if (entry.brought) working.offer(entry.brought);
+    if (entry.brought.size > 0) working.offer(entry.brought);
     const into = isToBeWhole(entry) ? wantedAll : wanted;
     for (const document of entry.request.unchanged) {
       working.expect(document);
@@ -327,7 +340,7 @@ async function fetchAhead(
     const next: DocumentRef[] = [];
     for (const one of ahead) {
       // What was started is to be decided as well.
-      if (asked >= core.limits.batchReadsMax || stint.isOver(START_PART)) return;
+      if (asked >= core.limits.batchReadsMax || stint.isOver(START_PART) || stint.hasWaited) return;
       one.step = one.stages.next(
         (one.step.value as readonly AnyRef[]).map((ref) => readOf(ref.id, working.find(ref)!.now)),
       );

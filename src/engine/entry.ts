@@ -2,7 +2,7 @@
 import type { Place } from '../line.ts';
 import type { Folded } from '../model/reduce.ts';
 import { listen } from '../signal.ts';
-import type { DocumentMap } from '../store/document-map.ts';
+import { DocumentMap } from '../store/document-map.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
 
@@ -16,9 +16,12 @@ export class Entry {
   followsDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
   tries = 0;
-  /** How often it has waited for documents that take long to load; and those that it waited for last, if the cache didn't take them. */
-  waits = 0;
-  brought: DocumentMap<Folded> | undefined;
+  /**
+   * Documents that it has waited for, as they take long to load: how often each; and those that the cache didn't take, as they were
+   * then.
+   */
+  readonly waits = new DocumentMap<number>();
+  readonly brought = new DocumentMap<Folded>();
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
   /** Turns of its lane that were spent on taking it from the queue. */

@@ -3,7 +3,7 @@
  * Memory grows with the number of documents, not with that of events.
  */
 import { hasCode, LogCorrupt } from '../errors.ts';
-import type { AnyCollection } from '../model/collection.ts';
+import type { AnyCollection, CollectionDefinition } from '../model/collection.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { nextState } from '../model/reduce.ts';
 import type { LogEnd, ScannedEvent } from '../store/store.ts';
@@ -11,6 +11,7 @@ import type { Core } from './core.ts';
 import type { FoldedDocuments } from './document.ts';
 import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 import { knownCollection } from './get.ts';
+import type { InTurn } from './in-turn.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
 /** Events of a page: few enough that they are still in the processor's cache when they are folded. */
@@ -20,14 +21,22 @@ const PAGE = 500;
  * Every document of the collections, as of one end of the log. Where a reducer or an upcast fails, it is the documents
  * concerned that do.
  *
- * @throws DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
+ * @throws Overloaded if too many wait for their turn; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
  */
 export async function foldCollections(
   core: Core,
+  long: InTurn,
   collections: readonly AnyCollection[],
 ): Promise<readonly FoldedDocuments<unknown>[]> {
   // Not `map`, which passes over the holes of a sparse array.
   const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
+  return long.run(() => foldAll(core, definitions));
+}
+
+async function foldAll(
+  core: Core,
+  definitions: readonly CollectionDefinition[],
+): Promise<readonly FoldedDocuments<unknown>[]> {
   const folding = new Folding(definitions);
   const known = (document: number): boolean => folding.slotOf(document) !== UNKNOWN;
   let after = 0;

@@ -6,7 +6,7 @@ import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
 import { unborn } from '../model/reduce.ts';
 import type { Core } from './core.ts';
-import { loadDocuments, type Wanted } from './document-reader.ts';
+import type { Wanted } from './document-reader.ts';
 import { documentOf, type Document } from './document.ts';
 import { reloadedText } from './reloaded.ts';
 import type { SharedLoad } from './shared-load.ts';
@@ -69,20 +69,16 @@ export async function getDocuments(
   }
 
   const isPast = at.position !== undefined || at.time !== undefined;
-  const asOf = isPast ? await loads.inTurn(() => positionAt(core, at)) : undefined;
   const wanted: Wanted[] = ids.map((id) => {
-    const cached = asOf === undefined ? core.cache.get(definition.name, id) : undefined;
+    const cached = isPast ? undefined : core.cache.get(definition.name, id);
     const usable = cached && (version === undefined || cached.version <= version);
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
-  const found =
-    asOf === undefined
-      ? await loads.load(wanted)
-      : (await loads.inTurn(() => loadDocuments(core, core.untilClosed, wanted, asOf), wanted.length)).found;
+  const found = isPast ? await loads.loadPast(wanted, () => positionAt(core, at)) : await loads.load(wanted);
   return found.map(({ folded, head, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
-    if (asOf === undefined && version === undefined) core.cache.remember(definition.name, id, folded);
+    if (!isPast && version === undefined) core.cache.remember(definition.name, id, folded);
     if (version !== undefined && head < version) {
       throw new InvalidInput(
         `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`,

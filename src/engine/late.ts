@@ -34,18 +34,16 @@ export class LateDocuments {
   }
 
   /**
-   * Resolves when none of these is under way any more, to those of them that the cache didn't take: one that is too large for it,
-   * or that can't be folded to its end, would be loaded anew by each batch that needs it.
+   * Resolves when none of these is under way any more. Those of them that the cache didn't take are `brought`: one that is too
+   * large for it, or that can't be folded to its end, would be loaded anew by each batch that needs it.
    */
-  async settled(refs: readonly DocumentRef[]): Promise<DocumentMap<Folded>> {
-    const brought = new DocumentMap<Folded>();
+  async settled(refs: readonly DocumentRef[], brought: DocumentMap<Folded>): Promise<void> {
     const bring = async ({ collection, id }: DocumentRef): Promise<void> => {
       const folded = await this.#loading.get(collection, id);
       const cached = this.#core.cache.get(collection, id);
       if (folded && !(cached && cached.version >= folded.version)) brought.set(collection, id, folded);
     };
     await Promise.all(refs.map(bring));
-    return brought;
   }
 
   /** Never rejects. */

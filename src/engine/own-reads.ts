@@ -1,8 +1,8 @@
 /** Pages that followers read by themselves, on their way to the end of the log: a few at once, the others in their turn. */
-import { Line } from '../line.ts';
 import type { EventPage } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
+import { InTurn } from './in-turn.ts';
 import { Outage } from './outage.ts';
 import { nextPage, type Cursor } from './pages.ts';
 
@@ -15,9 +15,7 @@ const READS_MAX = 4;
 export class OwnReads {
   readonly #core: Core;
   readonly #outage: Outage;
-  /** In the order they came in. */
-  readonly #turns = new Line<() => void>();
-  #reading = 0;
+  readonly #turns = new InTurn(READS_MAX);
 
   constructor(core: Core) {
     this.#core = core;
@@ -27,7 +25,7 @@ export class OwnReads {
   /** A follower's next page, once the store answers. @throws what isn't an outage, or the reason to halt */
   async page(cursor: Cursor, limit: number, halt: Halt): Promise<EventPage> {
     for (;;) {
-      const page = await halt.orElse((signal) => this.#inTurn(() => this.#ask(cursor, limit, halt, signal)));
+      const page = await halt.orElse((signal) => this.#turns.run(() => this.#ask(cursor, limit, halt, signal)));
       if (page) return page;
     }
   }
@@ -44,19 +42,6 @@ export class OwnReads {
     } catch (error) {
       await this.#outage.sitOut('read', error, halt);
       return undefined;
-    }
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#reading < READS_MAX) this.#reading += 1;
-    else await new Promise<void>((resolve) => void this.#turns.add(resolve));
-    try {
-      return await work();
-    } finally {
-      // The place is handed on: whoever comes now doesn't get in between.
-      const next = this.#turns.next();
-      if (next) next();
-      else this.#reading -= 1;
     }
   }
 }

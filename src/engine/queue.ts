@@ -62,7 +62,7 @@ interface Turn {
 }
 
 /** Most that leave a full queue for one that comes. */
-const EVICTED_MAX = 100;
+const EVICTED_MAX = 1_000;
 /** Among more lanes nobody looks for the one that holds most: a refusal must cost little. */
 const LANES_MAX = 1_000;
 

@@ -8,6 +8,7 @@ import { DocumentMap } from '../store/document-map.ts';
 import type { Core } from './core.ts';
 import { loadDocuments, Loading, type Found, type Wanted } from './document-reader.ts';
 import { concernsAll } from './draft.ts';
+import { InTurn } from './in-turn.ts';
 
 /** Documents of one load; a caller who asks for more has one of his own. */
 const LOAD_DOCUMENTS = 1_000;
@@ -32,9 +33,8 @@ export class SharedLoad {
   #order = [this.#cached, this.#uncached] as const;
   #documents = 0;
   #running = 0;
-  /** Loads that aren't shared: those under way, and those that wait for their turn. */
-  #single = 0;
-  readonly #turns = new Line<() => void>();
+  /** Loads of the past, each of a point of its own. */
+  readonly #past = new InTurn(LOADS_AT_ONCE);
   /** Loads that take long. */
   readonly #long = new Line<Shared>();
 
@@ -45,6 +45,23 @@ export class SharedLoad {
   /** Documents that are still to be asked for. */
   get waiting(): number {
     return this.#documents;
+  }
+
+  /** The documents as they were at a position. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
+  async loadPast(wanted: readonly Wanted[], positionOf: () => Promise<number>): Promise<readonly Found[]> {
+    const refusal = this.#refusalOf(wanted.length);
+    if (refusal) throw refusal;
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
+    this.#documents += wanted.length;
+    try {
+      await this.#past.run(async () => {
+        const asOf = await positionOf();
+        await this.#begin(new Shared(this.#core, [{ wanted, resolve, reject }], asOf));
+      });
+      return await promise;
+    } finally {
+      this.#documents -= wanted.length;
+    }
   }
 
   /** The documents as they are now. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
@@ -62,27 +79,6 @@ export class SharedLoad {
     return promise;
   }
 
-  /** What can't be shared, as each is of a point of its own: a few at once. @throws Overloaded; and what the work throws */
-  async inTurn<T>(work: () => Promise<T>, documents = 1): Promise<T> {
-    const refusal = this.#refusalOf(documents);
-    if (refusal) throw refusal;
-    this.#documents += documents;
-    try {
-      if (this.#single < LOADS_AT_ONCE) this.#single += 1;
-      else await new Promise<void>((resolve) => void this.#turns.add(resolve));
-      try {
-        return await work();
-      } finally {
-        // The place is handed on: whoever comes now doesn't get in between.
-        const next = this.#turns.next();
-        if (next) next();
-        else this.#single -= 1;
-      }
-    } finally {
-      this.#documents -= documents;
-    }
-  }
-
   /** Some of the room is kept for those who ask for few. */
   #refusalOf(documents: number): Overloaded | undefined {
     const { getDocumentsWaitingMax } = this.#core.limits;
@@ -97,7 +93,7 @@ export class SharedLoad {
   async #run(): Promise<void> {
     // Whoever asks in the same turn shares it.
     await undefined;
-    for (let next = this.#take(); next.length > 0; next = this.#take()) await this.#answer(next);
+    for (let next = this.#take(); next.length > 0; next = this.#take()) await this.#begin(new Shared(this.#core, next));
     this.#running -= 1;
   }
 
@@ -126,10 +122,9 @@ export class SharedLoad {
   }
 
   /** Never rejects: what goes wrong is told to those who asked. */
-  async #answer(asked: readonly Asked[]): Promise<void> {
+  async #begin(shared: Shared): Promise<void> {
     const { runtime, limits } = this.#core;
     const until = runtime.elapsed() + limits.batchDecideMs;
-    const shared = new Shared(this.#core, asked);
     await shared.step();
     // The first answer may be of one document; the next has those that lack least.
     do if (!shared.isOver) await shared.step();
@@ -160,10 +155,10 @@ class Shared {
   readonly #waiting: Map<Asked, readonly number[]>;
   readonly documents: number;
 
-  constructor(core: Core, asked: readonly Asked[]) {
+  constructor(core: Core, asked: readonly Asked[], asOf?: number) {
     const { wanted, places } = once(asked);
     this.#core = core;
-    this.#loading = new Loading(core, core.untilClosed, wanted);
+    this.#loading = new Loading(core, core.untilClosed, wanted, asOf);
     this.#waiting = new Map(asked.map((one, index) => [one, places[index]!]));
     this.documents = wanted.length;
   }

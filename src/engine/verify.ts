@@ -25,6 +25,7 @@ import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
 import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { isUnknown } from './held-types.ts';
+import type { InTurn } from './in-turn.ts';
 import { holdsPoint, logPoint } from './point.ts';
 import { AS_STORED, eventFromStore, placed } from './recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
@@ -91,8 +92,12 @@ interface Walk {
   compared: number;
 }
 
-export async function verifyLog(core: Core, options?: VerifyOptions): Promise<Verification> {
+export async function verifyLog(core: Core, long: InTurn, options?: VerifyOptions): Promise<Verification> {
   const { expect } = optionsOf<VerifyOptions>('verify', options, { expect: logPoint }, InvalidInput);
+  return long.run(() => verified(core, expect));
+}
+
+async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Verification> {
   core.watermark.assertWhole();
   const before = core.watermark.seen;
   const { end } = await core.untilClosed.load([]);

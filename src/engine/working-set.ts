@@ -91,9 +91,9 @@ export class WorkingSet {
 
   /**
    * Brings documents in: from the cache, or all that aren't there in one call to the store. What takes longer than a batch
-   * is given is late, unless all are to be there.
+   * is given is late, unless all are to be there; with `later` so is whatever isn't in the cache.
    */
-  async bring(refs: Iterable<DocumentRef>, { all }: { all: boolean }): Promise<void> {
+  async bring(refs: Iterable<DocumentRef>, { all, later = false }: { all: boolean; later?: boolean }): Promise<void> {
     const beside = all ? undefined : this.#beside;
     const missing: Wanted[] = [];
     const asked = new DocumentMap<true>();
@@ -118,7 +118,10 @@ export class WorkingSet {
         this.#add(collection, id, UNKNOWN, error);
       }
     }
-    if (missing.length > 0) await this.#load(missing, beside);
+    if (missing.length === 0) return;
+    if (!later || !beside) return this.#load(missing, beside);
+    for (const { collection, id } of missing) this.#late.set(collection.name, id, true);
+    beside.goOn(new Loading(this.#core, this.#io, missing), missing);
   }
 
   #broughtOf({ collection, id }: DocumentRef): Folded | undefined {

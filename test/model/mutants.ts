@@ -40,7 +40,6 @@ export const DEFECTS_FOUND: readonly string[] = [
   'ignores upTo',
   'takes the decision’s time for that of recording',
   'takes upTo for exclusive',
-  'returns every attempt of a command',
   'orders ids by UTF-16',
   'normalises ids',
   'registers what needs a rebuild',

@@ -71,7 +71,7 @@ test('one call too many is told at once, and one that waits too long by then; ot
     first = ended(log.session.load([]));
     await until(async () => (await readersWait()) === 1);
     const waiting = Array.from({ length: 3 }, () => log.session.load([]));
-    const busy = code('ConnectionsBusy', { connections: 2, waiting: 3, waitsFor: 'load' });
+    const busy = code('ConnectionsBusy', { connections: 2, waiting: 3, waitsFor: 'end' });
     const late = Promise.all(waiting.map((call) => expect(call).rejects.toThrow(code('ConnectionsBusy'))));
     await expect(log.session.load([])).rejects.toThrow(busy);
     await late;
