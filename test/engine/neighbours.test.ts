@@ -97,7 +97,7 @@ onEveryStore('neighbours', (makeStore) => {
   });
 
   test('what answers otherwise when it is asked again is asked once', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
+    await using app = await open({ store: makeStore(), ...parts, limits: UNHURRIED });
     const lying = (): string => {
       asked += 1;
       return asked === 1 ? 'i1' : `other${asked}`;
@@ -116,7 +116,12 @@ onEveryStore('neighbours', (makeStore) => {
       reads: () => ({ item: Object.create(items.ref('x'), { id: { get: lying } }) as ReturnType<typeof items.ref> }),
       decide: ({ item }, { item_id }) => ({ type: 'PUT', item_id, n: item.state.n }),
     });
-    await using other = await open({ store: makeStore(), collections: [items], commands: [alike, put] });
+    await using other = await open({
+      store: makeStore(),
+      collections: [items],
+      commands: [alike, put],
+      limits: UNHURRIED,
+    });
     const first = [...puts(app, 3), app.execute(put, { item_id: 'a', n: 1 }, { unchanged: [document] })];
     expect(await statuses([...first, ...puts(app, 3, 'm')])).toEqual(Array(7).fill('succeeded'));
     expect(asked).toBe(1);
