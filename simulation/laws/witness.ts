@@ -97,10 +97,10 @@ export class Witness {
     if (!call.aborted) this.#underway.delete(call);
     const beside = this.#beside.get(call) ?? [];
     if (call.outcome) {
-      this.#mustNotice(call, 'executed a command');
       // Whoever asks for the same id while it is on its way is told what its first sender is told.
-      const before = [call, ...beside].some((asked) => asked.era < era);
-      const logged = this.#find(call.outcome, before);
+      const asked = Math.min(call.era, ...beside.map((one) => one.era));
+      this.#mustNotice({ server: call.server, era: asked }, 'executed a command');
+      const logged = this.#find(call.outcome, asked < era);
       checkOutcome(this.#options, call, call.outcome, logged, beside, (of) => this.#callOf(of));
     } else if (call.error !== undefined) {
       const known = [...this.timeline.commits, ...this.#lost];
