@@ -129,6 +129,16 @@ test('what came back doesn’t keep others out', () => {
   expect(() => queue.add(entry('r', 1, 'f', 'rude'), undefined)).toThrow('waiting already');
 });
 
+test('among thousands of others too, who holds most makes room', async () => {
+  const queue = limited({ queueCommandsMax: 3_000 });
+  const many = flood('rude', 1_000);
+  for (const one of many) queue.add(one, undefined);
+  for (let n = 0; n < 2_000; n += 1) queue.add(entry(`h${n}`, 1, 'f', `actor${n}`), undefined);
+  queue.add(entry('h', 1, 'f', 'another'), undefined);
+  await expect(many.at(-1)!.promise).rejects.toMatchObject({ code: 'Overloaded' });
+  expect(queue.waiting).toBe(3_000);
+});
+
 test('nobody is refused in vain for one who needs more room than that', async () => {
   const queue = limited({ queueBytesMax: 1_000 });
   const many = flood('rude', 100, 10);

@@ -63,7 +63,7 @@ interface Turn {
 
 /** Most that leave a full queue for one that comes. */
 const EVICTED_MAX = 1_000;
-/** Among more lanes nobody looks for the one that holds most: a refusal must cost little. */
+/** The one that holds most is looked for among so many lanes, those that have been there longest: a refusal must cost little. */
 const LANES_MAX = 1_000;
 
 export class CommandQueue implements Waiting {
@@ -304,12 +304,16 @@ export class CommandQueue implements Waiting {
       (this.#waiting > 0 && this.#bytes - without.bytes + request.bytes > queueBytesMax);
     const leaving: Entry[] = [];
     const left = { waiting: 0, bytes: 0 };
-    if (!isFull(left) || this.#lanes.size > LANES_MAX) return false;
+    if (!isFull(left)) return false;
     const share = (held: Waiting): number => shareOf(this.#limits, held);
     const own = this.#lanes.get(laneName(request));
     const ownShare = share({ waiting: (own?.waiting ?? 0) + 1, bytes: (own?.bytes ?? 0) + request.bytes });
     let largest = own ?? this.#lanes.values().next().value!;
-    for (const lane of this.#lanes.values()) if (share(lane) > share(largest)) largest = lane;
+    let looked = 0;
+    for (const lane of this.#lanes.values()) {
+      if (share(lane) > share(largest)) largest = lane;
+      if ((looked += 1) >= LANES_MAX) break;
+    }
     const { waiting, bytes } = largest;
     for (const newest of newestOf(largest)) {
       const rest = { waiting: waiting - left.waiting, bytes: bytes - left.bytes };
