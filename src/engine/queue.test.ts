@@ -1,5 +1,6 @@
 /** The queue: in order, bounded, and each step costs the same however many wait. */
 import { expect, test } from 'vitest';
+import { seeded } from '../../test/faults/seed.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { Entry } from './entry.ts';
 import type { Outcome } from './outcome.ts';
@@ -137,6 +138,37 @@ test('among thousands of others too, who holds most makes room', async () => {
   queue.add(entry('h', 1, 'f', 'another'), undefined);
   await expect(many.at(-1)!.promise).rejects.toMatchObject({ code: 'Overloaded' });
   expect(queue.waiting).toBe(3_000);
+});
+
+test('random callers: nobody is lost, and none comes twice', () => {
+  const random = seeded();
+  const below = (max: number): number => Math.floor(random() * max);
+  const queue = limited({ queueCommandsMax: 200, batchCommitsMax: 50 });
+  const [standing, taken] = [new Set<Entry>(), new Set<Entry>()];
+  for (let step = 0; step < 20_000; step += 1) {
+    const kind = below(10);
+    if (kind < 5 && queue.waiting < 200) {
+      const one = entry(`c${step}`, 1, 'f', `actor${below(step % 2_000 < 1_000 ? 5 : 10_000)}`);
+      queue.add(one, undefined);
+      standing.add(one);
+    } else if (kind < 8) {
+      for (const one of queue.take(1 + below(20), { inOrder: below(4) === 0 })) {
+        if (!standing.delete(one)) throw new Error(`${one.id} came twice`);
+        taken.add(one);
+      }
+    } else {
+      const back = [...taken].filter(() => below(3) === 0);
+      for (const one of taken) one.batchPart = below(5) / 10;
+      queue.giveBack(back);
+      for (const one of back) standing.add(one);
+      for (const one of taken) if (!back.includes(one)) queue.over(one);
+      taken.clear();
+    }
+    expect([queue.waiting, queue.isEmpty]).toEqual([standing.size, standing.size === 0]);
+  }
+  const rest: Entry[] = [];
+  while (!queue.isEmpty) rest.push(...queue.take(7, { inOrder: false }));
+  expect(new Set(rest)).toEqual(standing);
 });
 
 test('nobody is refused in vain for one who needs more room than that', async () => {

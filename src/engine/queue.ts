@@ -61,6 +61,9 @@ interface Turn {
   readonly number: number;
 }
 
+/** Turns that count no more, beside as many as there are lanes, before they are cleared away. */
+const SPARE_TURNS = 1_000;
+
 /** Most that leave a full queue for one that comes. */
 const EVICTED_MAX = 1_000;
 /** The one that holds most is looked for among so many lanes, those that have been there longest: a refusal must cost little. */
@@ -240,6 +243,10 @@ export class CommandQueue implements Waiting {
     this.#turnsMade += 1;
     lane.turn = { lane, due: lane.due, number: this.#turnsMade };
     this.#turns.add(lane.turn);
+    if (this.#turns.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
+    // Those that count no more come out when they are due, and with ever new actors that may be never.
+    this.#turns.clear();
+    for (const { turn } of this.#lanes.values()) if (turn) this.#turns.add(turn);
   }
 
   /** A lane in which nobody stands is remembered while it has had more than its part, until the others have had as much. */
@@ -254,7 +261,8 @@ export class CommandQueue implements Waiting {
   #charge(entry: Entry): void {
     const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
     entry.batchPart = 0;
-    if (cost <= 0) return;
+    // So many that owe are remembered, beside those who wait.
+    if (cost <= 0 || this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
     const lane = this.#lane(entry.request);
     lane.due = Math.max(lane.due, this.#now) + cost;
     this.#line(lane);
