@@ -131,9 +131,8 @@ export interface App<
    * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
    * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
    *
-   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `ConnectionsBusy`, `HistoryDiverged`, `WrongLog`,
-   * `Closed`, or
-   * `DomainOutdated` where this code is older than the log
+   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `ConnectionsBusy`, `HistoryDiverged`,
+   * `WrongLog`, `Closed`, or `DomainOutdated` where this code is older than the log; Overloaded if too many wait for their turn
    */
   verify(options?: VerifyOptions): Promise<Verification>;
 

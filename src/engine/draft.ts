@@ -300,8 +300,8 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
 }
 
 /** What it asks for was loaded several times, and something else pushed it out of the cache before its turn: it is waited for. */
-function isToBeWhole({ waits }: Entry): boolean {
-  if (waits.size > 0) for (const times of waits.values()) if (times >= WAITS_MAX) return true;
+function isToBeWhole({ waited }: Entry): boolean {
+  if (waited) for (const times of waited.times.values()) if (times >= WAITS_MAX) return true;
   return false;
 }
 
@@ -316,7 +316,7 @@ async function fetchAhead(
   const wanted: DocumentRef[] = [];
   const wantedAll: DocumentRef[] = [];
   for (const { entry, first } of started) {
-    if (entry.brought.size > 0) working.offer(entry.brought);
+    if (entry.waited) working.offer(entry.waited.brought);
     const into = isToBeWhole(entry) ? wantedAll : wanted;
     for (const document of entry.request.unchanged) {
       working.expect(document);

@@ -2,9 +2,16 @@
 import type { Place } from '../line.ts';
 import type { Folded } from '../model/reduce.ts';
 import { listen } from '../signal.ts';
-import { DocumentMap } from '../store/document-map.ts';
+import type { DocumentMap } from '../store/document-map.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
+
+export interface Waited {
+  /** How often for each. */
+  readonly times: DocumentMap<number>;
+  /** Those that the cache didn't take, as they were then. */
+  readonly brought: DocumentMap<Folded>;
+}
 
 export class Entry {
   readonly request: Request;
@@ -16,12 +23,8 @@ export class Entry {
   followsDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
   tries = 0;
-  /**
-   * Documents that it has waited for, as they take long to load: how often each; and those that the cache didn't take, as they were
-   * then.
-   */
-  readonly waits = new DocumentMap<number>();
-  readonly brought = new DocumentMap<Folded>();
+  /** Documents that it has waited for, as they take long to load. Made when it does, which is rare. */
+  waited: Waited | undefined;
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
   /** Turns of its lane that were spent on taking it from the queue. */

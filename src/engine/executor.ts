@@ -3,6 +3,7 @@
  * again on what moved, first in the next batch, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
+import { DocumentMap } from '../store/document-map.ts';
 import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { concernsAll, draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
@@ -159,13 +160,13 @@ export class Executor {
 
   /** It is decided once its documents are there; others don't wait for that. */
   #park({ entry, documents }: Late): void {
-    for (const { collection, id } of documents)
-      entry.waits.set(collection, id, (entry.waits.get(collection, id) ?? 0) + 1);
+    const { times, brought } = (entry.waited ??= { times: new DocumentMap(), brought: new DocumentMap() });
+    for (const { collection, id } of documents) times.set(collection, id, (times.get(collection, id) ?? 0) + 1);
     const back = (): void => {
       this.#returned.push(entry);
       this.#running ??= this.#run();
     };
-    this.#parked.set(entry, this.#late.settled(documents, entry.brought).then(back));
+    this.#parked.set(entry, this.#late.settled(documents, brought).then(back));
     this.queue.park(entry);
   }
 

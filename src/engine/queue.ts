@@ -93,7 +93,7 @@ export class CommandQueue implements Waiting {
     this.#limits = limits;
   }
 
-  /** Commands that wait; those that were taken don't. */
+  /** Commands that wait; those that were taken don't, unless they are parked. */
   get waiting(): number {
     return this.#waiting;
   }
