@@ -220,6 +220,35 @@ onEveryStore('neighbours', (makeStore) => {
     expect((await app.status()).queue).toMatchObject({ waiting: 0, bytes: 0 });
   });
 
+  test('a command of many stages goes on beside the batches, and nobody waits for it', async () => {
+    const store = makeStore();
+    await using filling = await open({ store, ...parts });
+    const ids = Array.from({ length: 20 }, (_, n) => `s${n}`);
+    for (const item_id of ids) await filling.execute(grow, { item_id });
+    const staged = shop.command(`STAGED_${Math.random()}`, {
+      input: type<{ ids: readonly string[] }>(),
+      *reads(input) {
+        for (const id of input.ids) yield* items.ref(id);
+        return {};
+      },
+      decide: (_, input) => ({ type: 'PUT', item_id: input.ids[0]!, n: 1 }),
+    });
+    await using app = await open({
+      store,
+      collections: [items],
+      commands: [staged, put],
+      limits: { batchDecideMs: 1 },
+    });
+    const order: string[] = [];
+    const long = app.execute(staged, { ids }).then(({ status }) => order.push(status));
+    for (let n = 0; n < 5; n += 1) {
+      await app.execute(put, { item_id: 'small', n });
+      order.push('small');
+    }
+    await long;
+    expect(order).toEqual([...Array<string>(5).fill('small'), 'succeeded']);
+  });
+
   test('a document that the cache doesn’t take is loaded once for a command, not anew for each of its tries', async () => {
     const inner = makeStore();
     await using filling = await open({ store: inner, ...parts });
