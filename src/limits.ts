@@ -51,6 +51,10 @@ export interface Limits {
    * `outcome` of a command.
    */
   readonly getDocumentsWaitingMax: number;
+  /** Calls of `fold` and `verify`, which read the whole log, that go on at once; the others wait for their turn. */
+  readonly longReadsMax: number;
+  /** Calls of `fold` and `verify` that wait for their turn; one more is refused with `Overloaded`. */
+  readonly longReadsWaitingMax: number;
   /** Bytes of the JSON text of a command's input. */
   readonly inputBytesMax: number;
   /** Bytes of the JSON text of a failure's details. */
@@ -88,6 +92,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   commandReadsMax: 1_000,
   getDocumentsMax: 10_000,
   getDocumentsWaitingMax: 100_000,
+  longReadsMax: 2,
+  longReadsWaitingMax: 100,
   inputBytesMax: 1024 * 1024,
   detailsBytesMax: 16 * 1024,
   cacheEntriesMax: 50_000,

@@ -178,17 +178,13 @@ function foldsAll(): InvalidInput {
   );
 }
 
-/** Calls that read the whole log: so many at once, and so many more that wait for their turn. */
-const LONG_AT_ONCE = 2;
-const LONG_WAITING_MAX = 100;
-
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
   /** What reads the whole log: `fold` and `verify`. */
-  readonly #long = new InTurn(LONG_AT_ONCE, LONG_WAITING_MAX);
+  readonly #long: InTurn;
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -197,6 +193,8 @@ export class Application implements App {
     this.#executor = new Executor(core);
     this.#runner = { core, executor: this.#executor, ledger: new SharedLedger(core) };
     this.#loads = new SharedLoad(core);
+    const { longReadsMax, longReadsWaitingMax } = core.limits;
+    this.#long = new InTurn(longReadsMax, longReadsWaitingMax);
   }
 
   // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is

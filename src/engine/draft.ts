@@ -56,6 +56,8 @@ export interface DraftOptions {
   readonly fresh: boolean;
   /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
   readonly until?: number;
+  /** How much of what a batch may cost these may take up; one command may take up more. All. */
+  readonly part?: number;
   /** Where documents that take long to load are left to; without it all are waited for. */
   readonly late?: LateDocuments | undefined;
 }
@@ -85,20 +87,20 @@ export async function draftBatch(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   entries: readonly Entry[],
-  { fresh, late, until = Infinity }: DraftOptions,
+  { fresh, late, until = Infinity, part = 1 }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher, handled } = core.membership;
   const { limits } = core;
   const rules: Rules = { events: core.events, attacher, handled, limits };
   const working = new WorkingSet(core, io, { fresh, late });
   let stint = new Stint(core, until);
-  let begun = startAll(core, entries, rules, stint);
+  let begun = startAll(core, entries, rules, stint, part);
   await fetchAhead(core, working, begun, rules, stint);
   // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
   // the same is asked for at a later time, and is there already.
   if (core.watermark.seen.recordedAt > begun.time) {
     stint = new Stint(core, until);
-    begun = startAll(core, entries, rules, stint);
+    begun = startAll(core, entries, rules, stint, part);
     await fetchAhead(core, working, begun, rules, stint);
   }
   const { time, started, refused: conflicts } = begun;
@@ -108,12 +110,12 @@ export async function draftBatch(
   const left: Entry[] = [];
   const lates: Late[] = [];
   let full = false;
-  let [bytes, attachments, asked, decided] = [0, 0, 0, 0];
+  let [bytes, attachments, asked, decided, spent] = [0, 0, 0, 0, 0];
   all: for (const one of started) {
     const { entry } = one;
     // Its caller gave up while documents were loaded: nothing comes of it.
     if (entry.settled) continue;
-    full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax;
+    full ||= bytes >= limits.batchBytesMax || asked >= limits.batchReadsMax || (part < 1 && spent >= part);
     // One that reads nothing is decided by now: later it would have to be decided again.
     full ||= decided > 0 && !one.first.done && stint.isOver();
     if (full) {
@@ -183,6 +185,7 @@ export async function draftBatch(
         (attachments - attachmentsBefore) / limits.batchAttachmentsMax,
         (asked - askedBefore) / limits.batchReadsMax,
       );
+      spent += entry.batchPart;
     }
   }
   const isFull = full || begun.left.length > 0;
@@ -264,13 +267,14 @@ interface Begun {
 }
 
 /** Starts those that wait still, at the later of the clock and the newest time seen in the log. */
-function startAll(core: Core, entries: readonly Entry[], rules: Rules, stint: Stint): Begun {
+function startAll(core: Core, entries: readonly Entry[], rules: Rules, stint: Stint, part: number): Begun {
   const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
   const begun = { time, started: [] as Started[], refused: [] as Refusal[], left: [] as Entry[] };
   let [asked, tried] = [0, 0];
   for (const entry of entries) {
     if (entry.settled) continue;
-    if (begun.left.length > 0 || asked >= core.limits.batchReadsMax || (tried > 0 && stint.isOver(START_PART))) {
+    const isFull = asked >= core.limits.batchReadsMax * part || (tried > 0 && stint.isOver(START_PART * part));
+    if (begun.left.length > 0 || isFull) {
       begun.left.push(entry);
       continue;
     }

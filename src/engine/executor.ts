@@ -13,6 +13,7 @@ import { LateDocuments } from './late.ts';
 import { assertSame, replay } from './replay.ts';
 import { CommandQueue } from './queue.ts';
 import { membershipNow } from './registration.ts';
+import { Takes } from './takes.ts';
 import { answerUnrecorded, endWhereHeld, settle, takeIn } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
@@ -33,9 +34,6 @@ const FRESH_BATCHES = 64;
 const LAST_TRY_COMMANDS_MAX = 256;
 const LAST_TRY_MS_MAX = 100;
 
-/** So many are taken however few fit: among them are those whose turn it is. */
-const TAKES_MIN = 32;
-
 interface Attempt {
   /** What was stored; to be settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
@@ -50,9 +48,9 @@ export class Executor {
   readonly #io: Locked;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
-  /** How many commands are taken at once; whether as many as there are fitted into the last batch. */
-  #takes: number;
-  #isRoomy = true;
+  /** How many commands are taken at once, of those that cost little and of those that cost much. */
+  readonly #takes: Takes;
+  readonly #takesCostly: Takes;
   #closed = false;
   /** Nothing is sent to the store any more. */
   #over = false;
@@ -68,7 +66,8 @@ export class Executor {
     this.#io = forBatch(core.session);
     this.queue = new CommandQueue(core.limits);
     this.#late = new LateDocuments(core);
-    this.#takes = core.limits.batchCommitsMax;
+    this.#takes = new Takes(core.limits);
+    this.#takesCostly = new Takes(core.limits);
   }
 
   /**
@@ -130,7 +129,10 @@ export class Executor {
       // Callers that were just answered, and ask again at once, come into this batch.
       await runtime.turn();
       this.#takeBack();
-      const taken = this.queue.take(this.#takes, { inOrder: this.#isRoomy });
+      const taken = this.queue.take(this.#takes.most, {
+        costlyMax: this.#takesCostly.most,
+        inOrder: this.#takes.isRoomy,
+      });
       const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1).slice(0, LAST_TRY_COMMANDS_MAX);
       const entries = last.length > 0 ? last : taken;
       if (entries.length < taken.length) {
@@ -203,7 +205,7 @@ export class Executor {
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
-          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#late });
+          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#late, part: this.queue.part });
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
@@ -264,8 +266,7 @@ export class Executor {
     const waiting = entries.filter((entry) => !entry.settled && !this.#parked.has(entry));
     const draft = await draftBatch(core, io, waiting, options);
     for (const late of draft.late) this.#park(late);
-    this.#takes = takesAfter(this.#takes, draft, waiting.length, core.limits.batchCommitsMax);
-    this.#isRoomy = !draft.isFull;
+    (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await this.#refuse(io, draft.conflicts);
     const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
     const refused = (): Attempt => {
@@ -408,15 +409,6 @@ export class Executor {
       entry.reject(entry.inDoubt ? stillInDoubt(error) : error);
     }
   }
-}
-
-/**
- * How many commands are taken next: what was started and isn't decided is started again, so where a batch was full before
- * its end not many more than it held. Half as many at the least: a pause of the machine's says nothing of commands.
- */
-function takesAfter(takes: number, { isFull, left }: Draft, given: number, most: number): number {
-  const next = isFull ? Math.max(2 * (given - left.length), Math.floor(takes / 2)) : 2 * takes;
-  return Math.min(most, Math.max(TAKES_MIN, next));
 }
 
 /** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */

@@ -11,6 +11,7 @@ import type { Core } from './core.ts';
 import type { FoldedDocuments } from './document.ts';
 import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 import { knownCollection } from './get.ts';
+import { givingWay } from './giving-way.ts';
 import type { InTurn } from './in-turn.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
@@ -39,13 +40,14 @@ async function foldAll(
 ): Promise<readonly FoldedDocuments<unknown>[]> {
   const folding = new Folding(definitions);
   const known = (document: number): boolean => folding.slotOf(document) !== UNKNOWN;
+  const reads = givingWay(core);
   let after = 0;
   let end: LogEnd | undefined;
   do {
     core.watermark.assertWhole();
     const before = core.watermark.seen;
-    const page = await core.untilClosed.scan({ after, limit: PAGE, known });
-    await core.watermark.observe(before, page.end, core.untilClosed);
+    const page = await reads.scan({ after, limit: PAGE, known });
+    await core.watermark.observe(before, page.end, reads);
     end ??= page.end;
     for (const named of page.named) folding.add(named);
     for (const event of page.events) {

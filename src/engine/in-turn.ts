@@ -20,8 +20,8 @@ export class InTurn {
       const { size: waiting } = this.#waiting;
       if (waiting >= this.#waitingMax) {
         throw new Overloaded(
-          `${waiting} callers wait for ${this.#atOnce} of such calls, which take long: call fewer at once, and this one again later.`,
-          { waiting, max: this.#waitingMax },
+          `${waiting} calls that read the whole log wait for their turn already: call fewer at once, and this one again later, or raise limits.longReadsWaitingMax.`,
+          { waiting, max: this.#waitingMax, limit: 'longReadsWaitingMax' },
         );
       }
       await new Promise<void>((resolve) => void this.#waiting.add(resolve));

@@ -215,3 +215,39 @@ test('who costs much has fewer turns, and loses none for what didn’t fit', () 
   alone.over(wide!);
   expect(ids(alone.take(2, { inOrder: false }))).toEqual(['wide1', 'wide2']);
 });
+
+test('those whose commands are costly have batches of their own, in turn with the others', () => {
+  const queue = limited({ batchCommitsMax: 100 });
+  const settle = (taken: readonly Entry[], part: number): string[] => {
+    for (const one of taken) {
+      one.batchPart = part;
+      queue.over(one);
+    }
+    return ids(taken);
+  };
+  for (const one of flood('wide', 8)) queue.add(one, undefined);
+  // Before they are known they are taken like others, all that stand there; one of them is executed at a time.
+  for (const name of ['wide0', 'wide1']) {
+    const [first, ...rest] = queue.take(10);
+    queue.giveBack(rest);
+    expect(settle([first!], 0.5)).toEqual([name]);
+  }
+  for (const one of [...flood('a', 2), ...flood('b', 2)]) queue.add(one, undefined);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.isCostly, queue.waiting]).toEqual([['wide2'], true, 9]);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001), queue.isCostly]).toEqual([['a0', 'b0', 'a1', 'b1'], false]);
+  // Others were there lately: they have a part of a batch.
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.isCostly, queue.part]).toEqual([['wide3'], true, 0.25]);
+  // One that costs little, and it is like others again.
+  expect(settle(queue.take(10, { costlyMax: 1 }), 0.001)).toEqual(['wide4']);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001).length, queue.isCostly]).toEqual([3, false]);
+});
+
+test('one lane has a quarter of a batch while others take turns, and all of it where it is alone', () => {
+  const queue = limited({ batchCommitsMax: 100 });
+  for (const one of flood('a', 300)) queue.add(one, undefined);
+  expect(queue.take(100)).toHaveLength(100);
+  for (const one of flood('b', 1)) queue.add(one, undefined);
+  expect(queue.take(100)).toHaveLength(100);
+  const taken = ids(queue.take(100));
+  expect([taken.length, taken.filter((id) => id === 'b0').length]).toEqual([25, 0]);
+});

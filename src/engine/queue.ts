@@ -45,6 +45,8 @@ interface Lane {
   readonly name: string;
   /** The turn that it has next: of the lanes, those come first that have had least. */
   due: number;
+  /** How many of its last commands, in a row, were costly. */
+  costly: number;
   /** The turn that counts, of all that were made out for it. */
   turn: Turn | undefined;
   readonly standing: Line<Entry>;
@@ -52,9 +54,10 @@ interface Lane {
   readonly aside: Line<Entry>;
   waiting: number;
   bytes: number;
+  /** Those that were taken, and were neither given back nor said over. */
+  taken: number;
 }
 
-/** Lanes with the same due have their turns in the order in which they came to stand there. */
 interface Turn {
   readonly lane: Lane;
   readonly due: number;
@@ -63,6 +66,17 @@ interface Turn {
 
 /** Turns that count no more, beside as many as there are lanes, before they are cleared away. */
 const SPARE_TURNS = 1_000;
+
+/**
+ * A command that takes up so much of what a batch may cost is costly. A lane with several of them in a row has batches of its
+ * own, in turn with those of the others: who asks for little waits for one such batch, and doesn't share the next.
+ */
+const COSTLY = 1 / 32;
+const COSTLY_IN_A_ROW = 2;
+/** How much of a batch one lane has, and costly ones have, while others take turns with them. */
+const SHARE = 1 / 4;
+/** For so many batches after the last in which others stood in line. */
+const SHARED_BATCHES = 64;
 
 /** Most that leave a full queue for one that comes. */
 const EVICTED_MAX = 1_000;
@@ -73,10 +87,14 @@ export class CommandQueue implements Waiting {
   readonly #limits: Limits;
   /** Those in which somebody waits, or that have had more than their part. */
   readonly #lanes = new Map<string, Lane>();
-  readonly #turns = new Heap<Turn>(
-    (one, other) => one.due < other.due || (one.due === other.due && one.number < other.number),
-  );
+  /** Turns of those that ask for little, and of the costly ones. */
+  readonly #little = turns();
+  readonly #costly = turns();
   #turnsMade = 0;
+  /** Which of them the last batch was taken from. */
+  #last = this.#costly;
+  /** For how many batches more lanes are taken to share them. */
+  #shared = 0;
   /** The due of the lane that had a turn last. */
   #now = 0;
   /** How many stand in line. */
@@ -124,25 +142,60 @@ export class CommandQueue implements Waiting {
     }
   }
 
+  /** How much of what a batch may cost is for those that were taken last. */
+  get part(): number {
+    return this.#last === this.#costly && this.#shared > 0 ? SHARE : 1;
+  }
+
+  /** Whether those that were taken last are costly. */
+  get isCostly(): boolean {
+    return this.#last === this.#costly;
+  }
+
   /**
-   * The next of them, no id twice: one of each lane in turn; in the order they came where all are taken `inOrder`. Each is to
-   * be given back, or to be said over.
+   * The next of them, no id twice: one of each lane in turn; in the order they came where all are taken `inOrder`. Costly ones
+   * by themselves, no more than `costlyMax`. Each is to be given back, or to be said over.
    */
-  take(max: number, { inOrder = true }: { inOrder?: boolean } = {}): Entry[] {
-    const taken: Entry[] = [];
-    if (inOrder && this.#standing <= max) {
-      for (const { standing } of this.#lanes.values()) while (standing.first) taken.push(this.#takeOf(standing.first));
-      // Where all are taken nobody owes anything.
-      this.#turns.clear();
-      for (const lane of this.#lanes.values()) {
-        lane.turn = undefined;
-        lane.due = this.#now;
-        this.#rest(lane);
-      }
-      return taken.sort((one, other) => one.order - other.order);
+  take(max: number, { costlyMax = max, inOrder = true }: { costlyMax?: number; inOrder?: boolean } = {}): Entry[] {
+    const share = this.#shared > 0 ? Math.ceil(SHARE * this.#limits.batchCommitsMax) : Infinity;
+    if (inOrder && this.#standing <= Math.min(max, share) && this.#costly.size === 0) return this.#takeAll();
+    const [first, second] = this.#last === this.#little ? [this.#costly, this.#little] : [this.#little, this.#costly];
+    for (const turns of [first, second]) {
+      const taken = this.#takeFrom(turns, turns === this.#costly ? costlyMax : max, share);
+      if (taken.length === 0) continue;
+      this.#last = turns;
+      return taken;
     }
-    while (this.#standing > 0 && taken.length < max) {
-      const turn = this.#turns.next()!;
+    return [];
+  }
+
+  #takeAll(): Entry[] {
+    const taken: Entry[] = [];
+    let lanes = 0;
+    for (const { standing } of this.#lanes.values()) {
+      if (standing.first) lanes += 1;
+      while (standing.first) taken.push(this.#takeOf(standing.first));
+    }
+    this.#share(lanes > 1);
+    this.#last = this.#little;
+    // Where all are taken nobody owes anything.
+    this.#little.clear();
+    for (const lane of this.#lanes.values()) {
+      lane.turn = undefined;
+      lane.due = this.#now;
+      this.#rest(lane);
+    }
+    return taken.sort((one, other) => one.order - other.order);
+  }
+
+  /** No more of one lane than its share. */
+  #takeFrom(turns: Heap<Turn>, max: number, share: number): Entry[] {
+    const taken: Entry[] = [];
+    const had = new Map<Lane, number>();
+    const sated: Lane[] = [];
+    while (taken.length < max) {
+      const turn = turns.next();
+      if (!turn) break;
       const { lane } = turn;
       if (turn !== lane.turn) continue;
       lane.turn = undefined;
@@ -152,11 +205,19 @@ export class CommandQueue implements Waiting {
         lane.due = this.#now + 1;
         first.paid = 1;
         taken.push(this.#takeOf(first));
+        had.set(lane, (had.get(lane) ?? 0) + 1);
       }
-      if (lane.standing.size > 0) this.#line(lane);
-      else this.#rest(lane);
+      if (lane.standing.size === 0) this.#rest(lane);
+      else if (had.get(lane)! < share) this.#line(lane);
+      else sated.push(lane);
     }
+    for (const lane of sated) this.#line(lane);
+    if (taken.length > 0) this.#share(had.size > 1 || (this.#standing > 0 && this.#lanes.size > 1));
     return taken;
+  }
+
+  #share(isShared: boolean): void {
+    this.#shared = isShared ? SHARED_BATCHES : Math.max(0, this.#shared - 1);
   }
 
   /** One that was taken waits for documents, aside. It is to be unparked, and then given back or said over. */
@@ -175,11 +236,12 @@ export class CommandQueue implements Waiting {
       const entry = entries[index]!;
       this.#count(entry, 1);
       const lane = this.#lane(entry.request);
+      lane.taken -= 1;
       entry.place = lane.standing.addFirst(entry);
       this.#standing += 1;
       lane.due -= entry.paid;
       entry.paid = 0;
-      this.#charge(entry);
+      this.#charge(lane, entry);
     }
     for (const lane of new Set(entries.map(({ request }) => this.#lane(request)))) this.#line(lane);
   }
@@ -191,7 +253,11 @@ export class CommandQueue implements Waiting {
    * @returns those who got its outcome
    */
   over(entry: Entry): readonly Entry[] {
-    this.#charge(entry);
+    const lane = this.#lane(entry.request);
+    lane.taken -= 1;
+    if (lane.costly > 0 && entry.batchPart < COSTLY) this.#forgive(lane);
+    this.#charge(lane, entry);
+    this.#drop(lane);
     entry.end();
     const { id, outcome, request } = entry;
     this.#leads.delete(id);
@@ -234,6 +300,7 @@ export class CommandQueue implements Waiting {
 
   #takeOf(entry: Entry): Entry {
     this.#stepOut(entry);
+    this.#lane(entry.request).taken += 1;
     this.#count(entry, -1);
     return entry;
   }
@@ -242,11 +309,16 @@ export class CommandQueue implements Waiting {
   #line(lane: Lane): void {
     this.#turnsMade += 1;
     lane.turn = { lane, due: lane.due, number: this.#turnsMade };
-    this.#turns.add(lane.turn);
-    if (this.#turns.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
+    this.#turnsOf(lane).add(lane.turn);
+    if (this.#little.size + this.#costly.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
     // Those that count no more come out when they are due, and with ever new actors that may be never.
-    this.#turns.clear();
-    for (const { turn } of this.#lanes.values()) if (turn) this.#turns.add(turn);
+    this.#little.clear();
+    this.#costly.clear();
+    for (const one of this.#lanes.values()) if (one.turn) this.#turnsOf(one).add(one.turn);
+  }
+
+  #turnsOf({ costly }: Lane): Heap<Turn> {
+    return costly < COSTLY_IN_A_ROW ? this.#little : this.#costly;
   }
 
   /** A lane in which nobody stands is remembered while it has had more than its part, until the others have had as much. */
@@ -254,18 +326,31 @@ export class CommandQueue implements Waiting {
     if (lane.due > this.#now + 1) {
       this.#lanes.set(lane.name, lane);
       this.#line(lane);
-    } else if (lane.waiting === 0) this.#lanes.delete(lane.name);
+    } else this.#drop(lane);
+  }
+
+  #drop({ name, waiting, taken, turn }: Lane): void {
+    if (waiting === 0 && taken === 0 && !turn) this.#lanes.delete(name);
   }
 
   /** A lane has its next turn after as many of all others as commands could have been executed instead. */
-  #charge(entry: Entry): void {
-    const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
+  #charge(lane: Lane, entry: Entry): void {
+    const part = entry.batchPart;
     entry.batchPart = 0;
+    const cost = Math.floor(part * this.#limits.batchCommitsMax) - 1;
+    if (cost <= 0) return;
     // So many that owe are remembered, beside those who wait.
-    if (cost <= 0 || this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
-    const lane = this.#lane(entry.request);
+    if (this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
     lane.due = Math.max(lane.due, this.#now) + cost;
+    if (part >= COSTLY) lane.costly += 1;
     this.#line(lane);
+  }
+
+  /** Its last command wasn't costly. */
+  #forgive(lane: Lane): void {
+    const before = this.#turnsOf(lane);
+    lane.costly = 0;
+    if (lane.turn && this.#turnsOf(lane) !== before) this.#line(lane);
   }
 
   /** Nobody waits for it any more. What was taken may be stored all the same. */
@@ -370,7 +455,7 @@ export class CommandQueue implements Waiting {
     lane.bytes += sign * request.bytes;
     this.#waiting += sign;
     this.#bytes += sign * request.bytes;
-    if (lane.waiting === 0 && !lane.turn) this.#lanes.delete(lane.name);
+    this.#drop(lane);
   }
 
   #lane(request: Request): Lane {
@@ -380,15 +465,22 @@ export class CommandQueue implements Waiting {
     const lane: Lane = {
       name,
       due: this.#now,
+      costly: 0,
       turn: undefined,
       standing: new Line(),
       aside: new Line(),
       waiting: 0,
       bytes: 0,
+      taken: 0,
     };
     this.#lanes.set(name, lane);
     return lane;
   }
+}
+
+/** Lanes with the same due have their turns in the order in which they came to stand there. */
+function turns(): Heap<Turn> {
+  return new Heap((one, other) => one.due < other.due || (one.due === other.due && one.number < other.number));
 }
 
 function* newestOf({ aside, standing }: Lane): Generator<Entry> {

@@ -36,6 +36,6 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
     ledger: (ids, options) => asks(() => session.ledger(ids, options)),
     types: (range) => asks(() => session.types(range)),
     documents: (range) => asks(() => session.documents(range)),
-    check: () => asks(() => session.check()),
+    check: (rest) => asks(() => session.check(rest)),
   };
 }

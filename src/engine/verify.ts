@@ -25,8 +25,10 @@ import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from './core.ts';
 import { eventReader, foldEvents, type ReadEvent } from './document-reader.ts';
 import { isUnknown } from './held-types.ts';
+import { givingWay } from './giving-way.ts';
 import type { InTurn } from './in-turn.ts';
 import { holdsPoint, logPoint } from './point.ts';
+import type { ReadingSession } from './until-closed.ts';
 import { AS_STORED, eventFromStore, placed } from './recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
 
@@ -71,6 +73,7 @@ const DOCUMENTS_PAGE = 200;
 
 interface Walk {
   readonly core: Core;
+  readonly reads: ReadingSession;
   readonly end: LogEnd;
   /** Without a bound on attachments: what is stored was within the bound of its time. */
   readonly attacher: Attacher;
@@ -99,13 +102,15 @@ export async function verifyLog(core: Core, long: InTurn, options?: VerifyOption
 
 async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Verification> {
   core.watermark.assertWhole();
+  const reads = givingWay(core);
   const before = core.watermark.seen;
-  const { end } = await core.untilClosed.load([]);
-  await core.watermark.observe(before, end, core.untilClosed);
+  const { end } = await reads.load([]);
+  await core.watermark.observe(before, end, reads);
   const walk: Walk = {
     core,
+    reads,
     end,
-    attacher: membershipOf(await core.untilClosed.registry(), core.collections, Infinity).attacher,
+    attacher: membershipOf(await reads.registry(), core.collections, Infinity).attacher,
     problems: [],
     unable: undefined,
     inLog: new AttachmentSum(),
@@ -163,11 +168,11 @@ async function contained(walk: Walk, code: Problem['code'], part: () => Promise<
 }
 
 async function checkStore(walk: Walk): Promise<void> {
-  for (const message of await walk.core.untilClosed.check()) note(walk, { code: 'Store', message });
+  for (const message of await walk.reads.check()) note(walk, { code: 'Store', message });
 }
 
 async function checkPoint(walk: Walk, expect: LogPoint): Promise<void> {
-  if (await holdsPoint(walk.core.untilClosed, expect)) return;
+  if (await holdsPoint(walk.reads, expect)) return;
   note(walk, {
     code: 'HistoryDiverged',
     position: expect.position,
@@ -211,10 +216,10 @@ async function walkLog(walk: Walk): Promise<void> {
  * The next page of the log. Where damage keeps it from being read, as much of it as can be: the last error is then about
  * a single position, and says so.
  */
-async function readFrom({ core, end }: Walk, after: number): Promise<EventPage> {
+async function readFrom({ reads, end }: Walk, after: number): Promise<EventPage> {
   for (let limit = PAGE; ; limit = Math.ceil(limit / 2)) {
     try {
-      return await core.untilClosed.read({ after, before: end.position + 1, limit });
+      return await reads.read({ after, before: end.position + 1, limit });
     } catch (error) {
       // Other errors say nothing of what is stored.
       if (!hasCode(error, 'LogCorrupt')) throw error;
@@ -375,7 +380,7 @@ function attachmentText({ collection, id }: DocumentRef): string {
 async function walkDocuments(walk: Walk): Promise<void> {
   let after: DocumentHead | undefined;
   for (;;) {
-    const page = await walk.core.untilClosed.documents({ after, limit: DOCUMENTS_PAGE });
+    const page = await walk.reads.documents({ after, limit: DOCUMENTS_PAGE });
     if (page.length === 0) return;
     await foldAgain(walk, page);
     after = page.at(-1);
@@ -392,13 +397,13 @@ interface Folding {
 }
 
 async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<void> {
-  const { core, end } = walk;
+  const { core, reads, end } = walk;
   let open: Folding[] = page.map(({ collection, id }) => {
     const definition = core.collections.get(collection);
     return { ref: { collection, id }, folded: definition && born(walk, definition, id), version: 0, compared: false };
   });
   while (open.length > 0) {
-    const loaded = await core.untilClosed.load(
+    const loaded = await reads.load(
       open.map(({ ref, version }) => ({ ...ref, after: version })),
       { asOf: end.position },
     );
@@ -481,12 +486,12 @@ async function locate(walk: Walk): Promise<void> {
   const found = walk.problems.length;
   let after: DocumentHead | undefined;
   for (;;) {
-    const page = await walk.core.untilClosed.documents({ after, limit: DOCUMENTS_PAGE });
+    const page = await walk.reads.documents({ after, limit: DOCUMENTS_PAGE });
     for (const { collection, id } of page) {
       let next: number | undefined = 0;
       let version = 0;
       while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {
-        const events = await walk.core.untilClosed.read({
+        const events = await walk.reads.read({
           document: { collection, id },
           after: next,
           limit: PAGE_ROWS_MAX,

@@ -148,8 +148,11 @@ export interface Session {
   /** How its storage is doing, for whoever looks after it; an engine that has nothing to say leaves it out. */
   health?(): Promise<Health>;
 
-  /** Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. */
-  check(): Promise<readonly string[]>;
+  /**
+   * Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. An engine
+   * that looks at one piece after the other waits for `rest` between them: others have their turn there.
+   */
+  check(rest?: () => Promise<void>): Promise<readonly string[]>;
 
   /**
    * Ends the session. Every later call throws `Closed`; so may reads under way. What was asked for before and may store

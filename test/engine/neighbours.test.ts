@@ -171,7 +171,7 @@ onEveryStore('neighbours', (makeStore) => {
       answered('small 1', app.execute(put, { item_id: 'small', n: 1 })),
       // Of later batches: they wait for the same load, and for no other.
       ...['small 2', 'small 3'].map((name) => answered(name, app.execute(put, { item_id: name, n: 1 }))),
-      answered('long 2', app.execute(put, { item_id: 'i0', n: 1 }, { actor: 'another' })),
+      answered('long 2', app.execute(put, { item_id: 'i0', n: 1 })),
     ]);
     expect(order.slice(0, 3).toSorted()).toEqual(['small 1', 'small 2', 'small 3']);
     expect(order.slice(3)).toEqual(['long 1', 'long 2']);

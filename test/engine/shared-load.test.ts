@@ -13,16 +13,20 @@ const put = shop.command('PUT', {
 });
 const parts = { collections: [items], commands: [put] } as const;
 
-/** Counts the loads of a store. */
-function counted(store: Store): { readonly store: Store; readonly loads: { count: number } } {
-  const loads = { count: 0 };
+/** Counts the loads of a store, and its looks at the ledger. */
+function counted(store: Store) {
+  const [loads, looks] = [{ count: 0 }, { count: 0 }];
   const counting = changedStore(store, (session) => ({
     load: (requests, options) => {
       loads.count += 1;
       return session.load(requests, options);
     },
+    ledger: (ids, options) => {
+      looks.count += 1;
+      return session.ledger(ids, options);
+    },
   }));
-  return { store: counting, loads };
+  return { store: counting, loads, looks };
 }
 
 /** A store that gives the event of one document for another version than it made. */
@@ -63,6 +67,17 @@ onEveryStore('gets at once', (makeStore) => {
     expect(loads.count).toBeLessThan(10);
   });
 
+  test('so are outcomes, by few looks at the ledger', async () => {
+    const { store, looks } = counted(makeStore());
+    await using app = await open({ store, ...parts });
+    await Promise.all(Array.from({ length: 50 }, (_, n) => app.execute(put, { item_id: 'i', n }, { id: `c${n}` })));
+    looks.count = 0;
+    const found = await Promise.all(Array.from({ length: 3_000 }, (_, n) => app.outcome(`c${n % 100}`)));
+    for (const [index, outcome] of found.entries())
+      expect(outcome?.status).toBe(index % 100 < 50 ? 'succeeded' : undefined);
+    expect(looks.count).toBeLessThan(8);
+  });
+
   test('whoever asks sees what was acknowledged before, also while others are being answered', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     const asking = { others: true };
@@ -101,4 +116,26 @@ test('damage of one document is told to whoever asked for it alone', async () =>
   expect([a!.status, c!.status]).toEqual(['fulfilled', 'fulfilled']);
   expect(b).toMatchObject({ reason: { code: 'LogCorrupt' } });
   expect(await collect(reader.events())).toHaveLength(3);
+});
+
+test('what reads the whole log goes on for so many at once, and is refused by name where too many wait', async () => {
+  const going = { now: 0, most: 0 };
+  const store = changedStore(memory(), (session) => ({
+    scan: async (range) => {
+      going.now += 1;
+      going.most = Math.max(going.most, going.now);
+      const page = await session.scan(range);
+      going.now -= 1;
+      return page;
+    },
+  }));
+  await using app = await open({ store, ...parts, limits: { longReadsMax: 3, longReadsWaitingMax: 5 } });
+  await app.execute(put, { item_id: 'i', n: 1 });
+  const folds = await Promise.allSettled(Array.from({ length: 10 }, () => app.fold(items)));
+  expect(folds.map(({ status }) => status)).toEqual([...Array(8).fill('fulfilled'), ...Array(2).fill('rejected')]);
+  expect(folds[9]).toMatchObject({
+    reason: { code: 'Overloaded', retryable: true, details: { waiting: 5, max: 5, limit: 'longReadsWaitingMax' } },
+  });
+  expect(going.most).toBe(3);
+  await expect(Promise.all([app.fold(items), app.verify()])).resolves.toMatchObject([{ size: 1 }, { ok: true }]);
 });

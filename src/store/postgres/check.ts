@@ -15,8 +15,8 @@ const FINDINGS_MAX = 5;
 /** Where the first pieces begin: also below what a log can hold. */
 const LEAST = String(-(2n ** 63n));
 /** Rows of a piece, and bytes of the lists inline with its events. */
-const ROWS = 5_000;
-const LISTS_BYTES = 2 ** 19;
+const ROWS = 1_000;
+const LISTS_BYTES = 2 ** 17;
 
 /** Runs statements in one transaction that only reads, each of an end of the log of its own. */
 export type Look = <T>(run: (query: Query) => Promise<T>) => Promise<T>;
@@ -219,11 +219,14 @@ const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
     SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
   coalesce((SELECT max(id) FROM $.documents), 0)`;
 
-/** Where a piece of the log ends: always behind the next event, if there is one. */
+/**
+ * Where a piece of the log ends: always behind the next event, if there is one. The end of the log cuts off the rows of a
+ * piece, not those that a piece is taken from: these would all be sorted, for each piece.
+ */
 const LOG_PIECE_END = `SELECT max(position) FROM (
     SELECT position, sum(octet_length(attachments)) OVER (ORDER BY position) - octet_length(attachments) AS before
-    FROM (SELECT position, attachments FROM $.events WHERE ${PIECE} ORDER BY position LIMIT ${ROWS}) e) e
-  WHERE before <= ${LISTS_BYTES}`;
+    FROM (SELECT position, attachments FROM $.events WHERE position > $1::bigint ORDER BY position LIMIT ${ROWS}) e) e
+  WHERE before <= ${LISTS_BYTES} AND position <= $2::bigint`;
 const LISTED = `SELECT coalesce(sum(cardinality(string_to_array(attachments, ','))), 0) / 2 FROM $.events WHERE ${PIECE}`;
 const INDEX_PIECE_END = `SELECT document, version, position FROM (
     SELECT a.document, a.version, a.position FROM $.attachments a
@@ -231,7 +234,8 @@ const INDEX_PIECE_END = `SELECT document, version, position FROM (
   ORDER BY document DESC, version DESC LIMIT 1`;
 const INDEXED = `SELECT count(*) FROM $.attachments a WHERE ${INDEX_PIECE} AND a.position <= $5::bigint`;
 const DOCUMENTS_PIECE_END = `SELECT max(id) FROM (
-    SELECT id FROM $.documents WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${ROWS}) d`;
+    SELECT id FROM $.documents WHERE id > $1::bigint ORDER BY id LIMIT ${ROWS}) d
+  WHERE id <= $2::bigint`;
 
 /** One sentence a finding. `schema` is quoted. */
 export async function check(look: Look, schema: string): Promise<readonly string[]> {

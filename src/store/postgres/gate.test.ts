@@ -79,3 +79,16 @@ it('whoever waits too long is told so, and so is one too many, at once; the othe
   (await other)();
   (await gate.enter('load', PATIENCE))();
 });
+
+it('lets whoever pages through the log in, and leaves connections to those who don’t', async () => {
+  const gate = new Gate(4);
+  const { inside } = entering(gate, 'scan', 'read', 'check', 'documents', 'read', 'load', 'load', 'load');
+  await turn();
+  expect(inside).toEqual(['scan', 'load', 'load']);
+  const { inside: ten } = entering(new Gate(10), 'scan', 'read', 'check', 'documents', 'read', 'read', 'load', 'load');
+  await turn();
+  expect(ten).toEqual(['scan', 'read', 'check', 'documents', 'load', 'load']);
+  const { inside: two } = entering(new Gate(2), 'scan', 'read', 'write');
+  await turn();
+  expect(two).toEqual(['scan', 'write']);
+});

@@ -29,9 +29,13 @@ export type Leave = () => void;
 
 const gates = new WeakMap<PostgresPool, Gate>();
 
+/** Kinds that page through the log: one page after the other, and each takes longer than what a command or `get` waits for. */
+const PAGES: ReadonlySet<Purpose> = new Set(['read', 'scan', 'documents', 'check']);
+
 export class Gate {
   readonly #max: number;
   #reading = 0;
+  #paging = 0;
   #writing = 0;
   /** Those who wait, by what for. Whose turn is next comes first; no queue is empty. */
   readonly #waiting = new Map<Purpose, Line<() => void>>();
@@ -58,13 +62,16 @@ export class Gate {
   }
 
   #isFree(purpose: Purpose): boolean {
+    const most = Math.max(1, this.#max - 1);
+    if (PAGES.has(purpose) && this.#paging >= Math.max(1, Math.floor(most / 2))) return false;
     const side = purpose === WRITE ? this.#writing : this.#reading;
-    return side < Math.max(1, this.#max - 1) && this.#reading + this.#writing < this.#max;
+    return side < most && this.#reading + this.#writing < this.#max;
   }
 
   #count(purpose: Purpose, by: 1 | -1): void {
     if (purpose === WRITE) this.#writing += by;
     else this.#reading += by;
+    if (PAGES.has(purpose)) this.#paging += by;
   }
 
   async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {

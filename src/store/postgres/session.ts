@@ -138,8 +138,11 @@ export class PostgresSession implements Session {
     return this.#waiting.waiters.wait(from, signal);
   }
 
-  check(): Promise<readonly string[]> {
-    return check((run) => this.#transactions.look(run), this.#schema);
+  check(rest?: () => Promise<void>): Promise<readonly string[]> {
+    return check(async (run) => {
+      await rest?.();
+      return this.#transactions.look(run);
+    }, this.#schema);
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
