@@ -114,7 +114,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
       await travel('← moved');
       return end;
     },
-    check: () => ask('check', [], () => check(log, log.visible)),
+    check: () => ask('check', [], () => wholeCheck(check(log, log.visible))),
 
     async append(batch) {
       await travel(`append of ${batch.commits.length} →`);
@@ -208,4 +208,12 @@ const nobody = (): boolean => false;
 
 function unavailable(): StoreUnavailable {
   return new StoreUnavailable('The store can’t be reached.');
+}
+
+/** All pieces of it at once: in a world of the simulation nobody else runs meanwhile. */
+function wholeCheck(pieces: ReturnType<typeof check>): readonly string[] {
+  for (;;) {
+    const piece = pieces.next();
+    if (piece.done) return piece.value;
+  }
 }

@@ -70,6 +70,8 @@ const PROBLEMS_MAX = 100;
 const PAGE = 200;
 /** Documents whose events are loaded together. */
 const DOCUMENTS_PAGE = 200;
+/** Events and attachments that are looked at between two turns of the event loop: about a millisecond's work. */
+const LOOKS_A_TURN = 100;
 
 interface Walk {
   readonly core: Core;
@@ -89,6 +91,8 @@ interface Walk {
   readonly otherIds: Set<string>;
   /** Types that this code doesn't know, and that were met. */
   readonly unknownTypes: Set<string>;
+  /** Since the last turn of the event loop. */
+  looks: number;
   commits: number;
   events: number;
   documents: number;
@@ -118,6 +122,7 @@ async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Ve
     otherShapes: new Set(),
     otherIds: new Set(),
     unknownTypes: new Set(),
+    looks: 0,
     commits: 0,
     events: 0,
     documents: 0,
@@ -199,6 +204,7 @@ async function walkLog(walk: Walk): Promise<void> {
       gathered.push(event);
       checkType(walk, event);
       checkEvent(walk, event);
+      if (isTurn(walk, 1 + event.attachments.length)) await walk.core.runtime.turn();
     }
     after = page.next;
   }
@@ -210,6 +216,14 @@ async function walkLog(walk: Walk): Promise<void> {
       message: `The log ends at ${end.position}, but its events only reach ${previous.position}.`,
     });
   }
+}
+
+/** Whether it is time to let others have their turn. */
+function isTurn(walk: Walk, looks: number): boolean {
+  walk.looks += looks;
+  if (walk.looks < LOOKS_A_TURN) return false;
+  walk.looks = 0;
+  return true;
 }
 
 /**
@@ -424,6 +438,7 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
         }
         walk.inDocuments.add(collection, id, event.version, event.position);
         foldOne(walk, folding, read, event, wrong);
+        if (isTurn(walk, 1)) await core.runtime.turn();
       }
       if (folding.version < head && events.length > 0) incomplete.push(folding);
       else if (folding.version < head && index === 0)

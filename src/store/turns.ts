@@ -17,7 +17,7 @@ export function kindOf(kind: string, options: ForBatch | undefined): string {
 /** Turns of the microtask queue; all of them take 3 µs. (Node's ticks would come after all: `node:process` opens streams.) */
 const HOPS = 16;
 /** The longest that calls in a row keep the event loop waiting, in milliseconds. */
-const STINT_MS = 5;
+const STINT_MS = 2;
 
 /**
  * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the engine never

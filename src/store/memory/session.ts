@@ -145,8 +145,13 @@ export class MemorySession implements Session {
     return this.#waiters.wait(from, signal);
   }
 
-  async check(): Promise<readonly string[]> {
-    return this.#turn('check', () => check(this.#log, this.#log.visible));
+  async check(rest?: () => Promise<void>): Promise<readonly string[]> {
+    const pieces = check(this.#log, this.#log.visible);
+    for (;;) {
+      await rest?.();
+      const piece = await this.#turn('check', () => pieces.next());
+      if (piece.done) return piece.value;
+    }
   }
 
   async close(closing?: Closing): Promise<void> {
