@@ -135,7 +135,7 @@ function tell(name: string, { alone, among, memory, rude, wrong }: Report): void
   row('command p50 ms', alone.p50, among.p50);
   row('command p99 ms', alone.p99, among.p99, `≤ ${BOUNDS.p99AtMost}`);
   row('get p99 ms', alone.readP99, among.readP99);
-  row('heap MiB, early and late', memory[0] / 2 ** 20, memory[1] / 2 ** 20, `≤ ${BOUNDS.memoryAtMost}`);
+  row('heap MiB, half-way and late', memory[0] / 2 ** 20, memory[1] / 2 ** 20, `≤ ${BOUNDS.memoryAtMost}`);
   print(table.toString());
   print(`honest callers were told: ${counts(among.refused)}`);
   for (const [kind, { times, told }] of rude) print(`  ${kind}: ${times} times; told ${counts(told)}`);

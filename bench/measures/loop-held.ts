@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { domain, failure, open, type, type App as AppOf } from 'tidemark';
+import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
 import { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { Bench, Figure } from '../bench.ts';
@@ -65,11 +66,7 @@ export async function loopHeld({ fresh, quick }: Bench): Promise<Figure[]> {
   const file = fresh();
   const store = sqlite(file, { synchronous: 'normal' });
   let app = await open({ store, ...parts });
-  for (let n = 0; n < size; n += BATCH) {
-    const ids = Array.from({ length: BATCH }, (_, index) => `i${(n + index) % (size / 2)}`);
-    await app.execute(fill, { ids, pad: 'x'.repeat(100) });
-    await Promise.all(Array.from({ length: BATCH }, () => app.execute(refuse, { item_id: 'hot' })));
-  }
+  await fillUp(app, size);
   await app.close();
   const figures = [
     await held('opening', async () => (app = await open({ store, ...parts }))),
@@ -91,7 +88,19 @@ export async function loopHeld({ fresh, quick }: Bench): Promise<Figure[]> {
   );
   figures.push(...(await atTheLimits(app)));
   await app.close();
+  const inMemory = await open({ store: memory(), ...parts });
+  await fillUp(inMemory, size);
+  figures.push(await held(`in memory, verify of ${2 * size} events`, () => inMemory.verify()));
+  await inMemory.close();
   return figures;
+}
+
+async function fillUp(app: App, size: number): Promise<void> {
+  for (let n = 0; n < size; n += BATCH) {
+    const ids = Array.from({ length: BATCH }, (_, index) => `i${(n + index) % (size / 2)}`);
+    await app.execute(fill, { ids, pad: 'x'.repeat(100) });
+    await Promise.all(Array.from({ length: BATCH }, () => app.execute(refuse, { item_id: 'hot' })));
+  }
 }
 
 async function atTheLimits(app: App): Promise<Figure[]> {

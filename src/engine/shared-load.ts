@@ -10,12 +10,12 @@ import { loadDocuments, Loading, type Found, type Wanted } from './document-read
 import { concernsAll } from './draft.ts';
 import { InTurn } from './in-turn.ts';
 
-/** Documents of one load; a caller who asks for more has one of his own. */
-const LOAD_DOCUMENTS = 1_000;
+/** Documents of one load; a caller who asks for more has one of his own. What is made of more would hold the event loop. */
+const LOAD_DOCUMENTS = 500;
 /** The part of the room that is kept for those who ask for so few documents. */
 const KEPT = 0.1;
 const FEW = 100;
-/** Loads under way at once: one is answered while the next is read. */
+/** Loads of the past under way at once: one is answered while the next is read. */
 const LOADS_AT_ONCE = 2;
 
 interface Asked {
@@ -26,14 +26,15 @@ interface Asked {
 
 export class SharedLoad {
   readonly #core: Core;
-  /** Those whose documents are all in the cache, and lack little; and the others. */
+  /**
+   * Those whose documents are all in the cache, and lack little; and the others. Each line has a load under way of its own:
+   * whoever asks for what is in use isn't behind thousands who ask for what isn't.
+   */
   readonly #cached = new Line<Asked>();
   readonly #uncached = new Line<Asked>();
-  /** In the order in which the next load takes of them. */
-  #order = [this.#cached, this.#uncached] as const;
+  readonly #running = new Set<Line<Asked>>();
   #documents = 0;
-  #running = 0;
-  /** Loads of the past, each of a point of its own. */
+  /** Loads of the past, each of a point of its own; those of one document wait for each other. */
   readonly #past = new InTurn(LOADS_AT_ONCE);
   /** Loads that take long. */
   readonly #long = new Line<Shared>();
@@ -57,7 +58,7 @@ export class SharedLoad {
       await this.#past.run(async () => {
         const asOf = await positionOf();
         await this.#begin(new Shared(this.#core, [{ wanted, resolve, reject }], asOf));
-      });
+      }, laneOf(wanted));
       return await promise;
     } finally {
       this.#documents -= wanted.length;
@@ -72,10 +73,8 @@ export class SharedLoad {
     const isCached = wanted.every(({ from }) => from.version > 0);
     (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
     this.#documents += wanted.length;
-    if (this.#running < LOADS_AT_ONCE) {
-      this.#running += 1;
-      void this.#run();
-    }
+    void this.#run(this.#cached);
+    void this.#run(this.#uncached);
     return promise;
   }
 
@@ -90,33 +89,30 @@ export class SharedLoad {
     );
   }
 
-  async #run(): Promise<void> {
+  /** One load at a time for each line; where there is none of the other's, it is for the cached: one is answered while the next is read. */
+  async #run(own: Line<Asked>): Promise<void> {
+    if (this.#running.has(own)) return;
+    this.#running.add(own);
     // Whoever asks in the same turn shares it.
     await undefined;
-    for (let next = this.#take(); next.length > 0; next = this.#take()) await this.#begin(new Shared(this.#core, next));
-    this.#running -= 1;
+    for (;;) {
+      const next = this.#take(own.size > 0 ? own : this.#cached);
+      if (next.length === 0) break;
+      await this.#begin(new Shared(this.#core, next));
+    }
+    this.#running.delete(own);
   }
 
-  /**
-   * As many as a load holds, of both lines, which go first in turn: whoever asks for what is in use isn't behind thousands
-   * who ask for what isn't.
-   */
-  #take(): readonly Asked[] {
+  /** As many as a load holds. */
+  #take(line: Line<Asked>): readonly Asked[] {
     const taken: Asked[] = [];
     let documents = 0;
-    const [first, second] = this.#order;
-    const takeOf = (line: Line<Asked>, most: number): void => {
-      for (let next = line.first; next; next = line.first) {
-        if (taken.length > 0 && documents + next.wanted.length > most) break;
-        documents += next.wanted.length;
-        taken.push(next);
-        line.next();
-      }
-    };
-    takeOf(first, LOAD_DOCUMENTS / 2);
-    takeOf(second, LOAD_DOCUMENTS);
-    takeOf(first, LOAD_DOCUMENTS);
-    this.#order = [second, first];
+    for (let next = line.first; next; next = line.first) {
+      if (taken.length > 0 && documents + next.wanted.length > LOAD_DOCUMENTS) break;
+      documents += next.wanted.length;
+      taken.push(next);
+      line.next();
+    }
     this.#documents -= documents;
     return taken;
   }
@@ -190,6 +186,10 @@ class Shared {
       this.#waiting.delete(asked);
     }
   }
+}
+
+function laneOf([first]: readonly Wanted[]): string {
+  return first ? `${first.collection.name}\0${first.id}` : '';
 }
 
 /** Each document once, however many ask for it, and where each of those finds his. */
