@@ -3,33 +3,52 @@ import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
 import { RecentDocuments } from '../store/recent.ts';
 
+/** The part of the entries that is for documents to which nothing has happened yet. */
+const UNBORN_PART = 1 / 16;
+
 export class DocumentCache {
   readonly #documents: RecentDocuments<Folded>;
+  /**
+   * Those at version 0, apart: they cost a look at the store and no folding, and who asks for ids that nobody uses has no end
+   * of them. Among the others they would push out what is dear to load.
+   */
+  readonly #unborn: RecentDocuments<Folded>;
 
   constructor({ cacheEntriesMax, cacheBytesMax }: Limits) {
-    this.#documents = new RecentDocuments(cacheEntriesMax, { max: cacheBytesMax, of: ({ bytes }) => bytes });
+    const weighing = { max: cacheBytesMax, of: ({ bytes }: Folded) => bytes };
+    this.#documents = new RecentDocuments(cacheEntriesMax, weighing);
+    this.#unborn = new RecentDocuments(cacheEntriesMax * UNBORN_PART, {
+      ...weighing,
+      max: cacheBytesMax * UNBORN_PART,
+    });
   }
 
   get size(): number {
-    return this.#documents.size;
+    return this.#documents.size + this.#unborn.size;
   }
 
   /** What the states in it weigh. */
   get bytes(): number {
-    return this.#documents.weight;
+    return this.#documents.weight + this.#unborn.weight;
   }
 
   get(collection: string, id: string): Folded | undefined {
-    return this.#documents.get(collection, id);
+    return this.#documents.get(collection, id) ?? this.#unborn.get(collection, id);
   }
 
   /** Takes a document in, unless a later version is there already: documents only move forward (law 6). */
   remember(collection: string, id: string, folded: Folded): void {
     const known = this.#documents.get(collection, id);
+    if (folded.version === 0) {
+      if (known === undefined) this.#unborn.set(collection, id, folded);
+      return;
+    }
+    if (known === undefined) this.#unborn.delete(collection, id);
     if (known === undefined || known.version <= folded.version) this.#documents.set(collection, id, folded);
   }
 
   forget(collection: string, id: string): void {
     this.#documents.delete(collection, id);
+    this.#unborn.delete(collection, id);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Reading of the whole log gives way: while commands are executed, whoever folds or verifies rests after each stretch as
- * long as that took. So it has half of what one caller can have of the processor and of the store, and takes twice the time.
+ * Reading of the whole log gives way: while commands are executed, whoever folds, verifies or
+ * catches up with the log rests after each stretch as long as that took. So it has half of what one caller can have of the processor and of the store, and takes twice the time.
  */
 import type { Core } from './core.ts';
 import type { ReadingSession } from './until-closed.ts';
@@ -9,22 +9,38 @@ import type { ReadingSession } from './until-closed.ts';
 const STRETCH_MS = 5;
 const REST_MS_MAX = 100;
 
-/** A session for one caller who reads the whole log, one call after the other. */
-export function givingWay({ runtime, counters, closing, untilClosed }: Core): ReadingSession {
-  let since = runtime.elapsed();
-  let { commands } = counters;
-  const rest = async (): Promise<void> => {
-    const took = runtime.elapsed() - since;
+/** How long somebody has been reading since he rested last. */
+export class Stretch {
+  readonly #core: Pick<Core, 'runtime' | 'counters' | 'closing'>;
+  #since: number;
+  #commands: number;
+
+  constructor(core: Pick<Core, 'runtime' | 'counters' | 'closing'>) {
+    this.#core = core;
+    this.#since = core.runtime.elapsed();
+    this.#commands = core.counters.commands;
+  }
+
+  /** Rests as long, if commands were executed meanwhile. */
+  async rest(): Promise<void> {
+    const { runtime, counters, closing } = this.#core;
+    const took = runtime.elapsed() - this.#since;
     if (took < STRETCH_MS) return;
-    if (counters.commands !== commands) await runtime.sleep(Math.min(took, REST_MS_MAX), closing.signal);
-    since = runtime.elapsed();
-    ({ commands } = counters);
-  };
+    if (counters.commands !== this.#commands) await runtime.sleep(Math.min(took, REST_MS_MAX), closing.signal);
+    this.#since = runtime.elapsed();
+    this.#commands = counters.commands;
+  }
+}
+
+/** A session for one caller who reads the whole log, one call after the other. */
+export function givingWay(core: Core): ReadingSession {
+  const { untilClosed } = core;
+  const stretch = new Stretch(core);
   const resting = <Given extends readonly unknown[], Value>(
     call: (...given: Given) => Promise<Value>,
   ): ((...given: Given) => Promise<Value>) => {
     return async (...given) => {
-      await rest();
+      await stretch.rest();
       return call(...given);
     };
   };
@@ -37,6 +53,6 @@ export function givingWay({ runtime, counters, closing, untilClosed }: Core): Re
     ledger: resting(untilClosed.ledger),
     types: resting(untilClosed.types),
     documents: resting(untilClosed.documents),
-    check: () => untilClosed.check(rest),
+    check: () => untilClosed.check(() => stretch.rest()),
   };
 }
