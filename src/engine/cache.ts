@@ -4,7 +4,7 @@ import type { Folded } from '../model/reduce.ts';
 import { RecentDocuments } from '../store/recent.ts';
 
 /** The part of the entries that is for documents to which nothing has happened yet. */
-const UNBORN_PART = 1 / 16;
+const UNBORN_PART = 1 / 8;
 
 export class DocumentCache {
   readonly #documents: RecentDocuments<Folded>;
@@ -15,12 +15,10 @@ export class DocumentCache {
   readonly #unborn: RecentDocuments<Folded>;
 
   constructor({ cacheEntriesMax, cacheBytesMax }: Limits) {
-    const weighing = { max: cacheBytesMax, of: ({ bytes }: Folded) => bytes };
-    this.#documents = new RecentDocuments(cacheEntriesMax, weighing);
-    this.#unborn = new RecentDocuments(cacheEntriesMax * UNBORN_PART, {
-      ...weighing,
-      max: cacheBytesMax * UNBORN_PART,
-    });
+    const part = (size: number): RecentDocuments<Folded> =>
+      new RecentDocuments(cacheEntriesMax * size, { max: cacheBytesMax * size, of: ({ bytes }) => bytes });
+    this.#documents = part(1 - UNBORN_PART);
+    this.#unborn = part(UNBORN_PART);
   }
 
   get size(): number {

@@ -146,7 +146,9 @@ export async function draftBatch(
           const all = isToBeWhole(entry);
           // Stage by stage a single command could keep all others waiting.
           const later = !all && stint.hasWaited;
-          entry.batchPart += await stint.wait(working.bring(known(core, step.value), { all, later }));
+          const waited = await stint.wait(working.bring(known(core, step.value), { all, later }));
+          entry.batchPart += waited;
+          entry.waitPart += waited;
           const documents = working.lateOf(known(core, step.value));
           if (documents.length > 0) {
             lates.push({ entry, documents });

@@ -27,6 +27,8 @@ export class Entry {
   waited: Waited | undefined;
   /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
   batchPart = 0;
+  /** How much of that is waiting for documents: others may be to blame for it. */
+  waitPart = 0;
   /** Turns of its lane that were spent on taking it from the queue. */
   paid = 0;
   /** Whether it stands in a batch that was sent, and may be stored by that. */

@@ -1,6 +1,6 @@
 /**
  * The executor: one batch at a time. While one is being stored the next gathers, undecided; what is refused is decided
- * again on what moved, first in the next batch, and the last try holds the store's write lock, so nobody starves.
+ * again on what moved, first in the next batch of its kind, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
 import { DocumentMap } from '../store/document-map.ts';

@@ -25,8 +25,10 @@ export class Stretch {
   async rest(): Promise<void> {
     const { runtime, counters, closing } = this.#core;
     const took = runtime.elapsed() - this.#since;
-    if (took < STRETCH_MS) return;
-    if (counters.commands !== this.#commands) await runtime.sleep(Math.min(took, REST_MS_MAX), closing.signal);
+    const isAlone = counters.commands === this.#commands;
+    // What was read while a command was on its way counts once that has been executed.
+    if (took < (isAlone ? REST_MS_MAX : STRETCH_MS)) return;
+    if (!isAlone) await runtime.sleep(Math.min(took, REST_MS_MAX), closing.signal);
     this.#since = runtime.elapsed();
     this.#commands = counters.commands;
   }
@@ -34,7 +36,7 @@ export class Stretch {
 
 /** A session for one caller who reads the whole log, one call after the other. */
 export function givingWay(core: Core): ReadingSession {
-  const { untilClosed } = core;
+  const { untilClosed, closing } = core;
   const stretch = new Stretch(core);
   const resting = <Given extends readonly unknown[], Value>(
     call: (...given: Given) => Promise<Value>,
@@ -53,6 +55,11 @@ export function givingWay(core: Core): ReadingSession {
     ledger: resting(untilClosed.ledger),
     types: resting(untilClosed.types),
     documents: resting(untilClosed.documents),
-    check: () => untilClosed.check(() => stretch.rest()),
+    check: () =>
+      untilClosed.check(async () => {
+        await stretch.rest();
+        // Nobody waits for it any more.
+        closing.signal.throwIfAborted();
+      }),
   };
 }

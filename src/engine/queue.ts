@@ -45,8 +45,10 @@ interface Lane {
   readonly name: string;
   /** The turn that it has next: of the lanes, those come first that have had least. */
   due: number;
-  /** How many of its last commands, in a row, were costly. */
-  costly: number;
+  /** Those that it takes turns with. */
+  side: Side;
+  /** How costly its last commands were: each that was counts twice as much as one that wasn't. */
+  costs: number;
   /** The turn that counts, of all that were made out for it. */
   turn: Turn | undefined;
   readonly standing: Line<Entry>;
@@ -56,6 +58,15 @@ interface Lane {
   bytes: number;
   /** Those that were taken, and were neither given back nor said over. */
   taken: number;
+}
+
+/** Lanes that take turns with each other. */
+interface Side {
+  readonly turns: Heap<Turn>;
+  /** The due of the lane that had a turn last. */
+  now: number;
+  /** How many stand in line. */
+  standing: number;
 }
 
 interface Turn {
@@ -68,14 +79,17 @@ interface Turn {
 const SPARE_TURNS = 1_000;
 
 /**
- * A command that takes up so much of what a batch may cost is costly. A lane with several of them in a row has batches of its
- * own, in turn with those of the others: who asks for little waits for one such batch, and doesn't share the next.
+ * A command that takes up so much of what a batch may cost is costly. Lanes with several of them have batches of their own, in
+ * turn with those of the others: who asks for little waits for one such batch, and doesn't share the next.
  */
 const COSTLY = 1 / 32;
-const COSTLY_IN_A_ROW = 2;
+/** What a costly command counts, and one that isn't; a lane is costly from so much on, and no more is counted. */
+const COSTS = { costly: 2, other: -1, from: 4, max: 6 };
+/** So many names of lanes that had costly commands last are remembered. */
+const REMEMBERED_MAX = 1_000;
 /** How much of a batch one lane has, and costly ones have, while others take turns with them. */
 const SHARE = 1 / 4;
-/** For so many batches after the last in which others stood in line. */
+/** For so many batches after the last that others stood in line for. */
 const SHARED_BATCHES = 64;
 
 /** Most that leave a full queue for one that comes. */
@@ -87,18 +101,17 @@ export class CommandQueue implements Waiting {
   readonly #limits: Limits;
   /** Those in which somebody waits, or that have had more than their part. */
   readonly #lanes = new Map<string, Lane>();
-  /** Turns of those that ask for little, and of the costly ones. */
-  readonly #little = turns();
-  readonly #costly = turns();
+  /** Lanes that ask for little, and the costly ones. */
+  readonly #little = side();
+  readonly #costly = side();
+  /** What is known of lanes in which nobody waits. */
+  readonly #costs = new Map<string, number>();
   #turnsMade = 0;
   /** Which of them the last batch was taken from. */
   #last = this.#costly;
-  /** For how many batches more lanes are taken to share them. */
-  #shared = 0;
-  /** The due of the lane that had a turn last. */
-  #now = 0;
-  /** How many stand in line. */
-  #standing = 0;
+  /** For how many batches more lanes are taken to share them, and costly ones not to be alone. */
+  #lanesShare = 0;
+  #sidesShare = 0;
   #entered = 0;
   /** Of each id the one that stands in line, or was taken and isn't over. */
   readonly #leads = new Map<string, Entry>();
@@ -126,6 +139,10 @@ export class CommandQueue implements Waiting {
     return this.#standing === 0;
   }
 
+  get #standing(): number {
+    return this.#little.standing + this.#costly.standing;
+  }
+
   /** @throws Overloaded; InvalidInput if the signal can't be listened to */
   add(entry: Entry, signal: AbortSignal | undefined): void {
     if (!this.#makeRoom(entry)) assertRoom(this.#limits, this, entry.request);
@@ -144,7 +161,7 @@ export class CommandQueue implements Waiting {
 
   /** How much of what a batch may cost is for those that were taken last. */
   get part(): number {
-    return this.#last === this.#costly && this.#shared > 0 ? SHARE : 1;
+    return this.#last === this.#costly && this.#sidesShare > 0 ? SHARE : 1;
   }
 
   /** Whether those that were taken last are costly. */
@@ -157,16 +174,21 @@ export class CommandQueue implements Waiting {
    * by themselves, no more than `costlyMax`. Each is to be given back, or to be said over.
    */
   take(max: number, { costlyMax = max, inOrder = true }: { costlyMax?: number; inOrder?: boolean } = {}): Entry[] {
-    const share = this.#shared > 0 ? Math.ceil(SHARE * this.#limits.batchCommitsMax) : Infinity;
-    if (inOrder && this.#standing <= Math.min(max, share) && this.#costly.size === 0) return this.#takeAll();
-    const [first, second] = this.#last === this.#little ? [this.#costly, this.#little] : [this.#little, this.#costly];
-    for (const turns of [first, second]) {
-      const taken = this.#takeFrom(turns, turns === this.#costly ? costlyMax : max, share);
-      if (taken.length === 0) continue;
-      this.#last = turns;
-      return taken;
-    }
-    return [];
+    const share = this.#lanesShare > 0 ? Math.ceil(SHARE * this.#limits.batchCommitsMax) : Infinity;
+    if (inOrder && this.#standing <= Math.min(max, share) && this.#costly.standing === 0) return this.#takeAll();
+    const side = this.#next();
+    const other = side === this.#little ? this.#costly : this.#little;
+    const isShared = other.standing > 0;
+    const taken = this.#takeFrom(side, side === this.#costly ? costlyMax : max, share);
+    this.#share({ lanes: isShared || taken.lanes > 1, sides: isShared });
+    this.#last = side;
+    return taken.entries;
+  }
+
+  /** The side that hadn't the last batch, if anybody stands there. */
+  #next(): Side {
+    const [other, same] = this.#last === this.#little ? [this.#costly, this.#little] : [this.#little, this.#costly];
+    return other.standing > 0 ? other : same;
   }
 
   #takeAll(): Entry[] {
@@ -176,48 +198,58 @@ export class CommandQueue implements Waiting {
       if (standing.first) lanes += 1;
       while (standing.first) taken.push(this.#takeOf(standing.first));
     }
-    this.#share(lanes > 1);
+    this.#share({ lanes: lanes > 1, sides: false });
     this.#last = this.#little;
     // Where all are taken nobody owes anything.
-    this.#little.clear();
+    this.#little.turns.clear();
+    this.#costly.turns.clear();
     for (const lane of this.#lanes.values()) {
       lane.turn = undefined;
-      lane.due = this.#now;
-      this.#rest(lane);
+      lane.due = lane.side.now;
+      this.#drop(lane);
     }
     return taken.sort((one, other) => one.order - other.order);
   }
 
   /** No more of one lane than its share. */
-  #takeFrom(turns: Heap<Turn>, max: number, share: number): Entry[] {
-    const taken: Entry[] = [];
+  #takeFrom(side: Side, max: number, share: number): { readonly entries: Entry[]; readonly lanes: number } {
+    const entries: Entry[] = [];
     const had = new Map<Lane, number>();
     const sated: Lane[] = [];
-    while (taken.length < max) {
-      const turn = turns.next();
-      if (!turn) break;
+    let waiting = 0;
+    // What lanes owe in which nobody stands is for later.
+    while (entries.length < max && side.standing > waiting) {
+      const turn = side.turns.next()!;
       const { lane } = turn;
       if (turn !== lane.turn) continue;
       lane.turn = undefined;
-      this.#now = Math.max(this.#now, turn.due);
+      side.now = Math.max(side.now, turn.due);
       const { first } = lane.standing;
-      if (first) {
-        lane.due = this.#now + 1;
-        first.paid = 1;
-        taken.push(this.#takeOf(first));
-        had.set(lane, (had.get(lane) ?? 0) + 1);
+      if (!first) {
+        this.#drop(lane);
+        continue;
       }
-      if (lane.standing.size === 0) this.#rest(lane);
-      else if (had.get(lane)! < share) this.#line(lane);
-      else sated.push(lane);
+      lane.due = side.now + 1;
+      first.paid = 1;
+      entries.push(this.#takeOf(first));
+      const taken = (had.get(lane) ?? 0) + 1;
+      had.set(lane, taken);
+      const { size } = lane.standing;
+      if (size === 0) continue;
+      if (taken < share) this.#line(lane);
+      else {
+        sated.push(lane);
+        waiting += size;
+      }
     }
     for (const lane of sated) this.#line(lane);
-    if (taken.length > 0) this.#share(had.size > 1 || (this.#standing > 0 && this.#lanes.size > 1));
-    return taken;
+    return { entries, lanes: had.size };
   }
 
-  #share(isShared: boolean): void {
-    this.#shared = isShared ? SHARED_BATCHES : Math.max(0, this.#shared - 1);
+  /** Whether others than those that were taken wait, or were taken with them. */
+  #share({ lanes, sides }: { readonly lanes: boolean; readonly sides: boolean }): void {
+    this.#lanesShare = lanes ? SHARED_BATCHES : Math.max(0, this.#lanesShare - 1);
+    this.#sidesShare = sides ? SHARED_BATCHES : Math.max(0, this.#sidesShare - 1);
   }
 
   /** One that was taken waits for documents, aside. It is to be unparked, and then given back or said over. */
@@ -238,9 +270,10 @@ export class CommandQueue implements Waiting {
       const lane = this.#lane(entry.request);
       lane.taken -= 1;
       entry.place = lane.standing.addFirst(entry);
-      this.#standing += 1;
+      lane.side.standing += 1;
       lane.due -= entry.paid;
       entry.paid = 0;
+      if (isCostly(entry)) this.#judge(lane, COSTS.costly);
       this.#charge(lane, entry);
     }
     for (const lane of new Set(entries.map(({ request }) => this.#lane(request)))) this.#line(lane);
@@ -255,7 +288,7 @@ export class CommandQueue implements Waiting {
   over(entry: Entry): readonly Entry[] {
     const lane = this.#lane(entry.request);
     lane.taken -= 1;
-    if (lane.costly > 0 && entry.batchPart < COSTLY) this.#forgive(lane);
+    this.#judge(lane, isCostly(entry) ? COSTS.costly : COSTS.other);
     this.#charge(lane, entry);
     this.#drop(lane);
     entry.end();
@@ -309,48 +342,42 @@ export class CommandQueue implements Waiting {
   #line(lane: Lane): void {
     this.#turnsMade += 1;
     lane.turn = { lane, due: lane.due, number: this.#turnsMade };
-    this.#turnsOf(lane).add(lane.turn);
-    if (this.#little.size + this.#costly.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
+    lane.side.turns.add(lane.turn);
+    const { turns } = this.#little;
+    if (turns.size + this.#costly.turns.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
     // Those that count no more come out when they are due, and with ever new actors that may be never.
-    this.#little.clear();
-    this.#costly.clear();
-    for (const one of this.#lanes.values()) if (one.turn) this.#turnsOf(one).add(one.turn);
+    turns.clear();
+    this.#costly.turns.clear();
+    for (const one of this.#lanes.values()) if (one.turn) one.side.turns.add(one.turn);
   }
 
-  #turnsOf({ costly }: Lane): Heap<Turn> {
-    return costly < COSTLY_IN_A_ROW ? this.#little : this.#costly;
+  /** A lane in which nobody waits is forgotten once it owes nothing. */
+  #drop({ name, waiting, taken, turn, costs }: Lane): void {
+    if (waiting > 0 || taken > 0 || turn || !this.#lanes.delete(name) || costs === 0) return;
+    this.#costs.set(name, costs);
+    if (this.#costs.size > REMEMBERED_MAX) this.#costs.delete(this.#costs.keys().next().value!);
   }
 
-  /** A lane in which nobody stands is remembered while it has had more than its part, until the others have had as much. */
-  #rest(lane: Lane): void {
-    if (lane.due > this.#now + 1) {
-      this.#lanes.set(lane.name, lane);
-      this.#line(lane);
-    } else this.#drop(lane);
-  }
-
-  #drop({ name, waiting, taken, turn }: Lane): void {
-    if (waiting === 0 && taken === 0 && !turn) this.#lanes.delete(name);
+  /** A lane is costly, or no longer, by its last commands. */
+  #judge(lane: Lane, costs: number): void {
+    lane.costs = Math.max(0, Math.min(COSTS.max, lane.costs + costs));
+    const [before, now] = [lane.side, lane.costs < COSTS.from ? this.#little : this.#costly];
+    if (before === now) return;
+    before.standing -= lane.standing.size;
+    now.standing += lane.standing.size;
+    lane.due += now.now - before.now;
+    lane.side = now;
+    if (lane.turn) this.#line(lane);
   }
 
   /** A lane has its next turn after as many of all others as commands could have been executed instead. */
   #charge(lane: Lane, entry: Entry): void {
-    const part = entry.batchPart;
-    entry.batchPart = 0;
-    const cost = Math.floor(part * this.#limits.batchCommitsMax) - 1;
-    if (cost <= 0) return;
+    const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
+    entry.batchPart = entry.waitPart = 0;
     // So many that owe are remembered, beside those who wait.
-    if (this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
-    lane.due = Math.max(lane.due, this.#now) + cost;
-    if (part >= COSTLY) lane.costly += 1;
+    if (cost <= 0 || this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
+    lane.due = Math.max(lane.due, lane.side.now) + cost;
     this.#line(lane);
-  }
-
-  /** Its last command wasn't costly. */
-  #forgive(lane: Lane): void {
-    const before = this.#turnsOf(lane);
-    lane.costly = 0;
-    if (lane.turn && this.#turnsOf(lane) !== before) this.#line(lane);
   }
 
   /** Nobody waits for it any more. What was taken may be stored all the same. */
@@ -404,6 +431,7 @@ export class CommandQueue implements Waiting {
     let largest = own ?? this.#lanes.values().next().value!;
     let looked = 0;
     for (const lane of this.#lanes.values()) {
+      if (lane.waiting === 0) continue;
       if (share(lane) > share(largest)) largest = lane;
       if ((looked += 1) >= LANES_MAX) break;
     }
@@ -431,16 +459,17 @@ export class CommandQueue implements Waiting {
     entry.order = this.#entered += 1;
     const lane = this.#lane(entry.request);
     entry.place = lane.standing.add(entry);
-    this.#standing += 1;
+    lane.side.standing += 1;
     if (lane.standing.size > 1 || lane.turn) return;
-    lane.due = Math.max(lane.due, this.#now);
+    lane.due = Math.max(lane.due, lane.side.now);
     this.#line(lane);
   }
 
   /** Whether it stood in line. */
   #stepOut(entry: Entry): boolean {
-    const stood = this.#lanes.get(laneName(entry.request))?.standing.leave(entry.place) ?? false;
-    if (stood) this.#standing -= 1;
+    const lane = this.#lanes.get(laneName(entry.request));
+    const stood = lane?.standing.leave(entry.place) ?? false;
+    if (stood) lane!.side.standing -= 1;
     return stood;
   }
 
@@ -462,10 +491,14 @@ export class CommandQueue implements Waiting {
     const name = laneName(request);
     const known = this.#lanes.get(name);
     if (known) return known;
+    const costs = this.#costs.get(name) ?? 0;
+    this.#costs.delete(name);
+    const side = costs < COSTS.from ? this.#little : this.#costly;
     const lane: Lane = {
       name,
-      due: this.#now,
-      costly: 0,
+      due: side.now,
+      side,
+      costs,
       turn: undefined,
       standing: new Line(),
       aside: new Line(),
@@ -479,8 +512,17 @@ export class CommandQueue implements Waiting {
 }
 
 /** Lanes with the same due have their turns in the order in which they came to stand there. */
-function turns(): Heap<Turn> {
-  return new Heap((one, other) => one.due < other.due || (one.due === other.due && one.number < other.number));
+function isBefore(one: Turn, other: Turn): boolean {
+  return one.due < other.due || (one.due === other.due && one.number < other.number);
+}
+
+function side(): Side {
+  return { turns: new Heap(isBefore), now: 0, standing: 0 };
+}
+
+/** By what it took up itself: for waiting others may be to blame. */
+function isCostly({ batchPart, waitPart }: Entry): boolean {
+  return batchPart - waitPart >= COSTLY;
 }
 
 function* newestOf({ aside, standing }: Lane): Generator<Entry> {

@@ -34,7 +34,7 @@ export class SharedLoad {
   readonly #uncached = new Line<Asked>();
   readonly #running = new Set<Line<Asked>>();
   #documents = 0;
-  /** Loads of the past, each of a point of its own; those of one document wait for each other. */
+  /** Loads of the past, each of a point of its own; documents take turns. */
   readonly #past = new InTurn(LOADS_AT_ONCE);
   /** Loads that take long. */
   readonly #long = new Line<Shared>();
@@ -89,7 +89,7 @@ export class SharedLoad {
     );
   }
 
-  /** One load at a time for each line; where there is none of the other's, it is for the cached: one is answered while the next is read. */
+  /** A load at a time for each line. That of the uncached goes on with the cached where nobody waits in its own. */
   async #run(own: Line<Asked>): Promise<void> {
     if (this.#running.has(own)) return;
     this.#running.add(own);

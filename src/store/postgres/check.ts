@@ -316,7 +316,7 @@ export async function check(look: Look, schema: string): Promise<readonly string
   };
 
   const ends = await contained(() => look((query) => asked(query, ENDS, [])));
-  await contained(() => look((query) => apply(query, OF_THE_WHOLE)));
+  for (const rule of OF_THE_WHOLE) await contained(() => look((query) => apply(query, [rule])));
   if (ends !== undefined) {
     const [end, lastDocument] = ends[0] as readonly [string, string];
     const listed = await contained(() => walkLog(end));

@@ -29,13 +29,16 @@ export type Leave = () => void;
 
 const gates = new WeakMap<PostgresPool, Gate>();
 
-/** Kinds that page through the log: one page after the other, and each takes longer than what a command or `get` waits for. */
-const PAGES: ReadonlySet<Purpose> = new Set(['read', 'scan', 'documents', 'check']);
+/** Kinds that walk the whole log (`fold`, `verify`): at most half of the connections that reads may have. */
+const WALKS: ReadonlySet<Purpose> = new Set(['scan', 'documents', 'check']);
+/** Pages of the log, for whoever follows it or asks for a history: they and the walks leave one to shorter reads. */
+const PAGES: ReadonlySet<Purpose> = new Set([...WALKS, 'read']);
 
 export class Gate {
   readonly #max: number;
   #reading = 0;
   #paging = 0;
+  #walking = 0;
   #writing = 0;
   /** Those who wait, by what for. Whose turn is next comes first; no queue is empty. */
   readonly #waiting = new Map<Purpose, Line<() => void>>();
@@ -63,7 +66,8 @@ export class Gate {
 
   #isFree(purpose: Purpose): boolean {
     const most = Math.max(1, this.#max - 1);
-    if (PAGES.has(purpose) && this.#paging >= Math.max(1, Math.floor(most / 2))) return false;
+    if (WALKS.has(purpose) && this.#walking >= Math.max(1, Math.floor(most / 2))) return false;
+    if (PAGES.has(purpose) && this.#paging >= Math.max(1, most - 1)) return false;
     const side = purpose === WRITE ? this.#writing : this.#reading;
     return side < most && this.#reading + this.#writing < this.#max;
   }
@@ -72,6 +76,7 @@ export class Gate {
     if (purpose === WRITE) this.#writing += by;
     else this.#reading += by;
     if (PAGES.has(purpose)) this.#paging += by;
+    if (WALKS.has(purpose)) this.#walking += by;
   }
 
   async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {
