@@ -15,7 +15,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { start } from '../scripts/postgres-server.ts';
 import { forgetfulReader, lockTaker } from './outside.ts';
 import { BEHAVIOURS } from './rude.ts';
-import { BOUNDS, soaked, type Report, type Soak } from './soaked.ts';
+import { BOUNDS, soaked, type Measured, type Soak } from './soaked.ts';
 
 const STORES = ['memory', 'sqlite', 'postgres'] as const;
 /**
@@ -115,9 +115,10 @@ async function inside(name: (typeof STORES)[number], { ms, seed, only }: Inside)
         outside: (over) => lockTaker(server!.url, over),
       },
     };
-    const report = await soaked({ ...soak[name], ms, below: numbers(seed), only });
-    tell(name, report);
-    return report.wrong.length === 0;
+    const measured = (figures: Measured): void => tell(name, figures);
+    const wrong = await soaked({ ...soak[name], ms, below: numbers(seed), only, measured });
+    for (const one of wrong) print(`✗ ${one}`);
+    return wrong.length === 0;
   } catch (error) {
     print(`✗ ${name}: ${inspect(error)}`);
     return false;
@@ -127,7 +128,7 @@ async function inside(name: (typeof STORES)[number], { ms, seed, only }: Inside)
   }
 }
 
-function tell(name: string, { alone, among, memory, rude, wrong }: Report): void {
+function tell(name: string, { alone, among, memory, isLong, rude }: Measured): void {
   const table = new Table({ head: [name, 'alone', 'among others', 'ratio', 'limit'], style: { head: [], border: [] } });
   const row = (what: string, one: number, other: number, limit = ''): void =>
     void table.push([what, one.toFixed(1), other.toFixed(1), (other / one).toFixed(2), limit]);
@@ -135,11 +136,15 @@ function tell(name: string, { alone, among, memory, rude, wrong }: Report): void
   row('command p50 ms', alone.p50, among.p50);
   row('command p99 ms', alone.p99, among.p99, `≤ ${BOUNDS.p99AtMost}`);
   row('get p99 ms', alone.readP99, among.readP99);
-  row('heap MiB, half-way and late', memory[0] / 2 ** 20, memory[1] / 2 ** 20, `≤ ${BOUNDS.memoryAtMost}`);
+  row(
+    'heap MiB, half-way and late',
+    memory[0] / 2 ** 20,
+    memory[1] / 2 ** 20,
+    isLong ? `≤ ${BOUNDS.memoryAtMost}` : 'too short to judge',
+  );
   print(table.toString());
   print(`honest callers were told: ${counts(among.refused)}`);
   for (const [kind, { times, told }] of rude) print(`  ${kind}: ${times} times; told ${counts(told)}`);
-  for (const one of wrong) print(`✗ ${one}`);
 }
 
 function counts(told: ReadonlyMap<string, number>): string {

@@ -28,17 +28,19 @@ export interface Soak {
   readonly inMemory?: boolean;
   /** What others do to the store, until the signal. */
   readonly outside?: ((over: AbortSignal) => Promise<void>) | undefined;
+  /** Told once it is over; what was acknowledged is looked at after that, which takes long on a long log. */
+  readonly measured: (figures: Measured) => void;
 }
 
-export interface Report {
+export interface Measured {
   readonly alone: Figures;
   readonly among: Figures;
   /** Heap in use after collecting, in bytes: half-way, and at the end. */
   readonly memory: readonly [early: number, late: number];
+  /** Whether memory was looked at often enough to say whether it grew. */
+  readonly isLong: boolean;
   /** How often each kind was done, and what it was told. */
   readonly rude: ReadonlyMap<string, { times: number; told: Map<string, number> }>;
-  /** What is wrong; empty if all is as it must be. */
-  readonly wrong: readonly string[];
 }
 
 interface Figures {
@@ -49,7 +51,16 @@ interface Figures {
   readonly refused: ReadonlyMap<string, number>;
 }
 
-export async function soaked({ store, ms, below, only, inMemory, outside }: Soak): Promise<Report> {
+/** @returns what is wrong; empty if all is as it must be */
+export async function soaked({
+  store,
+  ms,
+  below,
+  only,
+  inMemory,
+  outside,
+  measured,
+}: Soak): Promise<readonly string[]> {
   const told: string[] = [];
   const logger = { debug() {}, info() {}, warn: (_: object, text: string) => void told.push(text), error() {} };
   const app = await open({ store, ...parts, logger });
@@ -83,6 +94,11 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
     await Promise.all(running);
   }
 
+  // The first half of the time is for caches to fill.
+  const half = Math.floor(memory.length / 2);
+  const [early, late] = [median(memory.slice(half, half + END_LOOKS)), median(memory.slice(-END_LOOKS))];
+  const isLong = memory.length >= 2 * END_LOOKS;
+  measured({ alone, among, memory: [early, late], isLong, rude });
   for (const [name, { times, told }] of rude) {
     if (times === 0) wrong.push(`nothing was done of: ${name}`);
     for (const code of told.keys()) if (code.startsWith('without')) wrong.push(`${name} was told an error ${code}`);
@@ -90,16 +106,12 @@ export async function soaked({ store, ms, below, only, inMemory, outside }: Soak
   wrong.push(...(await honest.missing()));
   const { ok, problems } = await app.verify();
   if (!ok) wrong.push(`verify: ${problems[0]!.message}`);
-  // The first half of the time is for caches to fill.
-  const half = Math.floor(memory.length / 2);
-  const [early, late] = [median(memory.slice(half, half + END_LOOKS)), median(memory.slice(-END_LOOKS))];
   if (among.perSecond < alone.perSecond * BOUNDS.rateAtLeast)
     wrong.push('honest callers lost more than half of their rate');
   if (among.p99 > alone.p99 * BOUNDS.p99AtMost) wrong.push('honest commands took over ten times as long (p99)');
-  const isLong = memory.length >= 2 * END_LOOKS;
   if (!inMemory && isLong && late > early * BOUNDS.memoryAtMost) wrong.push('memory grew');
   await app.close();
-  return { alone, among, memory: [early, late], rude, wrong };
+  return wrong;
 }
 
 async function sampled(into: number[], everyMs: number, over: AbortSignal): Promise<void> {

@@ -99,7 +99,7 @@ const LANES_MAX = 1_000;
 
 export class CommandQueue implements Waiting {
   readonly #limits: Limits;
-  /** Those in which somebody waits, or that have had more than their part. */
+  /** Those in which somebody waits or was taken, and those that have had more than their part. */
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that ask for little, and the costly ones. */
   readonly #little = side();
