@@ -149,20 +149,34 @@ onEveryStore('sent again to a release that refuses the input', (makeStore) => {
     expect(await other).toEqual({ ...(await one), replayed: true });
   });
 
-  test('one that is refused is in nobody’s way, and comes to nothing when the one it waits for does', async () => {
+  test.each<[string, 'before' | 'after', string]>([
+    ['it is refused if the ledger was read before', 'before', 'InvalidInput'],
+    ['the id is another’s if it was read after', 'after', 'CommandIdReused'],
+  ])('one that is refused is in nobody’s way: another is executed under its id, and %s', async (_, when, code) => {
+    const [asked, executed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const store = changedStore(makeStore(), (session) => ({
+      ledger: async (ids) => {
+        asked.resolve();
+        if (when === 'after') await executed.promise;
+        const found = await session.ledger(ids);
+        await executed.promise;
+        return found;
+      },
+    }));
+    const { pay, parts } = release({ schema: stricter });
+    await using app = await open({ store, ...parts });
+    const one = app.execute(pay, input as never, { id: 'pay' });
+    await asked.promise;
+    const full = { bill_id: 'b', account: 'a' };
+    expect(await app.execute(pay, full, { id: 'pay' })).toMatchObject({ status: 'succeeded', replayed: false });
+    executed.resolve();
+    await expect(one).rejects.toMatchObject({ code });
+  });
+
+  test('one that is refused comes to nothing when the one it waits for does', async () => {
     const store = makeStore();
     const { pay, parts } = release({ schema: stricter });
     await using app = await open({ store, ...parts });
-    const full = { bill_id: 'b', account: 'a' };
-    const both = await Promise.allSettled([
-      app.execute(pay, input as never, { id: 'pay' }),
-      app.execute(pay, full, { id: 'pay' }),
-    ]);
-    expect(both).toMatchObject([
-      { status: 'rejected', reason: { code: 'InvalidInput' } },
-      { status: 'fulfilled', value: { status: 'succeeded', replayed: false } },
-    ]);
-
     const prepared = Promise.withResolvers<void>();
     const older = release({ prepare: () => prepared.promise });
     await using old = await open({ store, ...older.parts });
