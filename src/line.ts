@@ -26,6 +26,11 @@ export class Line<Value> {
   }
 
   /** While nobody leaves. */
+  *[Symbol.iterator](): Generator<Value> {
+    for (let place = this.#first; place; place = place.after) yield place.value;
+  }
+
+  /** While nobody leaves. */
   *fromLast(): Generator<Value> {
     for (let place = this.#last; place; place = place.before) yield place.value;
   }

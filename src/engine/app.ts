@@ -2,7 +2,7 @@
 import type { AnyCollection, Collection } from '../model/collection.ts';
 import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
-import { InvalidInput, NotWritable } from '../errors.ts';
+import { InvalidInput, NotWritable, Overloaded } from '../errors.ts';
 import { CLOSE_LATE_MS, CLOSE_TIMEOUT_MS, milliseconds, optionsOf, TIMER_MAX_MS, type Checks } from '../limits.ts';
 import { reading } from '../model/foreign.ts';
 import { idFault } from '../model/id.ts';
@@ -178,6 +178,13 @@ function foldsAll(): InvalidInput {
   );
 }
 
+function tooManyLongReads(waiting: number, max: number): Overloaded {
+  return new Overloaded(
+    `${waiting} calls that read the whole log wait for their turn already: call fewer at once, and this one again later, or raise limits.longReadsWaitingMax.`,
+    { waiting, max, limit: 'longReadsWaitingMax' },
+  );
+}
+
 export class Application implements App {
   readonly #core: Core;
   readonly #executor: Executor;
@@ -194,7 +201,9 @@ export class Application implements App {
     this.#runner = { core, executor: this.#executor, ledger: new SharedLedger(core) };
     this.#loads = new SharedLoad(core);
     const { longReadsMax, longReadsWaitingMax } = core.limits;
-    this.#long = new InTurn(longReadsMax, longReadsWaitingMax);
+    this.#long = new InTurn(longReadsMax, (waiting) => {
+      if (waiting >= longReadsWaitingMax) throw tooManyLongReads(waiting, longReadsWaitingMax);
+    });
   }
 
   // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is

@@ -1,7 +1,7 @@
 /** Turns of the event loop, for engines that answer without waiting for anything. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
-import { Line } from '../line.ts';
+import { Lanes } from '../lanes.ts';
 import type { ForBatch } from './store.ts';
 
 /** The kind of call that goes before all others: to write, and to read what is written on. */
@@ -21,14 +21,13 @@ const STINT_MS = 2;
 
 /**
  * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the engine never
- * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, each kind
- * (`load`, `read`, …) has a line of its own, and the kinds take turns: a thousand pages of the log wait for each other, and
- * no other call for them.
+ * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, the kinds
+ * (`load`, `read`, …) take turns.
  */
 export class Turns {
   #since = 0;
-  /** Calls that wait, by kind. Whose turn is next comes first; no line is empty. */
-  readonly #waiting = new Map<string, Line<() => void>>();
+  /** Calls that wait, by kind. */
+  readonly #waiting = new Lanes<() => void>();
   #isServing = false;
   /** Since the last call of another kind. */
   #writes = 0;
@@ -44,9 +43,7 @@ export class Turns {
         reject(error);
       }
     };
-    const line = this.#waiting.get(kind) ?? new Line();
-    line.add(attempt);
-    this.#waiting.set(kind, line);
+    this.#waiting.add(kind, attempt);
     if (!this.#isServing) void this.#serve();
     return promise;
   }
@@ -56,9 +53,8 @@ export class Turns {
   }
 
   #nextKind(): string {
-    const [first, second] = this.#waiting.keys();
-    const other = first === WRITE ? second : first;
-    const isWrite = this.#waiting.has(WRITE) && (other === undefined || this.#writes < WRITES_IN_A_ROW);
+    const other = this.#waiting.nextBut(WRITE);
+    const isWrite = this.#waiting.sizeOf(WRITE) > 0 && (other === undefined || this.#writes < WRITES_IN_A_ROW);
     this.#writes = isWrite ? this.#writes + 1 : 0;
     return isWrite ? WRITE : other!;
   }
@@ -70,12 +66,7 @@ export class Turns {
       await setImmediate();
       this.#since = performance.now();
       do {
-        const kind = this.#nextKind();
-        const line = this.#waiting.get(kind)!;
-        const next = line.next()!;
-        this.#waiting.delete(kind);
-        if (line.size > 0) this.#waiting.set(kind, line);
-        next();
+        this.#waiting.next(this.#nextKind())!();
         // What its caller makes of the answer counts as well.
         await untilTaken();
       } while (this.#waiting.size > 0 && !this.#isOver());

@@ -2,13 +2,13 @@
  * Who may have a connection of a pool, and when: our own queue before the pool's, shared by all sessions on that pool.
  *
  * Reads leave one connection to writes, and writes one to reads: a burst of either keeps nobody of the other from going
- * on. Among reads, each kind (`load`, `read`, …) has a queue of its own, and the kinds take turns: whoever pages through
- * the log in a thousand places waits for himself, not a command for him.
+ * on. Among reads the kinds (`load`, `read`, …) take turns: whoever pages through the log in a thousand places waits for
+ * himself, not a command for him.
  */
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { ConnectionsBusy } from '../../errors.ts';
-import { Line } from '../../line.ts';
+import { Lanes } from '../../lanes.ts';
 import { WRITE } from '../turns.ts';
 import type { PostgresPool } from './pool.ts';
 
@@ -40,8 +40,8 @@ export class Gate {
   #paging = 0;
   #walking = 0;
   #writing = 0;
-  /** Those who wait, by what for. Whose turn is next comes first; no queue is empty. */
-  readonly #waiting = new Map<Purpose, Line<() => void>>();
+  /** Those who wait, by what for. */
+  readonly #waiting = new Lanes<() => void>();
 
   constructor(connectionsMax: number) {
     this.#max = connectionsMax;
@@ -80,17 +80,14 @@ export class Gate {
   }
 
   async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {
-    const queue = this.#waiting.get(purpose) ?? new Line();
-    if (queue.size >= waitingMax) throw this.#busy(purpose, place, queue.size, 0);
+    const before = this.#waiting.sizeOf(purpose);
+    if (before >= waitingMax) throw this.#busy(purpose, place, before, 0);
     const since = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const own = queue.add(resolve);
-    this.#waiting.set(purpose, queue);
+    const own = this.#waiting.add(purpose, resolve);
     const timer = setTimeout(() => {
-      const waiting = queue.size;
-      if (!queue.leave(own)) return;
-      if (queue.size === 0) this.#waiting.delete(purpose);
-      reject(this.#busy(purpose, place, waiting, performance.now() - since));
+      const waiting = this.#waiting.sizeOf(purpose);
+      if (this.#waiting.leave(purpose, own)) reject(this.#busy(purpose, place, waiting, performance.now() - since));
     }, waitMs);
     try {
       await promise;
@@ -101,16 +98,11 @@ export class Gate {
 
   /** Lets in whoever can be, writes first: in a session there is one at a time. */
   #serve(): void {
-    for (const purpose of [WRITE, ...this.#waiting.keys()]) {
-      const queue = this.#waiting.get(purpose);
-      if (queue === undefined || !this.#isFree(purpose)) continue;
-      const next = queue.next()!;
-      this.#waiting.delete(purpose);
-      if (queue.size > 0) this.#waiting.set(purpose, queue);
+    for (const purpose of [WRITE, ...this.#waiting.names()]) {
+      if (this.#waiting.sizeOf(purpose) === 0 || !this.#isFree(purpose)) continue;
       // Counted at once: whoever comes before it goes on must not be let in in its place.
       this.#count(purpose, 1);
-      next();
-      return;
+      return this.#waiting.next(purpose)!();
     }
   }
 
