@@ -276,6 +276,33 @@ test('what a lane owes it owes whatever the costly ones do', () => {
   expect(taken.h / taken.m).toBeGreaterThan(5);
 });
 
+test('a lane that becomes costly takes turns with those that were so before it, however long it had been like others', () => {
+  const queue = limited({ batchCommitsMax: 100 });
+  const costs = new Map([
+    ['x', 0.05],
+    ['y', 0],
+  ]);
+  const batch = (): string[] => {
+    const taken = queue.take(4, { costlyMax: 1, inOrder: false });
+    for (const one of taken) {
+      one.batchPart = costs.get(one.request.facts.actor!) ?? 0;
+      queue.over(one);
+    }
+    return taken.map(({ request }) => request.facts.actor!);
+  };
+  for (const one of [...flood('x', 1_000), ...flood('y', 2_000), ...flood('h', 2_000)]) queue.add(one, undefined);
+  for (let n = 0; n < 300; n += 1) batch();
+  costs.set('y', 0.05);
+  const taken = Array.from({ length: 100 }, batch).filter((batchOf) => !batchOf.includes('h'));
+  expect(taken.filter(([actor]) => actor === 'y').length).toBeGreaterThan(taken.length / 3);
+  // And back: it owes what it would owe had it never been costly.
+  costs.set('y', 0);
+  costs.set('x', 0);
+  for (let n = 0; n < 60; n += 1) batch();
+  const all = Array.from({ length: 60 }, batch).flat();
+  for (const actor of ['x', 'y', 'h']) expect(all.filter((one) => one === actor).length).toBeGreaterThan(60);
+});
+
 test('one lane has a quarter of a batch while others take turns, and all of it where it is alone', () => {
   const queue = limited({ batchCommitsMax: 100 });
   for (const one of flood('a', 300)) queue.add(one, undefined);
