@@ -112,6 +112,31 @@ describe('check, in pieces', () => {
   });
 });
 
+it('the rows of a piece are looked up: no table is read whole for each', async () => {
+  const used = async (): Promise<{ inserted: number; whole: number; byIndex: number }> => {
+    const [row] = await database.run<{ inserted: string; whole: string; by_index: string }>(
+      `SELECT n_tup_ins AS inserted, seq_scan AS whole, idx_scan AS by_index
+       FROM pg_stat_all_tables WHERE schemaname = 'looked' AND relname = 'attachments'`,
+    );
+    return { inserted: Number(row!.inserted), whole: Number(row!.whole), byIndex: Number(row!.by_index) };
+  };
+  /** A connection tells what it did when it ends, at the latest. */
+  const told = (isTold: (now: Awaited<ReturnType<typeof used>>) => boolean): Promise<unknown> =>
+    expect.poll(async () => isTold(await used()), { timeout: 20_000 }).toBe(true);
+  const rows = 60_000;
+  const writer = await TestLog.on(postgres(database.url, { schema: 'looked' }));
+  for (let n = 0; n < rows; n += 1_000)
+    await writer.append(range(n + 1, n + 1_000).map((n) => commit(`c${n}`, event('NOTED', user('u1')))));
+  await writer.close();
+  await told(({ inserted }) => inserted === rows);
+  const before = await used();
+  const checker = await TestLog.on(postgres(database.url, { schema: 'looked' }));
+  expect(await checker.session.check()).toEqual([]);
+  await checker.close();
+  await told(({ byIndex }) => byIndex - before.byIndex > rows);
+  expect((await used()).whole).toBe(before.whole);
+});
+
 // One look for each item in its list took 100 s for such an event; a minute is all that a test has.
 it('an event on 20,000 documents is checked, by a role whose statements may take a tenth of a second', async () => {
   const role = `${new URL(database.url).pathname.slice(1)}_hasty`;

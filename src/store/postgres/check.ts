@@ -219,6 +219,12 @@ const OF_DOCUMENTS: readonly Rule[] = [
   },
 ];
 
+/**
+ * A piece is found by its keys, never in the whole table, and by one process: of a range of two keys the planner knows but what
+ * the first says, and takes all events of a busy document for its piece (220 ms in 2,000,000 rows, where 0.1 ms is needed).
+ */
+const BY_INDEX = 'SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0';
+
 /** The end of the log, however it is told, and the last number of a document. */
 const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
     SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
@@ -262,11 +268,17 @@ export async function check(look: Look, schema: string): Promise<readonly string
   const counted = async (query: Query, sql: string, parameters: readonly Value[]): Promise<number> =>
     whole((await asked(query, sql, parameters))[0]?.[0], 'a number of attachments');
 
+  const lookAtPiece: Look = (run) =>
+    look(async (query) => {
+      await query(BY_INDEX);
+      return run(query);
+    });
+
   /** How many attachments the events of the log list. */
   const walkLog = async (end: string): Promise<number> => {
     let listed = 0;
     for (let after = LEAST; BigInt(after) < BigInt(end);) {
-      const piece = await look(async (query) => {
+      const piece = await lookAtPiece(async (query) => {
         const [row] = await asked(query, LOG_PIECE_END, [after, end]);
         const upTo = row?.[0] ?? end;
         await apply(query, OF_THE_LOG, [after, upTo]);
@@ -284,7 +296,7 @@ export async function check(look: Look, schema: string): Promise<readonly string
     let last: Row | undefined = [LEAST, LEAST, '0'];
     while (last !== undefined) {
       const [document, version, position] = last as readonly [string, string, string];
-      const piece: { readonly next: Row; readonly count: number } | undefined = await look(async (query) => {
+      const piece: { readonly next: Row; readonly count: number } | undefined = await lookAtPiece(async (query) => {
         const [next] = await asked(query, INDEX_PIECE_END, [document, version]);
         if (next === undefined) return undefined;
         const keys = [document, version, next[0]!, next[1]!];
@@ -300,7 +312,7 @@ export async function check(look: Look, schema: string): Promise<readonly string
   const walkDocuments = async (last: string): Promise<void> => {
     for (let after: string | undefined = LEAST; after !== undefined;) {
       const from = after;
-      after = await look(async (query) => {
+      after = await lookAtPiece(async (query) => {
         const [row] = await asked(query, DOCUMENTS_PIECE_END, [from, last]);
         const upTo = row?.[0] ?? undefined;
         if (upTo !== undefined) await apply(query, OF_DOCUMENTS, [from, upTo]);
