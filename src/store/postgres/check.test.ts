@@ -121,8 +121,9 @@ it('the rows of a piece are looked up: no table is read whole for each', async (
     return { inserted: Number(row!.inserted), whole: Number(row!.whole), byIndex: Number(row!.by_index) };
   };
   /** A connection tells what it did when it ends, at the latest. */
-  const told = (isTold: (now: Awaited<ReturnType<typeof used>>) => boolean): Promise<unknown> =>
-    expect.poll(async () => isTold(await used()), { timeout: 20_000 }).toBe(true);
+  const told = async (isTold: (now: Awaited<ReturnType<typeof used>>) => boolean): Promise<void> => {
+    await expect.poll(async () => isTold(await used()), { timeout: 20_000 }).toBe(true);
+  };
   const rows = 60_000;
   const writer = await TestLog.on(postgres(database.url, { schema: 'looked' }));
   for (let n = 0; n < rows; n += 1_000)
