@@ -128,7 +128,7 @@ async function inside(name: (typeof STORES)[number], { ms, seed, only }: Inside)
   }
 }
 
-function tell(name: string, { alone, among, memory, isLong, rude }: Measured): void {
+function tell(name: string, { alone, among, memory, inMemory, isLong, rude }: Measured): void {
   const table = new Table({ head: [name, 'alone', 'among others', 'ratio', 'limit'], style: { head: [], border: [] } });
   const row = (what: string, one: number, other: number, limit = ''): void =>
     void table.push([what, one.toFixed(1), other.toFixed(1), (other / one).toFixed(2), limit]);
@@ -140,7 +140,7 @@ function tell(name: string, { alone, among, memory, isLong, rude }: Measured): v
     'heap MiB, half-way and late',
     memory[0] / 2 ** 20,
     memory[1] / 2 ** 20,
-    isLong ? `≤ ${BOUNDS.memoryAtMost}` : 'too short to judge',
+    inMemory ? 'it holds the log' : isLong ? `≤ ${BOUNDS.memoryAtMost}` : 'too short to judge',
   );
   print(table.toString());
   print(`honest callers were told: ${counts(among.refused)}`);

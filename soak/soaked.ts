@@ -37,6 +37,8 @@ export interface Measured {
   readonly among: Figures;
   /** Heap in use after collecting, in bytes: half-way, and at the end. */
   readonly memory: readonly [early: number, late: number];
+  /** Whether the log itself is in it: then it grows. */
+  readonly inMemory: boolean;
   /** Whether memory was looked at often enough to say whether it grew. */
   readonly isLong: boolean;
   /** How often each kind was done, and what it was told. */
@@ -57,7 +59,7 @@ export async function soaked({
   ms,
   below,
   only,
-  inMemory,
+  inMemory = false,
   outside,
   measured,
 }: Soak): Promise<readonly string[]> {
@@ -98,7 +100,7 @@ export async function soaked({
   const half = Math.floor(memory.length / 2);
   const [early, late] = [median(memory.slice(half, half + END_LOOKS)), median(memory.slice(-END_LOOKS))];
   const isLong = memory.length >= 2 * END_LOOKS;
-  measured({ alone, among, memory: [early, late], isLong, rude });
+  measured({ alone, among, memory: [early, late], inMemory, isLong, rude });
   for (const [name, { times, told }] of rude) {
     if (times === 0) wrong.push(`nothing was done of: ${name}`);
     for (const code of told.keys()) if (code.startsWith('without')) wrong.push(`${name} was told an error ${code}`);
