@@ -6,8 +6,9 @@ import { DefinitionChanged, StoreUnavailable } from '../src/errors.ts';
 import { givenClock, type Clock } from '../src/store/clock.ts';
 import { undo } from '../src/store/memory/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
-import type { Appended, Batch, CollectionEntry, Commit, DocumentRef, Registry, Session } from '../src/store/store.ts';
+import type { Batch, CollectionEntry, Commit, DocumentRef, Registry, Session, Stored } from '../src/store/store.ts';
 import { findDocument, headAt } from '../src/store/memory/schema.ts';
+import { resting } from '../src/testing/conformance/batches.ts';
 import { ENGINE_DEFECTS, storeWith } from './engine-defects.ts';
 import type { Place } from './session.ts';
 import type { Plant } from './world.ts';
@@ -44,6 +45,40 @@ function renamed(commit: Commit): Commit {
   return { ...commit, command, digest: commitDigest({ ...commit, command }) };
 }
 
+/** Machines whose store does something else. A machine is all servers'. */
+const changed = new WeakSet<Place['machine']>();
+
+/** A defect in what is judged of a batch, with the lock held. */
+function judges(change: (batch: Batch, machine: Place['machine']) => Batch): Plant {
+  return {
+    store: (store, { machine }) => {
+      if (changed.has(machine)) return store;
+      changed.add(machine);
+      const sound = machine.append.bind(machine);
+      machine.append = (batch, clock) => sound(change(batch, machine), clock);
+      return store;
+    },
+  };
+}
+
+const key = ({ collection, id }: DocumentRef): string => `${collection} ${id}`;
+
+/** No commit rests on what an earlier one of its batch has made of a document, but for those that are stale. */
+function untainted(batch: Batch, { log }: Place['machine']): Batch {
+  const made = new Set<string>();
+  const isStale = ({ collection, id, version }: Batch['reads'][number]): boolean =>
+    findDocument(log, collection, id)
+      ?.events.slice(version)
+      .some(({ type }) => batch.handled.get(collection)?.has(type)) ?? false;
+  const stale = batch.reads.map(isStale);
+  const commits = batch.commits.map((commit): Commit => {
+    const reads = commit.reads.filter((row) => stale[row] || !made.has(key(batch.reads[row]!)));
+    for (const ref of commit.events.flatMap(({ attachments }) => attachments)) made.add(key(ref));
+    return { ...commit, reads };
+  });
+  return { ...batch, commits };
+}
+
 export const DEFECTS: Readonly<Record<string, Plant>> = {
   'a retry after a lost answer makes new command ids': planted((sound) => {
     const doubted = new Set<string>();
@@ -69,17 +104,15 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
   }),
   'what was read is not checked': planted((sound, { machine }) => ({
     append: async (batch) => {
-      const answer = await sound.append({ ...batch, reads: [] });
+      const answer = await sound.append(resting(batch, () => false));
       if (answer.status !== 'stored') return answer;
-      const before = answer.commits[0]!.position - 1;
+      const before = beforeStored(answer);
       const head = (ref: DocumentRef): number => headAt(findDocument(machine.log, ref.collection, ref.id), before);
       return { ...answer, heads: batch.reads.map(head) };
     },
   })),
-  'version 0 is taken for no check': sends((batch) => ({
-    ...batch,
-    reads: batch.reads.filter(({ version }) => version > 0),
-  })),
+  'version 0 is taken for no check': sends((batch) => resting(batch, ({ version }) => version > 0)),
+  'what builds on a commit that fell is stored': judges(untainted),
   'the generation is not checked': sends((batch, { machine }) => ({
     ...batch,
     generation: machine.log.registry.generation,
@@ -143,6 +176,11 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
   ...ENGINE_DEFECTS,
 };
 
+/** Where the log ended before a batch. */
+function beforeStored({ commits }: Stored): number {
+  return commits.find((at) => at !== undefined)!.position - 1;
+}
+
 function endOf({ position, eventCount, hash }: { position: number; eventCount: number; hash: string }) {
   return { position: position + eventCount - 1, hash };
 }
@@ -156,8 +194,8 @@ function registers({ log }: Place['machine'], given: readonly CollectionEntry[])
 }
 
 /** Takes a batch out of the log again if it is still the last, and stores it some time later. */
-function postpone(batch: Batch, stored: Appended & { status: 'stored' }, { machine, clock }: Place): void {
-  const before = stored.commits[0]!.position - 1;
+function postpone(batch: Batch, stored: Stored, { machine, clock }: Place): void {
+  const before = beforeStored(stored);
   if (!machine.free || machine.log.commits.at(-1)?.hash !== stored.end.hash) return;
   undo(machine.log, before);
   machine.publish();

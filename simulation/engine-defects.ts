@@ -4,6 +4,7 @@
  */
 import { HistoryDiverged, type App, type RecordedEvent } from 'tidemark';
 import type { Commit, DocumentRef, Session, Store } from '../src/store/store.ts';
+import { resting } from '../src/testing/conformance/batches.ts';
 import type { Reducer } from './domain/build.ts';
 import type { State } from './domain/user-code.ts';
 
@@ -97,7 +98,7 @@ export const ENGINE_DEFECTS: Readonly<Record<string, EnginePlant>> = {
         const blamed = batch.commits.flatMap((commit) => blamedBy(commit) ?? []);
         const isBlamed = (read: DocumentRef): boolean =>
           blamed.some(({ collection, id }) => collection === read.collection && id === read.id);
-        const answer = await sound.append({ ...batch, reads: batch.reads.filter((read) => !isBlamed(read)) });
+        const answer = await sound.append(resting(batch, (read) => !isBlamed(read)));
         if (answer.status !== 'stored') return answer;
         const heads = [...answer.heads];
         return { ...answer, heads: batch.reads.map((read) => (isBlamed(read) ? read.version : heads.shift()!)) };

@@ -121,7 +121,8 @@ export class Machine implements Owner {
     const answer = append(this.log, batch, clock);
     if (answer.status !== 'stored') return answer;
     const stamp = { said: says(), now: this.#scheduler.now };
-    for (const commit of this.log.commits.slice(-batch.commits.length)) this.#stamps.set(commit, stamp);
+    const stored = answer.commits.filter((at) => at !== undefined);
+    for (const commit of this.log.commits.slice(-stored.length)) this.#stamps.set(commit, stamp);
     return answer;
   }
 

@@ -37,15 +37,19 @@ const TROUBLES: readonly Trouble[] = ['crash', 'away', 'clock', 'grow', 'back', 
  */
 const CROWDED: Partial<Limits> = { batchCommitsMax: 100, batchBytesMax: 1, cacheEntriesMax: 1_000 };
 
+/** In others many commands come into one batch, of which a part falls: two servers, who remember all of few documents. */
+const BUSY: Partial<Limits> = { triesMax: 6, batchCommitsMax: 100, batchBytesMax: 100_000, cacheEntriesMax: 1_000 };
+
 export function drawPlan(chance: Chance): Plan {
   const crowded = chance.once(8);
+  const busy = !crowded && chance.once(6);
   return {
     shape: drawDomain(chance),
     climate: drawClimate(chance),
     troubles: chance.once(4) ? [] : chance.some(TROUBLES),
     troubleMs: chance.pick([30, 100, 300]),
-    servers: crowded ? 3 : 1 + chance.below(3),
-    clients: 1 + chance.below(5),
+    servers: crowded ? 3 : busy ? 2 : 1 + chance.below(3),
+    clients: busy ? 10 : 1 + chance.below(5),
     actions: (crowded ? 10 : 4) + chance.below(10),
     changesGiven: chance.once(2),
     ids: IDS.slice(0, 1 + chance.below(crowded ? 2 : IDS.length)),
@@ -57,6 +61,7 @@ export function drawPlan(chance: Chance): Plan {
       cacheEntriesMax: chance.pick([1, 2, 4, 1_000]),
       queueCommandsMax: chance.once(5) ? 2 : 1_000,
       ...(crowded && CROWDED),
+      ...(busy && BUSY),
     },
     fullFirst: chance.once(2),
   };

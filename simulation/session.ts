@@ -13,6 +13,7 @@ import { endOf } from '../src/store/memory/schema.ts';
 import { types } from '../src/store/memory/types.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
+import { kindsOf } from '../src/testing/conformance/batches.ts';
 import type { Call } from './journal.ts';
 import type { Machine, StoreClock } from './machine.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
@@ -67,6 +68,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     try {
       const answer = journal.calls(name, 'append', [batch], () => machine.append(batch, clock), { now: clock.says() });
       meets(`${when} ${answer.status}`);
+      for (const kind of kindsOf(batch, answer)) meets(`${when} ${answer.status} ${kind}`);
       return answer;
     } finally {
       machine.publish();

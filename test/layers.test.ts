@@ -36,6 +36,7 @@ const allowed: Record<string, { values: readonly string[]; types: readonly strin
       'store/store.ts',
       'store/chain.ts',
       'store/document-map.ts',
+      'store/ground.ts',
       'store/recent.ts',
       'store/registered.ts',
     ],

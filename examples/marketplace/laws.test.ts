@@ -44,7 +44,8 @@ function unchecked(store: Store): Store {
         get(target, name) {
           if (name === 'append') {
             const append: Append = async (batch) => {
-              const appended = await target.append({ ...batch, reads: [] });
+              const commits = batch.commits.map((commit) => Object.assign({}, commit, { reads: [] }));
+              const appended = await target.append({ ...batch, reads: [], commits });
               const heads = batch.reads.map(({ version }) => version);
               return appended.status === 'stored' ? { ...appended, heads } : appended;
             };

@@ -57,8 +57,10 @@ export interface Counters {
   replayed: number;
   /** Durable writes. */
   batches: number;
-  /** Batches refused because a document they were decided on had moved. */
+  /** Batches in which a document that was decided on had moved. */
   conflicts: number;
+  /** Commands that were decided once more, as what they rested on had moved: each time. */
+  retried: number;
   /** Batches that needed the store's write lock to get through. */
   exclusive: number;
 }

@@ -39,6 +39,8 @@ export interface Drafted {
   readonly time: number;
   /** How many commits of the batch come before it. */
   readonly after: number;
+  /** What it rests on, by places in the draft's `reads`. */
+  readonly rests: readonly number[];
 }
 
 export interface Late {
@@ -107,6 +109,7 @@ export async function draftBatch(
   const drafted: Drafted[] = [];
   const unrecorded: Drafted[] = [];
   const commits: Commit[] = [];
+  const reads: Working[] = [];
   const left: Entry[] = [];
   const lates: Late[] = [];
   let full = false;
@@ -123,7 +126,7 @@ export async function draftBatch(
       continue;
     }
     const [bytesBefore, attachmentsBefore, askedBefore] = [bytes, attachments, asked];
-    const rests: Working[] = [];
+    const ground = new Ground();
     try {
       const documents = working.lateOf(
         one.first.done ? entry.request.unchanged : [...entry.request.unchanged, ...known(core, one.first.value)],
@@ -132,10 +135,10 @@ export async function draftBatch(
         lates.push({ entry, documents });
         continue;
       }
-      const ground = groundOf(entry, working, rests);
-      if (ground === 'tentative') left.push(entry);
-      else if (ground !== 'unchanged') conflicts.push({ entry, error: ground });
-      if (ground !== 'unchanged') continue;
+      const found = unchangedOf(entry, working, ground);
+      if (found === 'tentative') left.push(entry);
+      else if (found !== 'unchanged') conflicts.push({ entry, error: found });
+      if (found !== 'unchanged') continue;
       asked += entry.request.unchanged.length;
       let step = one.first;
       for (let stage = 1; !step.done; stage += 1) {
@@ -157,7 +160,7 @@ export async function draftBatch(
         }
         // Also what a later stage brought in may be newer.
         if (core.watermark.seen.recordedAt > time || entry.settled) break;
-        step = proceed(one.deciding, step.value, working, core, rests);
+        step = proceed(one.deciding, step.value, working, core, ground);
       }
       decided += 1;
       if (!step.done || core.watermark.seen.recordedAt > time) {
@@ -171,12 +174,12 @@ export async function draftBatch(
         left.push(entry);
         continue;
       }
-      const { decision, commit } = takenIn(entry, step.value, one.asked, working, time, rules);
+      const { decision, commit } = takenIn(entry, step.value, one.asked, working, time, rules, ground);
       for (const event of decision.events) bytes += event.bytes;
       attachments += more;
-      for (const document of rests) document.read = true;
-      (commit ? drafted : unrecorded).push({ entry, decision, time, after: commits.length });
-      if (commit) commits.push(commit);
+      const rests = ground.documents.map((document) => (document.row ??= reads.push(document) - 1));
+      (commit ? drafted : unrecorded).push({ entry, decision, time, after: commits.length, rests });
+      if (commit) commits.push(Object.assign(commit, { reads: rests }));
     } catch (error) {
       if (concernsAll(error)) throw error;
       conflicts.push({ entry, error });
@@ -192,7 +195,6 @@ export async function draftBatch(
   }
   const isFull = full || begun.left.length > 0;
   for (const entry of begun.left) left.push(entry);
-  const reads = [...working.documents].filter(({ read }) => read);
   const batch: Batch = {
     // As it is now: documents may have come in from a later end of the log than was seen when drafting began.
     seen: core.watermark.seen,
@@ -212,6 +214,17 @@ export async function draftBatch(
     isFull,
     late: lates,
   };
+}
+
+/** What one command rests on, each document once: marked there, as a set for each command would cost all of them. */
+class Ground {
+  readonly documents: Working[] = [];
+
+  add(document: Working): void {
+    if (document.ground === this) return;
+    document.ground = this;
+    this.documents.push(document);
+  }
 }
 
 /** How long commands have been decided in one piece: others get their turn while documents are waited for. */
@@ -367,7 +380,7 @@ function attachmentsOf({ events }: Decision): number {
   return attachments;
 }
 
-/** The documents of a decision take its events in. One that can't decides what comes of the command. */
+/** The documents of a decision take its events in. One that can't decides what comes of the command, which rests on it then. */
 function takenIn(
   entry: Entry,
   decided: Decision,
@@ -375,16 +388,15 @@ function takenIn(
   working: WorkingSet,
   time: number,
   rules: Rules,
-): { readonly decision: Decision; readonly commit: Commit | undefined } {
+  ground: Ground,
+): { readonly decision: Decision; readonly commit: Omit<Commit, 'reads'> | undefined } {
   const commit = decided.record ? commitOf(entry, decided, time) : undefined;
-  try {
-    working.commit(decided.events, time);
-    return { decision: decided, commit };
-  } catch (error) {
-    // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
-    const decision = errored(asked, error, rules);
-    return { decision, commit: commitOf(entry, decision, time) };
-  }
+  const refusal = working.commit(decided.events, time);
+  if (!refusal) return { decision: decided, commit };
+  // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
+  ground.add(refusal.by);
+  const decision = errored(asked, refusal.error, rules);
+  return { decision, commit: commitOf(entry, decision, time) };
 }
 
 function known(core: Core, refs: readonly AnyRef[]): readonly AnyRef[] {
@@ -401,8 +413,8 @@ function usable(working: WorkingSet, ref: AnyRef): boolean {
  * Whether the documents in `unchanged` are: a conflict if what is stored has moved on. If only the batch itself would
  * move them, nothing can be said before it is stored.
  */
-function groundOf({ request }: Entry, working: WorkingSet, rests: Working[]): 'unchanged' | 'tentative' | Conflict {
-  let ground: 'unchanged' | 'tentative' = 'unchanged';
+function unchangedOf({ request }: Entry, working: WorkingSet, ground: Ground): 'unchanged' | 'tentative' | Conflict {
+  let unchanged: 'unchanged' | 'tentative' = 'unchanged';
   for (const document of request.unchanged) {
     const { collection, id, version } = document;
     const found = working.find(document)!;
@@ -419,10 +431,10 @@ function groundOf({ request }: Entry, working: WorkingSet, rests: Working[]): 'u
         { collection, id, version, changed: found.stored.changed },
       );
     }
-    if (found.now.changed > version) ground = 'tentative';
-    rests.push(found);
+    if (found.now.changed > version) unchanged = 'tentative';
+    ground.add(found);
   }
-  return ground;
+  return unchanged;
 }
 
 /** Takes a command one stage further: gives it the documents it asked for, as the batch has left them so far. */
@@ -431,7 +443,7 @@ function proceed(
   refs: readonly AnyRef[],
   working: WorkingSet,
   core: Core,
-  rests: Working[],
+  ground: Ground,
 ): IteratorResult<readonly AnyRef[], Decision> {
   const found: Read<unknown>[] = [];
   for (const ref of refs) {
@@ -440,10 +452,11 @@ function proceed(
     if (document.error !== undefined) {
       // The user's code that fails is recorded; a log that this code is too old for, or a damaged one, is not.
       const { error } = document;
+      if (document.refusesBatch) ground.add(document);
       if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
       return deciding.throw(error);
     }
-    rests.push(document);
+    ground.add(document);
     found.push(readOf(document.id, document.now));
   }
   return deciding.next(found);
@@ -463,7 +476,11 @@ export function concernsAll(error: unknown): boolean {
   );
 }
 
-function commitOf(entry: Entry, { outcome, final, reason, details, events }: Decision, time: number): Commit {
+function commitOf(
+  entry: Entry,
+  { outcome, final, reason, details, events }: Decision,
+  time: number,
+): Omit<Commit, 'reads'> {
   const commit = { command: entry.request.facts, outcome, final, reason, details, time, events };
   return Object.assign(commit, { digest: commitDigest(commit) });
 }

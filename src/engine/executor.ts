@@ -1,10 +1,10 @@
 /**
- * The executor: one batch at a time. While one is being stored the next gathers, undecided; what is refused is decided
- * again on what moved, first in the next batch of its kind, and the last try holds the store's write lock, so nobody starves.
+ * The executor: one batch at a time. While one is being stored the next gathers, undecided; what falls is decided again on
+ * what moved, first in the next batch of its kind, and the last try holds the store's write lock, so nobody starves.
  */
 import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../errors.ts';
 import { DocumentMap } from '../store/document-map.ts';
-import type { Appended, Batch, Locked, Stored, StoredCommit } from '../store/store.ts';
+import type { Appended, Batch, Locked, Refused, Stored, StoredCommit } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { concernsAll, draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
@@ -14,18 +14,19 @@ import { assertSame, replay } from './replay.ts';
 import { CommandQueue } from './queue.ts';
 import { membershipNow } from './registration.ts';
 import { Takes } from './takes.ts';
-import { answerUnrecorded, endWhereHeld, settle, takeIn } from './settle.ts';
+import { answerUnrecorded, catchUp, movedSince, settle } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
 const IN_DOUBT_TRIES_MAX = 3;
 /** The longest pause before that, in milliseconds. */
 const PAUSE_MAX_MS = 100;
 /**
- * A refusal for so many stale documents says that others write to what is cached here: for so many batches it is then
- * brought up to date before deciding. Two busy servers on one file would be refused at nearly every batch otherwise.
+ * Where so many of what was decided lately fell, others write to what is cached here: for so many batches it is then brought
+ * up to date before deciding. Each batch counts for so much of what counted before it.
  */
-const STALE_MANY = 8;
+const FELL_MANY = 1 / 8;
 const FRESH_BATCHES = 64;
+const LATELY = 0.9;
 
 /**
  * Commands that are decided at once under the write lock, and how long they may take there, in milliseconds: others wait for
@@ -37,9 +38,9 @@ const LAST_TRY_MS_MAX = 100;
 interface Attempt {
   /** What was stored; to be settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
-  /** Entries still to be decided: those that were refused, then those that weren't decided. */
+  /** Entries still to be decided, as far as is known: those that fell, then those that weren't decided. */
   readonly rest: readonly Entry[];
-  /** Whether one was refused. */
+  /** Whether one fell, and nothing was stored. */
   readonly refused: boolean;
 }
 
@@ -60,6 +61,8 @@ export class Executor {
   #returned: Entry[] = [];
   /** How many batches more are decided on documents brought up to date first. */
   #fresh = 0;
+  /** What was decided lately, and what of it fell: the older, the less it counts. */
+  #lately = { decided: 0, fell: 0 };
 
   constructor(core: Core) {
     this.#core = core;
@@ -133,8 +136,10 @@ export class Executor {
         costlyMax: this.#takesCostly.most,
         inOrder: this.#takes.isRoomy,
       });
-      const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1).slice(0, LAST_TRY_COMMANDS_MAX);
-      const entries = last.length > 0 ? last : taken;
+      const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1);
+      // Those that fell before come with them, and no new ones.
+      if (last.length > 0) last.push(...taken.filter(({ tries }) => tries > 0 && tries < limits.triesMax - 1));
+      const entries = last.length > 0 ? last.slice(0, LAST_TRY_COMMANDS_MAX) : taken;
       if (entries.length < taken.length) {
         const chosen = new Set(entries);
         this.queue.giveBack(taken.filter((entry) => !chosen.has(entry)));
@@ -209,15 +214,7 @@ export class Executor {
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
-        settle(this.#core, draft, receipt);
-        // Each as of where it stands among the commits: what it rests on may move with the next.
-        const { commits, end } = receipt;
-        await this.#answerUnrecorded(
-          this.#io,
-          draft,
-          ({ after }) => (commits[after]?.position ?? end.position + 1) - 1,
-        );
-        return rest;
+        return [...(await this.#settle(this.#io, draft, receipt)), ...rest];
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
         if (!isInDoubt(error) || this.#over) throw error;
@@ -228,35 +225,65 @@ export class Executor {
   }
 
   /** What was stored must be on the history that this server knows. If that can't be told now, the callers are in doubt. */
-  async #confirm({ batch, drafted }: Draft, { end }: Stored): Promise<void> {
+  async #confirm({ batch, drafted }: Draft, { commits, end }: Stored): Promise<void> {
     const { watermark } = this.#core;
     try {
       await watermark.confirm(batch!.seen, end, this.#io);
     } catch (error) {
-      for (const { entry } of drafted) entry.sentInDoubt = true;
+      for (const [index, { entry }] of drafted.entries()) if (commits[index]) entry.sentInDoubt = true;
       throw error;
     }
+  }
+
+  /** Answers those who stand, and then finds out why others fell. Gives those that are to be decided again. */
+  async #settle(io: Locked, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
+    const core = this.#core;
+    const { fallen, unrecorded, behind } = settle(core, draft, judged);
+    const taken = new Set(judged.duplicates);
+    const again = fallen.filter(({ id }) => !taken.has(id));
+    this.#fell(again, draft.drafted.length + draft.unrecorded.length);
+    await this.#answerUnrecorded(io, unrecorded, positionsOf(judged));
+    await catchUp(core, io, behind);
+    await this.#answerDuplicates(
+      io,
+      fallen.filter(({ id }) => taken.has(id)),
+    );
+    return again.filter(({ settled }) => !settled);
+  }
+
+  /** These are to be decided again, of so many. */
+  #fell(entries: readonly Entry[], decided: number): void {
+    for (const entry of entries) entry.tries += 1;
+    this.#core.counters.retried += entries.length;
+    const { decided: before, fell } = this.#lately;
+    this.#lately = { decided: before * LATELY + decided, fell: fell * LATELY + entries.length };
+    if (entries.length > 0 && this.#lately.fell >= this.#lately.decided * FELL_MANY) {
+      this.#fresh = FRESH_BATCHES;
+      this.#lately = { decided: 0, fell: 0 };
+    } else if (this.#fresh > 0) this.#fresh -= 1;
   }
 
   /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
   async #lastTry(entries: readonly Entry[]): Promise<Attempt> {
     this.#core.counters.exclusive += 1;
-    let sent: Draft | undefined;
+    let sent: Attempt['stored'];
     try {
       return await this.#core.session.exclusive(async (locked) => {
         const { elapsed } = this.#core.runtime;
         const until = elapsed() + LAST_TRY_MS_MAX;
         const options = { fresh: true, until, late: this.#late };
+        // So that nothing falls here for what others have stored under these ids.
+        await this.#answerKnown(locked, entries);
         let attempt = await this.#attempt(locked, entries, options);
-        // Only ids that are in the ledger, or a registry that has grown, can stand in the way here.
+        // Only a registry that has grown can stand in the way here.
         while (!attempt.stored && attempt.refused && elapsed() < until) {
           attempt = await this.#attempt(locked, attempt.rest, options);
         }
-        sent = attempt.stored?.draft;
+        sent = attempt.stored;
         return attempt;
       });
     } catch (error) {
-      if (sent) notStored(sent, error);
+      if (sent) notStored(sent.draft, error, sent.receipt);
       throw error;
     }
   }
@@ -269,37 +296,35 @@ export class Executor {
     (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await this.#refuse(io, draft.conflicts);
     const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
-    const refused = (): Attempt => {
-      for (const entry of sent) entry.tries += 1;
-      return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
-    };
-    if (!draft.batch) {
-      if (draft.unrecorded.length === 0) return { rest: draft.left, refused: false };
-      const end = await endWhereHeld(core, io, draft.reads);
-      if (!end) {
-        core.counters.conflicts += 1;
-        return refused();
-      }
-      if (this.#fresh > 0) this.#fresh -= 1;
-      await this.#answerUnrecorded(io, draft, () => end.position);
-      return { rest: draft.left, refused: false };
-    }
+    if (!draft.batch) return this.#unsent(io, draft);
     const appended = await this.#append(io, draft, draft.batch);
     switch (appended.status) {
       case 'stored':
-        if (this.#fresh > 0) this.#fresh -= 1;
         return { stored: { draft, receipt: appended }, rest: draft.left, refused: false };
-      case 'refused':
-        if (appended.stale.length >= STALE_MANY) this.#fresh = FRESH_BATCHES;
-        await takeIn(core, io, draft, appended);
-        await this.#answerDuplicates(io, sent, appended.duplicates);
-        return refused();
+      case 'refused': {
+        await core.watermark.confirm(draft.batch.seen, appended.end, io);
+        return { rest: [...(await this.#settle(io, draft, appended)), ...draft.left], refused: true };
+      }
       case 'behind':
         core.membership = await membershipNow(core, io);
-        return refused();
+        for (const entry of sent) entry.tries += 1;
+        return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
       case 'diverged':
         throw core.watermark.diverge();
     }
+  }
+
+  /** Nothing is to be stored: those whose ground has held are answered. */
+  async #unsent(io: Locked, { unrecorded, reads, left }: Draft): Promise<Attempt> {
+    if (unrecorded.length === 0) return { rest: left, refused: false };
+    const { counters } = this.#core;
+    const { end, rows } = await movedSince(this.#core, io, reads);
+    if (rows.size > 0) counters.conflicts += 1;
+    const stands = ({ rests }: Drafted): boolean => !rests.some((row) => rows.has(row));
+    await this.#answerUnrecorded(io, unrecorded.filter(stands), () => end.position);
+    const fallen = unrecorded.filter((drafted) => !stands(drafted)).map(({ entry }) => entry);
+    this.#fell(fallen, unrecorded.length);
+    return { rest: [...fallen.filter(({ settled }) => !settled), ...left], refused: fallen.length > 0 };
   }
 
   async #append(io: Locked, draft: Draft, batch: Batch): Promise<Appended> {
@@ -313,7 +338,8 @@ export class Executor {
       notStored(draft, error);
       throw error;
     }
-    if (appended.status !== 'stored') for (const { entry } of draft.drafted) entry.sent = false;
+    const commits = appended.status === 'stored' ? appended.commits : [];
+    for (const [index, { entry }] of draft.drafted.entries()) if (!commits[index]) entry.sent = false;
     return appended;
   }
 
@@ -334,7 +360,11 @@ export class Executor {
   }
 
   /** Answers those that record nothing; one that was executed before, by what it came to then. */
-  async #answerUnrecorded(io: Locked, { unrecorded }: Draft, positionOf: (drafted: Drafted) => number): Promise<void> {
+  async #answerUnrecorded(
+    io: Locked,
+    unrecorded: readonly Drafted[],
+    positionOf: (drafted: Drafted) => number,
+  ): Promise<void> {
     const outcomes = await this.#finalOutcomes(io, unrecorded);
     for (const drafted of unrecorded) {
       const commit = outcomes.get(drafted.entry.id);
@@ -375,10 +405,24 @@ export class Executor {
     }
   }
 
-  async #answerDuplicates(io: Locked, entries: readonly Entry[], ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    const sent = new Map(entries.map((entry) => [entry.id, entry]));
-    const duplicates = ids.map((id) => sent.get(id)!);
+  /** Those that were executed before. */
+  async #answerKnown(io: Locked, entries: readonly Entry[]): Promise<void> {
+    const { watermark } = this.#core;
+    const before = watermark.seen;
+    const asked = entries.filter(({ settled }) => !settled).map((entry) => ({ entry }));
+    const outcomes = await this.#finalOutcomes(io, asked);
+    if (outcomes.size === 0) return;
+    // What the ledger says counts as seen: whatever is decided from now on comes after it.
+    const { end } = await io.load([]);
+    await watermark.observe(before, end, io);
+    for (const entry of entries) {
+      const commit = outcomes.get(entry.id);
+      if (commit && !entry.settled) await this.#answer(io, entry, commit);
+    }
+  }
+
+  /** Those that fell because the ledger has an outcome of theirs. */
+  async #answerDuplicates(io: Locked, duplicates: readonly Entry[]): Promise<void> {
     const commits = await this.#ledger(io, duplicates, () => true);
     for (const entry of duplicates) {
       const { id } = entry;
@@ -411,10 +455,24 @@ export class Executor {
   }
 }
 
+/** Each as of where it stands among the commits: what it rests on may move with the next that is stored. */
+function positionsOf(judged: Stored | Refused): (drafted: Drafted) => number {
+  const commits = judged.status === 'stored' ? judged.commits : [];
+  return ({ after }) => {
+    for (let index = after; index < commits.length; index += 1) {
+      const at = commits[index];
+      if (at) return at.position - 1;
+    }
+    return judged.end.position;
+  };
+}
+
 /** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */
-function notStored(draft: Draft, error: unknown): void {
+function notStored({ drafted }: Draft, error: unknown, receipt?: Stored): void {
   const inDoubt = isInDoubt(error);
-  for (const { entry } of draft.drafted) {
+  for (const [index, { entry }] of drafted.entries()) {
+    // What fell wasn’t sent to be stored.
+    if (receipt && !receipt.commits[index]) continue;
     entry.sent = inDoubt;
     if (inDoubt) entry.sentInDoubt = true;
   }

@@ -2,31 +2,119 @@
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { Decision } from '../model/decide.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
-import type { DocumentVersion, LogPoint, Refused, Session, Stored } from '../store/store.ts';
+import { Ground } from '../store/ground.ts';
+import type {
+  Commit,
+  DocumentVersion,
+  LogPoint,
+  Refused,
+  Session,
+  StaleDocument,
+  Stored,
+  StoredAt,
+} from '../store/store.ts';
 import type { Core } from './core.ts';
 import { eventReader, foldEvents, loadDocuments } from './document-reader.ts';
 import type { Draft, Drafted } from './draft.ts';
+import type { Entry } from './entry.ts';
 import { outcomeOf } from './outcome.ts';
 import { recordedCommand, type RecordedEvent } from './recorded.ts';
 import type { Working } from './working-set.ts';
 
-/** Takes in a batch that was stored, and answers its callers. */
-export function settle(core: Core, draft: Draft, stored: Stored): void {
-  core.counters.batches += 1;
-  for (const [index, working] of draft.reads.entries()) settleRead(core, working, stored.heads[index]!);
+/** What came of a batch, and what is still to be done for it. */
+export interface Settled {
+  /** Entries that are to be decided again, in their order. */
+  readonly fallen: readonly Entry[];
+  /** What stands and isn't stored: to be answered once the ledger was asked. */
+  readonly unrecorded: readonly Drafted[];
+  /** Stale documents of which more has happened than was told: to be loaded. */
+  readonly behind: readonly Behind[];
+}
+
+interface Behind {
+  readonly collection: CollectionDefinition;
+  readonly id: string;
+  readonly from: Folded;
+}
+
+/** Takes in what was stored of a batch and what has moved, and answers those whose commits stand. */
+export function settle(core: Core, draft: Draft, judged: Stored | Refused): Settled {
+  const batch = draft.batch!;
+  const stored = judged.status === 'stored' ? judged : NOTHING;
+  if (stored !== NOTHING) core.counters.batches += 1;
+  if (judged.stale.length > 0) core.counters.conflicts += 1;
+  const fell = batch.commits.filter((_, index) => !stored.commits[index]);
+  const moved = movedBy(fell, draft, judged);
+  const behind: Behind[] = [];
+  // One for all of them: an event that they share is read once.
+  const read = judged.stale.length > 0 ? eventReader(core) : undefined;
+  for (const [row, document] of draft.reads.entries()) {
+    const stale = moved.get(document);
+    if (stale) behind.push(...takeIn(core, read!, document, stale));
+    else remember(core, document, moved.has(document) ? document.stored : document.now, judged.heads[row]!);
+  }
+  const unrecorded = standing(draft, judged, stored.commits);
+  const fallen = draft.unrecorded.filter((one) => !unrecorded.has(one)).map(({ entry }) => entry);
   let next = 0;
   for (const [index, drafted] of draft.drafted.entries()) {
-    const { position, recordedAt, hash } = stored.commits[index]!;
+    const at = stored.commits[index];
+    if (!at) {
+      fallen.push(drafted.entry);
+      continue;
+    }
     const attachments = drafted.decision.events.map(({ attachments }) =>
       attachments.map(({ collection, id }) => Object.freeze({ collection, id, version: stored.versions[next++]! })),
     );
-    settleAttached(core, draft, drafted, attachments);
-    answer(core, drafted, attachments, { position, recordedAt, hash });
+    settleAttached(core, draft, moved, drafted, attachments);
+    answer(core, drafted, attachments, at);
   }
+  fallen.sort((one, other) => one.order - other.order);
+  return { fallen, unrecorded: [...unrecorded], behind };
+}
+
+const NONE: ReadonlySet<Drafted> = new Set();
+const NOTHING: Pick<Stored, 'commits' | 'versions'> = { commits: [], versions: [] };
+
+/**
+ * Documents that aren't as the batch has left them: those that are stale, and those that a commit which fell is attached to,
+ * whether its event is handled or not. What was stored moves them on from where they were before the batch.
+ */
+function movedBy(
+  fell: readonly Commit[],
+  { working }: Draft,
+  { stale }: Stored | Refused,
+): ReadonlyMap<Working, StaleDocument | undefined> {
+  const moved = new Map<Working, StaleDocument | undefined>();
+  for (const { events } of fell) {
+    for (const { attachments } of events) {
+      for (const ref of attachments) {
+        const found = working.find(ref);
+        if (found) moved.set(found, undefined);
+      }
+    }
+  }
+  for (const document of stale) moved.set(working.find(document)!, document);
+  return moved;
+}
+
+/** What is decided and not to be stored, and rests on nothing that is stale or that fell before it. */
+function standing(draft: Draft, { stale }: Stored | Refused, commits: Stored['commits']): ReadonlySet<Drafted> {
+  const { batch, unrecorded, working } = draft;
+  if (unrecorded.length === 0) return NONE;
+  const ground = new Ground(
+    batch!,
+    stale.map((document) => working.find(document)!.row!),
+  );
+  let judged = 0;
+  const stands = ({ after, rests }: Drafted): boolean => {
+    for (; judged < after; judged += 1) if (!commits[judged]) ground.falls(batch!.commits[judged]!);
+    return ground.holds(rests);
+  };
+  return new Set(unrecorded.filter(stands));
 }
 
 /** A document that was read: events that its collection doesn't handle may have moved its version meanwhile. */
-function settleRead(core: Core, { collection, id, stored, now }: Working, head: number): void {
+function remember(core: Core, { collection, id, stored }: Working, now: Folded, head: number): void {
   const missed = head - stored.version;
   core.cache.remember(collection.name, id, {
     version: now.version + missed,
@@ -36,17 +124,36 @@ function settleRead(core: Core, { collection, id, stored, now }: Working, head: 
   });
 }
 
+/** A document that has moved, as far as was told; what is still to be loaded of it. */
+function takeIn(
+  core: Core,
+  read: ReturnType<typeof eventReader>,
+  { collection, id, stored }: Working,
+  { head, events }: StaleDocument,
+): readonly Behind[] {
+  const { folded, error } = foldEvents(read, collection, id, stored, events);
+  if (error !== undefined) {
+    // The next try loads it, fails likewise, and records that.
+    core.cache.forget(collection.name, id);
+    return [];
+  }
+  core.cache.remember(collection.name, id, folded);
+  return folded.version < head ? [{ collection, id, from: folded }] : [];
+}
+
 /** Documents that an event was attached to without being read: cached ones move on, new ones are worth keeping. */
 function settleAttached(
   core: Core,
-  draft: Draft,
+  { working }: Draft,
+  moved: ReadonlyMap<Working, unknown>,
   { decision, time }: Drafted,
   attachments: readonly (readonly DocumentVersion[])[],
 ): void {
   for (const [index, { event }] of decision.events.entries()) {
     for (const { collection: name, id, version } of attachments[index]!) {
       const collection = core.collections.get(name);
-      if (!collection || draft.working.find({ collection: name, id })?.read) continue;
+      const found = working.find({ collection: name, id });
+      if (!collection || (found?.row !== undefined && !moved.has(found))) continue;
       try {
         const before = core.cache.get(name, id) ?? (version === 1 ? unborn(collection, id) : undefined);
         // Where something was missed in between, the next read brings it up to date.
@@ -66,7 +173,7 @@ function answer(
   core: Core,
   { entry, decision, time }: Drafted,
   attachments: readonly (readonly DocumentVersion[])[],
-  { position, recordedAt, hash }: Stored['commits'][number],
+  { position, recordedAt, hash }: StoredAt,
 ): void {
   const command = recordedCommand(entry.request.facts);
   const events: RecordedEvent[] = decision.events.map(({ event }, index) =>
@@ -101,29 +208,12 @@ function count(core: Core, { outcome }: Decision): void {
   core.counters[outcome] += 1;
 }
 
-/** Takes in the documents that a batch was refused for. */
-export async function takeIn(
+/** Brings up to date what has moved further than was told. */
+export async function catchUp(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
-  draft: Draft,
-  refused: Refused,
+  behind: Settled['behind'],
 ): Promise<void> {
-  await core.watermark.confirm(draft.batch!.seen, refused.end, io);
-  if (refused.stale.length === 0) return;
-  core.counters.conflicts += 1;
-  const behind: { collection: CollectionDefinition; id: string; from: Folded }[] = [];
-  const read = eventReader(core);
-  for (const { collection: name, id, head, events } of refused.stale) {
-    const { collection, stored } = draft.working.find({ collection: name, id })!;
-    const { folded, error } = foldEvents(read, collection, id, stored, events);
-    if (error !== undefined) {
-      // The next try loads it, fails likewise, and records that.
-      core.cache.forget(name, id);
-      continue;
-    }
-    core.cache.remember(name, id, folded);
-    if (folded.version < head) behind.push({ collection, id, from: folded });
-  }
   if (behind.length === 0) return;
   const { found } = await loadDocuments(core, io, behind);
   for (const [index, { folded, error }] of found.entries()) {
@@ -133,22 +223,22 @@ export async function takeIn(
 }
 
 /**
- * The end of the log at which what was decided on was still so; undefined if it has moved, and then it is taken in. For
- * what is not appended, as nothing else checks the ground of that.
+ * Which documents have moved since they were decided on, and the end of the log that says so: they are taken in. For what is
+ * not appended, as nothing else checks the ground of that.
  */
-export async function endWhereHeld(
+export async function movedSince(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   reads: readonly Working[],
-): Promise<LogPoint | undefined> {
+): Promise<{ readonly end: LogPoint; readonly rows: ReadonlySet<number> }> {
   const wanted = reads.map(({ collection, id, stored }) => ({ collection, id, from: stored }));
   const { end, found } = await loadDocuments(core, io, wanted);
-  let held = true;
-  for (const [index, { folded, error }] of found.entries()) {
-    const { collection, id, stored } = reads[index]!;
-    if (folded.changed > stored.changed || error !== undefined) held = false;
+  const rows = new Set<number>();
+  for (const [row, { folded, error }] of found.entries()) {
+    const { collection, id, stored } = reads[row]!;
+    if (folded.changed > stored.changed || error !== undefined) rows.add(row);
     if (error === undefined) core.cache.remember(collection.name, id, folded);
     else core.cache.forget(collection.name, id);
   }
-  return held ? end : undefined;
+  return { end, rows };
 }

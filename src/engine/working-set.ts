@@ -20,10 +20,14 @@ export interface Working {
   readonly stored: Folded;
   /** After the commits of the batch so far. */
   now: Folded;
-  /** Whether a commit of the batch rests on it: it was read, or what it is made something go wrong. */
-  read: boolean;
-  /** What keeps it from being folded. */
+  /** Its place among what commands of the batch rest on: what was read, or made something go wrong. */
+  row: number | undefined;
+  /** The ground of the command that has come to rest on it last. */
+  ground: object | undefined;
+  /** What keeps it from being folded, */
   error: unknown;
+  /** and whether that is an event of the batch. */
+  refusesBatch: boolean;
 }
 
 interface Pending {
@@ -62,11 +66,6 @@ export class WorkingSet {
     this.#io = io;
     this.#fresh = fresh;
     this.#beside = late;
-  }
-
-  /** Every document that was looked at. */
-  get documents(): Iterable<Working> {
-    return this.#documents.values();
   }
 
   find({ collection, id }: DocumentRef): Working | undefined {
@@ -171,12 +170,10 @@ export class WorkingSet {
   }
 
   /**
-   * Takes in the events of a commit. A document that can't take one in decides what comes of the command, so the batch
-   * rests on it: it may have come from the cache, for a neighbour, and have moved since.
-   *
-   * @throws ReducerFailed, and no document has changed then, if one can't be folded
+   * Takes in the events of a commit, or says which document can't take one in, and why: none has changed then. That decides
+   * what comes of the command, which rests on it: it may have come from the cache, for a neighbour, and have moved since.
    */
-  commit(events: readonly MadeEvent[], time: number): void {
+  commit(events: readonly MadeEvent[], time: number): { readonly by: Working; readonly error: unknown } | undefined {
     const before: { readonly working: Working; readonly now: Folded }[] = [];
     for (const { event, attachments } of events) {
       for (const ref of attachments) {
@@ -187,8 +184,7 @@ export class WorkingSet {
           working.now = reduce(working.collection, working.id, working.now, event, time);
         } catch (error) {
           for (const { working, now } of before.reverse()) working.now = now;
-          working.read = true;
-          throw error;
+          return { by: working, error };
         }
       }
     }
@@ -197,10 +193,20 @@ export class WorkingSet {
       this.#events.push(pending);
       if (this.#pending) this.#keep(this.#pending, pending);
     }
+    return undefined;
   }
 
   #add(collection: CollectionDefinition, id: string, stored: Folded, error?: unknown): void {
-    const working: Working = { collection, id, stored, now: stored, read: false, error };
+    const working: Working = {
+      collection,
+      id,
+      stored,
+      now: stored,
+      row: undefined,
+      ground: undefined,
+      error,
+      refusesBatch: false,
+    };
     if (this.#events.length > 0) this.#catchUp(working);
     this.#documents.set(collection.name, id, working);
   }
@@ -220,7 +226,7 @@ export class WorkingSet {
     } catch (caught) {
       // Whoever asked for it is told so: that rests on it as much as what is decided on it.
       working.error = caught;
-      working.read = true;
+      working.refusesBatch = true;
     }
     this.#pending.delete(collection.name, id);
   }

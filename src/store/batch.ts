@@ -9,11 +9,12 @@ const HASH = /^[0-9a-f]{64}$/;
 export function assertBatch({ commits, reads }: Batch): void {
   if (commits.length === 0) throw invalid('it has no commits', {});
   const ids = new Set<string>();
-  for (const { command, events, time, digest } of commits) {
+  for (const { command, events, time, digest, reads: rests } of commits) {
     ids.add(command.id);
     if (!HASH.test(command.fingerprint) || !HASH.test(digest)) throw invalid('a hash is none', { command: command.id });
     if (events.length === 0) throw invalid('a commit has no events', { command: command.id });
     if (!Number.isInteger(time) || time < 0) throw invalid('a commit has no time', { command: command.id });
+    if (!arePlaces(rests, reads.length)) throw invalid('a commit rests on no row of reads', { command: command.id });
   }
   if (ids.size < commits.length) {
     const twice = commits.find(({ command }) => !ids.delete(command.id));
@@ -22,6 +23,12 @@ export function assertBatch({ commits, reads }: Batch): void {
   for (const { collection, id, version } of reads) {
     if (!Number.isInteger(version) || version < 0) throw invalid('a version read is none', { collection, id });
   }
+}
+
+/** Whether these are places in a list of so many, each once. */
+function arePlaces(places: readonly number[], count: number): boolean {
+  for (const place of places) if (!Number.isInteger(place) || place < 0 || place >= count) return false;
+  return places.length < 2 || new Set(places).size === places.length;
 }
 
 function invalid(what: string, where: Readonly<Record<string, unknown>>): InvalidInput {

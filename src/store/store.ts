@@ -71,22 +71,27 @@ export interface Session {
   register(collections: readonly CollectionEntry[]): Promise<Registry>;
 
   /**
-   * Stores the whole batch in one durable write, or refuses it whole with all that stands in its way (laws 1 to 7). The
-   * answer is given only after the write is on stable storage. `InvalidInput` is thrown for a batch that is none (no
-   * commits, a commit without events, a command id that stands in it twice). In order, all within one write lock:
+   * Stores the commits of a batch whose ground holds, in one durable write, and says which fell and all that stands in their
+   * way (laws 1 to 7): each commit stands or falls alone. The answer is given only after the write is on stable storage.
+   * `InvalidInput` is thrown for a batch that is none (no commits, a commit without events, a command id that stands in it
+   * twice, a commit that rests on no row of `reads`). In order, all within one write lock:
    *
    * 1. `diverged` if the log doesn't hold `seen`.
    * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
-   * 3. `refused` if a final outcome is stored under one of the command ids, or a document in `reads` is stale: an event
-   *    of a type in `handled` is attached to it above the version read. Merely being attached to is not stale.
-   * 4. The store's clock is read. `ClockAhead` is thrown if a commit's time is later than the last `recordedAt` before the
-   *    batch, and further ahead of that clock than its bound: however many small steps a wrong clock takes, it can't drag
-   *    the log along. A store without a server that knows the time throws it as well where its own clock is further
-   *    ahead than it can have come since the machine started (clock.ts), unless it was given one.
-   * 5. Otherwise every event takes the next position, every attachment its document's next version, and every commit
-   *    is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is what the clock said, one reading for the
-   *    batch; or its `time` or the `recordedAt` of the commit before, if that is later. So it never runs backwards, and
-   *    what was recorded by a time that has passed stays the same, as long as the clock isn't set back.
+   * 3. A commit falls if a final outcome is stored under its command id, or a row that it rests on is stale or tainted. A row
+   *    of `reads` is stale if an event of a type in `handled` is attached to its document above the version read; merely being
+   *    attached to is not stale. It is tainted for the commits after one that fell and would have attached such an event:
+   *    whatever made it fall, and whatever came of its command. Whoever attaches without having read never falls for that.
+   *    `refused` if all of them fall.
+   * 4. The store's clock is read. `ClockAhead` is thrown, and nothing stored, if the time of a commit that stands is later than
+   *    the last `recordedAt` before the batch, and further ahead of that clock than its bound: however many small steps a
+   *    wrong clock takes, it can't drag the log along. A store without a server that knows the time throws it as well where
+   *    its own clock is further ahead than it can have come since the machine started (clock.ts), unless it was given one.
+   * 5. Of the commits that stand, and of them alone, every event takes the next position, every attachment its document's next
+   *    version, and every commit is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is what the clock
+   *    said, one reading for the batch; or its `time` or the `recordedAt` of the commit before, if that is later. So it never
+   *    runs backwards, and what was recorded by a time that has passed stays the same, as long as the clock isn't set back. A
+   *    commit that fell leaves nothing behind: no entry of the ledger, no document.
    */
   append(batch: Batch): Promise<Appended>;
 
@@ -287,6 +292,8 @@ export interface Commit extends CommitFacts {
   readonly events: readonly NewEvent[];
   /** Made of the facts and events by `commitDigest`, before the write. */
   readonly digest: string;
+  /** What it rests on: places in the batch's `reads`, each once. Neither hashed nor stored. */
+  readonly reads: readonly number[];
 }
 
 /** The part of an event that is a fact, and hashed. */
@@ -310,29 +317,46 @@ export interface DocumentRef {
 
 export type Appended = Stored | Refused | { readonly status: 'behind' } | { readonly status: 'diverged' };
 
-export interface Stored {
-  readonly status: 'stored';
-  /** The end of the log after the batch. */
+/** What the log held when a batch came to it. */
+export interface Judged {
+  /** The end of the log after what was stored. */
   readonly end: LogEnd;
-  /** For each commit the position of its first event, its `recordedAt`, and the chain's hash after it. */
-  readonly commits: readonly { readonly position: number; readonly recordedAt: number; readonly hash: string }[];
-  /** The version that each attachment got: commit by commit, event by event, in the order given. */
-  readonly versions: readonly number[];
   /** For each row of `reads` the document's head before the batch: at least the version read. */
   readonly heads: readonly number[];
-}
-
-export interface Refused {
-  readonly status: 'refused';
-  /** The end of the log that the batch was refused at. */
-  readonly end: LogEnd;
   /**
-   * Every stale document of `reads`, with its head and the first events above the version read ({@link STALE_EVENTS_MAX}
-   * for each, {@link LOAD_EVENTS_MAX} and {@link PAGE_BYTES_MAX} for all: the last documents may have none).
+   * Every stale document of `reads`, with its head before the batch and the first events above the version read
+   * ({@link STALE_EVENTS_MAX} for each, {@link LOAD_EVENTS_MAX} and {@link PAGE_BYTES_MAX} for all: the last documents may
+   * have none).
    */
-  readonly stale: readonly (DocumentRef & { readonly head: number; readonly events: readonly DocumentEvent[] })[];
+  readonly stale: readonly StaleDocument[];
   /** Every command id of the batch that has a final outcome. */
   readonly duplicates: readonly string[];
+}
+
+export interface StaleDocument extends DocumentRef {
+  readonly head: number;
+  readonly events: readonly DocumentEvent[];
+}
+
+/** At least one commit stands. */
+export interface Stored extends Judged {
+  readonly status: 'stored';
+  /** For each commit of the batch where it was stored; undefined if it fell. */
+  readonly commits: readonly (StoredAt | undefined)[];
+  /** The version that each attachment of these got: commit by commit, event by event, in the order given. */
+  readonly versions: readonly number[];
+}
+
+/** The position of a commit's first event, its `recordedAt`, and the chain's hash after it. */
+export interface StoredAt {
+  readonly position: number;
+  readonly recordedAt: number;
+  readonly hash: string;
+}
+
+/** All of them fell: nothing was stored. */
+export interface Refused extends Judged {
+  readonly status: 'refused';
 }
 
 // --- Reading -----------------------------------------------------------------------------------------------------------

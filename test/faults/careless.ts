@@ -5,6 +5,7 @@
 import { StoreUnavailable } from 'tidemark';
 import { commitDigest } from '../../src/store/chain.ts';
 import type { Batch, Commit, Store } from '../../src/store/store.ts';
+import { resting } from '../../src/testing/conformance/batches.ts';
 import { changedStore } from './over-session.ts';
 
 export function careless(store: Store): Store {
@@ -26,5 +27,5 @@ function underOtherIds(batch: Batch): Batch {
     return { ...renamed, digest: commitDigest(renamed) };
   });
   // What it read has moved by its own doing, if it was stored.
-  return { ...batch, commits, reads: [] };
+  return resting({ ...batch, commits }, () => false);
 }

@@ -1,10 +1,11 @@
 /**
- * The append: stored whole, or refused whole with all that stands in its way. Runs without a pause while the write lock
- * is held, so nothing comes between the checks and the write.
+ * The append: what stands is stored, and of what falls is said why. Runs without a pause while the write lock is held, so
+ * nothing comes between the checks and the write.
  */
 import { assertBatch } from '../batch.ts';
 import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { standing } from '../ground.ts';
 import { Room } from '../room.ts';
 import { chainHash, GENESIS_HASH } from '../chain.ts';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
@@ -16,8 +17,8 @@ import type {
   DocumentVersion,
   LogPoint,
   NewEvent,
-  Refused,
-  Stored,
+  StaleDocument,
+  StoredAt,
   StoredCommit,
 } from '../store.ts';
 import { countWhile, endOf, findDocument, fitting } from './schema.ts';
@@ -30,14 +31,20 @@ export function append(log: Log, batch: Batch, clock: Clock): Appended {
   if (!holds(log, batch.seen)) return { status: 'diverged' };
   if (batch.generation !== log.registry.generation) return { status: 'behind' };
   if (batch.reads.some((read) => read.version > headOf(log, read))) return { status: 'diverged' };
-  const room = new Room(LOAD_EVENTS_MAX);
-  const stale = batch.reads.flatMap((read) => staleness(log, batch, read, room));
+  const heads = batch.reads.map((read) => headOf(log, read));
+  const staleRows = batch.reads.keys().filter((row) => isStale(log, batch, batch.reads[row]!));
+  const rows = Array.from(staleRows);
   const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
-  if (stale.length > 0 || duplicates.length > 0) return { status: 'refused', end: endOf(log), stale, duplicates };
+  const stands = standing(batch, rows, duplicates);
+  const judged = { heads, stale: staleDocuments(log, batch, rows), duplicates };
+  const kept = batch.commits.filter((_, index) => stands[index]);
   const { recordedAt } = endOf(log);
+  if (kept.length === 0) return { status: 'refused', end: endOf(log), ...judged };
   const now = clock.read(recordedAt);
-  refuseTimesAhead(batch.commits, recordedAt, now, clock.aheadMs);
-  return store(log, batch, now);
+  refuseTimesAhead(kept, recordedAt, now, clock.aheadMs);
+  const versions: number[] = [];
+  const commits = batch.commits.map((commit, index) => (stands[index] ? store(log, commit, now, versions) : undefined));
+  return { status: 'stored', end: endOf(log), ...judged, commits, versions };
 }
 
 /** Whether a commit of the log ends at this position, with this hash. */
@@ -54,32 +61,32 @@ function headOf(log: Log, { collection, id }: DocumentRef): number {
   return findDocument(log, collection, id)?.events.length ?? 0;
 }
 
-/** The row of a refusal, if an event of a type that the deciding application handles was attached since. */
-function staleness(log: Log, batch: Batch, { collection, id, version }: DocumentVersion, room: Room): Refused['stale'] {
+/** Whether an event of a type that the deciding application handles was attached since. */
+function isStale(log: Log, batch: Batch, { collection, id, version }: DocumentVersion): boolean {
   const row = findDocument(log, collection, id);
   const handled = batch.handled.get(collection);
-  if (row === undefined || handled === undefined) return [];
-  for (let index = version; index < row.events.length; index++) {
-    if (handled.has(row.events[index]!.type)) {
-      const events = fitting(row.events, version, version + STALE_EVENTS_MAX, room);
-      return [{ collection, id, head: row.events.length, events }];
-    }
-  }
-  return [];
+  if (row === undefined || handled === undefined) return false;
+  for (let index = version; index < row.events.length; index++) if (handled.has(row.events[index]!.type)) return true;
+  return false;
 }
 
-function store(log: Log, batch: Batch, now: number): Stored {
-  const heads = batch.reads.map((read) => headOf(log, read));
-  const commits: { position: number; recordedAt: number; hash: string }[] = [];
-  const versions: number[] = [];
-  for (const commit of batch.commits) {
-    const stored = storeCommit(log, commit, now);
-    commits.push({ position: stored.position, recordedAt: stored.recordedAt, hash: stored.hash });
-    for (const event of commit.events) {
-      for (const version of storeEvent(log, event, stored)) versions.push(version);
-    }
+function staleDocuments(log: Log, { reads }: Batch, rows: readonly number[]): StaleDocument[] {
+  const room = new Room(LOAD_EVENTS_MAX);
+  return rows.map((row) => {
+    const { collection, id, version } = reads[row]!;
+    const { events } = findDocument(log, collection, id)!;
+    return { collection, id, head: events.length, events: fitting(events, version, version + STALE_EVENTS_MAX, room) };
+  });
+}
+
+/** Stores a commit, and adds the versions that its events have made. */
+function store(log: Log, commit: Commit, now: number, versions: number[]): StoredAt {
+  const stored = storeCommit(log, commit, now);
+  for (const event of commit.events) {
+    for (const version of storeEvent(log, event, stored)) versions.push(version);
   }
-  return { status: 'stored', end: endOf(log), commits, versions, heads };
+  const { position, recordedAt, hash } = stored;
+  return { position, recordedAt, hash };
 }
 
 function storeCommit(

@@ -18,6 +18,7 @@ function batch(id: string, time: number, seen: LogPoint = GENESIS, count = 1): B
       final: true,
       time,
       events: [{ type: 'DONE', schemaVersion: 1, json: '{}', attachments }],
+      reads: [],
     } as const;
     return { ...facts, digest: commitDigest(facts) };
   });

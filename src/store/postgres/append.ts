@@ -1,7 +1,7 @@
 /** Append: the batch goes to `append_v1` in one call, and its answer is read. */
 import { LogCorrupt } from '../../errors.ts';
 import { refuseTimesAhead, timeOf } from '../clock.ts';
-import type { Appended, Batch, DocumentEvent, LogEnd, Refused, Stored } from '../store.ts';
+import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt } from '../store.ts';
 import type { Parameter, Query, Row, Value } from './connection.ts';
 import { encoded } from './encode.ts';
 import type { Encoded } from './encode.ts';
@@ -38,7 +38,7 @@ export interface Answered {
   readonly learn?: () => void;
 }
 
-const PARAMETERS = 42;
+const PARAMETERS = 47;
 const HASH_DIGITS = 64;
 
 export function appender(schema: string): Append {
@@ -47,7 +47,7 @@ export function appender(schema: string): Append {
     'append_v1',
     PARAMETERS,
     `status, end_position, end_recorded_at, pg_catalog.encode(end_hash, 'hex'), heads, document_ids,
-      pg_catalog.encode(hashes, 'hex'), stale, stale_events, pg_catalog.to_json(duplicates), clock`,
+      pg_catalog.encode(hashes, 'hex'), stale, stale_events, duplicates, clock, fallen`,
   );
 
   return async (query, batch, sender, known) => {
@@ -66,7 +66,7 @@ export function appender(schema: string): Append {
       case 'stored':
         return stored(batch, sent, answer, known);
       case 'refused':
-        return { appended: refused(batch, sent, answer) };
+        return { appended: { status: 'refused', ...judged(batch, sent, answer), end: endBefore(answer) } };
       case 'replaced':
         known.forget();
         return { appended: AGAIN };
@@ -76,7 +76,7 @@ export function appender(schema: string): Append {
       case 'behind':
         return { appended: { status } };
       case 'ahead':
-        refuseTimesAhead(batch.commits, endBefore(answer).recordedAt, clockOf(answer), aheadMs);
+        refuseTimesAhead(standing(batch, answer), endBefore(answer).recordedAt, clockOf(answer), aheadMs);
         break;
       default:
     }
@@ -84,6 +84,12 @@ export function appender(schema: string): Append {
       status,
     });
   };
+}
+
+/** The commits that didn’t fall. */
+function standing({ commits }: Batch, answer: Row): readonly Commit[] {
+  const fallen = new Set(numbers(answer[10]));
+  return fallen.size === 0 ? commits : commits.filter((_, index) => !fallen.has(index + 1));
 }
 
 /** What the clock said that the database went by. */
@@ -105,33 +111,53 @@ function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments)
   const before = endBefore(answer);
   const heads = numbers(answer[3]);
   const hashes = answer[5] ?? '';
-  if (hashes.length !== batch.commits.length * HASH_DIGITS) throw corrupt('append_v1 gives too few hashes');
+  const fallen = new Set(numbers(answer[10]));
+  if (hashes.length !== (batch.commits.length - fallen.size) * HASH_DIGITS)
+    throw corrupt('append_v1 gives too few hashes');
   const now = clockOf(answer);
+  const commits: (StoredAt | undefined)[] = [];
+  const versions: number[] = [];
+  // How many events were attached to each document, by its place.
+  const steps: number[] = [];
   let end = before;
-  const commits = batch.commits.map(({ time, events }, index) => {
-    const position = end.position + 1;
+  let [attachment, hashed] = [0, 0];
+  for (const [index, { time, events }] of batch.commits.entries()) {
+    let next = attachment;
+    for (const event of events) next += event.attachments.length;
+    if (fallen.has(index + 1)) {
+      commits.push(undefined);
+      attachment = next;
+      continue;
+    }
+    const hash = hashes.slice(hashed, (hashed += HASH_DIGITS));
     const recordedAt = Math.max(now, time, end.recordedAt);
-    const hash = hashes.slice(index * HASH_DIGITS, (index + 1) * HASH_DIGITS);
+    commits.push({ position: end.position + 1, recordedAt, hash });
     end = { position: end.position + events.length, hash, recordedAt };
-    return { position, recordedAt, hash };
-  });
-  const appended: Stored = {
-    status: 'stored',
-    end,
-    commits,
-    versions: sent.attachmentDocuments.map((place, index) => heads[place - 1]! + sent.attachmentSteps[index]!),
-    heads: sent.readDocuments.map((place) => heads[place - 1]!),
+    for (; attachment < next; attachment += 1) {
+      const place = sent.attachmentDocuments[attachment]!;
+      const step = (steps[place - 1] ?? 0) + 1;
+      steps[place - 1] = step;
+      versions.push(heads[place - 1]! + step);
+    }
+  }
+  return {
+    appended: { status: 'stored', ...judged(batch, sent, answer), end, commits, versions },
+    learn: () => known.learn(before, end, learned(sent, heads, answer[4], steps)),
   };
-  return { appended, learn: () => known.learn(before, end, learned(sent, heads, answer[4])) };
 }
 
 /** The documents of a batch that was stored, with their heads after it. */
-function learned({ documents, told, steps }: Encoded, heads: readonly number[], ids: Value | undefined): Learned[] {
+function learned(
+  { documents, told }: Encoded,
+  heads: readonly number[],
+  ids: Value | undefined,
+  steps: readonly number[],
+): Learned[] {
   // Nearly always all of them were known.
   const answered = told.includes(undefined) ? numbers(ids) : [];
   return documents.flatMap(({ collection, id }, index) => {
     const document = told[index]?.document ?? answered[index]!;
-    // One that was only read may not exist yet.
+    // One that was only read, or that fell, may not exist yet.
     return document > 0 ? [{ collection, id, document, head: heads[index]! + (steps[index] ?? 0) }] : [];
   });
 }
@@ -147,8 +173,10 @@ type Missed = readonly [
   json: string | null,
 ];
 
-function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
-  const heads = numbers(answer[3]);
+/** What stood in the way. */
+function judged(batch: Batch, sent: Encoded, answer: Row): Omit<Judged, 'end'> {
+  const known = numbers(answer[3]);
+  const heads = sent.readDocuments.map((place) => known[place - 1]!);
   const missed = Map.groupBy(JSON.parse(answer[7] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
   const texts = new Map<number, string>();
   const stale = numbers(answer[6]).map((ordinal) => {
@@ -157,7 +185,7 @@ function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
     return {
       collection,
       id,
-      head: heads[sent.readDocuments[ordinal - 1]! - 1]!,
+      head: heads[ordinal - 1]!,
       events: events.map(([, ...event], index): DocumentEvent => {
         return documentEvent(
           event.map((value) => (value === null ? null : String(value))),
@@ -167,10 +195,5 @@ function refused(batch: Batch, sent: Encoded, answer: Row): Refused {
       }),
     };
   });
-  return {
-    status: 'refused',
-    end: endBefore(answer),
-    stale,
-    duplicates: JSON.parse(answer[8] ?? '[]') as readonly string[],
-  };
+  return { heads, stale, duplicates: numbers(answer[8]).map((ordinal) => batch.commits[ordinal - 1]!.command.id) };
 }

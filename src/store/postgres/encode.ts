@@ -20,11 +20,8 @@ export interface Encoded {
   /** The documents by their places, and what the batch says of each. */
   readonly documents: readonly DocumentRef[];
   readonly told: readonly (Told | undefined)[];
-  /** How many events are attached to each document, by its place; the others are only read. */
-  readonly steps: readonly number[];
-  /** For each attachment the place of its document, from 1, and its step. */
+  /** For each attachment the place of its document, from 1. */
   readonly attachmentDocuments: readonly number[];
-  readonly attachmentSteps: readonly number[];
   /** For each row of `reads` the place of its document, from 1. */
   readonly readDocuments: readonly number[];
 }
@@ -64,26 +61,27 @@ class Documents {
   }
 }
 
-export function encoded(
-  { seen, generation, handled, reads, commits }: Batch,
-  clock: SentClock,
-  known: Pick<KnownDocuments, 'end' | 'tell'>,
-): Encoded {
+export function encoded(batch: Batch, clock: SentClock, known: Pick<KnownDocuments, 'end' | 'tell'>): Encoded {
+  const { seen, generation, handled, reads, commits } = batch;
   const names = new Places();
   const documents = new Documents(names);
   const eventCommits: number[] = [];
+  const eventOffsets: number[] = [];
   const eventTypes: number[] = [];
   const schemaVersions: number[] = [];
   const jsons: string[] = [];
   const eventLists: number[] = [];
   let lists = 0;
   const attachmentEvents: number[] = [];
+  const attachmentCommits: number[] = [];
+  const attachmentTypes: string[] = [];
   const attachmentDocuments: number[] = [];
   const attachmentSteps: number[] = [];
   const steps: number[] = [];
   for (const [index, commit] of commits.entries()) {
-    for (const { type, schemaVersion, json, attachments } of commit.events) {
+    for (const [offset, { type, schemaVersion, json, attachments }] of commit.events.entries()) {
       eventCommits.push(index + 1);
+      eventOffsets.push(offset);
       eventTypes.push(names.of(type));
       schemaVersions.push(schemaVersion);
       jsons.push(json);
@@ -93,6 +91,8 @@ export function encoded(
         const step = (steps[place - 1] ?? 0) + 1;
         steps[place - 1] = step;
         attachmentEvents.push(jsons.length);
+        attachmentCommits.push(index);
+        attachmentTypes.push(type);
         attachmentDocuments.push(place);
         attachmentSteps.push(step);
       }
@@ -101,6 +101,9 @@ export function encoded(
   const attached = documents.refs.length;
   const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
   const commandNames = commits.map(({ command }) => names.of(command.name));
+  const rests = restsOf(commits);
+  const attachments = { documents: attachmentDocuments, commits: attachmentCommits, types: attachmentTypes };
+  const taints = taintsOf(batch, readDocuments, attachments);
   const { collections, types } = handledLists(handled);
   const told = documents.refs.map((document) => known.tell(document));
   // Also if nothing is told of these documents: what is known of others is kept only if the log holds its commit.
@@ -108,9 +111,7 @@ export function encoded(
   return {
     documents: documents.refs,
     told,
-    steps,
     attachmentDocuments,
-    attachmentSteps,
     readDocuments,
     parameters: [
       String(bounded(seen.position)),
@@ -128,6 +129,10 @@ export function encoded(
       String(attached),
       int4s(readDocuments),
       int8s(reads.map(({ version }) => bounded(version))),
+      int4s(rests.commits),
+      int4s(rests.reads),
+      int4s(taints.commits),
+      int4s(taints.reads),
       collections,
       types,
       texts(commits.map(({ command }) => command.id)),
@@ -144,6 +149,7 @@ export function encoded(
       int4s(commits.map(({ events }) => events.length)),
       hashes(commits.map(({ digest }) => digest)),
       int4s(eventCommits),
+      int4s(eventOffsets),
       int4s(eventTypes),
       int8s(schemaVersions),
       texts(jsons),
@@ -153,6 +159,50 @@ export function encoded(
       int8s(attachmentSteps),
     ],
   };
+}
+
+/** Pairs of a commit and a row of `reads`, both from 1, in the order of the commits. */
+class Pairs {
+  readonly commits: number[] = [];
+  readonly reads: number[] = [];
+
+  add(commit: number, row: number): void {
+    this.commits.push(commit + 1);
+    this.reads.push(row + 1);
+  }
+}
+
+/** What each commit rests on. */
+function restsOf(commits: Batch['commits']): Pairs {
+  const rests = new Pairs();
+  for (const [index, commit] of commits.entries()) for (const row of commit.reads) rests.add(index, row);
+  return rests;
+}
+
+/** Rows that a commit changes, if it stands, and that a later one rests on: nearly none where the load is spread. */
+function taintsOf({ commits, reads, handled }: Batch, readDocuments: readonly number[], attached: Attached): Pairs {
+  const taints = new Pairs();
+  // The last commit that rests on each row, and the row of each document that is read.
+  const last: number[] = [];
+  for (const [index, commit] of commits.entries()) for (const row of commit.reads) last[row] = index;
+  if (last.length === 0) return taints;
+  const rows: number[] = [];
+  for (const [row, place] of readDocuments.entries()) rows[place] = row;
+  for (const [index, place] of attached.documents.entries()) {
+    const row = rows[place];
+    if (row === undefined) continue;
+    const commit = attached.commits[index]!;
+    if (last[row]! > commit && handled.get(reads[row]!.collection)?.has(attached.types[index]!))
+      taints.add(commit, row);
+  }
+  return taints;
+}
+
+/** For each attachment the place of its document, from 1, the commit, and the type of its event. */
+interface Attached {
+  readonly documents: readonly number[];
+  readonly commits: readonly number[];
+  readonly types: readonly string[];
 }
 
 /** Beyond it nothing is stored: what a bigint can't hold stands for the largest that JavaScript can. */

@@ -10,8 +10,9 @@ import { assertBatch } from '../batch.ts';
 import { chainHash } from '../chain.ts';
 import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { standing } from '../ground.ts';
 import { Room } from '../room.ts';
-import type { Appended, Batch, LogEnd, Refused, Stored } from '../store.ts';
+import type { Appended, Batch, Commit, LogEnd, StaleDocument, StoredAt } from '../store.ts';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { one } from './connection.ts';
@@ -23,12 +24,12 @@ import { Attachments } from './attachments.ts';
 import { Inserts } from './insert.ts';
 import type { RegistryTable } from './registry.ts';
 
-export interface AppendOptions {
-  /** Look for duplicates before anything is inserted, so that a refusal leaves the transaction as it was. */
-  readonly lookFirst: boolean;
+export interface Append {
+  /** Looks for duplicates before anything is inserted, so that a refusal leaves the transaction as it was. */
+  looking(batch: Batch): Appended;
+  /** Finds them by the unique key: undefined if there is one. Then the transaction is to be rolled back. */
+  hoping(batch: Batch): Appended | undefined;
 }
-
-export type Append = (batch: Batch, options: AppendOptions) => Appended;
 
 interface Parts {
   readonly interned: Interned;
@@ -58,27 +59,29 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
      AND type IN (SELECT id FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
   );
 
-  function staleReads(batch: Batch): { heads: number[]; stale: Refused['stale'] } {
-    const stale: Refused['stale'][number][] = [];
+  function staleReads(batch: Batch): { heads: number[]; rows: number[]; stale: StaleDocument[] } {
+    const rows: number[] = [];
+    const stale: StaleDocument[] = [];
     const room = new Room(LOAD_EVENTS_MAX);
-    const found = batch.reads.map(({ collection, id, version }) => {
+    const found = batch.reads.map(({ collection, id, version }, row) => {
       const document = interned.documentId(collection, id);
       const head = document === undefined ? 0 : heads.get(document);
       if (document === undefined || head <= version) return head;
       const handled = batch.handled.get(collection);
       if (handled === undefined || one(handledAbove, document, version, typeList(handled)) === undefined) return head;
       const events = loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX), room);
+      rows.push(row);
       stale.push({ collection, id, head, events });
       return head;
     });
-    return { heads: found, stale };
+    return { heads: found, rows, stale };
   }
 
   /** Inserts the rows of the ledger and the chain. Throws as a unique key does for an id with a final outcome. */
-  function insertCommits(batch: Batch, end: LogEnd, now: number): { after: LogEnd; stored: Stored['commits'] } {
-    const stored: Stored['commits'][number][] = [];
+  function insertCommits(commits: readonly Commit[], end: LogEnd, now: number): { after: LogEnd; stored: StoredAt[] } {
+    const stored: StoredAt[] = [];
     let { position, hash, recordedAt } = end;
-    for (const { command, events, final, outcome, reason, details, time, digest } of batch.commits) {
+    for (const { command, events, final, outcome, reason, details, time, digest } of commits) {
       const first = position + 1;
       recordedAt = Math.max(now, time, recordedAt);
       hash = chainHash(hash, first, recordedAt, digest);
@@ -106,12 +109,12 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
   }
 
   /** Inserts the log's rows and the attachments'. Gives the version of each attachment, and the new heads. */
-  function insertEvents(batch: Batch, end: LogEnd): { versions: number[]; moved: Map<number, number> } {
+  function insertEvents(commits: readonly Commit[], end: LogEnd): { versions: number[]; moved: Map<number, number> } {
     const versions: number[] = [];
     // Of all documents of the batch, however many: the cache may forget.
     const moved = new Map<number, number>();
     let { position } = end;
-    for (const commit of batch.commits) {
+    for (const commit of commits) {
       for (const event of commit.events) {
         position += 1;
         const type = interned.addType(event.type, position, commit.outcome === 'succeeded');
@@ -138,36 +141,35 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     return { versions, moved };
   }
 
-  function insert(
-    batch: Batch,
-    { end, now }: { readonly end: LogEnd; readonly now: number },
-    readHeads: readonly number[],
-    ids: readonly string[],
-  ): Appended {
+  interface Inserted {
+    readonly after: LogEnd;
+    readonly stored: readonly StoredAt[];
+    readonly versions: readonly number[];
+  }
+
+  interface Taken {
+    readonly taken: unknown;
+  }
+
+  /** Or what a unique key has found: a command id that has a final outcome, for nothing, as it has to be written anyway. */
+  function insert(commits: readonly Commit[], end: LogEnd, now: number): Inserted | Taken {
     let inserted: ReturnType<typeof insertCommits>;
-    // The unique key finds duplicates for nothing: it has to be written anyway.
     try {
-      inserted = insertCommits(batch, end, now);
+      inserted = insertCommits(commits, end, now);
     } catch (error) {
       if (!isTaken(error)) throw error;
       // What was interned for this batch goes when the caller rolls back.
       interned.forget();
-      const duplicates = chain.finals(ids, end.position);
-      if (duplicates.length > 0) return { status: 'refused', end, stale: [], duplicates };
-      throw new LogCorrupt(
-        'The index of the ledger is damaged: it holds a command that the log doesn’t. Check the log before going on.',
-        { position: end.position },
-        error,
-      );
+      return { taken: error };
     } finally {
       commitRows.clear();
     }
     const { after, stored } = inserted;
     try {
-      const { versions, moved } = insertEvents(batch, end);
+      const { versions, moved } = insertEvents(commits, end);
       interned.follow(after, () => true);
       heads.moved(after, moved);
-      return { status: 'stored', end: after, commits: stored, versions, heads: readHeads };
+      return { after, stored, versions };
     } catch (error) {
       if (isTaken(error)) throw corrupt('a position or version is taken', { position: end.position + 1 });
       throw error;
@@ -177,7 +179,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     }
   }
 
-  return (batch, { lookFirst }) => {
+  function append(batch: Batch, lookFirst: boolean): Appended | undefined {
     assertBatch(batch);
     const end = chain.end();
     interned.follow(end, chain.holds);
@@ -187,31 +189,40 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
     if (batch.generation !== registry.generation()) return { status: 'behind' };
 
     heads.follow(end);
-    const { heads: readHeads, stale } = staleReads(batch);
+    const { heads: readHeads, rows, stale } = staleReads(batch);
     if (batch.reads.some(({ version }, index) => version > readHeads[index]!)) return { status: 'diverged' };
+    // A commit that isn't final doesn't meet the unique key of a final one; and what falls may take others with it.
+    const looks = lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final);
     const ids = batch.commits.map((commit) => commit.command.id);
-    const refused = (): Refused | undefined => {
-      const duplicates = chain.finals(ids, end.position);
-      if (stale.length === 0 && duplicates.length === 0) return undefined;
-      return { status: 'refused', end, stale, duplicates };
-    };
-    // A commit that isn't final doesn't meet the unique key of a final one.
-    if (lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final)) {
-      const answer = refused();
-      if (answer !== undefined) return answer;
-    }
+    const duplicates = looks ? chain.finals(ids, end.position) : [];
+    const judged = { heads: readHeads, stale, duplicates };
+    const stands = standing(batch, rows, duplicates);
+    const kept = batch.commits.filter((_, index) => stands[index]);
+    if (kept.length === 0) return { status: 'refused', end, ...judged };
     let now: number;
     try {
       now = clock.read(end.recordedAt);
-      refuseTimesAhead(batch.commits, end.recordedAt, now, clock.aheadMs);
+      refuseTimesAhead(kept, end.recordedAt, now, clock.aheadMs);
     } catch (error) {
-      // What stands in the way is answered first.
-      const answer = refused();
-      if (answer !== undefined) return answer;
+      // One that is ahead may have been executed before: then it isn't stored.
+      if (!looks && chain.finals(ids, end.position).length > 0) return undefined;
       throw error;
     }
-    return insert(batch, { end, now }, readHeads, ids);
-  };
+    const inserted = insert(kept, end, now);
+    if ('taken' in inserted) {
+      if (!looks) return undefined;
+      throw new LogCorrupt(
+        'The index of the ledger is damaged: it holds a command that the log doesn’t. Check the log before going on.',
+        { position: end.position },
+        inserted.taken,
+      );
+    }
+    let next = 0;
+    const commits = stands.map((stands) => (stands ? inserted.stored[next++] : undefined));
+    return { status: 'stored', end: inserted.after, ...judged, commits, versions: inserted.versions };
+  }
+
+  return { looking: (batch) => append(batch, true)!, hoping: (batch) => append(batch, false) };
 }
 
 // `handled` is the same object from batch to batch, so its texts are made once.

@@ -117,13 +117,21 @@ it('forgets what it interned in work that was undone', async () => {
 it('forgets what it interned for a batch that a duplicate refused', async () => {
   const log = await TestLog.on(sqlite(file));
   await log.append(commit('c1', event('A', user('u1'))));
-  await log.refuse([commit('c0', event('NEW', user('u3')), { name: 'NEVER' }), commit('c1', event('A', user('u1')))]);
+  await log.refuse(commit('c1', event('NEW', user('u3')), { name: 'NEVER' }));
   const other = await log.open();
   await log.append(commit('c2', event('A', user('u2')), { name: 'OTHER' }), { by: other });
   await log.append(commit('c3', event('A', user('u3')), { name: 'NEVER' }));
   const commits = await log.session.commits({ limit: 9 });
   expect(commits.map(({ command }) => command.name)).toEqual(['DO_IT', 'OTHER', 'NEVER']);
   await log.close();
+});
+
+it('finishes a batch that holds a duplicate, though it is closed meanwhile', async () => {
+  const log = await TestLog.on(sqlite(file));
+  await log.append(commit('c1', event('A', user('u1'))));
+  const sent = log.session.append(log.batch([commit('c1', event('A')), commit('c2', event('A', user('u1')))]));
+  await log.session.close();
+  expect(await sent).toMatchObject({ status: 'stored', duplicates: ['c1'], versions: [2] });
 });
 
 const users = (n: number) => user(`u${n % 10}`);
@@ -430,13 +438,14 @@ it('commits nothing after an append that failed half-way, even if the work goes 
   await log.close();
 });
 
-it('leaves nothing of a batch refused under the lock, so that the rest of it can be sent again there', async () => {
+it('stores under the lock what is in nobody’s way, and nothing of the rest', async () => {
   const log = await TestLog.on(sqlite(file));
   await log.append(commit('c1', event('A', user('u1'))));
   await log.session.exclusive(async (by) => {
     const fresh = commit('c2', event('A', user('u1')));
-    expect((await log.refuse([fresh, commit('c1', event('A', user('u1')))], { by })).duplicates).toEqual(['c1']);
-    expect((await log.append(fresh, { by })).versions).toEqual([2]);
+    const { fell, versions } = await log.appendPart([fresh, commit('c1', event('A', user('u1')))], { by });
+    expect([fell, versions]).toEqual([['c1'], [2]]);
+    expect((await log.append(commit('c3', event('A', user('u1'))), { by })).versions).toEqual([3]);
   });
   expect(await log.session.check()).toEqual([]);
   await log.close();

@@ -124,6 +124,10 @@ function writingTables(database: DatabaseSync, bounds: CacheBounds, options: Pic
 
 type WritingTables = ReturnType<typeof writingTables>;
 
+function isStored(appended: Appended | undefined): boolean {
+  return appended?.status === 'stored';
+}
+
 export class SqliteSession implements Session {
   readonly readOnly: boolean;
   readonly #options: SessionOptions;
@@ -220,10 +224,11 @@ export class SqliteSession implements Session {
   }
 
   async append(batch: Batch): Promise<Appended> {
-    return this.#write(
-      async ({ append }) => append(batch, { lookFirst: false }),
-      (appended) => appended.status === 'stored',
-    );
+    return this.#asked(async (writing, write) => {
+      const appended = await this.#locked(writing, write, async ({ append }) => append.hoping(batch), isStored);
+      // It holds a duplicate, and was rolled back: the whole of it once more, looking first.
+      return appended ?? this.#locked(writing, write, async ({ append }) => append.looking(batch), isStored);
+    });
   }
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
@@ -249,7 +254,7 @@ export class SqliteSession implements Session {
           append: (batch) =>
             step(() => {
               try {
-                return append(batch, { lookFirst: true });
+                return append.looking(batch);
               } catch (error) {
                 // Half of the batch may be inserted: whatever `work` makes of the error, nothing is committed.
                 broken = translated(error, this.#options.file);
@@ -377,15 +382,17 @@ export class SqliteSession implements Session {
   }
 
   /** Runs `work` with the write lock held, in its turn, and commits if `keep` says so of what it returns. */
-  async #write<T>(
-    work: (writing: WritingTables, write: Write) => Promise<T>,
-    keep: (result: T) => boolean,
-  ): Promise<T> {
+  #write<T>(work: (writing: WritingTables, write: Write) => Promise<T>, keep: (result: T) => boolean): Promise<T> {
+    return this.#asked((writing, write) => this.#locked(writing, write, work, keep));
+  }
+
+  /** One of the writes that were asked for, in its turn. */
+  async #asked<T>(work: (writing: WritingTables, write: Write) => Promise<T>): Promise<T> {
     const { file } = this.#options;
     const writing = this.#writing;
     if (this.#closed) throw closed(file);
     if (writing === undefined) throw openedForReading(file);
-    return this.#writes.run((write) => this.#queue.run(() => this.#locked(writing, write, work, keep)));
+    return this.#writes.run((write) => this.#queue.run(() => work(writing, write)));
   }
 
   async #locked<T>(

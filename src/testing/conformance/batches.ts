@@ -3,6 +3,7 @@
  */
 import { commitDigest, GENESIS_HASH } from '../../store/chain.ts';
 import type {
+  Appended,
   Batch,
   CollectionEntry,
   Commit,
@@ -55,6 +56,9 @@ export function event(type: string, ...attachments: readonly DocumentRef[]): New
   return { type, schemaVersion: 1, json: '{}', attachments };
 }
 
+/** Stands for all rows that a batch reads. */
+export const ALL: readonly number[] = Object.freeze([]);
+
 /** Facts of a commit that a case cares about; the rest is filled in. */
 export interface Facts {
   readonly name?: string;
@@ -67,6 +71,8 @@ export interface Facts {
   readonly reason?: string;
   readonly details?: string;
   readonly time?: number;
+  /** What it rests on; {@link ALL} unless the case says otherwise. */
+  readonly reads?: readonly number[];
 }
 
 /** A commit of the command `id`, with its digest. */
@@ -76,6 +82,7 @@ export function commit(id: string, events: NewEvent | readonly NewEvent[], facts
     outcome: 'succeeded',
     final: true,
     time: START,
+    reads: ALL,
     ...rest,
     command: { id, name, fingerprint, actor, correlation, causation },
     events: 'type' in events ? [events] : events,
@@ -91,6 +98,35 @@ export function factsOf({ command, outcome, final, reason, details, time }: Comm
 /** An outcome that doesn't use up its command id, as an engine records what failed for technical reasons. */
 export function notFinal(id: string, reason = 'ERROR', facts: Facts = {}): Commit {
   return commit(id, event('$CONTENDED'), { outcome: 'failed', final: false, reason, ...facts });
+}
+
+/** The same batch, resting on nothing but these of its reads. */
+export function resting(batch: Batch, isKept: (read: Batch['reads'][number], row: number) => boolean): Batch {
+  const rows = new Map<number, number>();
+  for (const [row, read] of batch.reads.entries()) if (isKept(read, row)) rows.set(row, rows.size);
+  return {
+    ...batch,
+    reads: batch.reads.filter((_, row) => rows.has(row)),
+    commits: batch.commits.map((commit) =>
+      Object.assign({}, commit, { reads: commit.reads.flatMap((row) => rows.get(row) ?? []) }),
+    ),
+  };
+}
+
+/** That a part was stored; and that something fell which only builds on what fell before it. */
+export type PartKind = 'in part' | 'by taint alone';
+
+/** What of this is so of a batch. */
+export function kindsOf({ reads, commits }: Batch, answer: Appended): PartKind[] {
+  if (answer.status !== 'stored' && answer.status !== 'refused') return [];
+  const { duplicates, stale } = answer;
+  const places = answer.status === 'stored' ? answer.commits : commits.map(() => undefined);
+  const isStale = (row: number): boolean =>
+    stale.some(({ collection, id }) => collection === reads[row]!.collection && id === reads[row]!.id);
+  const isTainted = ({ command, reads: rests }: Commit, index: number): boolean =>
+    !places[index] && !duplicates.includes(command.id) && !rests.some(isStale);
+  const isPart = answer.status === 'stored' && places.includes(undefined);
+  return [...(isPart ? (['in part'] as const) : []), ...(commits.some(isTainted) ? (['by taint alone'] as const) : [])];
 }
 
 /** The numbers from `from` to `to`, both included. */

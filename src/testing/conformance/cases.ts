@@ -21,6 +21,7 @@ import { registryCases } from './cases/registry.ts';
 import { scanCases } from './cases/scan.ts';
 import { seenCases } from './cases/seen.ts';
 import { sessionCases } from './cases/session.ts';
+import { standingCases } from './cases/standing.ts';
 import { stringsCases } from './cases/strings.ts';
 import { typesCases } from './cases/types.ts';
 import { wideCases } from './cases/wide.ts';
@@ -32,6 +33,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...appendCases,
   ...seenCases,
   ...refusalCases,
+  ...standingCases,
   ...ledgerCases,
   ...clockCases,
   ...chainCases,

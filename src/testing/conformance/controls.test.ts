@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TidemarkError } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
+import { standingCases } from './cases/standing.ts';
 import { PATIENCE } from './cases/moved.ts';
 import { deciding } from './controls/deciding.ts';
 import { withDefect } from './controls/mutant.ts';
@@ -12,11 +13,22 @@ import { reading } from './controls/reading.ts';
 import { registering } from './controls/registering.ts';
 import { seeing } from './controls/seeing.ts';
 import { sessions } from './controls/sessions.ts';
+import { judgedBy, soundly, standing } from './controls/standing.ts';
 import { storing } from './controls/storing.ts';
 import { timing } from './controls/timing.ts';
 import { waiting } from './controls/waiting.ts';
 
-const mutants = [...deciding, ...storing, ...timing, ...seeing, ...reading, ...sessions, ...registering, ...waiting];
+const mutants = [
+  ...deciding,
+  ...standing,
+  ...storing,
+  ...timing,
+  ...seeing,
+  ...reading,
+  ...sessions,
+  ...registering,
+  ...waiting,
+];
 
 describe('the suite', () => {
   it('has a name of its own for each case', () => {
@@ -29,6 +41,10 @@ describe('the suite', () => {
 
   it('passes what the mutants are made of, when nothing is wrong with it', async () => {
     for (const { run } of conformanceCases) await run(withDefect(() => () => ({})));
+  });
+
+  it('passes a store that judges once more what stands, as the mutants do, and rightly', async () => {
+    for (const { law, run } of standingCases) if (law !== 'contract') await run(withDefect(() => judgedBy(soundly)));
   });
 });
 

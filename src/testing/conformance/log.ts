@@ -15,16 +15,26 @@ import type {
   Session,
   Store,
   Stored,
+  StoredAt,
   StoredCommit,
   StoredEvent,
 } from '../../store/store.ts';
-import { above, COLLECTIONS, GENESIS, HANDLED } from './batches.ts';
+import { above, ALL, COLLECTIONS, GENESIS, HANDLED } from './batches.ts';
 import { plain } from './plain.ts';
 
 /** What a batch says besides its commits; each has a sensible value if left out. */
 export interface Sending extends Partial<Omit<Batch, 'commits'>> {
   /** Who sends it. Default: the first session. */
   readonly by?: Pick<Session, 'append'>;
+}
+
+/** None of its commits fell. */
+export interface StoredWhole extends Stored {
+  readonly commits: readonly StoredAt[];
+}
+
+function isWhole(answer: Appended): answer is StoredWhole {
+  return answer.status === 'stored' && !answer.commits.includes(undefined);
 }
 
 export class TestLog {
@@ -75,7 +85,11 @@ export class TestLog {
 
   batch(commits: Commit | readonly Commit[], sending: Omit<Sending, 'by'> = {}): Batch {
     const { seen = this.end, generation = this.generation, handled = HANDLED, reads = [] } = sending;
-    return { seen, generation, handled, reads, commits: 'command' in commits ? [commits] : commits };
+    const all = Array.from(reads, (_, row) => row);
+    const placed = ('command' in commits ? [commits] : commits).map((one) =>
+      one.reads === ALL ? Object.assign({}, one, { reads: all }) : one,
+    );
+    return { seen, generation, handled, reads, commits: placed };
   }
 
   /** Sends a batch, whatever the answer. */
@@ -86,11 +100,22 @@ export class TestLog {
     return answer;
   }
 
-  /** Sends a batch that must be stored. */
-  async append(commits: Commit | readonly Commit[], sending?: Sending): Promise<Stored> {
+  /** Sends a batch that must be stored whole. */
+  async append(commits: Commit | readonly Commit[], sending?: Sending): Promise<StoredWhole> {
     const answer = await this.send(commits, sending);
-    assert(answer.status === 'stored', `expected the batch to be stored, got ${JSON.stringify(answer)}`);
+    assert(isWhole(answer), `expected the batch to be stored whole, got ${JSON.stringify(answer)}`);
     return answer;
+  }
+
+  /** Sends a batch of which some must fall, and says which. */
+  async appendPart(
+    commits: readonly Commit[],
+    sending?: Sending,
+  ): Promise<Stored & { readonly fell: readonly string[] }> {
+    const answer = await this.send(commits, sending);
+    assert(answer.status === 'stored', `expected a part of the batch to be stored, got ${JSON.stringify(answer)}`);
+    const fell = commits.filter((_, index) => !answer.commits[index]).map(({ command }) => command.id);
+    return { ...answer, fell };
   }
 
   /** Sends a batch that must be refused. */

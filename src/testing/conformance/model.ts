@@ -107,16 +107,24 @@ export class Model {
     });
     const isFinal = (id: string) => this.commits.some((stored) => stored.final && stored.command.id === id);
     const duplicates = commits.map(({ command }) => command.id).filter(isFinal);
-    if (stale.length + duplicates.length > 0) return { status: 'refused', end, stale, duplicates };
     const heads = reads.map((read) => this.of(read).length);
-    const versions = commits.flatMap((commit) => this.#store(commit, now));
-    return {
-      status: 'stored',
-      end: this.end,
-      commits: this.#chain().slice(-commits.length),
-      versions,
-      heads,
-    };
+    const isOf = (row: number, { collection, id }: DocumentRef) =>
+      reads[row]!.collection === collection && reads[row]!.id === id;
+    // Once more for each commit: whether it is a duplicate, rests on what is stale, or on what one that fell would have changed.
+    const fallen: Commit[] = [];
+    for (const commit of commits) {
+      const changes = fallen.flatMap(({ events }) =>
+        events.flatMap(({ type, attachments }) => attachments.filter((ref) => handled.get(ref.collection)?.has(type))),
+      );
+      const isLost = (row: number) => [...stale, ...changes].some((ref) => isOf(row, ref));
+      if (duplicates.includes(commit.command.id) || commit.reads.some(isLost)) fallen.push(commit);
+    }
+    if (fallen.length === commits.length) return { status: 'refused', end, heads, stale, duplicates };
+    const kept = commits.filter((commit) => !fallen.includes(commit));
+    const versions = kept.flatMap((commit) => this.#store(commit, now));
+    const links = this.#chain().slice(-kept.length);
+    const at = commits.map((commit) => links[kept.indexOf(commit)]);
+    return { status: 'stored', end: this.end, heads, stale, duplicates, commits: at, versions };
   }
 
   #chain(): Link[] {

@@ -53,7 +53,7 @@ afterAll(() => void process.stdout.write(`sessions: ${JSON.stringify(met)}\n`));
 
 /** Neither stale documents nor duplicates are answered in an order that the contract gives. */
 function inOrder(answer: Appended): Appended {
-  if (answer.status !== 'refused') return answer;
+  if (answer.status !== 'stored' && answer.status !== 'refused') return answer;
   const stale = answer.stale.toSorted((a, b) => (`${a.collection} ${a.id}` < `${b.collection} ${b.id}` ? -1 : 1));
   return { ...answer, stale, duplicates: answer.duplicates.toSorted() };
 }
@@ -154,7 +154,8 @@ class World {
         return { type: chance.pick(TYPES), schemaVersion: 1, json: '{}', attachments: chance.some(documents) };
       });
       const final = outcome === 'succeeded' || chance.once(2);
-      return commit(id, events, { outcome, final, time: START + sent, name: chance.pick(COMMANDS) });
+      const rests = range(0, reads.length - 1).filter(() => chance.once(2));
+      return commit(id, events, { outcome, final, time: START + sent, name: chance.pick(COMMANDS), reads: rests });
     });
     return {
       seen: { position, hash },
@@ -192,9 +193,10 @@ class World {
       const batch = this.#batch();
       const answer = await who().session.append(batch);
       if (answer.status !== 'stored' && answer.status !== 'refused') throw new Error(`it was ${answer.status}`);
-      const events = batch.commits.flatMap((one) => one.events).length;
       const stored = answer.status === 'stored';
-      return { batch, answer, before: answer.end.position - (stored ? events : 0), stored };
+      const kept = stored ? batch.commits.filter((_, index) => answer.commits[index]) : [];
+      const events = kept.flatMap((one) => one.events).length;
+      return { batch, answer, before: answer.end.position - events, stored };
     });
     const answers = await Promise.all(sent);
     answers.sort((a, b) => a.before - b.before || Number(a.stored) - Number(b.stored));

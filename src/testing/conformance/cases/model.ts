@@ -3,7 +3,20 @@
  */
 import assert from 'node:assert/strict';
 import type { Appended, Batch, CollectionEntry, DocumentRef, Session } from '../../../store/store.ts';
-import { above, at, commit, handling, order, range, service, START, user } from '../batches.ts';
+import {
+  above,
+  at,
+  commit,
+  event,
+  handling,
+  kindsOf,
+  order,
+  range,
+  service,
+  START,
+  user,
+  type PartKind,
+} from '../batches.ts';
 import { onClockedLog } from '../case.ts';
 import type { TestClock } from '../case.ts';
 import { everything } from '../log.ts';
@@ -43,9 +56,10 @@ async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Pr
   // A key map from the beginning: a collection that is new fits an empty log only.
   const model = new Model(await log.session.register([{ ...MAPPED, key: { types: { CREATED: ['id'] } } }]));
   const answers = new Map<
-    Appended['status'] | 'grown' | 'RebuildRequired' | 'DefinitionChanged' | 'as it was',
+    Appended['status'] | PartKind | 'grown' | 'RebuildRequired' | 'DefinitionChanged' | 'as it was',
     number
   >();
+  const meets = (kind: Parameters<typeof answers.get>[0]): void => void answers.set(kind, (answers.get(kind) ?? 0) + 1);
   for (let step = 0; step < STEPS; step++) {
     const session = chance.pick(sessions);
     if (step % 4 === 3) {
@@ -55,14 +69,15 @@ async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Pr
       const answer = await session.register(given).catch((error: unknown) => (error as { code?: unknown }).code);
       same(answer, expected, `step ${step}, registered ${JSON.stringify(given)}`);
       const kind = expected === registry ? 'as it was' : typeof expected === 'string' ? expected : 'grown';
-      answers.set(kind as 'grown', (answers.get(kind as 'grown') ?? 0) + 1);
+      meets(kind as 'grown');
     }
     const batch = randomBatch(model, chance, step);
     // Behind the decisions, ahead of them, and set back.
     clock.now = START + step * 10 + chance.below(80) - 20;
     const expected = model.append(batch, clock.now);
     same(inOrder(await session.append(batch)), inOrder(expected), `step ${step}, batch ${JSON.stringify(batch)}`);
-    answers.set(expected.status, (answers.get(expected.status) ?? 0) + 1);
+    meets(expected.status);
+    for (const kind of kindsOf(batch, expected)) meets(kind);
     await compareReads(session, model, chance, step);
   }
   for (const session of sessions) {
@@ -79,7 +94,15 @@ async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Pr
     );
   }
   const batches = ['stored', 'refused', 'diverged', 'behind'] as const;
-  for (const status of [...batches, 'grown', 'RebuildRequired', 'DefinitionChanged', 'as it was'] as const) {
+  for (const status of [
+    ...batches,
+    'in part',
+    'by taint alone',
+    'grown',
+    'RebuildRequired',
+    'DefinitionChanged',
+    'as it was',
+  ] as const) {
     assert((answers.get(status) ?? 0) > 0, `nothing was answered with ${status}: the case shows too little`);
   }
 }
@@ -88,7 +111,7 @@ const key = ({ collection, id }: DocumentRef): string => `${collection} ${id}`;
 
 /** Neither stale documents nor duplicates are answered in an order that the contract gives. */
 function inOrder(answer: Appended): Appended {
-  if (answer.status !== 'refused') return answer;
+  if (answer.status !== 'stored' && answer.status !== 'refused') return answer;
   const stale = [...answer.stale].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   return { ...answer, stale, duplicates: [...answer.duplicates].sort() };
 }
@@ -132,12 +155,12 @@ function randomBatch(model: Model, chance: Chance, step: number): Batch {
         return at(ref, Math.max(0, head - (chance.once(3) ? chance.below(4) : 0)));
       });
   // Now and then an id is sent again.
-  const ids = range(0, chance.below(3)).map((n) =>
+  const ids = range(0, chance.below(4)).map((n) =>
     chance.once(20) ? `c${chance.below(step + 1)}-${n}` : `c${step}-${n}`,
   );
   const commits = ids.map((id) => {
     const outcome = chance.once(3) ? 'failed' : 'succeeded';
-    const events = range(0, chance.below(3)).map(() => ({
+    const events = range(0, chance.below(2)).map(() => ({
       type: chance.once(8) ? chance.pick(LATER.slice(0, step + 4)) : chance.pick(TYPES),
       schemaVersion: chance.below(3),
       json: JSON.stringify({ n: chance.below(1000) }),
@@ -147,16 +170,34 @@ function randomBatch(model: Model, chance: Chance, step: number): Batch {
       outcome,
       final: outcome === 'succeeded' || chance.once(2),
       time: START + step * 10 + chance.below(40),
+      reads: chance.once(3) ? [] : range(0, reads.length - 1).filter(() => chance.once(3)),
     } as const;
     return commit(id, events, chance.once(2) ? facts : { ...facts, actor: 'ann', reason: 'R', details: '{}' });
   });
-  return {
+  const batch = {
     seen: { position: seen.position, hash: seen.hash },
     generation: model.registry.generation + (step % 30 === 28 ? 1 : 0),
     handled: chance.pick(RELEASES),
     reads,
     commits,
   };
+  return step % 5 === 2 ? taintedBatch(model, batch, step % 10 === 2) : batch;
+}
+
+/**
+ * The same behind a command that was executed before, and before one that builds on what it would have done; or these two
+ * alone.
+ */
+function taintedBatch(model: Model, batch: Batch, alone: boolean): Batch {
+  const before = model.commits.find(({ final }) => final)?.command.id;
+  if (before === undefined) return batch;
+  const made = service('new');
+  const reads = [...batch.reads, at(made, model.of(made).length)];
+  const rows = [reads.length - 1];
+  const again = commit(before, event('CREATED', made), { reads: [] });
+  const built = commit(`${before} again ${model.commits.length}`, event('NOTED', user('a')), { reads: rows });
+  const others = alone ? [] : batch.commits.filter(({ command }) => command.id !== before);
+  return { ...batch, reads, commits: [again, ...others, built] };
 }
 
 async function compareReads(session: Session, model: Model, chance: Chance, step: number): Promise<void> {

@@ -3,14 +3,17 @@
  */
 import { setImmediate as pause } from 'node:timers/promises';
 import { STALE_EVENTS_MAX } from '../../../store/store.ts';
+import { resting } from '../batches.ts';
 import { answersRefused, head, mutant, sends, withDefect } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
+
+const nothing = (): boolean => false;
 
 export const deciding: readonly Mutant[] = [
   mutant('skips the stale check', 'refused if an event of a handled type', (sound) => ({
     append: async (batch) => {
       const heads = await Promise.all(batch.reads.map((read) => head(sound, read)));
-      const answer = await sound.append({ ...batch, reads: [] });
+      const answer = await sound.append(resting(batch, nothing));
       return answer.status === 'stored' ? { ...answer, heads } : answer;
     },
   })),
@@ -19,7 +22,7 @@ export const deciding: readonly Mutant[] = [
       const heads = await Promise.all(batch.reads.map((read) => head(sound, read)));
       await pause();
       if (heads.some((now, index) => now > batch.reads[index]!.version)) return sound.append(batch);
-      const answer = await sound.append({ ...batch, reads: [] });
+      const answer = await sound.append(resting(batch, nothing));
       return answer.status === 'stored' ? { ...answer, heads } : answer;
     },
   })),
@@ -31,7 +34,8 @@ export const deciding: readonly Mutant[] = [
       const stale = documents.flatMap((document, index) =>
         document.events.length > 0 ? [{ ...batch.reads[index]!, ...document }] : [],
       );
-      return stale.length > 0 ? { status: 'refused', end, stale, duplicates: [] } : sound.append(batch);
+      const heads = documents.map((document) => document.head);
+      return stale.length > 0 ? { status: 'refused', end, heads, stale, duplicates: [] } : sound.append(batch);
     },
   })),
   {
@@ -63,10 +67,7 @@ export const deciding: readonly Mutant[] = [
   mutant(
     'takes version 0 for no check',
     '“must not exist yet”',
-    sends((batch) => ({
-      ...batch,
-      reads: batch.reads.filter(({ version }) => version > 0),
-    })),
+    sends((batch) => resting(batch, ({ version }) => version > 0)),
   ),
   mutant(
     'looks only above the end seen',

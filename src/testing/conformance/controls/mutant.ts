@@ -14,6 +14,7 @@ import type {
   Refused,
   Session,
   Stored,
+  StoredAt,
 } from '../../../store/store.ts';
 import type { MakeStore } from '../case.ts';
 
@@ -124,7 +125,7 @@ export const head = async (sound: Session, ref: DocumentRef, asOf?: number): Pro
 
 /** Another time of recording, answered and shown. */
 export const recorded =
-  (change: (link: Stored['commits'][number], commit: Commit, index: number) => number): Defect =>
+  (change: (link: StoredAt, commit: Commit, index: number) => number): Defect =>
   (sound) => {
     const times = new Map<number, number>();
     const shown = <T extends { position: number; recordedAt: number }>(commit: T): T =>
@@ -132,8 +133,8 @@ export const recorded =
     return {
       ...answersStored((stored, { commits }) => {
         for (const [index, link] of stored.commits.entries())
-          times.set(link.position, change(link, commits[index]!, index));
-        return { ...stored, commits: stored.commits.map(shown) };
+          if (link) times.set(link.position, change(link, commits[index]!, index));
+        return { ...stored, commits: stored.commits.map((link) => link && shown(link)) };
       })(sound),
       commits: async ({ recordedBy = Infinity, ...range }) =>
         (await sound.commits(range)).map(shown).filter(({ recordedAt }) => recordedAt <= recordedBy),
@@ -141,12 +142,11 @@ export const recorded =
   };
 
 /** The hash as it would be with another place or time in it. */
-export const rehashed = (
-  change: (link: Stored['commits'][number]) => { position: number; recordedAt: number },
-): Defect =>
+export const rehashed = (change: (link: StoredAt) => { position: number; recordedAt: number }): Defect =>
   answersStored((stored, { seen, commits }) => {
     let hash = seen.hash;
     const links = stored.commits.map((link, index) => {
+      if (!link) return undefined;
       const { position, recordedAt } = change(link);
       hash = chainHash(hash, position, recordedAt, commits[index]!.digest);
       return { ...link, hash };

@@ -2,6 +2,7 @@
  * Mutants that believe what they must check: the end seen, the generation, the clock; and that hash too little.
  */
 import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
+import { resting } from '../batches.ts';
 import { end, head, mutant, rehashed, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -73,9 +74,9 @@ export const seeing: readonly Mutant[] = [
   mutant('answers refused before a version above its head', 'a version above its head is diverged', (sound) => ({
     append: async (batch) => {
       const heads = await Promise.all(batch.reads.map((read) => head(sound, read)));
-      const possible = batch.reads.filter(({ version }, index) => version <= heads[index]!);
+      const possible = resting(batch, ({ version }, row) => version <= heads[row]!);
       // What is possible is judged first; alone it may be stored, which is wrong as well.
-      return sound.append(possible.length > 0 ? { ...batch, reads: possible } : batch);
+      return sound.append(possible.reads.length > 0 ? possible : batch);
     },
   })),
   mutant(

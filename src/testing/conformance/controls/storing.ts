@@ -3,6 +3,7 @@
  */
 import { commitDigest } from '../../../store/chain.ts';
 import { memory } from '../../../store/memory/index.ts';
+import { resting } from '../batches.ts';
 import { answersRefused, answersStored, head, mutant, pages, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -10,7 +11,8 @@ export const storing: readonly Mutant[] = [
   mutant('stores half of a refused batch', 'stale documents and duplicates are answered together', (sound) => ({
     append: async (batch) => {
       const answer = await sound.append(batch);
-      if (answer.status === 'refused') await sound.append({ ...batch, reads: [], commits: batch.commits.slice(0, 1) });
+      if (answer.status === 'refused')
+        await sound.append(resting({ ...batch, commits: batch.commits.slice(0, 1) }, () => false));
       return answer;
     },
   })),
@@ -81,7 +83,7 @@ export const storing: readonly Mutant[] = [
       const known = await sound.ledger(batch.commits.map(({ command }) => command.id));
       if (known.length === 0) return sound.append(batch);
       const duplicates = known.map(({ command }) => command.id);
-      return { status: 'refused', end: (await sound.load([])).end, stale: [], duplicates };
+      return { status: 'refused', end: (await sound.load([])).end, heads: [], stale: [], duplicates };
     },
   })),
   {
