@@ -11,6 +11,8 @@ export interface Bench {
   readonly rounds: number;
   /** Everything smaller, for a look: the figures say nothing then. */
   readonly quick: boolean;
+  /** Where a picture is drawn, of a measure that has one. */
+  readonly svg?: string | undefined;
 }
 
 export interface Figure {

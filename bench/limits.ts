@@ -10,9 +10,25 @@ export const LIMITS = {
   singleLatencyMax: 1.5,
   /** All callers on one document, of the figure over 5,000. */
   hot: 0.7,
-  /** Two processes on one file, of one process; and the slower one's part of the sum. */
-  twoProcesses: 0.8,
-  slowerShare: 1 / 3,
+  /** More server processes on one log, of one, with 64 callers each unless it says otherwise. */
+  servers: {
+    /** CPU time a command of four, servers and database together. */
+    cpu: 1.3,
+    /** Commands a second of two and of four; of four with 64 callers in all. */
+    each: 1,
+    inAll: 0.6,
+    /** How often a command is decided. */
+    tries: 1.1,
+    /** Commands of the slowest of four, of an even share. */
+    slowest: 0.8,
+    /** Takings of the write lock for a last try, a thousand commands. */
+    exclusive: 1,
+    /** The 99th percentile of four, at the same commands a second. */
+    p99: 3,
+    /** Commands a second of two and four with a database that answers 2 ms later. */
+    awayTwo: 1.6,
+    awayFour: 2.5,
+  },
   /** Loading a document of 20 events that isn't in memory, of the bare query for its rows. */
   coldLoadMax: 10,
   /** Folding the whole log, of reading and parsing the same rows. */

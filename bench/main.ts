@@ -17,13 +17,13 @@ import { followers } from './measures/followers.ts';
 import { growth, heap } from './measures/growth.ts';
 import { loopDelay } from './measures/loop-delay.ts';
 import { loopHeld } from './measures/loop-held.ts';
+import { servers } from './measures/servers.ts';
 import { throughput } from './measures/throughput.ts';
-import { twoProcesses } from './measures/two-processes.ts';
 import { makeMarket } from './workload.ts';
 
 const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   throughput,
-  twoProcesses,
+  servers,
   documents,
   fold,
   loopDelay,
@@ -46,6 +46,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     worker: { type: 'string' },
     folder: { type: 'string' },
+    svg: { type: 'string' },
   },
 });
 
@@ -89,7 +90,14 @@ function names(figures: readonly Figure[]): readonly string[] {
 }
 
 async function inProcess(name: string, folder: string): Promise<Measured> {
-  const args = ['--worker', name, '--folder', folder, ...(values.quick ? ['--quick'] : [])];
+  const args = [
+    '--worker',
+    name,
+    '--folder',
+    folder,
+    ...(values.quick ? ['--quick'] : []),
+    ...(values.svg ? ['--svg', values.svg] : []),
+  ];
   const child = fork(import.meta.filename, args, { execArgv: [...process.execArgv, '--expose-gc'] });
   const exit = once(child, 'exit');
   const [result] = (await Promise.race([once(child, 'message'), exit.then(() => [])])) as [Measured?];
@@ -113,6 +121,7 @@ async function measure(name: string, folder: string): Promise<void> {
     ms: values.quick ? 300 : 2_000,
     rounds: values.quick ? 1 : 5,
     quick: values.quick,
+    svg: values.svg,
   };
   const figures = await MEASURES[name]!(bench);
   rmSync(own, { recursive: true, force: true });

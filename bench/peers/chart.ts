@@ -1,44 +1,30 @@
-/** A picture of commands/s with 64 callers, readable on white and on black. */
+/** A picture of commands/s with 64 callers. */
+import { chart, type Group } from '../chart.ts';
 import type { Result } from './results.ts';
+import { inWords, TIDEMARK } from './systems.ts';
 
-const ROW = 26;
-const LEFT = 230;
-const WIDTH = 720;
-const TOP = 46;
-const BAR = 16;
-/** Room for the figure behind the longest bar. */
-const RIGHT = 70;
-const OURS = '#2f81f7';
-const OTHERS = '#8b949e';
-
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-
-export function chart(results: readonly Result[], machine: { cores: number; node: string }, postgres: string): string {
+export function chartOf(
+  results: readonly Result[],
+  machine: { cores: number; node: string },
+  postgres: string,
+): string {
   // Nothing in memory is durable: it stands in the table only.
-  const bars = results.filter((one) => one.case === '64' && one.database !== 'memory');
-  const most = Math.max(1, ...bars.map(({ rate }) => rate));
-  const height = TOP + bars.length * ROW + 10;
-  const rows = bars.map(({ system, database, rate, errors, unanswered }, index) => {
-    const y = TOP + index * ROW;
-    const width = Math.max(1, (rate / most) * (WIDTH - LEFT - RIGHT));
-    const failed = unanswered + Object.values(errors).reduce((sum, count) => sum + count, 0) > 0;
-    const figure = `${Math.round(rate).toLocaleString('en')}${failed ? ' (errors)' : ''}`;
-    return `  <text x="${LEFT - 8}" y="${y + 12.5}" text-anchor="end">${escaped(`${system}, ${database}`)}</text>
-  <rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2" fill="${system.startsWith('Tidemark') ? OURS : OTHERS}"/>
-  <text x="${(LEFT + width + 6).toFixed(1)}" y="${y + 12.5}">${figure}</text>`;
+  const groups = (['PostgreSQL', 'SQLite'] as const).map((database): Group => {
+    const measured = results.filter((one) => one.case === '64' && one.database === database);
+    const bars = measured.map(({ system, rate, errors, unanswered }) => {
+      const failed = unanswered + Object.values(errors).reduce((sum, count) => sum + count, 0) > 0;
+      return {
+        label: inWords(system),
+        value: rate,
+        note: failed ? 'errors' : undefined,
+        isOurs: system.startsWith(TIDEMARK),
+      };
+    });
+    return { title: `on ${database}`, bars: bars.sort((one, other) => other.value - one.value) };
   });
-  const title = 'Durable commands a second, 64 callers, 5,000 documents';
-  const below = `${machine.cores} cores, Node ${machine.node.replace('v', '')}, PostgreSQL ${postgres}; server and callers on one machine`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}">
-  <style>
-    text { font: 12px system-ui, sans-serif; fill: #1f2328 }
-    .small { font-size: 11px; fill: #59636e }
-    @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .small { fill: #9198a1 } }
-  </style>
-  <text x="0" y="14" font-weight="600">${title}</text>
-  <text x="0" y="31" class="small">${escaped(below)}</text>
-${rows.join('\n')}
-</svg>
-`;
+  return chart(
+    'Durable commands a second: 64 callers at once, who buy from 5,000 services',
+    `${machine.cores} cores for callers, servers and database together; Node ${machine.node.replace('v', '')}, PostgreSQL ${postgres}`,
+    groups.filter(({ bars }) => bars.length > 0),
+  );
 }

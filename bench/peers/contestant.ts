@@ -49,7 +49,7 @@ export interface Run {
   /** Calls of which the callers don't know whether they were stored. */
   readonly unknown: number;
   readonly group?: number | undefined;
-  /** How often a batch was sent until it was stored. */
+  /** How often a command was decided until it was stored. */
   readonly tries?: number | undefined;
   /** Of one core: how busy its processes were, together. */
   readonly busy?: number | undefined;

@@ -62,7 +62,7 @@ export async function load(shop: Shop, work: Work): Promise<Done> {
     ...(gathered &&
       gathered.batches > 0 && {
         group: latencies.length / gathered.batches,
-        tries: 1 + gathered.refused / gathered.batches,
+        tries: 1 + gathered.retried / latencies.length,
       }),
     busy,
   };
@@ -79,7 +79,7 @@ async function between(shop: Shop, start: number, end: number): Promise<{ gather
   const busy = (user + system) / 1_000 / (performance.now() - began);
   const after = await shop.gathered?.();
   if (!before || !after) return { busy };
-  return { busy, gathered: { batches: after.batches - before.batches, refused: after.refused - before.refused } };
+  return { busy, gathered: { batches: after.batches - before.batches, retried: after.retried - before.retried } };
 }
 
 /** A code says more than a class that all errors of a driver share. */

@@ -7,7 +7,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { holds } from '../bench.ts';
-import { chart } from './chart.ts';
+import { chartOf } from './chart.ts';
 import type { Sizes } from './contestant.ts';
 import { judged } from './limits.ts';
 import { measure } from './measure.ts';
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
       const all = { machine, postgres: settings, quick: values.quick, sizes, systems, notMeasured, results, figures };
       writeFileSync(values.json, `${JSON.stringify(all, undefined, 2)}\n`);
     }
-    if (values.svg) writeFileSync(values.svg, chart(results, machine, cluster.settings['server_version'] ?? ''));
+    if (values.svg) writeFileSync(values.svg, chartOf(results, machine, cluster.settings['server_version'] ?? ''));
     return untrue.length > 0 || (only.length === 0 && missed.length > 0) ? 1 : 0;
   } finally {
     await cleanUp();

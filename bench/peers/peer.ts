@@ -28,7 +28,7 @@ export interface Shop {
    * when that is stored; rejects if it isn't, or if nobody knows.
    */
   buy(serviceId: string, buyerId: string): Promise<void>;
-  /** Of a system that gathers commands in batches: those written so far, and how often one was refused and decided again. */
+  /** Of a system that gathers commands in batches: those written so far, and how often a command was decided again. */
   gathered?(): Promise<Gathered>;
   /** Does the work in a way of its own instead: what isn't made of single calls. */
   run?(work: Work): Promise<Done>;
@@ -37,7 +37,8 @@ export interface Shop {
 
 export interface Gathered {
   readonly batches: number;
-  readonly refused: number;
+  /** Commands that were decided once more: each time. */
+  readonly retried: number;
 }
 
 /** What one process is to do. */
@@ -70,7 +71,7 @@ export interface Done {
   readonly unanswered: number;
   /** Commands a batch, of a system that gathers. */
   readonly group?: number | undefined;
-  /** How often a batch was sent until it was stored. */
+  /** How often a command was decided until it was stored. */
   readonly tries?: number | undefined;
   /** Of one core: how busy the process was. */
   readonly busy: number;

@@ -108,7 +108,10 @@ function merged(all: readonly Done[], stored: number): Run {
     stored,
     unknown: sum(all.map(({ failed, unanswered }) => failed + unanswered)),
     group: batches > 0 ? sum(groups.map(({ commands }) => commands)) / batches : undefined,
-    tries: batches > 0 ? sum(groups.map((one) => one.tries * one.batches)) / batches : undefined,
+    tries:
+      batches > 0
+        ? sum(groups.map((one) => one.tries * one.commands)) / sum(groups.map(({ commands }) => commands))
+        : undefined,
     busy: sum(all.map((one) => one.busy)),
   };
 }

@@ -19,6 +19,18 @@ export const BARE_TOLD = 'bare append_v1, told';
 export const PGBENCH = 'pgbench -N';
 export const EMMETT = 'Emmett';
 
+/** What a system is, for whoever reads nothing but a chart. */
+const WORDS: Readonly<Record<string, string>> = {
+  [TIDEMARK]: 'Tidemark, one server process',
+  [`${TIDEMARK}, 2 processes`]: 'Tidemark, two server processes',
+  [`${TIDEMARK}, 4 processes`]: 'Tidemark, four server processes',
+  [BARE]: 'Tidemark’s SQL alone, batches made beforehand',
+  [BARE_TOLD]: 'the same, told of documents',
+  [PGBENCH]: 'PostgreSQL’s own benchmark (pgbench -N)',
+};
+
+export const inWords = (system: string): string => WORDS[system] ?? system;
+
 /** In the order of their turns: what is compared with a limit stands side by side. */
 const SYSTEMS: readonly System[] = [
   { name: TIDEMARK, adapter: 'tidemark-postgres', database: 'PostgreSQL' },

@@ -10,8 +10,8 @@ import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
-const PARAMETERS = Array.from({ length: 42 }, (_, index) => `$${index + 1}`).join(', ');
-const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, to_json(duplicates)
+const PARAMETERS = Array.from({ length: 47 }, (_, index) => `$${index + 1}`).join(', ');
+const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, duplicates, fallen
   FROM tidemark.append_v1(${PARAMETERS})`;
 /** Where the end of the log as last seen stands among the parameters: all that can't be known beforehand. */
 const SEEN_POSITION = 4;

@@ -38,12 +38,16 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
     const now = Date.now();
     const touched: string[] = [];
     const reads = new Map<string, number>();
+    const rows = new Map<string, number>();
     const commits = Array.from({ length: group }, () => {
       n += 1;
       const service_id = serviceId(work.hot ?? (n * STRIDE) % work.services);
       const buyer_id = buyerId(n * STRIDE);
       touched.push(`services ${service_id}`, `users ${buyer_id}`);
-      if (!reads.has(service_id)) reads.set(service_id, heads.get(`services ${service_id}`) ?? 0);
+      if (!reads.has(service_id)) {
+        rows.set(service_id, reads.size);
+        reads.set(service_id, heads.get(`services ${service_id}`) ?? 0);
+      }
       return {
         command: { id: commandId(now, n), name: 'BUY_SERVICE', fingerprint: HASHES[n % 1_024]! },
         outcome: 'succeeded' as const,
@@ -61,6 +65,7 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
           },
         ],
         digest: HASHES[(n * 31) % 1_024]!,
+        reads: [rows.get(service_id)!],
       };
     });
     const before = new Map(touched.map((document) => [document, heads.get(document) ?? 0]));

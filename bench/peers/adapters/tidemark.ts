@@ -17,8 +17,8 @@ export async function openShop(store: Store): Promise<Shop> {
       if (outcome.status !== 'succeeded') throw Object.assign(new Error(outcome.reason), { name: outcome.reason });
     },
     gathered: async () => {
-      const { batches, conflicts: refused } = (await app.status()).counters;
-      return { batches, refused };
+      const { batches, retried } = (await app.status()).counters;
+      return { batches, retried };
     },
     close: () => app.close(),
   };

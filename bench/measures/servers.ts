@@ -1,0 +1,313 @@
+/** More server processes on one log: commands, CPU time, tries and fairness, beside one process. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Table from 'cli-table3';
+import { open } from 'tidemark';
+import { initialised, launch } from '../../scripts/postgres-server.ts';
+import { Proxy } from '../../test/support/proxy.ts';
+import type { Bench, Figure } from '../bench.ts';
+import { chart, type Group } from '../chart.ts';
+import { cpuOf } from '../cpu.ts';
+import { LIMITS } from '../limits.ts';
+import { storeAt, type Did, type Duty, type Engine, type Place } from '../server-process.ts';
+import { createService, median, parts, percentile } from '../workload.ts';
+
+const PROCESSES = [1, 2, 4, 8];
+const CALLERS = 64;
+const FEW = 5_000;
+const MANY = 100_000;
+/** Commands a second in all, where callers don't ask as fast as they can. */
+const PACE = 1_000;
+/** How much later a database answers that is elsewhere, in milliseconds. */
+const AWAY_MS = 2;
+/** Far apart, so that no two processes walk through the services side by side. */
+const APART = 1_000_003;
+/** Until each process has met most documents. */
+const WARM_MS = 2_000;
+const ROUNDS = 3;
+const PROCESS = join(import.meta.dirname, '../server-process.ts');
+
+/** What is done by how many processes. */
+interface Kind {
+  readonly name: string;
+  readonly services: number;
+  /** Whether each process has all callers, or a part of them. */
+  readonly each: boolean;
+  readonly paced?: boolean;
+  readonly away?: boolean;
+  readonly processes: readonly number[];
+}
+
+const EACH = '64 callers each';
+const IN_ALL = '64 callers in all';
+const PACED = `${PACE} commands/s in all`;
+const AWAY = `64 callers each, ${AWAY_MS} ms away`;
+
+const KINDS: readonly Kind[] = [
+  { name: EACH, services: FEW, each: true, processes: PROCESSES },
+  { name: IN_ALL, services: FEW, each: false, processes: PROCESSES },
+  { name: '64 callers each, 100,000 documents', services: MANY, each: true, processes: PROCESSES },
+  { name: '64 callers each, one document', services: 1, each: true, processes: PROCESSES },
+  { name: PACED, services: FEW, each: false, paced: true, processes: [1, 4] },
+  { name: AWAY, services: FEW, each: true, away: true, processes: [1, 2, 4] },
+];
+
+interface Run {
+  readonly rate: number;
+  /** Microseconds a command, of the server processes and of the database's. */
+  readonly cpu: number;
+  readonly databaseCpu: number;
+  readonly tries: number;
+  /** Takings of the lock, a thousand commands. */
+  readonly exclusive: number;
+  readonly p99: number;
+  /** The slowest process's commands, of the even share. */
+  readonly slowest: number;
+  readonly errors: number;
+}
+
+/** Where the logs of an engine are. */
+interface Site {
+  readonly engine: Engine;
+  /** Undefined where nothing is away. */
+  readonly place: (kind: Pick<Kind, 'services' | 'away'>) => Place | undefined;
+  readonly databaseCpu: () => number;
+}
+
+export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise<Figure[]> {
+  const server = await launch(initialised(), { max_connections: '300' }, {});
+  const proxy = await Proxy.to(server.port);
+  proxy.delayMs = AWAY_MS;
+  const files = { few: fresh(), many: fresh() };
+  const sites: Site[] = [
+    {
+      engine: 'PostgreSQL',
+      place: ({ services, away }) => ({
+        at: away ? server.url.replace(`:${server.port}/`, `:${proxy.port}/`) : server.url,
+        schema: services === MANY ? 'many' : 'few',
+      }),
+      databaseCpu: () => cpuOf(server.pid),
+    },
+    {
+      engine: 'SQLite',
+      place: ({ services, away }) => (away ? undefined : { at: services === MANY ? files.many : files.few }),
+      databaseCpu: () => 0,
+    },
+  ];
+  try {
+    const figures: Figure[] = [];
+    const groups: Group[] = [];
+    for (const site of sites) {
+      for (const services of [FEW, MANY]) await seed(site.engine, site.place({ services })!, services);
+      const runs = await measured(site, { ms, rounds: Math.min(rounds, ROUNDS), quick });
+      console.error(shown(site.engine, runs));
+      figures.push(...judged(site.engine, runs));
+      groups.push(...drawn(site.engine, runs));
+    }
+    if (svg)
+      writeFileSync(svg, chart(TITLE, `${cpus().length} cores for callers, servers and database together`, groups));
+    return figures;
+  } finally {
+    await proxy.close();
+    await server.end();
+  }
+}
+
+async function seed(engine: Engine, place: Place, services: number): Promise<void> {
+  await using app = await open({ store: storeAt(engine, place), ...parts });
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: 1_000 }, async () => {
+      for (let n = next++; n < services; n = next++)
+        await app.execute(createService, { service_id: `service-${n}`, seller_id: 'seller', price: 5, quantity: 1e9 });
+    }),
+  );
+}
+
+type Runs = ReadonlyMap<Kind, ReadonlyMap<number, readonly Run[]>>;
+
+/** In turns, so that the machine's moods fall on all alike. */
+async function measured(
+  { engine, place, databaseCpu }: Site,
+  { ms, rounds, quick }: Pick<Bench, 'ms' | 'rounds' | 'quick'>,
+): Promise<Runs> {
+  const kinds = KINDS.filter((kind) => place(kind));
+  const runs = new Map(kinds.map((kind) => [kind, new Map(kind.processes.map((count) => [count, [] as Run[]]))]));
+  let turn = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const kind of kinds) {
+      for (const count of kind.processes) {
+        turn += 1;
+        const { services, each, paced } = kind;
+        const callers = each ? CALLERS : CALLERS / count;
+        const duties = Array.from({ length: count }, (_, index): Duty => {
+          const from = (turn * PROCESSES.length * 2 + index) * APART;
+          const everyMs = paced ? (CALLERS * 1_000) / PACE : 0;
+          return { engine, place: place(kind)!, callers, services, warmMs: quick ? ms : WARM_MS, ms, from, everyMs };
+        });
+        runs
+          .get(kind)!
+          .get(count)!
+          .push(await together(duties, databaseCpu));
+      }
+    }
+  }
+  return runs;
+}
+
+const said = async (child: ChildProcess): Promise<unknown> => {
+  const ended = once(child, 'exit').then(() => {
+    throw new Error('A server process ended early.');
+  });
+  const [message] = (await Promise.race([once(child, 'message'), ended])) as [unknown];
+  return message;
+};
+
+/** Starts server processes, lets them begin at once, and waits for what they did. */
+async function together(duties: readonly Duty[], databaseCpu: () => number): Promise<Run> {
+  const { warmMs, ms } = duties[0]!;
+  const children = duties.map((duty) => fork(PROCESS, [JSON.stringify(duty)], { execArgv: process.execArgv }));
+  await Promise.all(children.map(said));
+  const answers = children.map(said);
+  for (const child of children) child.send('go');
+  await sleep(warmMs);
+  const before = databaseCpu();
+  await sleep(ms);
+  const databaseMs = databaseCpu() - before;
+  const all = (await Promise.all(answers)) as Did[];
+  await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined)));
+  const sum = (of: (did: Did) => number): number => all.reduce((total, did) => total + of(did), 0);
+  const commands = sum((did) => did.commands);
+  return {
+    rate: (commands * 1_000) / ms,
+    cpu: (sum((did) => did.cpuMs) * 1_000) / commands,
+    databaseCpu: (databaseMs * 1_000) / commands,
+    tries: 1 + sum((did) => did.retried) / commands,
+    exclusive: (sum((did) => did.exclusive) * 1_000) / commands,
+    p99: percentile(
+      all.flatMap(({ latencies }) => latencies),
+      0.99,
+    ),
+    slowest: (Math.min(...all.map((did) => did.commands)) * all.length) / commands,
+    errors: sum((did) => did.errors),
+  };
+}
+
+const whole = ({ cpu, databaseCpu }: Run): number => cpu + databaseCpu;
+const rate = ({ rate: made }: Run): number => made;
+const digits = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 3 });
+
+function shown(engine: Engine, runs: Runs): string {
+  const rows = new Table({
+    head: [
+      engine,
+      'processes',
+      'commands/s',
+      'CPU µs a command',
+      'of it database',
+      'tries',
+      'locks ‰',
+      'p99 ms',
+      'slowest',
+      'errors',
+    ],
+    style: { head: [], border: [] },
+    colAligns: ['left', ...Array.from({ length: 9 }, () => 'right' as const)],
+  });
+  for (const [{ name }, byCount] of runs) {
+    for (const [count, made] of byCount) {
+      const middle = (of: (run: Run) => number): string => digits(median(made.map(of)));
+      rows.push([
+        name,
+        count,
+        middle(({ rate }) => rate),
+        middle(whole),
+        middle(({ databaseCpu }) => databaseCpu),
+        middle(({ tries }) => tries),
+        middle(({ exclusive }) => exclusive),
+        middle(({ p99 }) => p99),
+        middle(({ slowest }) => slowest),
+        made.reduce((total, { errors }) => total + errors, 0),
+      ]);
+    }
+  }
+  return rows.toString();
+}
+
+const TITLE = 'More server processes on one log: durable commands a second, and what a command costs';
+
+/** Commands a second and CPU time, for whoever reads nothing else. */
+function drawn(engine: Engine, runs: Runs): Group[] {
+  const bars = (name: string, value: (run: Run) => number): Group['bars'] => {
+    const kind = [...runs.keys()].find((one) => one.name === name)!;
+    return [...runs.get(kind)!].map(([count, made]) => {
+      const callers = kind.each ? `${CALLERS} callers each` : `${CALLERS} callers in all`;
+      return {
+        label: count === 1 ? `one server process, ${CALLERS} callers` : `${count} server processes, ${callers}`,
+        value: median(made.map(value)),
+        isOurs: true,
+      };
+    });
+  };
+  return [
+    { title: `${engine}: commands a second`, bars: bars(EACH, ({ rate }) => rate) },
+    { title: `${engine}: commands a second, the callers shared out`, bars: bars(IN_ALL, ({ rate }) => rate) },
+    { title: `${engine}: CPU time a command, servers and database together, in microseconds`, bars: bars(EACH, whole) },
+  ];
+}
+
+/** Ratios are taken within a round. */
+function judged(engine: Engine, runs: Runs): Figure[] {
+  const of = (name: string, count: number): readonly Run[] => {
+    const kind = [...runs.keys()].find((one) => one.name === name)!;
+    return runs.get(kind)!.get(count)!;
+  };
+  const beside = (name: string, count: number, value: (run: Run) => number, one = name): number => {
+    const single = of(one, 1);
+    return median(of(name, count).map((run, round) => value(run) / value(single[round]!)));
+  };
+  const worst = (count: number, value: (run: Run) => number): number => median(of(EACH, count).map(value));
+  const figures: Figure[] = [
+    { name: 'one process: commands/s', ours: median(of(EACH, 1).map(rate)) },
+    { name: 'four processes: CPU time a command, of one', ratio: beside(EACH, 4, whole), atMost: LIMITS.servers.cpu },
+    { name: 'two processes: commands/s, of one', ratio: beside(EACH, 2, rate), atLeast: LIMITS.servers.each },
+    { name: 'four processes: commands/s, of one', ratio: beside(EACH, 4, rate), atLeast: LIMITS.servers.each },
+    { name: 'eight processes: commands/s, of one', ratio: beside(EACH, 8, rate) },
+    { name: '64 callers over four: commands/s, of one', ratio: beside(IN_ALL, 4, rate), atLeast: LIMITS.servers.inAll },
+    { name: 'four processes: tries a command', ours: worst(4, ({ tries }) => tries), atMost: LIMITS.servers.tries },
+    {
+      name: 'four processes: the slowest, of an even share',
+      ours: worst(4, ({ slowest }) => slowest),
+      atLeast: LIMITS.servers.slowest,
+    },
+    {
+      name: 'four processes: locks taken, a thousand commands',
+      ours: worst(4, ({ exclusive }) => exclusive),
+      atMost: LIMITS.servers.exclusive,
+    },
+    {
+      name: 'four processes: p99 at one pace, of one',
+      ratio: beside(PACED, 4, ({ p99 }) => p99),
+      atMost: LIMITS.servers.p99,
+    },
+  ];
+  if ([...runs.keys()].some(({ name }) => name === AWAY)) {
+    figures.push(
+      {
+        name: 'away, two processes: commands/s, of one',
+        ratio: beside(AWAY, 2, rate),
+        atLeast: LIMITS.servers.awayTwo,
+      },
+      {
+        name: 'away, four processes: commands/s, of one',
+        ratio: beside(AWAY, 4, rate),
+        atLeast: LIMITS.servers.awayFour,
+      },
+    );
+  }
+  return figures.map((figure) => Object.assign({}, figure, { name: `${engine}, ${figure.name}` }));
+}

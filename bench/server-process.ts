@@ -1,0 +1,104 @@
+/** A server process of the benchmark: callers who buy, on a log that others write to as well. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { open, type Store } from 'tidemark';
+import { postgres } from 'tidemark/postgres';
+import { sqlite } from 'tidemark/sqlite';
+import { buyerId, buyService, parts, services, type Market } from './workload.ts';
+
+/** What one process is to do. */
+export interface Duty {
+  readonly engine: Engine;
+  readonly place: Place;
+  readonly callers: number;
+  /** So many services, of which each sale takes another; 1: all take the same. */
+  readonly services: number;
+  readonly warmMs: number;
+  readonly ms: number;
+  /** Where the walk through the services begins: no two processes go side by side. */
+  readonly from: number;
+  /** Milliseconds from one command of a caller to his next; 0: as soon as it is answered. */
+  readonly everyMs: number;
+}
+
+export type Engine = 'PostgreSQL' | 'SQLite';
+
+/** A file; or a database's URL, and a schema. */
+export interface Place {
+  readonly at: string;
+  readonly schema?: string;
+}
+
+/** What came of it in the measured time. */
+export interface Did {
+  readonly commands: number;
+  readonly latencies: readonly number[];
+  readonly cpuMs: number;
+  /** Commands that were decided once more, and batches that took the lock. */
+  readonly retried: number;
+  readonly exclusive: number;
+  readonly errors: number;
+}
+
+const STRIDE = 7_919;
+const REMEMBERED = 5_000;
+
+export function storeAt(engine: Engine, { at, schema }: Place): Store {
+  return engine === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
+}
+
+/** Has met every document that it can remember: whoever has just been started loads whole histories, and that is another matter. */
+async function warm(app: Market, count: number): Promise<void> {
+  const ids = Array.from({ length: Math.min(count, REMEMBERED) }, (_, n) => `service-${n}`);
+  for (let from = 0; from < ids.length; from += 1_000) await app.get(services, ids.slice(from, from + 1_000));
+}
+
+async function serve(duty: Duty): Promise<void> {
+  const { engine, place, callers, services: count, warmMs, ms, from, everyMs } = duty;
+  await using app = await open({ store: storeAt(engine, place), ...parts });
+  await warm(app, count);
+  process.send!('ready');
+  const start = await new Promise<number>((resolve) =>
+    process.once('message', () => resolve(performance.now() + warmMs)),
+  );
+  const over = start + ms;
+  const latencies: number[] = [];
+  let [n, errors] = [from, 0];
+  const call = async (caller: number): Promise<void> => {
+    if (everyMs > 0) await sleep((everyMs * caller) / callers);
+    for (let due = performance.now(); performance.now() < over; due += everyMs) {
+      n += 1;
+      const asked = performance.now();
+      try {
+        await app.execute(buyService, {
+          service_id: `service-${(n * STRIDE) % count}`,
+          buyer_id: buyerId(n * STRIDE),
+        });
+      } catch (error) {
+        errors += 1;
+        if (errors === 1) console.error(error);
+      }
+      const now = performance.now();
+      if (now >= start && now < over) latencies.push(now - asked);
+      if (everyMs > 0) await sleep(Math.max(0, due + everyMs - now));
+    }
+  };
+  const all = Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));
+  await sleep(start - performance.now());
+  const [used, before] = [process.cpuUsage(), (await app.status()).counters];
+  await sleep(over - performance.now());
+  const [{ user, system }, after] = [process.cpuUsage(used), (await app.status()).counters];
+  await all;
+  const did: Did = {
+    commands: latencies.length,
+    latencies,
+    cpuMs: (user + system) / 1_000,
+    retried: after.retried - before.retried,
+    exclusive: after.exclusive - before.exclusive,
+    errors,
+  };
+  await new Promise((resolve) => process.send!(did, resolve));
+  process.disconnect();
+}
+
+const [, program, duty] = process.argv;
+if (program === import.meta.filename && duty && process.send) await serve(JSON.parse(duty) as Duty);
