@@ -133,10 +133,13 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
 const LISTS_BYTES = 2 ** 20;
 const LISTS_ROWS = 10_000;
 
-/** Where to stop when looking on from a position: always behind the next event. */
+/**
+ * Where to stop when looking on from a position: always behind the next event. Of numbers alone: a damaged position that is a
+ * text comes back as another than it is, and looking on from that would come to it again for ever.
+ */
 const LISTS_END = `SELECT max(position) FROM (
     SELECT position, sum(length(attachments)) OVER (ORDER BY position) - length(attachments) AS before
-    FROM (SELECT position, attachments FROM events WHERE position > ? ORDER BY position LIMIT ${LISTS_ROWS}))
+    FROM (SELECT position, attachments FROM events WHERE position > ? AND position <= ${2n ** 63n - 1n} ORDER BY position LIMIT ${LISTS_ROWS}))
   WHERE before <= ${LISTS_BYTES}`;
 
 /** Each list is taken apart once: looking up one item after the other in it would be the square of its length. */
