@@ -126,7 +126,7 @@ export async function draftBatch(
       continue;
     }
     const [bytesBefore, attachmentsBefore, askedBefore] = [bytes, attachments, asked];
-    const ground = new Ground();
+    const ground = new Rested();
     try {
       const documents = working.lateOf(
         one.first.done ? entry.request.unchanged : [...entry.request.unchanged, ...known(core, one.first.value)],
@@ -217,7 +217,7 @@ export async function draftBatch(
 }
 
 /** What one command rests on, each document once: marked there, as a set for each command would cost all of them. */
-class Ground {
+class Rested {
   readonly documents: Working[] = [];
 
   add(document: Working): void {
@@ -388,7 +388,7 @@ function takenIn(
   working: WorkingSet,
   time: number,
   rules: Rules,
-  ground: Ground,
+  ground: Rested,
 ): { readonly decision: Decision; readonly commit: Omit<Commit, 'reads'> | undefined } {
   const commit = decided.record ? commitOf(entry, decided, time) : undefined;
   const refusal = working.commit(decided.events, time);
@@ -413,7 +413,7 @@ function usable(working: WorkingSet, ref: AnyRef): boolean {
  * Whether the documents in `unchanged` are: a conflict if what is stored has moved on. If only the batch itself would
  * move them, nothing can be said before it is stored.
  */
-function unchangedOf({ request }: Entry, working: WorkingSet, ground: Ground): 'unchanged' | 'tentative' | Conflict {
+function unchangedOf({ request }: Entry, working: WorkingSet, ground: Rested): 'unchanged' | 'tentative' | Conflict {
   let unchanged: 'unchanged' | 'tentative' = 'unchanged';
   for (const document of request.unchanged) {
     const { collection, id, version } = document;
@@ -443,7 +443,7 @@ function proceed(
   refs: readonly AnyRef[],
   working: WorkingSet,
   core: Core,
-  ground: Ground,
+  ground: Rested,
 ): IteratorResult<readonly AnyRef[], Decision> {
   const found: Read<unknown>[] = [];
   for (const ref of refs) {

@@ -295,7 +295,6 @@ export class Executor {
     for (const late of draft.late) this.#park(late);
     (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await this.#refuse(io, draft.conflicts);
-    const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
     if (!draft.batch) return this.#unsent(io, draft);
     const appended = await this.#append(io, draft, draft.batch);
     switch (appended.status) {
@@ -305,10 +304,12 @@ export class Executor {
         await core.watermark.confirm(draft.batch.seen, appended.end, io);
         return { rest: [...(await this.#settle(io, draft, appended)), ...draft.left], refused: true };
       }
-      case 'behind':
+      case 'behind': {
         core.membership = await membershipNow(core, io);
+        const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
         for (const entry of sent) entry.tries += 1;
         return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
+      }
       case 'diverged':
         throw core.watermark.diverge();
     }

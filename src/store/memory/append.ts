@@ -30,10 +30,9 @@ export function append(log: Log, batch: Batch, clock: Clock): Appended {
   assertBatch(batch);
   if (!holds(log, batch.seen)) return { status: 'diverged' };
   if (batch.generation !== log.registry.generation) return { status: 'behind' };
-  if (batch.reads.some((read) => read.version > headOf(log, read))) return { status: 'diverged' };
   const heads = batch.reads.map((read) => headOf(log, read));
-  const staleRows = batch.reads.keys().filter((row) => isStale(log, batch, batch.reads[row]!));
-  const rows = Array.from(staleRows);
+  if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
+  const rows = batch.reads.flatMap((read, row) => (isStale(log, batch, read) ? [row] : []));
   const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
   const stands = standing(batch, rows, duplicates);
   const judged = { heads, stale: staleDocuments(log, batch, rows), duplicates };

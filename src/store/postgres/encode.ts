@@ -73,8 +73,6 @@ export function encoded(batch: Batch, clock: SentClock, known: Pick<KnownDocumen
   const eventLists: number[] = [];
   let lists = 0;
   const attachmentEvents: number[] = [];
-  const attachmentCommits: number[] = [];
-  const attachmentTypes: string[] = [];
   const attachmentDocuments: number[] = [];
   const attachmentSteps: number[] = [];
   const steps: number[] = [];
@@ -91,8 +89,6 @@ export function encoded(batch: Batch, clock: SentClock, known: Pick<KnownDocumen
         const step = (steps[place - 1] ?? 0) + 1;
         steps[place - 1] = step;
         attachmentEvents.push(jsons.length);
-        attachmentCommits.push(index);
-        attachmentTypes.push(type);
         attachmentDocuments.push(place);
         attachmentSteps.push(step);
       }
@@ -102,8 +98,7 @@ export function encoded(batch: Batch, clock: SentClock, known: Pick<KnownDocumen
   const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
   const commandNames = commits.map(({ command }) => names.of(command.name));
   const rests = restsOf(commits);
-  const attachments = { documents: attachmentDocuments, commits: attachmentCommits, types: attachmentTypes };
-  const taints = taintsOf(batch, readDocuments, attachments);
+  const taints = taintsOf(batch, readDocuments, attachmentDocuments);
   const { collections, types } = handledLists(handled);
   const told = documents.refs.map((document) => known.tell(document));
   // Also if nothing is told of these documents: what is known of others is kept only if the log holds its commit.
@@ -179,30 +174,33 @@ function restsOf(commits: Batch['commits']): Pairs {
   return rests;
 }
 
-/** Rows that a commit changes, if it stands, and that a later one rests on: nearly none where the load is spread. */
-function taintsOf({ commits, reads, handled }: Batch, readDocuments: readonly number[], attached: Attached): Pairs {
+/**
+ * Rows that a commit changes, if it stands, and that a later one rests on: nearly none where the load is spread. The places are
+ * those of the documents that are read, and of the documents of all attachments in their order.
+ */
+function taintsOf(
+  { commits, handled }: Batch,
+  readPlaces: readonly number[],
+  attachedPlaces: readonly number[],
+): Pairs {
   const taints = new Pairs();
   // The last commit that rests on each row, and the row of each document that is read.
   const last: number[] = [];
   for (const [index, commit] of commits.entries()) for (const row of commit.reads) last[row] = index;
   if (last.length === 0) return taints;
   const rows: number[] = [];
-  for (const [row, place] of readDocuments.entries()) rows[place] = row;
-  for (const [index, place] of attached.documents.entries()) {
-    const row = rows[place];
-    if (row === undefined) continue;
-    const commit = attached.commits[index]!;
-    if (last[row]! > commit && handled.get(reads[row]!.collection)?.has(attached.types[index]!))
-      taints.add(commit, row);
+  for (const [row, place] of readPlaces.entries()) rows[place] = row;
+  let attachment = 0;
+  for (const [index, { events }] of commits.entries()) {
+    for (const { type, attachments } of events) {
+      for (const { collection } of attachments) {
+        const row = rows[attachedPlaces[attachment]!];
+        attachment += 1;
+        if (row !== undefined && last[row]! > index && handled.get(collection)?.has(type)) taints.add(index, row);
+      }
+    }
   }
   return taints;
-}
-
-/** For each attachment the place of its document, from 1, the commit, and the type of its event. */
-interface Attached {
-  readonly documents: readonly number[];
-  readonly commits: readonly number[];
-  readonly types: readonly string[];
 }
 
 /** Beyond it nothing is stored: what a bigint can't hold stands for the largest that JavaScript can. */
