@@ -1,16 +1,23 @@
 /** A server process of the benchmark: callers who buy, on a log that others write to as well. */
+import { on } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { open, type Store } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { buyerId, buyService, parts, services, type Market } from './workload.ts';
 
-/** What one process is to do. */
-export interface Duty {
+/** Where a process is at home. */
+export interface Home {
   readonly engine: Engine;
   readonly place: Place;
-  readonly callers: number;
   /** So many services, of which each sale takes another; 1: all take the same. */
+  readonly services: number;
+}
+
+/** What it is to do there, one after the other. */
+export interface Duty {
+  readonly callers: number;
+  /** Of all services there are, or of so many. */
   readonly services: number;
   readonly warmMs: number;
   readonly ms: number;
@@ -52,14 +59,18 @@ async function warm(app: Market, count: number): Promise<void> {
   for (let from = 0; from < ids.length; from += 1_000) await app.get(services, ids.slice(from, from + 1_000));
 }
 
-async function serve(duty: Duty): Promise<void> {
-  const { engine, place, callers, services: count, warmMs, ms, from, everyMs } = duty;
+async function serve({ engine, place, services: count }: Home): Promise<void> {
   await using app = await open({ store: storeAt(engine, place), ...parts });
   await warm(app, count);
   process.send!('ready');
-  const start = await new Promise<number>((resolve) =>
-    process.once('message', () => resolve(performance.now() + warmMs)),
-  );
+  // Until the parent hangs up.
+  for await (const [duty] of on(process, 'message', { close: ['disconnect'] }) as AsyncIterable<[Duty]>) {
+    process.send!(await done(app, duty));
+  }
+}
+
+async function done(app: Market, { callers, services: count, warmMs, ms, from, everyMs }: Duty): Promise<Did> {
+  const start = performance.now() + warmMs;
   const over = start + ms;
   const latencies: number[] = [];
   let [n, errors] = [from, 0];
@@ -88,7 +99,7 @@ async function serve(duty: Duty): Promise<void> {
   await sleep(over - performance.now());
   const [{ user, system }, after] = [process.cpuUsage(used), (await app.status()).counters];
   await all;
-  const did: Did = {
+  return {
     commands: latencies.length,
     latencies,
     cpuMs: (user + system) / 1_000,
@@ -96,9 +107,7 @@ async function serve(duty: Duty): Promise<void> {
     exclusive: after.exclusive - before.exclusive,
     errors,
   };
-  await new Promise((resolve) => process.send!(did, resolve));
-  process.disconnect();
 }
 
-const [, program, duty] = process.argv;
-if (program === import.meta.filename && duty && process.send) await serve(JSON.parse(duty) as Duty);
+const [, program, home] = process.argv;
+if (program === import.meta.filename && home && process.send) await serve(JSON.parse(home) as Home);

@@ -13,7 +13,7 @@ import type { Bench, Figure } from '../bench.ts';
 import { chart, type Group } from '../chart.ts';
 import { cpuOf } from '../cpu.ts';
 import { LIMITS } from '../limits.ts';
-import { storeAt, type Did, type Duty, type Engine, type Place } from '../server-process.ts';
+import { storeAt, type Did, type Duty, type Engine, type Home, type Place } from '../server-process.ts';
 import { createService, median, parts, percentile } from '../workload.ts';
 
 const PROCESSES = [1, 2, 4, 8];
@@ -26,8 +26,15 @@ const PACE = 1_000;
 const AWAY_MS = 2;
 /** Far apart, so that no two processes walk through the services side by side. */
 const APART = 1_000_003;
-/** Until each process has met most documents. */
-const WARM_MS = 2_000;
+/**
+ * Commands after which a process runs as fast as it will, and how long that may take, in milliseconds. Each compiles its own
+ * code: where four share the work of one, that would be four times as much of it.
+ */
+const WARM_COMMANDS = 15_000;
+const WARM_STINT_MS = 2_000;
+const WARM_STINTS_MAX = 15;
+/** Before each run, until all processes are busy. */
+const BEGIN_MS = 500;
 const ROUNDS = 3;
 const PROCESS = join(import.meta.dirname, '../server-process.ts');
 
@@ -38,22 +45,28 @@ interface Kind {
   /** Whether each process has all callers, or a part of them. */
   readonly each: boolean;
   readonly paced?: boolean;
-  readonly away?: boolean;
+  /** Where the log is: here, with so many documents, unless said otherwise. */
+  readonly where?: Where;
   readonly processes: readonly number[];
 }
+
+/** `own`: each process has a log of its own, so that they share the machine and nothing else. */
+type Where = 'few' | 'many' | 'away' | 'own';
 
 const EACH = '64 callers each';
 const IN_ALL = '64 callers in all';
 const PACED = `${PACE} commands/s in all`;
 const AWAY = `64 callers each, ${AWAY_MS} ms away`;
+const OWN = '64 callers each, a log for each process';
 
 const KINDS: readonly Kind[] = [
   { name: EACH, services: FEW, each: true, processes: PROCESSES },
+  { name: OWN, services: FEW, each: true, where: 'own', processes: [4] },
   { name: IN_ALL, services: FEW, each: false, processes: PROCESSES },
-  { name: '64 callers each, 100,000 documents', services: MANY, each: true, processes: PROCESSES },
+  { name: '64 callers each, 100,000 documents', services: MANY, each: true, where: 'many', processes: [1, 4] },
   { name: '64 callers each, one document', services: 1, each: true, processes: PROCESSES },
   { name: PACED, services: FEW, each: false, paced: true, processes: [1, 4] },
-  { name: AWAY, services: FEW, each: true, away: true, processes: [1, 2, 4] },
+  { name: AWAY, services: FEW, each: true, where: 'away', processes: [1, 2, 4] },
 ];
 
 interface Run {
@@ -73,28 +86,29 @@ interface Run {
 /** Where the logs of an engine are. */
 interface Site {
   readonly engine: Engine;
-  /** Undefined where nothing is away. */
-  readonly place: (kind: Pick<Kind, 'services' | 'away'>) => Place | undefined;
+  /** For a process, by its number, of so many; undefined where nothing is away. */
+  readonly place: (where: Where, count: number, process: number) => Place | undefined;
   readonly databaseCpu: () => number;
 }
 
 export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise<Figure[]> {
-  const server = await launch(initialised(), { max_connections: '300' }, {});
+  const server = await launch(initialised(), { max_connections: '400' }, {});
   const proxy = await Proxy.to(server.port);
   proxy.delayMs = AWAY_MS;
-  const files = { few: fresh(), many: fresh() };
+  const folder = fresh();
   const sites: Site[] = [
     {
       engine: 'PostgreSQL',
-      place: ({ services, away }) => ({
-        at: away ? server.url.replace(`:${server.port}/`, `:${proxy.port}/`) : server.url,
-        schema: services === MANY ? 'many' : 'few',
+      place: (where, count, process) => ({
+        at: where === 'away' ? server.url.replace(`:${server.port}/`, `:${proxy.port}/`) : server.url,
+        schema: logName(where, count, process),
       }),
       databaseCpu: () => cpuOf(server.pid),
     },
     {
       engine: 'SQLite',
-      place: ({ services, away }) => (away ? undefined : { at: services === MANY ? files.many : files.few }),
+      place: (where, count, process) =>
+        where === 'away' ? undefined : { at: `${folder}-${logName(where, count, process)}` },
       databaseCpu: () => 0,
     },
   ];
@@ -102,7 +116,6 @@ export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise
     const figures: Figure[] = [];
     const groups: Group[] = [];
     for (const site of sites) {
-      for (const services of [FEW, MANY]) await seed(site.engine, site.place({ services })!, services);
       const runs = await measured(site, { ms, rounds: Math.min(rounds, ROUNDS), quick });
       console.error(shown(site.engine, runs));
       figures.push(...judged(site.engine, runs));
@@ -115,6 +128,11 @@ export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise
     await proxy.close();
     await server.end();
   }
+}
+
+/** A log's name; of those whose documents are the same number it says how many processes are at it. */
+function logName(where: Where, count: number, process: number): string {
+  return where === 'own' ? `own${process}` : `${where}${count}`;
 }
 
 async function seed(engine: Engine, place: Place, services: number): Promise<void> {
@@ -130,56 +148,122 @@ async function seed(engine: Engine, place: Place, services: number): Promise<voi
 
 type Runs = ReadonlyMap<Kind, ReadonlyMap<number, readonly Run[]>>;
 
+/**
+ * Server processes on the same log, or on one each, that are told what to do. Each number of them has a log of its own: where
+ * some of them rest while others go on, what is measured next is how they catch up.
+ */
+class Crew {
+  readonly #children: readonly ChildProcess[];
+  readonly #services: number;
+  #turn = 0;
+
+  private constructor(children: readonly ChildProcess[], services: number) {
+    this.#children = children;
+    this.#services = services;
+  }
+
+  static async at({ engine, place }: Site, where: Where, count: number): Promise<Crew> {
+    const services = where === 'many' ? MANY : FEW;
+    const places = Array.from({ length: count }, (_, process) => place(where, count, process)!);
+    const seeded = new Set<string>();
+    for (const one of places) {
+      const name = JSON.stringify(one);
+      if (!seeded.has(name)) await seed(engine, one, services);
+      seeded.add(name);
+    }
+    const children = places.map((one) => {
+      const home: Home = { engine, place: one, services };
+      return fork(PROCESS, [JSON.stringify(home)], { execArgv: process.execArgv });
+    });
+    await Promise.all(children.map(said));
+    return new Crew(children, services);
+  }
+
+  /** All of them do the same at once. */
+  async work(work: Pick<Duty, 'callers' | 'everyMs' | 'ms'> & { services?: number }): Promise<Did[]> {
+    const answers = Promise.all(this.#children.map(said));
+    this.#turn += 1;
+    for (const [index, child] of this.#children.entries()) {
+      const from = (this.#turn * PROCESSES.length * 2 + index) * APART;
+      child.send({ services: this.#services, warmMs: BEGIN_MS, from, ...work } satisfies Duty);
+    }
+    return (await answers) as Did[];
+  }
+
+  async warm(): Promise<void> {
+    let commands = 0;
+    for (let n = 0; n < WARM_STINTS_MAX && commands < WARM_COMMANDS; n += 1) {
+      const all = await this.work({ callers: CALLERS, everyMs: 0, ms: WARM_STINT_MS });
+      commands += Math.min(...all.map((did) => did.commands));
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const child of this.#children) if (child.connected) child.disconnect();
+    await Promise.all(this.#children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined)));
+  }
+}
+
 /** In turns, so that the machine's moods fall on all alike. */
-async function measured(
-  { engine, place, databaseCpu }: Site,
-  { ms, rounds, quick }: Pick<Bench, 'ms' | 'rounds' | 'quick'>,
-): Promise<Runs> {
-  const kinds = KINDS.filter((kind) => place(kind));
+async function measured(site: Site, { ms, rounds, quick }: Pick<Bench, 'ms' | 'rounds' | 'quick'>): Promise<Runs> {
+  const kinds = KINDS.filter(({ where = 'few' }) => site.place(where, 1, 0));
   const runs = new Map(kinds.map((kind) => [kind, new Map(kind.processes.map((count) => [count, [] as Run[]]))]));
-  let turn = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    for (const kind of kinds) {
-      for (const count of kind.processes) {
-        turn += 1;
-        const { services, each, paced } = kind;
-        const callers = each ? CALLERS : CALLERS / count;
-        const duties = Array.from({ length: count }, (_, index): Duty => {
-          const from = (turn * PROCESSES.length * 2 + index) * APART;
-          const everyMs = paced ? (CALLERS * 1_000) / PACE : 0;
-          return { engine, place: place(kind)!, callers, services, warmMs: quick ? ms : WARM_MS, ms, from, everyMs };
-        });
-        runs
-          .get(kind)!
-          .get(count)!
-          .push(await together(duties, databaseCpu));
+  const crews = new Map<string, Crew>();
+  try {
+    for (const { where = 'few', processes } of kinds) {
+      for (const count of processes) {
+        if (crews.has(`${where}${count}`)) continue;
+        const crew = await Crew.at(site, where, count);
+        crews.set(`${where}${count}`, crew);
+        if (!quick) await crew.warm();
       }
     }
+    for (let round = 0; round < rounds; round += 1) {
+      for (const kind of kinds) {
+        for (const count of kind.processes) {
+          const crew = crews.get(`${kind.where ?? 'few'}${count}`)!;
+          runs
+            .get(kind)!
+            .get(count)!
+            .push(await together(site, crew, kind, count, ms));
+        }
+      }
+    }
+  } finally {
+    for (const crew of crews.values()) await crew.end();
   }
   return runs;
 }
 
 const said = async (child: ChildProcess): Promise<unknown> => {
-  const ended = once(child, 'exit').then(() => {
+  const ended = new AbortController();
+  const exit = once(child, 'exit', { signal: ended.signal }).then(() => {
     throw new Error('A server process ended early.');
   });
-  const [message] = (await Promise.race([once(child, 'message'), ended])) as [unknown];
-  return message;
+  try {
+    const [message] = (await Promise.race([once(child, 'message', { signal: ended.signal }), exit])) as [unknown];
+    return message;
+  } finally {
+    ended.abort();
+    await exit.catch(() => undefined);
+  }
 };
 
-/** Starts server processes, lets them begin at once, and waits for what they did. */
-async function together(duties: readonly Duty[], databaseCpu: () => number): Promise<Run> {
-  const { warmMs, ms } = duties[0]!;
-  const children = duties.map((duty) => fork(PROCESS, [JSON.stringify(duty)], { execArgv: process.execArgv }));
-  await Promise.all(children.map(said));
-  const answers = children.map(said);
-  for (const child of children) child.send('go');
-  await sleep(warmMs);
+async function together(
+  { databaseCpu }: Site,
+  crew: Crew,
+  { each, paced, services }: Kind,
+  count: number,
+  ms: number,
+): Promise<Run> {
+  const callers = each ? CALLERS : CALLERS / count;
+  const everyMs = paced ? (CALLERS * 1_000) / PACE : 0;
+  const answers = crew.work({ callers, everyMs, ms, ...(services === 1 && { services }) });
+  await sleep(BEGIN_MS);
   const before = databaseCpu();
   await sleep(ms);
   const databaseMs = databaseCpu() - before;
-  const all = (await Promise.all(answers)) as Did[];
-  await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined)));
+  const all = await answers;
   const sum = (of: (did: Did) => number): number => all.reduce((total, did) => total + of(did), 0);
   const commands = sum((did) => did.commands);
   return {
@@ -274,6 +358,11 @@ function judged(engine: Engine, runs: Runs): Figure[] {
   const figures: Figure[] = [
     { name: 'one process: commands/s', ours: median(of(EACH, 1).map(rate)) },
     { name: 'four processes: CPU time a command, of one', ratio: beside(EACH, 4, whole), atMost: LIMITS.servers.cpu },
+    {
+      name: 'four processes: CPU time a command, of four with a log each',
+      ratio: median(of(EACH, 4).map((run, round) => whole(run) / whole(of(OWN, 4)[round]!))),
+    },
+    { name: 'four processes with a log each: CPU time a command, of one', ratio: beside(OWN, 4, whole, EACH) },
     { name: 'two processes: commands/s, of one', ratio: beside(EACH, 2, rate), atLeast: LIMITS.servers.each },
     { name: 'four processes: commands/s, of one', ratio: beside(EACH, 4, rate), atLeast: LIMITS.servers.each },
     { name: 'eight processes: commands/s, of one', ratio: beside(EACH, 8, rate) },

@@ -10,6 +10,7 @@ import type { InFlight } from './in-flight.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
+import type { TrackedDocuments } from './tracked.ts';
 import type { ReadingSession } from './until-closed.ts';
 import type { Watermark } from './watermark.ts';
 
@@ -29,6 +30,7 @@ export interface Core {
   /** What the reducers handle: collection → event types. */
   readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
   readonly cache: DocumentCache;
+  readonly tracked: TrackedDocuments;
   readonly watermark: Watermark;
   readonly counters: Counters;
   /** Shared with other applications of this process on the same store. */

@@ -19,8 +19,9 @@ export interface Wanted {
 export interface Found {
   /** The document, or as far as it could be folded. */
   readonly folded: Folded;
-  /** Its head in the store. */
+  /** Its head in the store, and what the store calls it: undefined if it has no event. */
   readonly head: number;
+  readonly document?: number | undefined;
   /** What kept it from being folded further: a reducer or an upcast that fails. */
   readonly error?: unknown;
 }
@@ -78,21 +79,21 @@ export class Loading {
         const { collection, id, upTo } = this.#wanted[index]!;
         return { collection: collection.name, id, after: this.found[index]!.folded.version, upTo };
       }),
-      { asOf: this.#asOf ?? this.#end?.position },
+      { asOf: this.#asOf ?? this.#end?.position, seen: before },
     );
-    await core.watermark.observe(before, loaded.end, io);
+    await core.watermark.observe(before, loaded.end, io, loaded.holds);
     this.#end ??= loaded.end;
     const read = eventReader(core);
     let events = 0;
-    for (const [n, document] of loaded.documents.entries()) {
+    for (const [n, { document, head, events: more }] of loaded.documents.entries()) {
       const index = asked[n]!;
       const { collection, id, from } = this.#wanted[index]!;
-      if (document.head < from.version) throw core.watermark.diverge(loaded.end);
-      events += document.events.length;
-      const more = foldEvents(read, collection, id, this.found[index]!.folded, document.events);
-      this.found[index] = { ...more, head: document.head };
-      if (more.error !== undefined || this.#missing(index) <= 0) continue;
-      if (document.events.length === 0 && n === 0) throw gap(collection.name, id, more.folded.version + 1);
+      if (head < from.version) throw core.watermark.diverge(loaded.end);
+      events += more.length;
+      const { folded, error } = foldEvents(read, collection, id, this.found[index]!.folded, more);
+      this.found[index] = { folded, error, head, document };
+      if (error !== undefined || this.#missing(index) <= 0) continue;
+      if (more.length === 0 && n === 0) throw gap(collection.name, id, folded.version + 1);
       this.#open.push(index);
     }
     // Where events are large, few of them fill an answer.
@@ -143,7 +144,7 @@ export async function loadDocuments(
 }
 
 /** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
-export type ReadEvent = (stored: DocumentEvent) => AnyEvent;
+export type ReadEvent = (stored: Omit<DocumentEvent, 'version'>) => AnyEvent;
 
 /** Reads the events of one answer of the store, each once, however many documents of the answer share it. */
 export function eventReader({ events }: Pick<Core, 'events'>): ReadEvent {
@@ -162,20 +163,39 @@ export function foldEvents(
   id: string,
   from: Folded,
   events: readonly DocumentEvent[],
-): { readonly folded: Folded; readonly error?: unknown } {
+): FoldedSoFar {
   let folded = from;
   for (const stored of events) {
     if (stored.version !== folded.version + 1) throw gap(collection.name, id, folded.version + 1);
-    try {
-      // What isn't handled only counts: its text needn't be read.
-      const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
-      folded = reduce(collection, id, folded, event, stored.time);
-    } catch (error) {
-      const { position, version } = stored;
-      return { folded, error: placed(error, position, [{ collection: collection.name, id, version }]) };
-    }
+    const next = foldEvent(read, collection, id, folded, stored, stored.version);
+    if (next.error !== undefined) return next;
+    folded = next.folded;
   }
-  return { folded };
+  return { folded, error: undefined };
+}
+
+/** A document as far as it could be folded, and what kept it from being folded further. */
+interface FoldedSoFar {
+  readonly folded: Folded;
+  readonly error: unknown;
+}
+
+/** Folds the event that makes the next version of a document. */
+export function foldEvent(
+  read: ReadEvent,
+  collection: CollectionDefinition,
+  id: string,
+  from: Folded,
+  stored: Omit<DocumentEvent, 'version'>,
+  version: number,
+): FoldedSoFar {
+  try {
+    // What isn't handled only counts: its text needn't be read.
+    const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
+    return { folded: reduce(collection, id, from, event, stored.time), error: undefined };
+  } catch (error) {
+    return { folded: from, error: placed(error, stored.position, [{ collection: collection.name, id, version }]) };
+  }
 }
 
 function gap(collection: string, id: string, version: number): LogCorrupt {

@@ -54,8 +54,11 @@ interface Refusal {
 }
 
 export interface DraftOptions {
-  /** Bring cached documents up to date first. */
-  readonly fresh: boolean;
+  /**
+   * Which cached documents are decided on as they are: all; those that are tracked; or none, which is exact under the write
+   * lock. The others are brought up to date first.
+   */
+  readonly ground: 'cached' | 'tracked' | 'loaded';
   /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
   readonly until?: number;
   /** How much of what a batch may cost these may take up; one command may take up more. All. */
@@ -89,12 +92,12 @@ export async function draftBatch(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   entries: readonly Entry[],
-  { fresh, late, until = Infinity, part = 1 }: DraftOptions,
+  { ground, late, until = Infinity, part = 1 }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher, handled } = core.membership;
   const { limits } = core;
   const rules: Rules = { events: core.events, attacher, handled, limits };
-  const working = new WorkingSet(core, io, { fresh, late });
+  const working = new WorkingSet(core, io, { ground, late });
   let stint = new Stint(core, until);
   let begun = startAll(core, entries, rules, stint, part);
   await fetchAhead(core, working, begun, rules, stint);

@@ -20,13 +20,8 @@ import { answerUnrecorded, catchUp, movedSince, settle } from './settle.ts';
 const IN_DOUBT_TRIES_MAX = 3;
 /** The longest pause before that, in milliseconds. */
 const PAUSE_MAX_MS = 100;
-/**
- * Where so many of what was decided lately fell, others write to what is cached here: for so many batches it is then brought
- * up to date before deciding. Each batch counts for so much of what counted before it.
- */
-const FELL_MANY = 1 / 8;
-const FRESH_BATCHES = 64;
-const LATELY = 0.9;
+/** For so many batches after the cache was brought up to date what isn't is loaded before it is decided on. */
+const TRACKED_BATCHES = 64;
 
 /**
  * Commands that are decided at once under the write lock, and how long they may take there, in milliseconds: others wait for
@@ -46,7 +41,7 @@ interface Attempt {
 
 export class Executor {
   readonly #core: Core;
-  readonly #io: Locked;
+  readonly #io: ReturnType<typeof forBatch>;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
   /** How many commands are taken at once, of those that cost little and of those that cost much. */
@@ -59,10 +54,12 @@ export class Executor {
   /** Those that wait for documents that take long to load, and those of them whose documents are there. */
   readonly #parked = new Map<Entry, Promise<void>>();
   #returned: Entry[] = [];
-  /** How many batches more are decided on documents brought up to date first. */
-  #fresh = 0;
-  /** What was decided lately, and what of it fell: the older, the less it counts. */
-  #lately = { decided: 0, fell: 0 };
+  /**
+   * Commands that fell since the cache was brought up to date, or would have, and how many batches more are decided on what is
+   * tracked.
+   */
+  #fellSince = 0;
+  #tracking = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -210,7 +207,11 @@ export class Executor {
       try {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
-          : await this.#attempt(this.#io, entries, { fresh: this.#fresh > 0, late: this.#late, part: this.queue.part });
+          : await this.#attempt(this.#io, entries, {
+              ground: await this.#prepared(),
+              late: this.#late,
+              part: this.queue.part,
+            });
         if (!stored) return rest;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
@@ -222,6 +223,18 @@ export class Executor {
         await runtime.sleep(runtime.random() * PAUSE_MAX_MS);
       }
     }
+  }
+
+  /** On what is to be decided. Where others write to the same documents, what they have written is taken in first. */
+  async #prepared(): Promise<DraftOptions['ground']> {
+    const { tracked, watermark } = this.#core;
+    tracked.begin();
+    if (tracked.isWorth(this.#fellSince, watermark.seen)) {
+      // What it hasn't come to yet is taken in before the next batch. Where many have fallen many will, so half of them count on.
+      if (await tracked.bringUp(this.#core, this.#io)) this.#fellSince = Math.floor(this.#fellSince / 2);
+      this.#tracking = TRACKED_BATCHES;
+    } else if (this.#tracking > 0) this.#tracking -= 1;
+    return this.#tracking > 0 ? 'tracked' : 'cached';
   }
 
   /** What was stored must be on the history that this server knows. If that can't be told now, the callers are in doubt. */
@@ -241,7 +254,7 @@ export class Executor {
     const { fallen, unrecorded, behind } = settle(core, draft, judged);
     const taken = new Set(judged.duplicates);
     const again = fallen.filter(({ id }) => !taken.has(id));
-    this.#fell(again, draft.drafted.length + draft.unrecorded.length);
+    this.#fell(again);
     await this.#answerUnrecorded(io, unrecorded, positionsOf(judged));
     await catchUp(core, io, behind);
     await this.#answerDuplicates(
@@ -251,16 +264,11 @@ export class Executor {
     return again.filter(({ settled }) => !settled);
   }
 
-  /** These are to be decided again, of so many. */
-  #fell(entries: readonly Entry[], decided: number): void {
+  /** These are to be decided again. */
+  #fell(entries: readonly Entry[]): void {
     for (const entry of entries) entry.tries += 1;
     this.#core.counters.retried += entries.length;
-    const { decided: before, fell } = this.#lately;
-    this.#lately = { decided: before * LATELY + decided, fell: fell * LATELY + entries.length };
-    if (entries.length > 0 && this.#lately.fell >= this.#lately.decided * FELL_MANY) {
-      this.#fresh = FRESH_BATCHES;
-      this.#lately = { decided: 0, fell: 0 };
-    } else if (this.#fresh > 0) this.#fresh -= 1;
+    this.#fellSince += entries.length;
   }
 
   /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
@@ -271,7 +279,7 @@ export class Executor {
       return await this.#core.session.exclusive(async (locked) => {
         const { elapsed } = this.#core.runtime;
         const until = elapsed() + LAST_TRY_MS_MAX;
-        const options = { fresh: true, until, late: this.#late };
+        const options = { ground: 'loaded', until, late: this.#late } as const;
         // So that nothing falls here for what others have stored under these ids.
         await this.#answerKnown(locked, entries);
         let attempt = await this.#attempt(locked, entries, options);
@@ -292,6 +300,7 @@ export class Executor {
     const core = this.#core;
     const waiting = entries.filter((entry) => !entry.settled && !this.#parked.has(entry));
     const draft = await draftBatch(core, io, waiting, options);
+    for (const { stored } of draft.reads) if (core.tracked.wasBehind(stored)) this.#fellSince += 1;
     for (const late of draft.late) this.#park(late);
     (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await this.#refuse(io, draft.conflicts);
@@ -324,7 +333,7 @@ export class Executor {
     const stands = ({ rests }: Drafted): boolean => !rests.some((row) => rows.has(row));
     await this.#answerUnrecorded(io, unrecorded.filter(stands), () => end.position);
     const fallen = unrecorded.filter((drafted) => !stands(drafted)).map(({ entry }) => entry);
-    this.#fell(fallen, unrecorded.length);
+    this.#fell(fallen);
     return { rest: [...fallen.filter(({ settled }) => !settled), ...left], refused: fallen.length > 0 };
   }
 

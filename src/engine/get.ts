@@ -75,10 +75,13 @@ export async function getDocuments(
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const found = isPast ? await loads.loadPast(wanted, () => positionAt(core, at)) : await loads.load(wanted);
-  return found.map(({ folded, head, error }, index) => {
+  return found.map(({ folded, head, document, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
-    if (!isPast && version === undefined) core.cache.remember(definition.name, id, folded);
+    if (!isPast && version === undefined) {
+      core.cache.remember(definition.name, id, folded);
+      if (document !== undefined) core.tracked.add({ collection: definition.name, id }, document, core.watermark.seen);
+    }
     if (version !== undefined && head < version) {
       throw new InvalidInput(
         `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`,

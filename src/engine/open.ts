@@ -22,6 +22,7 @@ import { unknownTypes } from './held-types.ts';
 import { registerCollections } from './registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
 import { untilClosed } from './until-closed.ts';
+import { TrackedDocuments } from './tracked.ts';
 import { Watermark } from './watermark.ts';
 
 /** What `open` is given. */
@@ -128,6 +129,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
       cache: new DocumentCache(limits),
+      tracked: new TrackedDocuments(limits),
       watermark: new Watermark(),
       counters: {
         commands: 0,

@@ -41,7 +41,10 @@ interface Behind {
 export function settle(core: Core, draft: Draft, judged: Stored | Refused): Settled {
   const batch = draft.batch!;
   const stored = judged.status === 'stored' ? judged : NOTHING;
-  if (stored !== NOTHING) core.counters.batches += 1;
+  if (stored !== NOTHING) {
+    core.counters.batches += 1;
+    core.tracked.advance(stored.commits.find((at) => at !== undefined)!.position - 1, judged.end.position);
+  }
   if (judged.stale.length > 0) core.counters.conflicts += 1;
   const fell = batch.commits.filter((_, index) => !stored.commits[index]);
   const moved = movedBy(fell, draft, judged);

@@ -31,7 +31,7 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
     registry: () => asks(() => session.registry()),
     load: (requests, options) => asks(() => session.load(requests, options)),
     read: (range, options) => asks(() => session.read(range, options)),
-    scan: (range) => asks(() => session.scan(range)),
+    scan: (range, options) => asks(() => session.scan(range, options)),
     commits: (range, options) => asks(() => session.commits(range, options)),
     ledger: (ids, options) => asks(() => session.ledger(ids, options)),
     types: (range) => asks(() => session.types(range)),

@@ -45,11 +45,12 @@ export class Watermark {
   }
 
   /**
-   * Takes in the end that a read was made at; `before` is what had been seen when it was asked for.
+   * Takes in the end that a read was made at; `before` is what had been seen when it was asked for, and `heldBefore` whether
+   * the log that was read holds that, if the read has said so.
    *
    * @throws HistoryDiverged if the log doesn't hold what had been seen
    */
-  async observe(before: LogEnd, end: LogEnd, session: Pick<Session, 'commits'>): Promise<void> {
+  async observe(before: LogEnd, end: LogEnd, session: Pick<Session, 'commits'>, heldBefore?: boolean): Promise<void> {
     this.assertWhole();
     if (end.position < before.position) throw this.diverge(end);
     if (end.position === before.position) {
@@ -62,7 +63,7 @@ export class Watermark {
       if (end.position === seen.position && end.hash !== seen.hash) throw this.diverge(end);
       if (end.position <= seen.position) return;
       if (seen.position > 0) {
-        const held = await holds(session, seen);
+        const held = seen === before && heldBefore !== undefined ? heldBefore : await holds(session, seen);
         this.assertWhole();
         if (!held) throw this.diverge(end);
       }

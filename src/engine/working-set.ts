@@ -41,8 +41,7 @@ const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined
 export class WorkingSet {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
-  /** Whether cached documents are brought up to date first; under the write lock they are then exact. */
-  readonly #fresh: boolean;
+  readonly #ground: DraftOptions['ground'];
   /** Where documents that take long are left to; without it all are waited for. */
   readonly #beside: LateDocuments | undefined;
   readonly #documents = new DocumentMap<Working>();
@@ -60,11 +59,11 @@ export class WorkingSet {
   constructor(
     core: Core,
     io: Pick<Session, 'load' | 'commits'>,
-    { fresh, late }: Pick<DraftOptions, 'fresh' | 'late'>,
+    { ground, late }: Pick<DraftOptions, 'ground' | 'late'>,
   ) {
     this.#core = core;
     this.#io = io;
-    this.#fresh = fresh;
+    this.#ground = ground;
     this.#beside = late;
   }
 
@@ -106,7 +105,7 @@ export class WorkingSet {
       const collection = this.#core.collections.get(name);
       if (!collection) throw unknownCollection(name);
       const cached = this.#core.cache.get(name, id);
-      if (cached && !this.#fresh && !this.#behind.get(name, id)) {
+      if (cached && this.#isGood(ref) && !this.#behind.get(name, id)) {
         this.#add(collection, id, cached);
         continue;
       }
@@ -123,6 +122,12 @@ export class WorkingSet {
     beside.goOn(new Loading(this.#core, this.#io, missing), missing);
   }
 
+  /** Whether a cached document is decided on as it is. */
+  #isGood(ref: DocumentRef): boolean {
+    if (this.#ground === 'cached') return true;
+    return this.#ground === 'tracked' && this.#core.tracked.has(ref);
+  }
+
   #broughtOf({ collection, id }: DocumentRef): Folded | undefined {
     for (const brought of this.#brought) {
       const folded = brought.get(collection, id);
@@ -132,7 +137,7 @@ export class WorkingSet {
   }
 
   async #load(missing: readonly Wanted[], beside?: LateDocuments): Promise<void> {
-    const { runtime, limits, cache } = this.#core;
+    const { runtime, limits, cache, tracked, watermark } = this.#core;
     const loading = new Loading(this.#core, this.#io, missing);
     const until = beside ? runtime.elapsed() + limits.batchDecideMs : Infinity;
     try {
@@ -146,13 +151,17 @@ export class WorkingSet {
       return;
     }
     const incomplete = loading.incomplete();
-    for (const [index, { collection, id }] of missing.entries()) {
+    for (const [index, { collection, id, from }] of missing.entries()) {
       if (incomplete.has(index)) {
         this.#late.set(collection.name, id, true);
         continue;
       }
-      const { folded, error } = loading.found[index]!;
-      if (error === undefined) cache.remember(collection.name, id, folded);
+      const { folded, error, document } = loading.found[index]!;
+      if (error === undefined) {
+        if (folded.version > from.version && from === cache.get(collection.name, id)) tracked.take(folded);
+        cache.remember(collection.name, id, folded);
+        if (document !== undefined) tracked.add({ collection: collection.name, id }, document, watermark.seen);
+      }
       this.#add(collection, id, folded, error);
     }
     if (incomplete.size > 0) beside!.goOn(loading, missing);

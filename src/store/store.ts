@@ -114,7 +114,7 @@ export interface Session {
   read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage>;
 
   /** A page of the log as a fold needs it: the facts of each event and what it is attached to, nothing of its commit. */
-  scan(range: ScanRange): Promise<ScanPage>;
+  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage>;
 
   /** Commits as they are hashed, in the order of the log, without their events. */
   commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]>;
@@ -376,13 +376,24 @@ export interface ForBatch {
 export interface LoadOptions extends ForBatch {
   /** Answer as the log was at this position: later events are neither returned nor counted in heads. */
   readonly asOf?: number | undefined;
+  /** A point of which is to be said whether the log holds it. */
+  readonly seen?: LogPoint | undefined;
 }
 
 export interface Loaded {
   /** The end of the log that was read at (now, also with `asOf`). */
   readonly end: LogEnd;
+  /** Whether the log holds `seen`: a commit that ends there with that hash. True where nothing was asked. */
+  readonly holds: boolean;
   /** In the order of the requests. Versions of the events are dense from `after + 1`. */
-  readonly documents: readonly { readonly head: number; readonly events: readonly DocumentEvent[] }[];
+  readonly documents: readonly LoadedDocument[];
+}
+
+export interface LoadedDocument {
+  /** What scans call it; undefined if its head is 0. */
+  readonly document: number | undefined;
+  readonly head: number;
+  readonly events: readonly DocumentEvent[];
 }
 
 /** What a fold needs of an event. */
@@ -431,11 +442,15 @@ export interface ScanRange {
   readonly limit: number;
   /** Whether the caller knows which document a number stands for; those that he doesn't are named. */
   readonly known: (document: number) => boolean;
+  /** A point of which is to be said whether the log holds it. */
+  readonly seen?: LogPoint | undefined;
 }
 
 export interface ScanPage {
   /** The end of the log that was read at. */
   readonly end: LogEnd;
+  /** As in {@link Loaded}. */
+  readonly holds: boolean;
   /** Bounded as in {@link EventPage}. */
   readonly events: readonly ScannedEvent[];
   /** The documents of these events that the caller didn't know, each once. */

@@ -34,8 +34,8 @@ const torn = (store: Store): Store =>
   changedStore(store, (session) => ({
     load: async (requests, options) => {
       const loaded = await session.load(requests, options);
-      const documents = loaded.documents.map(({ head, events }, index) => ({
-        head,
+      const documents = loaded.documents.map(({ events, ...document }, index) => ({
+        ...document,
         events: requests[index]!.id === 'b' ? events.map((event) => Object.assign({}, event, { version: 2 })) : events,
       }));
       return { ...loaded, documents };

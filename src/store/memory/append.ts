@@ -7,7 +7,7 @@ import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { standing } from '../ground.ts';
 import { Room } from '../room.ts';
-import { chainHash, GENESIS_HASH } from '../chain.ts';
+import { chainHash } from '../chain.ts';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
 import type {
   Appended,
@@ -15,13 +15,12 @@ import type {
   Commit,
   DocumentRef,
   DocumentVersion,
-  LogPoint,
   NewEvent,
   StaleDocument,
   StoredAt,
   StoredCommit,
 } from '../store.ts';
-import { countWhile, endOf, findDocument, fitting } from './schema.ts';
+import { endOf, findDocument, fitting, holds } from './schema.ts';
 import type { DocumentRow, Log } from './schema.ts';
 import { addType, dropTypes } from './types.ts';
 
@@ -44,16 +43,6 @@ export function append(log: Log, batch: Batch, clock: Clock): Appended {
   const versions: number[] = [];
   const commits = batch.commits.map((commit, index) => (stands[index] ? store(log, commit, now, versions) : undefined));
   return { status: 'stored', end: endOf(log), ...judged, commits, versions };
-}
-
-/** Whether a commit of the log ends at this position, with this hash. */
-function holds(log: Log, seen: LogPoint): boolean {
-  if (seen.position === 0) return seen.hash === GENESIS_HASH;
-  const end = endOf(log);
-  if (end.position === seen.position) return end.hash === seen.hash;
-  const commit = log.commits[countWhile(log.commits, ({ position }) => position <= seen.position) - 1];
-  if (commit === undefined) return false;
-  return commit.position + commit.eventCount - 1 === seen.position && commit.hash === seen.hash;
 }
 
 function headOf(log: Log, { collection, id }: DocumentRef): number {

@@ -5,7 +5,7 @@ import { lowerBound, upperBound } from '../bounds.ts';
 import { Room } from '../room.ts';
 import { LOAD_EVENTS_MAX } from '../store.ts';
 import type { Loaded, LoadOptions, LoadRequest, LogEnd } from '../store.ts';
-import { findDocument, fitting, headAt } from './schema.ts';
+import { findDocument, fitting, headAt, holds } from './schema.ts';
 import type { Log } from './schema.ts';
 
 export function load(log: Log, end: LogEnd, requests: readonly LoadRequest[], options: LoadOptions = {}): Loaded {
@@ -14,7 +14,11 @@ export function load(log: Log, end: LogEnd, requests: readonly LoadRequest[], op
   const documents = requests.map(({ collection, id, after, upTo }) => {
     const row = findDocument(log, collection, id);
     const head = headAt(row, asOf);
-    return { head, events: fitting(row?.events ?? [], lowerBound(after), Math.min(head, upperBound(upTo)), room) };
+    return {
+      document: head > 0 ? row!.number : undefined,
+      head,
+      events: fitting(row?.events ?? [], lowerBound(after), Math.min(head, upperBound(upTo)), room),
+    };
   });
-  return { end, documents };
+  return { end, holds: options.seen === undefined || holds(log, options.seen), documents };
 }

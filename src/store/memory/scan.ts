@@ -2,10 +2,10 @@
 import { lowerBound, pageRows } from '../bounds.ts';
 import { Room } from '../room.ts';
 import type { DocumentRef, LogEnd, ScanPage, ScanRange, StoredEvent } from '../store.ts';
-import { findDocument, fitting } from './schema.ts';
+import { findDocument, fitting, holds } from './schema.ts';
 import type { Log } from './schema.ts';
 
-export function scan(log: Log, end: LogEnd, { after, limit, known }: ScanRange): ScanPage {
+export function scan(log: Log, end: LogEnd, { after, limit, known, seen }: ScanRange): ScanPage {
   const from = Math.min(lowerBound(after), end.position);
   const rows = fitting(log.events, from, end.position, new Room(pageRows(limit)));
   const named = new Map<number, DocumentRef & { readonly document: number }>();
@@ -20,5 +20,6 @@ export function scan(log: Log, end: LogEnd, { after, limit, known }: ScanRange):
     return { type, schemaVersion, json, position, time: commit.time, attachments: numbers(event) };
   });
   const reached = from + rows.length;
-  return { end, events, named: [...named.values()], next: reached < end.position ? reached : undefined };
+  const next = reached < end.position ? reached : undefined;
+  return { end, holds: seen === undefined || holds(log, seen), events, named: [...named.values()], next };
 }

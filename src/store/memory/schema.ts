@@ -6,7 +6,16 @@
  * that is still running, and is either published by moving `visible`, or taken away again.
  */
 import { GENESIS_HASH } from '../chain.ts';
-import type { DocumentEvent, EventFacts, HeldType, LogEnd, Registry, StoredCommit, StoredEvent } from '../store.ts';
+import type {
+  DocumentEvent,
+  EventFacts,
+  HeldType,
+  LogEnd,
+  LogPoint,
+  Registry,
+  StoredCommit,
+  StoredEvent,
+} from '../store.ts';
 import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
 import type { Waiters } from '../waiters.ts';
@@ -68,6 +77,13 @@ export function endOf(log: Log): LogEnd {
   const last = log.commits.at(-1);
   if (last === undefined) return GENESIS;
   return Object.freeze({ position: log.events.length, hash: last.hash, recordedAt: last.recordedAt });
+}
+
+/** Whether a commit of the log ends at this position, with this hash. */
+export function holds(log: Log, { position, hash }: LogPoint): boolean {
+  if (position === 0) return hash === GENESIS_HASH;
+  const commit = log.commits[countWhile(log.commits, (one) => one.position <= position) - 1];
+  return commit?.hash === hash && commit.position + commit.eventCount - 1 === position;
 }
 
 /** Lets everybody see all that is stored, and wakes those who wait for that. */

@@ -121,8 +121,8 @@ export class MemorySession implements Session {
     return this.#turn(kindOf('read', options), () => read(this.#log, this.#log.visible, range));
   }
 
-  async scan(range: ScanRange): Promise<ScanPage> {
-    return this.#turn('scan', () => scan(this.#log, this.#log.visible, range));
+  async scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
+    return this.#turn(kindOf('scan', options), () => scan(this.#log, this.#log.visible, range));
   }
 
   async commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {

@@ -24,16 +24,12 @@
  * `clock` is the store's: read here, with the lock held, unless the caller was given one by option. Its own wrong clock is
  * thereby nothing to the log: what it decides further ahead than `ahead_ms` is refused.
  */
+import { holdsSql } from './commits.ts';
 import { sameLogSql } from './functions.ts';
 import { roomSql } from './load.ts';
 import { lockedSql, writingSql } from './lock.ts';
 import { FUNCTION_SETTINGS } from './settings.ts';
 import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../store.ts';
-
-/** Whether the log has no commit that ends at a position with a hash. */
-const lacksSql = (schema: string, position: string, hash: string): string => `(
-    SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
-    FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS NOT TRUE`;
 
 export const appendV1 = (schema: string): string => `
 CREATE OR REPLACE FUNCTION ${schema}.append_v1(
@@ -107,7 +103,7 @@ ${lockedSql(schema, 1)}
       status := 'diverged';
       EXIT answer;
     END IF;
-  ELSIF ${lacksSql(schema, 'seen_position', 'seen_hash')} THEN
+  ELSIF NOT ${holdsSql(schema, 'seen_position', 'seen_hash')} THEN
     status := 'diverged';
     EXIT answer;
   END IF;
@@ -119,7 +115,7 @@ ${lockedSql(schema, 1)}
 
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
-    IF ${lacksSql(schema, 'known_position', 'known_hash')} THEN
+    IF NOT ${holdsSql(schema, 'known_position', 'known_hash')} THEN
       status := 'replaced';
       EXIT answer;
     END IF;

@@ -1,7 +1,8 @@
 /** The chain and the ledger: both are the table `commits`. */
+import { Buffer } from 'node:buffer';
 import { pageRows } from '../bounds.ts';
 import { GENESIS_HASH } from '../chain.ts';
-import type { CommitRange, LogEnd, StoredCommit } from '../store.ts';
+import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../store.ts';
 import { texts } from './arrays.ts';
 import { above, upTo } from './bound.ts';
 import type { Query, Row, Value } from './connection.ts';
@@ -14,6 +15,23 @@ import { count, hash, text, whole } from './values.ts';
 export const endSql = (schema: string): string =>
   `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, encode(c.hash, 'hex') AS hash
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1)`;
+
+/** Whether a commit of the log ends at a position with a hash (`bytea`). */
+export const holdsSql = (schema: string, position: string, hash: string): string => `((
+    SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
+    FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS TRUE)`;
+
+/** A point as two parameters, `bigint` and `bytea`: none, or one at which nothing has to be looked up. */
+export function pointParameters(point: LogPoint | undefined): readonly [string | null, Buffer | null] {
+  if (point === undefined || point.position === 0) return [null, null];
+  return [String(Math.min(point.position, Number.MAX_SAFE_INTEGER)), Buffer.from(point.hash, 'hex')];
+}
+
+/** Whether the log holds such a point: what a function says of it, which it need not say of none and of the start. */
+export function holdsPoint(point: LogPoint | undefined, said: Value | undefined): boolean {
+  if (point === undefined || point.position === 0) return point === undefined || point.hash === GENESIS_HASH;
+  return said === 't';
+}
 
 /** Reads the three columns of {@link endSql} from the start of a row. */
 export function endOf([position, recordedAt, bytes]: Row): LogEnd {

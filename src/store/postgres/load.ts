@@ -7,7 +7,7 @@ import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX } from '../store.ts';
 import { lowerBound, upperBound } from '../bounds.ts';
 import { int8s, texts } from './arrays.ts';
 import { upTo } from './bound.ts';
-import { endOf, endSql } from './commits.ts';
+import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Value } from './connection.ts';
 import { corrupt } from './errors.ts';
 import { callOf } from './functions.ts';
@@ -83,6 +83,8 @@ const loadSql = (schema: string, head: string): string => `
     WINDOW answer AS (ORDER BY attached.ordinal, attached.version ROWS UNBOUNDED PRECEDING))
   SELECT log.position, log.recorded_at, log.hash,
     CASE WHEN coalesce(event.row, 1) = 1 THEN (SELECT array_agg(head ORDER BY ordinal) FROM request) END,
+    CASE WHEN coalesce(event.row, 1) = 1 THEN (SELECT array_agg(document ORDER BY ordinal) FROM request) END,
+    CASE WHEN coalesce(event.row, 1) = 1 AND $5 IS NOT NULL THEN ${holdsSql(schema, '$5', '$6')} END,
     event.ordinal, event.version, event.position, n.name, event.schema_version, event.time, event.json
   FROM (VALUES (true)) AS answer
   LEFT JOIN log ON true
@@ -90,14 +92,16 @@ const loadSql = (schema: string, head: string): string => `
   LEFT JOIN ${schema}.names n ON n.id = event.type
   ORDER BY event.row`;
 
-const GIVES = 'bigint, bigint, text, bigint[], bigint, bigint, bigint, text, bigint, bigint, text';
-const TAKES = 'text[], text[], bigint[], bigint[]';
+const GIVES = 'bigint, bigint, text, bigint[], bigint[], boolean, bigint, bigint, bigint, text, bigint, bigint, text';
+const TAKES = 'text[], text[], bigint[], bigint[], bigint, bytea';
 
 const END: Reading = {
   name: 'end_v1',
-  takes: '',
-  gives: 'bigint, bigint, text',
-  sql: (schema) => `SELECT log.position, log.recorded_at, log.hash
+  takes: 'bigint, bytea',
+  gives: 'bigint, bigint, text, boolean',
+  sql: (
+    schema,
+  ) => `SELECT log.position, log.recorded_at, log.hash, CASE WHEN $1 IS NOT NULL THEN ${holdsSql(schema, '$1', '$2')} END
     FROM (VALUES (true)) AS answer LEFT JOIN ${endSql(schema)} log ON true`,
 };
 const LOAD: Reading = {
@@ -110,7 +114,7 @@ const LOAD_AS_OF: Reading = {
   name: 'load_as_of_v1',
   takes: `${TAKES}, bigint`,
   gives: GIVES,
-  sql: (schema) => loadSql(schema, headAsOfSql(schema, 'known.id', '$5')),
+  sql: (schema) => loadSql(schema, headAsOfSql(schema, 'known.id', '$7')),
 };
 export const LOADING: readonly Reading[] = [END, LOAD, LOAD_AS_OF];
 
@@ -144,10 +148,11 @@ export function loader(schema: string): Load {
   const now = callOf(schema, LOAD);
   const asOfThen = callOf(schema, LOAD_AS_OF);
 
-  return async (query, requests, { asOf } = {}) => {
+  return async (query, requests, { asOf, seen } = {}) => {
+    const point = pointParameters(seen);
     if (requests.length === 0) {
-      const [row] = await query(endOnly, []);
-      return { end: endOf(row!), documents: [] };
+      const [row] = await query(endOnly, point);
+      return { end: endOf(row!), holds: holdsPoint(seen, row![3]), documents: [] };
     }
     const most = Number.MAX_SAFE_INTEGER;
     const parameters = [
@@ -155,20 +160,27 @@ export function loader(schema: string): Load {
       texts(requests.map(({ id }) => id)),
       int8s(requests.map(({ after }) => Math.min(lowerBound(after), most))),
       int8s(requests.map((request) => Math.min(upperBound(request.upTo), most))),
+      ...point,
     ];
     const rows = asOf === undefined ? await query(now, parameters) : await query(asOfThen, [...parameters, upTo(asOf)]);
     const heads = wholeHeads(rows[0]![3], requests);
     const events = requests.map((): DocumentEvent[] => []);
     const told = new Map<number, string>();
-    for (const [, , , , ordinal, ...event] of rows) {
+    for (const [, , , , , , ordinal, ...event] of rows) {
       if (ordinal === null || ordinal === undefined) continue;
       const index = Number(ordinal) - 1;
       const expected = lowerBound(requests[index]!.after) + events[index]!.length + 1;
       events[index]!.push(documentEvent(event, expected, told));
     }
+    const documents = numbers(rows[0]![4]);
     return {
       end: endOf(rows[0]!),
-      documents: heads.map((head, index) => ({ head, events: events[index]! })),
+      holds: holdsPoint(seen, rows[0]![5]),
+      documents: heads.map((head, index) => ({
+        document: head > 0 ? documents[index]! : undefined,
+        head,
+        events: events[index]!,
+      })),
     };
   };
 }

@@ -4,36 +4,55 @@ import type { DocumentRef, ScannedEvent, ScanPage, ScanRange } from '../store.ts
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from '../store.ts';
 import { int8s } from './arrays.ts';
 import { above } from './bound.ts';
-import { endOf, endSql } from './commits.ts';
+import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Row } from './connection.ts';
 import { corrupt } from './errors.ts';
 import { callOf } from './functions.ts';
 import type { Reading } from './functions.ts';
-import { inlineList, LISTED } from './read.ts';
-import { schemaVersion, text, whole } from './values.ts';
+import { LISTED } from './read.ts';
+import { numbers, schemaVersion, text, whole } from './values.ts';
 
 export type Scan = (query: Query, range: ScanRange) => Promise<ScanPage>;
 
+/**
+ * A page is one row: its columns one after the other, each in one piece. As a row for each event, sending and reading it cost
+ * several times what finding it does. Where it is small enough, nothing is added up event by event.
+ */
 const PAGE: Reading = {
   name: 'scan_v1',
-  takes: 'bigint, int',
-  gives: 'bigint, bigint, text, bigint, text, bigint, bigint, text, text',
-  sql: (schema) => `
-    WITH log AS MATERIALIZED ${endSql(schema)},
-    page AS (
-      SELECT e.*, row_number() OVER answer AS row, sum(octet_length(e.json)) OVER answer AS bytes,
-        sum(${LISTED}) OVER answer AS listed
-      FROM (SELECT * FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT $2) e
-      WINDOW answer AS (ORDER BY e.position ROWS UNBOUNDED PRECEDING))
-    SELECT CASE WHEN coalesce(page.row, 1) = 1 THEN log.position END,
-      CASE WHEN coalesce(page.row, 1) = 1 THEN log.recorded_at END,
-      CASE WHEN coalesce(page.row, 1) = 1 THEN log.hash END,
-      page.position, n.name, page.schema_version, page.time, page.attachments, page.json
-    FROM (VALUES (true)) AS answer
-    LEFT JOIN log ON true
-    LEFT JOIN page ON (page.bytes <= ${PAGE_BYTES_MAX} AND page.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) OR page.row = 1
-    LEFT JOIN ${schema}.names n ON n.id = page.type
-    ORDER BY page.row`,
+  takes: 'bigint, int, bigint, bytea',
+  gives: 'bigint, bigint, text, boolean, bigint[], json, int[], bigint[], bigint[], text, int[], text',
+  sql: (schema) => {
+    const events = (columns: string, most: string): string =>
+      `(SELECT ${columns} FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT ${most})`;
+    const sizes = 'e.position, octet_length(e.json) AS bytes, e.attachments';
+    return `
+    SELECT log.position, log.recorded_at, log.hash,
+      CASE WHEN $3 IS NOT NULL THEN ${holdsSql(schema, '$3', '$4')} END,
+      CASE WHEN answer.reached = $1 + answer.events THEN '{}' ELSE answer.positions END,
+      (SELECT json_object_agg(n.id, n.name) FROM ${schema}.names n WHERE n.id = ANY (answer.types)),
+      answer.types, answer.schema_versions, answer.times, answer.attachments, answer.bytes, answer.json
+    FROM (
+      SELECT count(*) AS events, max(one.position) AS reached, array_agg(one.position) AS positions,
+        array_agg(one.type) AS types, array_agg(one.schema_version) AS schema_versions, array_agg(one.time) AS times,
+        string_agg(one.attachments, ';') AS attachments, array_agg(octet_length(one.json)) AS bytes,
+        string_agg(one.json, '') AS json
+      FROM ${events(
+        '*',
+        `(
+        SELECT CASE
+          WHEN sum(page.bytes) <= ${PAGE_BYTES_MAX}
+            AND sum(octet_length(page.attachments) + 1) <= ${2 * 2 * PAGE_ATTACHMENTS_MAX} THEN $2
+          ELSE (
+            SELECT greatest(1, count(*)) FROM (
+              SELECT sum(each.bytes) OVER answer AS bytes, sum(${LISTED}) OVER answer AS listed
+              FROM ${events(sizes, '$2')} each
+              WINDOW answer AS (ORDER BY each.position ROWS UNBOUNDED PRECEDING)) measured
+            WHERE measured.bytes <= ${PAGE_BYTES_MAX} AND measured.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) END
+        FROM ${events(sizes, '$2')} page)`,
+      )} one) answer
+    LEFT JOIN ${endSql(schema)} log ON true`;
+  },
 };
 const NAMES: Reading = {
   name: 'documents_named_v1',
@@ -65,11 +84,11 @@ export function scanner(schema: string): Scan {
     throw corrupt(`the document ${document} doesn't exist`, { position });
   }
 
-  return async (query, { after, limit, known }) => {
-    const rows = await query(page, [above(after), String(pageRows(limit))]);
-    const end = endOf(rows[0]!);
+  return async (query, { after, limit, known, seen }) => {
+    const [row] = await query(page, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
+    const end = endOf(row!);
     const start = lowerBound(after);
-    const events = rows[0]![3] === null ? [] : rows.map((row, index) => scanned(row, start + index + 1));
+    const events = eventsOf(row!, start);
     const unknown = new Map<number, number>();
     for (const { attachments, position } of events) {
       for (let index = 0; index < attachments.length; index += 2) {
@@ -82,19 +101,83 @@ export function scanner(schema: string): Scan {
       throw corrupt('an event is missing', { position: reached + 1 });
     }
     const named = await namesOf(query, unknown);
-    return { end, events, named, next: reached < end.position ? reached : undefined };
+    const next = reached < end.position ? reached : undefined;
+    return { end, holds: holdsPoint(seen, row![3]), events, named, next };
   };
 }
 
-function scanned([, , , at, type, schema, time, attachments, json]: Row, expected: number): ScannedEvent {
-  if (Number(at) !== expected) throw corrupt('an event is missing', { position: expected });
-  const where = { position: expected };
-  return {
-    type: text(type, 'the name of a type', where),
-    schemaVersion: schemaVersion(schema, where),
-    json: text(json, 'an event', where),
-    position: expected,
-    time: whole(time, 'a time', where),
-    attachments: inlineList(attachments, expected),
-  };
+/** The events of a page after a position. */
+function eventsOf(row: Row, after: number): ScannedEvent[] {
+  const [positions, names, types, schemaVersions, times, attachments, bytes, json] = row.slice(4);
+  const gap = numbers(positions).findIndex((position, index) => position !== after + index + 1);
+  if (gap >= 0) throw corrupt('an event is missing', { position: after + gap + 1 });
+  const known = JSON.parse(names ?? '{}') as Readonly<Record<string, string>>;
+  const [versions, decided] = [numbers(schemaVersions), numbers(times)];
+  const lists = listsOf(attachments ?? '', after);
+  const texts = textsOf(json ?? '', numbers(bytes));
+  return numbers(types).map((type, index) => {
+    const where = { position: after + index + 1 };
+    return {
+      type: text(known[type], 'the name of a type', where),
+      schemaVersion: schemaVersion(versions[index], where),
+      json: text(texts[index], 'an event', where),
+      position: where.position,
+      time: whole(decided[index], 'a time', where),
+      attachments: lists[index]!,
+    };
+  });
+}
+
+/** Texts that stand one after the other, by how many bytes of UTF-8 each has. */
+function textsOf(all: string, bytes: readonly number[]): readonly string[] {
+  const isShort = all.length === bytes.reduce((sum, count) => sum + count, 0);
+  let at = 0;
+  return bytes.map((count) => {
+    const from = at;
+    if (isShort) at += count;
+    else for (let left = count; left > 0; at += 1) left -= bytesAt(all, at);
+    return all.slice(from, at);
+  });
+}
+
+/** Of a code unit; the four of a pair are shared by its two. */
+function bytesAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  if (unit < 0x80) return 1;
+  if (unit < 0x800 || (unit >= 0xd800 && unit < 0xe000)) return 2;
+  return 3;
+}
+
+const [COMMA, SEMICOLON, ZERO, NINE] = [',', ';', '0', '9'].map((one) => one.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+];
+
+/** The lists inline with events, `12,1,7,3;12,2`: read in one go, as splitting them costs several times as much. */
+function listsOf(all: string, after: number): readonly (readonly number[])[] {
+  const lists: number[][] = [];
+  let [list, number, digits]: [number[], number, number] = [[], 0, 0];
+  for (let at = 0; at <= all.length; at += 1) {
+    const code = at < all.length ? all.charCodeAt(at) : SEMICOLON;
+    if (code >= ZERO && code <= NINE) {
+      number = number * 10 + code - ZERO;
+      digits += 1;
+      continue;
+    }
+    const isEnd = code === SEMICOLON;
+    if (digits > 0) list.push(number);
+    const isEmpty = isEnd && digits === 0 && list.length === 0;
+    const isRight = isEmpty || (digits > 0 && number > 0 && number <= Number.MAX_SAFE_INTEGER);
+    if (!isRight || !(isEnd || code === COMMA) || (isEnd && list.length % 2 !== 0)) {
+      throw corrupt("an event's list of documents is none", { position: after + lists.length + 1 });
+    }
+    if (isEnd) {
+      lists.push(list);
+      list = [];
+    }
+    [number, digits] = [0, 0];
+  }
+  return lists;
 }

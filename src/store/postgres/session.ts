@@ -112,8 +112,8 @@ export class PostgresSession implements Session {
     return this.#transactions.read(kindOf('read', options), (query) => this.#tables.read(query, range));
   }
 
-  scan(range: ScanRange): Promise<ScanPage> {
-    return this.#transactions.read('scan', (query) => this.#tables.scan(query, range));
+  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
+    return this.#transactions.read(kindOf('scan', options), (query) => this.#tables.scan(query, range));
   }
 
   commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {

@@ -8,7 +8,7 @@ import type { Value } from './connection.ts';
 type Where = Readonly<Record<string, unknown>>;
 
 /** A whole number from 0 that JavaScript holds exactly: a position, version or time. */
-export function whole(value: Value | undefined, what: string, where: Where = {}): number {
+export function whole(value: Value | number | undefined, what: string, where: Where = {}): number {
   const number = Number(value);
   if (value === null || value === undefined || !Number.isSafeInteger(number) || number < 0) {
     throw corrupt(`${what} that is none`, where);
@@ -24,7 +24,7 @@ export function count(value: Value | undefined, what: string, where: Where = {})
 }
 
 /** A number that the chain has 32 bits for. */
-export function schemaVersion(value: Value | undefined, where: Where): number {
+export function schemaVersion(value: Value | number | undefined, where: Where): number {
   const number = whole(value, 'a schema version', where);
   if (number > 0xffff_ffff) throw corrupt('a schema version that is none', where);
   return number;

@@ -5,10 +5,11 @@
  * inline with its events if those are few, and forgotten otherwise.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { Bounded } from '../../bounded.ts';
 import type { LogPoint } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { all } from './connection.ts';
-import { Bounded, START } from './intern.ts';
+import { START } from './intern.ts';
 import type { Loader } from './load.ts';
 import { inlineList } from './read.ts';
 

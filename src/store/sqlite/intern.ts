@@ -7,6 +7,7 @@
  * may see what another hasn't committed yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { Bounded } from '../../bounded.ts';
 import type { DocumentRef, LogPoint } from '../store.ts';
 import { GENESIS_HASH } from '../chain.ts';
 import { one } from './connection.ts';
@@ -21,44 +22,6 @@ export interface CacheBounds {
 }
 
 export const CACHE_BOUNDS: CacheBounds = { names: 10_000, documents: 200_000 };
-
-/**
- * A map that forgets what wasn't used for long: two generations of half the size, the older dropped as a whole. Cheaper
- * by far than keeping entries in order of use.
- */
-export class Bounded<K, V> {
-  readonly #half: number;
-  #young = new Map<K, V>();
-  #old = new Map<K, V>();
-
-  constructor(max: number) {
-    this.#half = max / 2;
-  }
-
-  get(key: K): V | undefined {
-    const value = this.#young.get(key);
-    if (value !== undefined) return value;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
-  }
-
-  set(key: K, value: V): void {
-    this.#young.set(key, value);
-    if (this.#young.size < this.#half) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-  }
-
-  has(key: K): boolean {
-    return this.#young.has(key) || this.#old.has(key);
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
-  }
-}
 
 /** The start of every log. */
 export const START: LogPoint = { position: 0, hash: GENESIS_HASH };

@@ -99,21 +99,22 @@ export function loader(database: DatabaseSync, interned: Interned, chain: Chain)
   return {
     head,
     events,
-    load(requests, { asOf } = {}) {
+    load(requests, { asOf, seen } = {}) {
       const end = chain.end();
       interned.follow(end, chain.holds);
       const point = upperBound(asOf);
       const room = new Room(LOAD_EVENTS_MAX);
       const documents = requests.map(({ collection, id, after, upTo }) => {
         const document = interned.documentId(collection, id);
-        if (document === undefined) return { head: 0, events: [] };
+        if (document === undefined) return { document, head: 0, events: [] };
         const reached = point < end.position ? headAsOf(document, point) : head(document);
         return {
+          document: reached > 0 ? document : undefined,
           head: reached,
           events: events(document, lowerBound(after), Math.min(reached, upperBound(upTo)), room),
         };
       });
-      return { end, documents };
+      return { end, holds: seen === undefined || chain.holds(seen), documents };
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The order of writers in one session, and the waiting for those of others. */
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Bounded } from './intern.ts';
+import { Bounded } from '../../bounded.ts';
 import { Queue, whenFree } from './lock.ts';
 
 class Busy extends Error {

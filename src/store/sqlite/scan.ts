@@ -39,7 +39,7 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
     };
   }
 
-  return ({ after, limit, known }) => {
+  return ({ after, limit, known, seen }) => {
     const end = chain.end();
     interned.follow(end, chain.holds);
     const room = new Room(pageRows(limit));
@@ -68,6 +68,7 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
       }
       ask = length < SHORT_TEXTS ? ask * 4 : ROWS;
     }
-    return { end, events, named: [...named.values()], next: reached < end.position ? reached : undefined };
+    const next = reached < end.position ? reached : undefined;
+    return { end, holds: seen === undefined || chain.holds(seen), events, named: [...named.values()], next };
   };
 }

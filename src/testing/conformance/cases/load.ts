@@ -80,7 +80,10 @@ export const loadCases = [
       { ...facts, version: 1, position: 2, time: START + 3 },
       { ...unchecked, version: 2, position: 3, time: START + 3 },
     ];
-    same(documents, [{ head: 2, events }]);
+    same(
+      documents.map(({ head, events }) => ({ head, events })),
+      [{ head: 2, events }],
+    );
   }),
 
   onLog('contract', 'answers are in the order of the requests, the same document twice included', async (log) => {
@@ -101,8 +104,25 @@ export const loadCases = [
       [[3, 5], [], U1, S1, []],
     );
     same([end.position, end.hash], [log.end.position, log.end.hash]);
-    same(await log.session.load([]), { end, documents: [] });
+    same(await log.session.load([]), { end, holds: true, documents: [] });
   }),
+
+  onLog(
+    'contract',
+    'a document is called in a load what scans call it, and nothing if it has no event',
+    async (log) => {
+      await fivePositions(log);
+      const { named } = await log.session.scan({ limit: 10, known: () => false });
+      const numbers = new Map(named.map(({ collection, id, document }) => [`${collection} ${id}`, document]));
+      const requests = [above(service('s1'), 3), above(user('unknown'), 0), above(user('u1'), 0, 1)];
+      const called = async (asOf?: number): Promise<unknown> =>
+        (await log.session.load(requests, { asOf })).documents.map(({ document }) => document);
+      const [s1, u1] = [numbers.get('services s1'), numbers.get('users u1')];
+      assert(s1 !== undefined && u1 !== undefined && s1 !== u1);
+      same(await called(), [s1, undefined, u1]);
+      same(await called(1), [undefined, undefined, u1]);
+    },
+  ),
 
   onLog('contract', 'a thousand documents may be loaded at once', async (log) => {
     await log.append(commit('c1', event('NOTED', ...range(1, 1000).map((n) => user(`u${n}`)))));

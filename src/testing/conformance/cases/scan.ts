@@ -100,6 +100,28 @@ export const scanCases = [
     same(pages, [[1], [2], [3], [4]]);
   }),
 
+  onLog(3, 'each event of a scan has its own text, whatever characters it is of', async (log) => {
+    const texts = [
+      '{}',
+      '{"a":"é"}',
+      '{"b":"😀 ist 𝄞"}',
+      '"\n;,"',
+      '{"c":"日本"}',
+      '',
+      '{"d":"plain"}',
+      '{"e":"\u{10ffff}"}',
+    ];
+    const events = [...texts, ...texts.toReversed()].map((json) => ({ ...event('NOTED', user('u1')), json }));
+    await log.append(commit('texts', events));
+    for (const after of range(0, events.length)) {
+      const page = await log.session.scan({ known, after, limit: 100 });
+      same(
+        page.events.map(({ json }) => json),
+        events.slice(after).map(({ json }) => json),
+      );
+    }
+  }),
+
   onLog(2, 'a scan doesn’t see what an open exclusive section has appended', async (log) => {
     await twenty(log);
     const seen = await log.session.exclusive(async (locked) => {

@@ -22,7 +22,21 @@ async function threeCommits(log: TestLog): Promise<readonly LogPoint[]> {
 
 const clock = (): number => START;
 
+/** An append, and whoever reads, say the same of a point. */
 async function answers(log: TestLog, status: string, seen: LogPoint): Promise<void> {
+  const { session } = log;
+  const read = [
+    await session.load([], { seen }),
+    await session.load([{ ...user('u1'), after: 0 }], { seen }),
+    await session.load([{ ...user('u1'), after: 0 }], { seen, asOf: 0 }),
+    await session.scan({ limit: 1, known: () => true, seen }),
+  ];
+  const held = status !== 'diverged';
+  same(
+    read.map(({ holds }) => holds),
+    read.map(() => held),
+    `read at position ${seen.position}, hash ${seen.hash}`,
+  );
   const answer = await log.send(commit(`seen-${seen.position}`, event('NOTED')), { seen });
   assert.equal(answer.status, status, `seen at position ${seen.position}, hash ${seen.hash}`);
 }

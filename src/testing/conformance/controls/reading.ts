@@ -61,6 +61,27 @@ export const reading: readonly Mutant[] = [
       return { ...more, events: [...first.events, ...more.events], named: [...first.named, ...more.named] };
     },
   })),
+  mutant('cuts what isn’t plain off a text', 'each event of a scan has its own text', (sound) => ({
+    scan: async (range) => {
+      const page = await sound.scan(range);
+      return {
+        ...page,
+        events: page.events.map((event) => ({ ...event, json: event.json.replace(/[^\0-\uffff]/u, '') })),
+      };
+    },
+  })),
+  mutant('calls documents by their places', 'a document is called in a load what scans call it', (sound) => ({
+    load: async (requests, options) => {
+      const loaded = await sound.load(requests, options);
+      return { ...loaded, documents: loaded.documents.map((one, index) => ({ ...one, document: index + 1 })) };
+    },
+  })),
+  mutant('loads without a look at what was seen', 'another hash than the log has', (sound) => ({
+    load: async (requests, options) => ({ ...(await sound.load(requests, options)), holds: true }),
+  })),
+  mutant('scans without a look at what was seen', 'a position within a commit', (sound) => ({
+    scan: async (range) => ({ ...(await sound.scan(range)), holds: true }),
+  })),
   mutant('is off by one in asOf', 'asOf answers as the log was', (sound) => ({
     load: (requests, { asOf } = {}) => sound.load(requests, { asOf: asOf && asOf - 1 }),
   })),
@@ -68,7 +89,7 @@ export const reading: readonly Mutant[] = [
     load: async (requests, options) => {
       const then = await sound.load(requests, options);
       const now = await sound.load(requests);
-      const documents = then.documents.map(({ events }, index) => ({ head: now.documents[index]!.head, events }));
+      const documents = then.documents.map((document, n) => ({ ...document, head: now.documents[n]!.head }));
       return { ...then, documents };
     },
   })),
@@ -146,9 +167,9 @@ export const reading: readonly Mutant[] = [
   })),
   mutant('bounds each document of a load by itself', 'a load holds at most so many bytes', (sound) => ({
     load: async (requests, options) => {
-      const { end } = await sound.load([], options);
+      const all = await sound.load([], options);
       const each = await Promise.all(requests.map((request) => sound.load([request], options)));
-      return { end, documents: each.flatMap(({ documents }) => documents) };
+      return { ...all, documents: each.flatMap(({ documents }) => documents) };
     },
   })),
   mutant('counts a text for each document', 'a text that documents share counts once', (sound) => ({
@@ -157,7 +178,7 @@ export const reading: readonly Mutant[] = [
       let bytes = 0;
       const fits = ({ json }: { readonly json: string }): boolean =>
         (bytes += Buffer.byteLength(json)) <= PAGE_BYTES_MAX || bytes === Buffer.byteLength(json);
-      const documents = loaded.documents.map(({ head, events }) => ({ head, events: events.filter(fits) }));
+      const documents = loaded.documents.map((one) => ({ ...one, events: one.events.filter(fits) }));
       return { ...loaded, documents };
     },
   })),
