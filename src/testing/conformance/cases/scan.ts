@@ -111,7 +111,7 @@ export const scanCases = [
       '{"d":"plain"}',
       '{"e":"\u{10ffff}"}',
     ];
-    const events = [...texts, ...texts.toReversed()].map((json) => ({ ...event('NOTED', user('u1')), json }));
+    const events = [...texts, ...texts.toReversed()].map((json) => Object.assign(event('NOTED', user('u1')), { json }));
     await log.append(commit('texts', events));
     for (const after of range(0, events.length)) {
       const page = await log.session.scan({ known, after, limit: 100 });

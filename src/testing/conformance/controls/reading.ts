@@ -66,14 +66,17 @@ export const reading: readonly Mutant[] = [
       const page = await sound.scan(range);
       return {
         ...page,
-        events: page.events.map((event) => ({ ...event, json: event.json.replace(/[^\0-\uffff]/u, '') })),
+        events: page.events.map((event) => Object.assign({}, event, { json: event.json.replace(/[^\0-\uffff]/u, '') })),
       };
     },
   })),
   mutant('calls documents by their places', 'a document is called in a load what scans call it', (sound) => ({
     load: async (requests, options) => {
       const loaded = await sound.load(requests, options);
-      return { ...loaded, documents: loaded.documents.map((one, index) => ({ ...one, document: index + 1 })) };
+      return {
+        ...loaded,
+        documents: loaded.documents.map((one, index) => Object.assign({}, one, { document: index + 1 })),
+      };
     },
   })),
   mutant('loads without a look at what was seen', 'another hash than the log has', (sound) => ({
