@@ -79,7 +79,16 @@ export class Executor {
     this.#core.watermark.assertWhole();
     if (this.#closed) throw closedError();
     this.queue.add(entry, signal);
-    this.#running ??= this.#run();
+    this.#start();
+  }
+
+  /**
+   * Goes on, if there is something to be done. Not whenever something came: one that is sent again while the first is parked
+   * stands in no line, and what has nothing to do is over before it is known to run.
+   */
+  #start(): void {
+    if (this.#running || (this.queue.isEmpty && this.#returned.length === 0)) return;
+    this.#running = this.#run();
   }
 
   /** A command that is waiting or being executed, by its id. */
@@ -168,7 +177,7 @@ export class Executor {
     for (const { collection, id } of documents) times.set(collection, id, (times.get(collection, id) ?? 0) + 1);
     const back = (): void => {
       this.#returned.push(entry);
-      this.#running ??= this.#run();
+      this.#start();
     };
     this.#parked.set(entry, this.#late.settled(documents, brought).then(back));
     this.queue.park(entry);

@@ -187,6 +187,24 @@ onEveryStore('neighbours', (makeStore) => {
     expect(order).toEqual(['small', 'long', 'both']);
   });
 
+  test('a command that is sent again while it waits for a long document stops nobody', async () => {
+    const store = makeStore();
+    await using filling = await open({ store, ...parts });
+    for (let n = 0; n < 20; n += 1) await filling.execute(grow, { item_id: 'i0' });
+    await using app = await open({ store, ...parts, limits: { batchDecideMs: 1 } });
+    const send = (): Promise<{ status: string }> => app.execute(put, { item_id: 'i0', n: 1 }, { id: 'once' });
+    const first = send();
+    // It waits by now, nobody stands in line, and those that are sent again stand beside it.
+    while ((await app.status()).counters.commands === 0) {
+      await app.execute(put, { item_id: 'small', n: 1 });
+    }
+    const again = [send(), send()];
+    await app.execute(put, { item_id: 'small', n: 1 });
+    const outcomes = await Promise.all([first, ...again]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect(await app.get(items, 'i0')).toMatchObject({ version: 20_001 });
+  });
+
   test('a window of documents that there aren’t comes between those of a long one', async () => {
     const store = makeStore();
     await using app = await open({ store, ...parts });

@@ -179,4 +179,66 @@ onEveryStore('of a batch of which a part rests on what has moved', (makeStore) =
     ]);
     expect((await app.get(accounts, ['a', 'b'])).map(({ version }) => version)).toEqual([2, 1]);
   });
+
+  test('those that fell are decided again in the order they were sent in, before what came later', async () => {
+    const { app, other } = await moved(makeStore());
+    await using _ = app;
+    await using __ = other;
+    const falling = Array.from({ length: 6 }, (_, n) => app.execute(carry, { from: 'a', to: `fell ${n}` }));
+    const stands = app.execute(double, { account_id: 'b' });
+    // Sent once the first batch is on its way.
+    const later = stands.then(() => app.execute(double, { account_id: 'c' }));
+    const positions = (await Promise.all([...falling, later])).map(({ position }) => position);
+    expect(positions).toEqual(positions.toSorted((one, next) => one - next));
+    expect((await stands).position).toBeLessThan(positions[0]!);
+  });
+
+  test('a document that is stale, and to which what stands is attached, is as the store has it', async () => {
+    const { app, other } = await moved(makeStore());
+    await using _ = app;
+    await using __ = other;
+    // The second pays into a without a look at it.
+    await Promise.all([
+      app.execute(double, { account_id: 'a' }),
+      app.execute(carry, { from: 'b', to: 'a' }),
+      app.execute(double, { account_id: 'b' }),
+    ]);
+    const [a] = await app.get(accounts, ['a']);
+    expect([a!.version, a!.state]).toEqual([4, { cents: 1 + 2 + 0 + 4 }]);
+    const before = (await app.status()).counters.retried;
+    await app.execute(double, { account_id: 'a' });
+    expect((await app.status()).counters.retried).toBe(before);
+    expect((await app.verify()).problems).toEqual([]);
+  });
+
+  test('where more has happened than was told, and the rest can’t be loaded, those who stand have their answers', async () => {
+    const store = makeStore();
+    let away = false;
+    const failing = changedStore(store, (session) => ({
+      load: async (requests, options) => {
+        if (away && requests.length > 0) throw new StoreUnavailable('The network is gone.', { unknown: false });
+        return session.load(requests, options);
+      },
+    }));
+    await using app = await open({ store: failing, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts });
+    await app.get(accounts, ['a', 'b']);
+    // More than a refusal carries of one document.
+    for (let n = 0; n < 150; n += 1) await other.execute(carry, { from: 'b', to: 'a' });
+    away = true;
+    const [fell, stood] = await Promise.allSettled([
+      app.execute(double, { account_id: 'a' }),
+      app.execute(double, { account_id: 'b' }),
+    ]);
+    away = false;
+    expect(stood).toMatchObject({ status: 'fulfilled', value: { status: 'succeeded' } });
+    expect(fell).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'StoreUnavailable', details: { unknown: false } },
+    });
+    await app.execute(double, { account_id: 'a' });
+    const [a, b] = await app.get(accounts, ['a', 'b']);
+    expect([a!.version, a!.state.cents, b!.version]).toEqual([151, 1, 1]);
+    expect((await app.verify()).problems).toEqual([]);
+  });
 });
