@@ -46,6 +46,7 @@ const allowed: Record<string, { values: readonly string[]; types: readonly strin
 };
 
 const EVERYWHERE = new Set([
+  'bounded.ts',
   'errors.ts',
   'heap.ts',
   'lanes.ts',

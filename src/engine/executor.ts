@@ -217,7 +217,7 @@ export class Executor {
         const { stored, rest } = last
           ? await this.#lastTry(entries)
           : await this.#attempt(this.#io, entries, {
-              ground: await this.#prepared(),
+              ground: await this.#prepared(inDoubt > 0),
               late: this.#late,
               part: this.queue.part,
             });
@@ -235,10 +235,11 @@ export class Executor {
   }
 
   /** On what is to be decided. Where others write to the same documents, what they have written is taken in first. */
-  async #prepared(): Promise<DraftOptions['ground']> {
+  async #prepared(isAgain: boolean): Promise<DraftOptions['ground']> {
     const { tracked, watermark } = this.#core;
     tracked.begin();
-    if (tracked.isWorth(this.#fellSince, watermark.seen)) {
+    // What is sent again in doubt doesn't wait for it.
+    if (!isAgain && tracked.isWorth(this.#fellSince, watermark.seen)) {
       // What it hasn't come to yet is taken in before the next batch. Where many have fallen many will, so half of them count on.
       if (await tracked.bringUp(this.#core, this.#io)) this.#fellSince = Math.floor(this.#fellSince / 2);
       this.#tracking = TRACKED_BATCHES;
@@ -283,6 +284,7 @@ export class Executor {
   /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
   async #lastTry(entries: readonly Entry[]): Promise<Attempt> {
     this.#core.counters.exclusive += 1;
+    this.#core.tracked.begin();
     let sent: Attempt['stored'];
     try {
       return await this.#core.session.exclusive(async (locked) => {

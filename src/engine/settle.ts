@@ -211,17 +211,24 @@ function count(core: Core, { outcome }: Decision): void {
   core.counters[outcome] += 1;
 }
 
-/** Brings up to date what has moved further than was told. */
+/**
+ * Brings up to date what has moved further than was told. What can't be is loaded by those who need it, and they are told why:
+ * nobody else who is to be answered waits for it.
+ */
 export async function catchUp(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
   behind: Settled['behind'],
 ): Promise<void> {
   if (behind.length === 0) return;
-  const { found } = await loadDocuments(core, io, behind);
-  for (const [index, { folded, error }] of found.entries()) {
-    const { collection, id } = behind[index]!;
-    if (error === undefined) core.cache.remember(collection.name, id, folded);
+  try {
+    const { found } = await loadDocuments(core, io, behind);
+    for (const [index, { folded, error }] of found.entries()) {
+      const { collection, id } = behind[index]!;
+      if (error === undefined) core.cache.remember(collection.name, id, folded);
+    }
+  } catch {
+    for (const { collection, id } of behind) core.cache.forget(collection.name, id);
   }
 }
 

@@ -16,6 +16,8 @@ import { eventReader, foldEvent } from './document-reader.ts';
 
 /** Events that are read at once: folding them takes a few milliseconds. */
 const PAGE = 1_000;
+/** Attached events that are folded between two turns of the event loop: of some a page has ten times as many as events. */
+const FOLDED_A_TURN = 1_000;
 /** Pages that are read before one batch. */
 const PAGES_MAX = 2;
 /** Loading a document costs as much as reading so many events: where more have been missed, each is loaded when it is asked for. */
@@ -86,7 +88,9 @@ export class TrackedDocuments {
    * have without.
    */
   isWorth(fell: number, { position }: LogPoint): boolean {
-    return fell >= FELL_MIN && fell * FELL_EVENTS >= (position - this.#reached) * (1 - this.#useful);
+    // More than that isn't read before one batch.
+    const events = Math.min(position - this.#reached, PAGES_MAX * PAGE);
+    return fell >= FELL_MIN && fell * FELL_EVENTS >= events * (1 - this.#useful);
   }
 
   /** Takes in what has happened up to the end of the log; or some of it, if that is much. Whether it was all. */
@@ -103,9 +107,13 @@ export class TrackedDocuments {
         const range = { after: this.#reached, limit: PAGE, known: everything, seen: before };
         const page = await io.scan(range);
         await watermark.observe(before, page.end, io, page.holds);
-        this.#takeIn(core, page.events);
+        await this.#takeIn(core, page.events);
         this.#reached = page.next ?? page.end.position;
+        // So long are the texts, or so many the attachments.
+        if (page.next !== undefined && page.events.length < PAGE) this.#restart(watermark.seen);
       } catch (error) {
+        // It can be done without, and the batch may need nothing else of the store.
+        if (hasCode(error, 'StoreUnavailable', 'ConnectionsBusy')) return false;
         // Whoever asks for what is damaged loads it, and is told then.
         if (!hasCode(error, 'LogCorrupt')) throw error;
         this.#restart(watermark.seen);
@@ -121,15 +129,19 @@ export class TrackedDocuments {
     this.#reached = position;
   }
 
-  #takeIn(core: Core, events: readonly ScannedEvent[]): void {
-    const { cache, collections } = core;
+  async #takeIn(core: Core, events: readonly ScannedEvent[]): Promise<void> {
+    const { cache, collections, runtime } = core;
     const read = eventReader(core);
-    let [folded, others] = [0, 0];
+    let [folded, others, turnAt] = [0, 0, FOLDED_A_TURN];
     for (const event of events) {
       const { attachments } = event;
       let isOther = true;
       for (let index = 0; index < attachments.length; index += 2) {
         const document = attachments[index]!;
+        if (folded === turnAt) {
+          turnAt += FOLDED_A_TURN;
+          await runtime.turn();
+        }
         const ref = this.#refs.get(document);
         const cached = ref && cache.get(ref.collection, ref.id);
         const version = attachments[index + 1]!;

@@ -1,5 +1,6 @@
 /** What every engine asks of a batch before it looks at the log. */
 import { InvalidInput } from '../errors.ts';
+import { DocumentMap } from './document-map.ts';
 import type { Batch } from './store.ts';
 
 /** As the contract has it. */
@@ -20,7 +21,10 @@ export function assertBatch({ commits, reads }: Batch): void {
     const twice = commits.find(({ command }) => !ids.delete(command.id));
     throw invalid('a command id stands in it twice', { command: twice?.command.id });
   }
+  const documents = new DocumentMap<true>();
   for (const { collection, id, version } of reads) {
+    if (documents.get(collection, id)) throw invalid('a document is read twice', { collection, id });
+    documents.set(collection, id, true);
     if (!Number.isInteger(version) || version < 0) throw invalid('a version read is none', { collection, id });
   }
 }

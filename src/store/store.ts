@@ -74,7 +74,7 @@ export interface Session {
    * Stores the commits of a batch whose ground holds, in one durable write, and says which fell and all that stands in their
    * way (laws 1 to 7): each commit stands or falls alone. The answer is given only after the write is on stable storage.
    * `InvalidInput` is thrown for a batch that is none (no commits, a commit without events, a command id that stands in it
-   * twice, a commit that rests on no row of `reads`). In order, all within one write lock:
+   * twice, a document that is read twice, a commit that rests on no row of `reads`). In order, all within one write lock:
    *
    * 1. `diverged` if the log doesn't hold `seen`.
    * 2. `behind` if `generation` isn't the registry's; `diverged` if a version in `reads` is above its document's head.
@@ -197,7 +197,7 @@ export const LOAD_EVENTS_MAX = 1_000;
 /** Most events, commits or documents that one page holds. */
 export const PAGE_ROWS_MAX = 1_000;
 /**
- * Most bytes of event text (UTF-8) that one `read`, one `load` or one refusal returns, over all its documents together: the
+ * Most bytes of event text (UTF-8) that one `read`, one `load` or the stale documents of one `append` return, over all its documents together: the
  * text of an event that several of them share counts once. The first event is returned however long it is.
  */
 export const PAGE_BYTES_MAX = 8 * 2 ** 20;
@@ -208,7 +208,7 @@ export const PAGE_BYTES_MAX = 8 * 2 ** 20;
 export const PAGE_ATTACHMENTS_MAX = 10_000;
 /** Most positions that one `read` looks at, so that a rare type doesn't keep a statement open for the whole log. */
 export const PAGE_POSITIONS_MAX = 10_000;
-/** Most events that a refusal carries for each stale document; the engine loads the rest. */
+/** Most events that an append answers with for each stale document; the engine loads the rest. */
 export const STALE_EVENTS_MAX = 100;
 /** How long it may take until whoever waits hears of another process's commit, in milliseconds, on an idle machine. */
 export const MOVED_MS = 50;
@@ -326,7 +326,7 @@ export interface Judged {
   /**
    * Every stale document of `reads`, with its head before the batch and the first events above the version read
    * ({@link STALE_EVENTS_MAX} for each, {@link LOAD_EVENTS_MAX} and {@link PAGE_BYTES_MAX} for all: the last documents may
-   * have none).
+   * have none). Fewer where one is damaged: whoever loads it is told then, and what doesn't rest on it isn't concerned.
    */
   readonly stale: readonly StaleDocument[];
   /** Every command id of the batch that has a final outcome. */

@@ -1,5 +1,5 @@
 /** Append: the batch goes to `append_v1` in one call, and its answer is read. */
-import { LogCorrupt } from '../../errors.ts';
+import { hasCode, LogCorrupt } from '../../errors.ts';
 import { refuseTimesAhead, timeOf } from '../clock.ts';
 import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt } from '../store.ts';
 import type { Parameter, Query, Row, Value } from './connection.ts';
@@ -173,6 +173,21 @@ type Missed = readonly [
   json: string | null,
 ];
 
+/** What was missed of a document, up to what is damaged: what was stored is stored all the same. */
+function untilDamaged(missed: readonly Missed[], version: number, texts: Map<number, string>): DocumentEvent[] {
+  const events: DocumentEvent[] = [];
+  for (const [, ...event] of missed) {
+    const values = event.map((value) => (value === null ? null : String(value)));
+    try {
+      events.push(documentEvent(values, version + events.length + 1, texts));
+    } catch (error) {
+      if (!hasCode(error, 'LogCorrupt')) throw error;
+      break;
+    }
+  }
+  return events;
+}
+
 /** What stood in the way. */
 function judged(batch: Batch, sent: Encoded, answer: Row): Omit<Judged, 'end'> {
   const known = numbers(answer[3]);
@@ -186,13 +201,7 @@ function judged(batch: Batch, sent: Encoded, answer: Row): Omit<Judged, 'end'> {
       collection,
       id,
       head: heads[ordinal - 1]!,
-      events: events.map(([, ...event], index): DocumentEvent => {
-        return documentEvent(
-          event.map((value) => (value === null ? null : String(value))),
-          version + index + 1,
-          texts,
-        );
-      }),
+      events: untilDamaged(events, version, texts),
     };
   });
   return { heads, stale, duplicates: numbers(answer[8]).map((ordinal) => batch.commits[ordinal - 1]!.command.id) };

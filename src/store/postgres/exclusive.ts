@@ -1,4 +1,5 @@
 /** Work under the write lock: one transaction on one connection, committed when the work is done. */
+import { hasCode } from '../../errors.ts';
 import type { Locked } from '../store.ts';
 import type { Connection, Query } from './connection.ts';
 
@@ -38,13 +39,14 @@ export async function runLocked<T>(
 
   let ended = false;
   let broken: { readonly thrown: unknown } | undefined;
-  const step = async <R>(run: () => Promise<R>): Promise<R> => {
+  const step = async <R>(run: () => Promise<R>, isAppend = false): Promise<R> => {
     if (ended) throw over();
     try {
       return await run();
     } catch (error) {
-      // The transaction is lost, or half of a batch may be in it: whatever the work makes of it, nothing is committed.
-      broken ??= { thrown: translate(error) };
+      // The transaction is lost, or half of a batch may be in it: whatever the work makes of it, nothing is committed. What
+      // was read and is damaged has lost nothing.
+      if (isAppend || !hasCode(error, 'LogCorrupt')) broken ??= { thrown: translate(error) };
       throw translate(error);
     }
   };
@@ -55,7 +57,7 @@ export async function runLocked<T>(
     ledger: (ids) => step(() => offered.ledger(ids)),
     commits: (range) => step(() => offered.commits(range)),
     read: (range) => step(() => offered.read(range)),
-    append: (batch) => step(() => offered.append(batch)),
+    append: (batch) => step(() => offered.append(batch), true),
   };
   try {
     const result = await Promise.race([work(locked), connection.abandoned]);

@@ -44,7 +44,7 @@ const PAGE: Reading = {
           WHEN sum(page.bytes) <= ${PAGE_BYTES_MAX}
             AND sum(octet_length(page.attachments) + 1) <= ${2 * 2 * PAGE_ATTACHMENTS_MAX} THEN $2
           ELSE (
-            SELECT greatest(1, count(*)) FROM (
+            SELECT least($2, greatest(1, count(*))) FROM (
               SELECT sum(each.bytes) OVER answer AS bytes, sum(${LISTED}) OVER answer AS listed
               FROM ${events(sizes, '$2')} each
               WINDOW answer AS (ORDER BY each.position ROWS UNBOUNDED PRECEDING)) measured
@@ -113,9 +113,11 @@ function eventsOf(row: Row, after: number): ScannedEvent[] {
   if (gap >= 0) throw corrupt('an event is missing', { position: after + gap + 1 });
   const known = JSON.parse(names ?? '{}') as Readonly<Record<string, string>>;
   const [versions, decided] = [numbers(schemaVersions), numbers(times)];
-  const lists = listsOf(attachments ?? '', after);
-  const texts = textsOf(json ?? '', numbers(bytes));
-  return numbers(types).map((type, index) => {
+  const ofEach = numbers(types);
+  const lists = ofEach.length === 0 ? [] : listsOf(attachments ?? '', after);
+  const texts = textsOf(json ?? '', numbers(bytes), after);
+  if (lists.length !== ofEach.length) throw corrupt("an event's list of documents is none", { after });
+  return ofEach.map((type, index) => {
     const where = { position: after + index + 1 };
     return {
       type: text(known[type], 'the name of a type', where),
@@ -129,15 +131,19 @@ function eventsOf(row: Row, after: number): ScannedEvent[] {
 }
 
 /** Texts that stand one after the other, by how many bytes of UTF-8 each has. */
-function textsOf(all: string, bytes: readonly number[]): readonly string[] {
+function textsOf(all: string, bytes: readonly number[], after: number): readonly string[] {
   const isShort = all.length === bytes.reduce((sum, count) => sum + count, 0);
   let at = 0;
-  return bytes.map((count) => {
+  const texts = bytes.map((count, index) => {
     const from = at;
+    let left = count;
     if (isShort) at += count;
-    else for (let left = count; left > 0; at += 1) left -= bytesAt(all, at);
+    else for (; left > 0; at += 1) left -= bytesAt(all, at);
+    if (left < 0) throw corrupt('the text of an event is no UTF-8', { position: after + index + 1 });
     return all.slice(from, at);
   });
+  if (at !== all.length) throw corrupt('the text of an event is no UTF-8', { after });
+  return texts;
 }
 
 /** Of a code unit; the four of a pair are shared by its two. */

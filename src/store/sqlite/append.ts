@@ -5,14 +5,14 @@
  * back everything else.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { LogCorrupt } from '../../errors.ts';
+import { hasCode, LogCorrupt } from '../../errors.ts';
 import { assertBatch } from '../batch.ts';
 import { chainHash } from '../chain.ts';
 import { refuseTimesAhead } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { standing } from '../ground.ts';
 import { Room } from '../room.ts';
-import type { Appended, Batch, Commit, LogEnd, StaleDocument, StoredAt } from '../store.ts';
+import type { Appended, Batch, Commit, DocumentEvent, LogEnd, StaleDocument, StoredAt } from '../store.ts';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../store.ts';
 import type { Chain } from './commits.ts';
 import { one } from './connection.ts';
@@ -69,12 +69,21 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
       if (document === undefined || head <= version) return head;
       const handled = batch.handled.get(collection);
       if (handled === undefined || one(handledAbove, document, version, typeList(handled)) === undefined) return head;
-      const events = loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX), room);
       rows.push(row);
-      stale.push({ collection, id, head, events });
+      stale.push({ collection, id, head, events: eventsAbove(document, version, head, room) });
       return head;
     });
     return { heads: found, rows, stale };
+  }
+
+  /** None of a document that is damaged: whoever loads it is told, and what doesn't rest on it is stored. */
+  function eventsAbove(document: number, version: number, head: number, room: Room): readonly DocumentEvent[] {
+    try {
+      return loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX), room);
+    } catch (error) {
+      if (!hasCode(error, 'LogCorrupt')) throw error;
+      return [];
+    }
   }
 
   /** Inserts the rows of the ledger and the chain. Throws as a unique key does for an id with a final outcome. */

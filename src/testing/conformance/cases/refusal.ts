@@ -245,6 +245,8 @@ export const refusalCases = [
     };
     for (const commits of Object.values(wrong))
       await log.unchangedBy(() => throwsCode('InvalidInput', log.send(commits, { reads: [at(user('u1'), 1)] })));
+    const twice = [at(user('u1'), 1), at(user('u2'), 0), at(user('u1'), 0)];
+    await log.unchangedBy(() => throwsCode('InvalidInput', log.send(commit('c2', event('NOTED')), { reads: twice })));
     // The session goes on.
     same((await log.append(commit('c2', event('NOTED', user('u1'))))).versions, [2]);
   }),

@@ -85,6 +85,7 @@ export const scanCases = [
         range(1, many).map(() => event('NOTED', user('u1'))),
       ),
     );
+    for (const limit of [0, -1]) same((await log.session.scan({ known, limit })).events, [], `limit ${limit}`);
     const full = await log.session.scan({ known, limit: many * 2 });
     same([full.events.length, full.next], [PAGE_ROWS_MAX, PAGE_ROWS_MAX]);
     const long = { ...event('NOTED', user('u1')), json: `"${'x'.repeat(PAGE_BYTES_MAX / 2)}"` };

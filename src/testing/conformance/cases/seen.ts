@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Appended, LogPoint } from '../../../store/store.ts';
-import { at, commit, event, GENESIS, range, START, user } from '../batches.ts';
+import { at, commit, event, GENESIS, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { same } from '../plain.ts';
 import { TestLog } from '../log.ts';
@@ -106,7 +106,7 @@ export const seenCases: readonly ConformanceCase[] = [
     await log.append(commit('c1', event('BOUGHT', user('u1'))));
     for (const read of [at(user('u1'), 2), at(user('never'), 1)]) {
       const sent = (): Promise<Appended> =>
-        log.send(commit('c2', event('NOTED')), { reads: [at(user('u1'), 1), read] });
+        log.send(commit('c2', event('NOTED')), { reads: [at(service('s1'), 0), read] });
       assert.equal((await log.unchangedBy(sent)).status, 'diverged');
     }
   }),

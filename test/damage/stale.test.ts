@@ -1,0 +1,89 @@
+/** A document that others have moved, and that is damaged where it has: who doesn't rest on it is served, and told what is so. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { domain, open, type, type Store } from 'tidemark';
+import { sqlite } from 'tidemark/sqlite';
+import { afterAll, describe, expect, test } from 'vitest';
+import { testDatabase } from '../support/postgres.ts';
+
+const shop = domain({ events: { SOLD: type<{ item_id: string; n: number }>() } });
+const items = shop.collection('items', {
+  key: 'item_id',
+  initial: { sum: 0 },
+  reduce: { SOLD: ({ sum }, { n }) => ({ sum: sum + n }) },
+});
+const sell = shop.command('SELL', {
+  input: type<{ item_id: string }>(),
+  reads: ({ item_id }) => ({ item: items.ref(item_id) }),
+  decide: ({ item }, { item_id }) => ({ type: 'SOLD', item_id, n: item.state.sum + 1 }),
+});
+const parts = { collections: [items], commands: [sell] } as const;
+
+/** More than is told of one document at once: the rest has to be loaded. */
+const MUCH = 130;
+
+interface Engine {
+  readonly store: Store;
+  /** Takes away the event at a position, by hand. */
+  readonly lose: (position: number) => Promise<unknown>;
+}
+
+function damagedWhereItMoved(makeEngine: () => Engine): void {
+  test.for([
+    [2, 'one event'],
+    [MUCH, 'more events than are told'],
+  ] as const)('of which %i are new: %s', async ([count]) => {
+    const { store, lose } = makeEngine();
+    await using app = await open({ store, ...parts });
+    await using other = await open({ store, ...parts });
+    await app.execute(sell, { item_id: 'torn' });
+    await app.execute(sell, { item_id: 'sound' });
+    for (let n = 0; n < count; n += 1) await other.execute(sell, { item_id: 'torn' });
+    const { position } = await other.status();
+    await lose(position);
+    for (let round = 1; round <= 3; round += 1) {
+      const [torn, sound, fresh] = await Promise.allSettled([
+        app.execute(sell, { item_id: 'torn' }, { id: `torn ${round}` }),
+        app.execute(sell, { item_id: 'sound' }),
+        app.execute(sell, { item_id: `new ${round}` }),
+      ]);
+      expect(torn).toMatchObject({ status: 'rejected', reason: { code: 'LogCorrupt' } });
+      expect([sound.status, fresh.status]).toEqual(['fulfilled', 'fulfilled']);
+      expect(await app.outcome(`torn ${round}`)).toBeUndefined();
+    }
+    // What was acknowledged is stored, once.
+    expect(await app.get(items, 'sound')).toMatchObject({ version: 4, state: { sum: 15 } });
+    expect(await app.get(items, 'new 3')).toMatchObject({ version: 1 });
+    await expect(app.get(items, 'torn')).rejects.toMatchObject({ code: 'LogCorrupt' });
+  });
+}
+
+describe('a document that is damaged where others have moved it (sqlite)', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-stale-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  let files = 0;
+  damagedWhereItMoved(() => {
+    const file = join(folder, `${(files += 1)}.db`);
+    return {
+      store: sqlite(file),
+      async lose(position) {
+        using database = new DatabaseSync(file);
+        database.exec(`DELETE FROM events WHERE position = ${position}`);
+      },
+    };
+  });
+});
+
+describe('a document that is damaged where others have moved it (postgres)', () => {
+  const database = testDatabase();
+  let schemas = 0;
+  damagedWhereItMoved(() => {
+    const schema = `torn_${(schemas += 1)}`;
+    return {
+      store: database.store({ schema }),
+      lose: (position) => database.run(`DELETE FROM ${schema}.events WHERE position = ${position}`),
+    };
+  });
+});
