@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { open, type Store } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
-import { buyerId, buyService, parts, services, type Market } from './workload.ts';
+import { BUYERS, buyerId, buyService, parts, services, type Market } from './workload.ts';
 
 /** Where a process is at home. */
 export interface Home {
@@ -17,12 +17,10 @@ export interface Home {
 /** What it is to do there, one after the other. */
 export interface Duty {
   readonly callers: number;
-  /** Of all services there are, or of so many. */
+  /** Of all services there are, or of so many: one by chance for each command. */
   readonly services: number;
   readonly warmMs: number;
   readonly ms: number;
-  /** Where the walk through the services begins: no two processes go side by side. */
-  readonly from: number;
   /** Milliseconds from one command of a caller to his next; 0: as soon as it is answered. */
   readonly everyMs: number;
 }
@@ -46,7 +44,6 @@ export interface Did {
   readonly errors: number;
 }
 
-const STRIDE = 7_919;
 const REMEMBERED = 5_000;
 
 export function storeAt(engine: Engine, { at, schema }: Place): Store {
@@ -69,20 +66,22 @@ async function serve({ engine, place, services: count }: Home): Promise<void> {
   }
 }
 
-async function done(app: Market, { callers, services: count, warmMs, ms, from, everyMs }: Duty): Promise<Did> {
+/** By chance: processes that walk through the services meet in the same places again and again. */
+const below = (count: number): number => Math.floor(Math.random() * count);
+
+async function done(app: Market, { callers, services: count, warmMs, ms, everyMs }: Duty): Promise<Did> {
   const start = performance.now() + warmMs;
   const over = start + ms;
   const latencies: number[] = [];
-  let [n, errors] = [from, 0];
+  let errors = 0;
   const call = async (caller: number): Promise<void> => {
     if (everyMs > 0) await sleep((everyMs * caller) / callers);
     for (let due = performance.now(); performance.now() < over; due += everyMs) {
-      n += 1;
       const asked = performance.now();
       try {
         await app.execute(buyService, {
-          service_id: `service-${(n * STRIDE) % count}`,
-          buyer_id: buyerId(n * STRIDE),
+          service_id: `service-${below(count)}`,
+          buyer_id: buyerId(below(BUYERS)),
         });
       } catch (error) {
         errors += 1;

@@ -24,8 +24,6 @@ const MANY = 100_000;
 const PACE = 1_000;
 /** How much later a database answers that is elsewhere, in milliseconds. */
 const AWAY_MS = 2;
-/** Far apart, so that no two processes walk through the services side by side. */
-const APART = 1_000_003;
 /**
  * Commands after which a process runs as fast as it will, and how long that may take, in milliseconds. Each compiles its own
  * code: where four share the work of one, that would be four times as much of it.
@@ -155,7 +153,6 @@ type Runs = ReadonlyMap<Kind, ReadonlyMap<number, readonly Run[]>>;
 class Crew {
   readonly #children: readonly ChildProcess[];
   readonly #services: number;
-  #turn = 0;
 
   private constructor(children: readonly ChildProcess[], services: number) {
     this.#children = children;
@@ -182,10 +179,8 @@ class Crew {
   /** All of them do the same at once. */
   async work(work: Pick<Duty, 'callers' | 'everyMs' | 'ms'> & { services?: number }): Promise<Did[]> {
     const answers = Promise.all(this.#children.map(said));
-    this.#turn += 1;
-    for (const [index, child] of this.#children.entries()) {
-      const from = (this.#turn * PROCESSES.length * 2 + index) * APART;
-      child.send({ services: this.#services, warmMs: BEGIN_MS, from, ...work } satisfies Duty);
+    for (const child of this.#children) {
+      child.send({ services: this.#services, warmMs: BEGIN_MS, ...work } satisfies Duty);
     }
     return (await answers) as Did[];
   }

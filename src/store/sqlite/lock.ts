@@ -12,36 +12,19 @@ import { isBusy } from './errors.ts';
 /**
  * How long the lock is asked for between turns of the event loop, before sleeping between tries, in milliseconds. Longer
  * than a neighbour's usual commit: sleeping past its end is what two busy servers lose most by (2 ms: a tenth of what
- * they write together). Not longer still, and not at all where several others write: they take the cores from the one that has the
- * lock (of four on two cores, each with 16 callers, that takes a third more CPU time, and they write a sixth less).
+ * they write together).
  */
 const EAGER_MS = 5;
-/** The pause between two tries in that time, in milliseconds. */
+/**
+ * The pause between two tries in that time, in milliseconds. The thread sleeps, as no timer is so short, and turning in the
+ * meantime took the cores from the one that has the lock: of four servers on two cores, each with 16 callers, a third of the
+ * CPU time and a sixth of what they wrote.
+ */
 const EAGER_PAUSE_MS = 0.1;
 /** The longest sleep between two tries after it, in milliseconds. */
 const SLEEP_MAX_MS = 2;
-/** How much others write where they are more than one, of what we do; and how much of what counted before a write still does. */
-const SEVERAL = 1.5;
-const KEPT = 0.9;
-
-/** How much others write between our own writes. */
-export class Neighbours {
-  #end: number | undefined;
-  #own = 0;
-  #theirs = 0;
-
-  /** We have written what comes between two ends of the log. */
-  wrote(before: number, end: number): void {
-    this.#own = this.#own * KEPT + end - before;
-    this.#theirs = this.#theirs * KEPT + before - (this.#end ?? before);
-    this.#end = end;
-  }
-
-  /** How long the lock is to be asked for eagerly, in milliseconds. */
-  get eagerMs(): number {
-    return this.#theirs > this.#own * SEVERAL ? 0 : EAGER_MS;
-  }
-}
+/** Nobody wakes whoever waits at it. */
+const NOBODY = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 /**
  * One thing at a time, in the order asked for, with a turn of the event loop after each: SQLite is synchronous here, so
@@ -73,21 +56,19 @@ export async function whenFree<T>(
   attempt: () => T,
   timeoutMs: number,
   timedOut: (waitedMs: number) => Error,
-  eagerMs = EAGER_MS,
 ): Promise<T> {
   const start = performance.now();
-  for (let next = start; ;) {
-    const now = performance.now();
-    if (now >= next) {
-      try {
-        return attempt();
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-      }
-      if (now - start >= timeoutMs) throw timedOut(now - start);
-      next = now + EAGER_PAUSE_MS;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
     }
-    if (now - start < eagerMs) await setImmediate();
-    else await setTimeout(Math.random() * SLEEP_MAX_MS);
+    const waited = performance.now() - start;
+    if (waited >= timeoutMs) throw timedOut(waited);
+    if (waited < EAGER_MS) {
+      Atomics.wait(NOBODY, 0, 0, EAGER_PAUSE_MS);
+      await setImmediate();
+    } else await setTimeout(Math.random() * SLEEP_MAX_MS);
   }
 }

@@ -61,7 +61,7 @@ import { kindOf, Turns } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
-import { Neighbours, Queue, whenFree } from './lock.ts';
+import { Queue, whenFree } from './lock.ts';
 import { differenceOf } from '../registered.ts';
 import { refuseNewer } from './place.ts';
 import { reader } from './read.ts';
@@ -132,7 +132,6 @@ export class SqliteSession implements Session {
   readonly readOnly: boolean;
   readonly #options: SessionOptions;
   readonly #queue = new Queue();
-  readonly #neighbours = new Neighbours();
   readonly #turns = new Turns();
   readonly #waiters;
   readonly #writes = new Writes(() => closed(this.#options.file));
@@ -225,15 +224,11 @@ export class SqliteSession implements Session {
   }
 
   async append(batch: Batch): Promise<Appended> {
-    const appended = await this.#asked(async (writing, write) => {
-      const hoped = await this.#locked(writing, write, async ({ append }) => append.hoping(batch), isStored);
+    return this.#asked(async (writing, write) => {
+      const appended = await this.#locked(writing, write, async ({ append }) => append.hoping(batch), isStored);
       // It holds a duplicate, and was rolled back: the whole of it once more, looking first.
-      return hoped ?? this.#locked(writing, write, async ({ append }) => append.looking(batch), isStored);
+      return appended ?? this.#locked(writing, write, async ({ append }) => append.looking(batch), isStored);
     });
-    if (appended.status === 'stored') {
-      this.#neighbours.wrote(appended.commits.find((at) => at !== undefined)!.position - 1, appended.end.position);
-    }
-    return appended;
   }
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
@@ -417,7 +412,6 @@ export class SqliteSession implements Session {
         },
         lockTimeoutMs,
         (waitedMs) => lockTimeout(file, waitedMs),
-        this.#neighbours.eagerMs,
       );
     } catch (error) {
       this.#lookAfter(error);
