@@ -32,11 +32,13 @@ interface Engine {
 
 function damagedWhereItMoved(makeEngine: () => Engine): void {
   test.for([
-    [2, 'one event'],
-    [MUCH, 'more events than are told'],
-  ] as const)('of which %i are new: %s', async ([count]) => {
+    [2, 8, 'few new events'],
+    [MUCH, 8, 'more of them than are told'],
+    [2, 1, 'few, and it is decided under the lock'],
+    [MUCH, 1, 'many, and it is decided under the lock'],
+  ] as const)('%i events, %i tries: %s', async ([count, triesMax]) => {
     const { store, lose } = makeEngine();
-    await using app = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: { triesMax } });
     await using other = await open({ store, ...parts });
     await app.execute(sell, { item_id: 'torn' });
     await app.execute(sell, { item_id: 'sound' });

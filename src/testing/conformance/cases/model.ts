@@ -2,6 +2,7 @@
  * Random batches from two servers, compared with the model after each.
  */
 import assert from 'node:assert/strict';
+import { LOAD_EVENTS_MAX } from '../../../store/store.ts';
 import type { Appended, Batch, CollectionEntry, DocumentRef, Session } from '../../../store/store.ts';
 import {
   above,
@@ -207,10 +208,13 @@ async function compareReads(session: Session, model: Model, chance: Chance, step
   const requests = chance
     .some(DOCUMENTS)
     .map((ref) => above(ref, chance.below(5), chance.pick([undefined, chance.below(9)])));
+  let room = LOAD_EVENTS_MAX;
   const documents = requests.map((request) => {
     const { after, upTo = Infinity } = request;
-    const events = model.of(request, asOf);
-    return { head: events.length, events: events.filter(({ version }) => version > after && version <= upTo) };
+    const all = model.of(request, asOf);
+    const events = all.filter(({ version }) => version > after && version <= upTo).slice(0, room);
+    room -= events.length;
+    return { head: all.length, events };
   });
   const known = chance.pick([end, ...model.ends]);
   const seen = chance.once(4) ? { position: known.position + 1, hash: known.hash } : known;
