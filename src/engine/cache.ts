@@ -1,7 +1,8 @@
 /** The document cache: the documents used last, as they were folded last. */
 import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
-import { RecentDocuments } from '../store/recent.ts';
+import { RecentDocuments, type Kept } from '../store/recent.ts';
+import type { DocumentRef } from '../store/store.ts';
 
 /** The part of the entries that is for documents to which nothing has happened yet. */
 const UNBORN_PART = 1 / 8;
@@ -43,6 +44,16 @@ export class DocumentCache {
     }
     if (known === undefined) this.#unborn.delete(collection, id);
     if (known === undefined || known.version <= folded.version) this.#documents.set(collection, id, folded);
+  }
+
+  /** Where a document that exists is kept. */
+  find(collection: string, id: string): Kept<Folded> | undefined {
+    return this.#documents.find(collection, id);
+  }
+
+  /** A document moves on by one version, where it is kept. */
+  advance({ collection, id }: DocumentRef, kept: Kept<Folded>, folded: Folded): void {
+    if (!this.#documents.replace(kept, folded)) this.#documents.set(collection, id, folded);
   }
 
   forget(collection: string, id: string): void {

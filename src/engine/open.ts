@@ -119,6 +119,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
     const parts = { session, logger: log, events, collections: definitions };
     const registry = await registerCollections(parts);
     const closing = abortController();
+    const cache = new DocumentCache(limits);
     const core: Core = {
       ...parts,
       untilClosed: untilClosed(session, closing.signal),
@@ -128,8 +129,8 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
       limits,
       commands: new Set(commands),
       handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
-      cache: new DocumentCache(limits),
-      tracked: new TrackedDocuments(limits),
+      cache,
+      tracked: new TrackedDocuments(cache, limits),
       watermark: new Watermark(),
       counters: {
         commands: 0,

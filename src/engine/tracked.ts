@@ -10,7 +10,8 @@ import { hasCode } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
 import type { DocumentRef, LogPoint, ScannedEvent, Session } from '../store/store.ts';
-import { RecentDocuments } from '../store/recent.ts';
+import { RecentDocuments, type Kept } from '../store/recent.ts';
+import type { DocumentCache } from './cache.ts';
 import type { Core } from './core.ts';
 import { eventReader, foldEvent } from './document-reader.ts';
 
@@ -31,12 +32,17 @@ const FELL_EVENTS = 128;
 /** How much of what is known of earlier pages counts beside the last. */
 const KEPT = 0.8;
 
+interface Tracked extends DocumentRef {
+  readonly kept: Kept<Folded>;
+}
+
 const everything = (): boolean => true;
 
 export class TrackedDocuments {
+  readonly #cache: DocumentCache;
   /** What the store calls them; and what they are, by that. Each forgets by itself: tracked is what both know. */
   readonly #numbers: RecentDocuments<number>;
-  readonly #refs: Bounded<number, DocumentRef>;
+  readonly #tracks: Bounded<number, Tracked>;
   /** They are as of this position, or of a later one. */
   #reached = 0;
   #isEmpty = true;
@@ -45,22 +51,26 @@ export class TrackedDocuments {
   /** Which part of the events that were read, and not known before, was of tracked documents. */
   #useful = 1;
 
-  constructor({ cacheEntriesMax }: Pick<Limits, 'cacheEntriesMax'>) {
+  constructor(cache: DocumentCache, { cacheEntriesMax }: Pick<Limits, 'cacheEntriesMax'>) {
+    this.#cache = cache;
     this.#numbers = new RecentDocuments(cacheEntriesMax);
-    this.#refs = new Bounded(cacheEntriesMax);
+    this.#tracks = new Bounded(cacheEntriesMax);
   }
 
   /** One that was loaded just now, and is in the cache. `end` is what has been seen of the log. */
   add({ collection, id }: DocumentRef, document: number, end: LogPoint): void {
     if (this.#isEmpty) this.#reached = end.position;
     this.#isEmpty = false;
+    const kept = this.#cache.find(collection, id);
+    // It may be too large for the cache.
+    if (!kept) return;
     this.#numbers.set(collection, id, document);
-    this.#refs.set(document, { collection, id });
+    this.#tracks.set(document, { collection, id, kept });
   }
 
   has({ collection, id }: DocumentRef): boolean {
     const document = this.#numbers.get(collection, id);
-    return document !== undefined && this.#refs.get(document) !== undefined;
+    return document !== undefined && this.#tracks.get(document)?.kept.value !== undefined;
   }
 
   /** One that was behind has been brought up to date for this batch. */
@@ -101,7 +111,7 @@ export class TrackedDocuments {
       if (pages === PAGES_MAX) return false;
       if (pages > 0) await runtime.turn();
       const before = watermark.seen;
-      const most = Math.max(PAGE, this.#refs.size * DOCUMENT_EVENTS);
+      const most = Math.max(PAGE, this.#tracks.size * DOCUMENT_EVENTS);
       if (before.position - this.#reached > most) this.#restart(before);
       try {
         const range = { after: this.#reached, limit: PAGE, known: everything, seen: before };
@@ -124,13 +134,13 @@ export class TrackedDocuments {
 
   /** From here on; whatever was tracked is loaded when it is asked for. */
   #restart({ position }: LogPoint): void {
-    this.#refs.clear();
+    this.#tracks.clear();
     this.#isEmpty = true;
     this.#reached = position;
   }
 
   async #takeIn(core: Core, events: readonly ScannedEvent[]): Promise<void> {
-    const { cache, collections, runtime } = core;
+    const { collections, runtime } = core;
     const read = eventReader(core);
     let [folded, others, turnAt] = [0, 0, FOLDED_A_TURN];
     for (const event of events) {
@@ -142,24 +152,24 @@ export class TrackedDocuments {
           turnAt += FOLDED_A_TURN;
           await runtime.turn();
         }
-        const ref = this.#refs.get(document);
-        const cached = ref && cache.get(ref.collection, ref.id);
+        const tracked = this.#tracks.get(document);
+        const cached = tracked?.kept.value;
         const version = attachments[index + 1]!;
-        if (!cached) continue;
+        if (!tracked || !cached) continue;
         isOther = false;
         if (version <= cached.version) continue;
         folded += 1;
-        const collection = collections.get(ref.collection)!;
+        const collection = collections.get(tracked.collection)!;
         if (version === cached.version + 1) {
-          const next = foldEvent(read, collection, ref.id, cached, event, version);
+          const next = foldEvent(read, collection, tracked.id, cached, event, version);
           if (next.error === undefined) {
-            cache.remember(ref.collection, ref.id, next.folded);
+            this.#cache.advance(tracked, tracked.kept, next.folded);
             this.take(next.folded);
             continue;
           }
         }
         // It was loaded longer ago than it was tracked, or can't be folded.
-        this.#refs.delete(document);
+        this.#tracks.delete(document);
       }
       if (isOther) others += 1;
     }

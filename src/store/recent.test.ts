@@ -1,26 +1,34 @@
 /** What is kept of documents used last: never more of it, in number or weight, than it may be. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RecentDocuments } from './recent.ts';
+import { RecentDocuments, type Kept } from './recent.ts';
 
 const weighing = { max: 100, of: ({ weight }: { weight: number }) => weight };
 
 test('holds no more than it may, says what it weighs, and gives back what was kept last', () => {
   const step = fc.record({
     id: fc.constantFrom(...'abcdefghij'),
-    does: fc.constantFrom('set', 'get', 'delete'),
+    does: fc.constantFrom('set', 'get', 'delete', 'find', 'replace'),
     weight: fc.integer({ min: 0, max: 120 }),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 12 }), (steps, entriesMax) => {
       const recent = new RecentDocuments(entriesMax, weighing);
       const last = new Map<string, { weight: number }>();
+      const places = new Map<string, Kept<{ weight: number }>>();
       const stale: string[] = [];
       for (const { id, does, weight } of steps) {
         if (does === 'set') {
           const value = { weight };
           last.set(id, value);
           recent.set('c', id, value);
+        } else if (does === 'find') {
+          const place = recent.find('c', id);
+          if (place) places.set(id, place);
+        } else if (does === 'replace') {
+          const place = places.get(id);
+          const value = { weight };
+          if (place && recent.replace(place, value)) last.set(id, value);
         } else if (does === 'delete') {
           last.delete(id);
           recent.delete('c', id);
@@ -28,6 +36,8 @@ test('holds no more than it may, says what it weighs, and gives back what was ke
           const found = recent.get('c', id);
           if (found && found !== last.get(id)) stale.push(id);
         }
+        // Nobody is given, or keeps in memory, what isn't the last.
+        for (const [name, { value }] of places) if (value && value !== last.get(name)) stale.push(name);
         expect(stale).toEqual([]);
         expect(recent.size).toBeLessThanOrEqual(Math.max(2, entriesMax));
         expect(recent.weight).toBeLessThanOrEqual(weighing.max);
