@@ -17,8 +17,11 @@ export class Entry {
   readonly request: Request;
   readonly prepared: unknown;
   readonly promise: Promise<Outcome>;
-  /** Whether it was sent to the store without an answer: its own commit may be what the ledger then shows. */
-  sentInDoubt = false;
+  /**
+   * Where the log ended, as far as was known, when it was first sent to the store without an answer: its own commit may be what
+   * the ledger then shows behind that.
+   */
+  sentAfter: number | undefined;
   /** Whether another of the same id was, and this one waited for what comes of that. */
   followsDoubt = false;
   /** How often it was sent to the store and refused, or couldn't be decided in time. */
@@ -75,7 +78,7 @@ export class Entry {
 
   /** Whether its id may be in the ledger by what got no answer. */
   get inDoubt(): boolean {
-    return this.sentInDoubt || this.followsDoubt;
+    return this.sentAfter !== undefined || this.followsDoubt;
   }
 
   /** Whether the caller has been answered, or has given up. */

@@ -253,7 +253,7 @@ export class Executor {
     try {
       await watermark.confirm(batch!.seen, end, this.#io);
     } catch (error) {
-      for (const [index, { entry }] of drafted.entries()) if (commits[index]) entry.sentInDoubt = true;
+      for (const [index, { entry }] of drafted.entries()) if (commits[index]) entry.sentAfter ??= batch!.seen.position;
       throw error;
     }
   }
@@ -469,7 +469,8 @@ export class Executor {
       const outcome = await replay(this.#core, commit, io);
       this.#core.counters.commands += 1;
       this.#core.counters.replayed += 1;
-      entry.resolve(entry.sentInDoubt ? Object.freeze({ ...outcome, replayed: false }) : outcome);
+      const isOwn = entry.sentAfter !== undefined && commit.position > entry.sentAfter;
+      entry.resolve(isOwn ? Object.freeze({ ...outcome, replayed: false }) : outcome);
     } catch (error) {
       entry.reject(entry.inDoubt ? stillInDoubt(error) : error);
     }
@@ -489,13 +490,13 @@ function positionsOf(judged: Stored | Refused): (drafted: Drafted) => number {
 }
 
 /** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */
-function notStored({ drafted }: Draft, error: unknown, receipt?: Stored): void {
+function notStored({ batch, drafted }: Draft, error: unknown, receipt?: Stored): void {
   const inDoubt = isInDoubt(error);
   for (const [index, { entry }] of drafted.entries()) {
     // What fell wasn’t sent to be stored.
     if (receipt && !receipt.commits[index]) continue;
     entry.sent = inDoubt;
-    if (inDoubt) entry.sentInDoubt = true;
+    if (inDoubt) entry.sentAfter ??= batch!.seen.position;
   }
 }
 

@@ -152,6 +152,23 @@ onEveryStore('command ids', (makeStore) => {
     expect((await app.verify()).problems).toEqual([]);
   });
 
+  test('what was executed before is a replay, although it is sent once more beside what gets no answer', async () => {
+    const lost: string[] = [];
+    await using app = await open({ store: losingAnswers(makeStore(), lost), ...parts });
+    await app.execute(createService, { service_id: 's', quantity: 3 });
+    const buy = (n: number) => app.execute(buyService, { service_id: 's', buyer_id: `b${n}` }, { id: `c${n}` });
+    const first = await buy(1);
+    // The first is over and done with: the ledger alone knows of it.
+    await buy(3);
+    lost.push('before', 'after');
+    const again = await Promise.all([buy(1), buy(2)]);
+    expect(lost).toEqual([]);
+    expect(again).toMatchObject([
+      { ...first, replayed: true },
+      { position: 4, replayed: false },
+    ]);
+  });
+
   test('an answer that never comes is StoreUnavailable, and the same id is safe to send again', async () => {
     const lost = ['after', 'before', 'before', 'before', 'before'];
     await using app = await open({ store: losingAnswers(makeStore(), lost), ...parts });

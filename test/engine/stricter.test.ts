@@ -156,11 +156,15 @@ onEveryStore('sent again to a release that refuses the input', (makeStore) => {
     const [asked, executed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const store = changedStore(makeStore(), (session) => ({
       ledger: async (ids) => {
+        if (when === 'before') {
+          const found = await session.ledger(ids);
+          asked.resolve();
+          await executed.promise;
+          return found;
+        }
         asked.resolve();
-        if (when === 'after') await executed.promise;
-        const found = await session.ledger(ids);
         await executed.promise;
-        return found;
+        return session.ledger(ids);
       },
     }));
     const { pay, parts } = release({ schema: stricter });
