@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { keepingLogger, temporaryFolder } from '../../../test/support/stores.ts';
+import { CHECKPOINT_PAGES } from './connection.ts';
 import { sqlite } from './index.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string; pad: string }>() } });
@@ -48,6 +49,39 @@ test('a forgotten reader is told of once, and what he kept back is copied by a t
   expect(logger.lines).toHaveLength(1);
   reader.close();
   expect(await app.verify()).toMatchObject({ ok: true, events: written });
+});
+
+test('while there is always somebody who reads, not every commit copies; then the log begins anew', async () => {
+  const file = join(folder, 'read.db');
+  const parts = { store: sqlite(file, { synchronous: 'normal' }), collections: [items], commands: [put] };
+  await using app = await open(parts);
+  const looker = new DatabaseSync(file, { readOnly: true });
+  const counted = (): Record<string, unknown> => looker.prepare('PRAGMA wal_checkpoint(NOOP)').get()!;
+  const readers = [0, 1].map(() => new DatabaseSync(file, { readOnly: true }));
+  let written = 0;
+  const write = async (): Promise<void> => {
+    await app.execute(put, { item_id: `i${(written += 1) % 100}`, pad: 'x'.repeat(MIB / 8) });
+    // The next reader begins before the last has ended: all can be copied, and the log is never unread.
+    const [next, last] = written % 2 ? readers : readers.toReversed();
+    next!.exec('BEGIN');
+    next!.prepare('SELECT count(*) FROM events').get();
+    if (last!.isTransaction) last!.exec('COMMIT');
+  };
+  let copies = 0;
+  for (let before = 0; written < 400;) {
+    await write();
+    const { checkpointed } = counted();
+    if (checkpointed !== before) copies += 1;
+    before = Number(checkpointed);
+  }
+  expect(counted()['log']).toBeGreaterThan(2 * CHECKPOINT_PAGES);
+  // Some 13,000 pages.
+  expect(copies).toBeGreaterThan(1);
+  expect(copies).toBeLessThan(40);
+  for (const reader of readers) reader.close();
+  for (let n = 0; n < 200; n += 1) await app.execute(put, { item_id: `i${n % 100}`, pad: 'x'.repeat(MIB / 8) });
+  expect(counted()['log']).toBeLessThan(2 * CHECKPOINT_PAGES);
+  looker.close();
 });
 
 test('a reader who stays keeps nobody from closing', async () => {

@@ -1,12 +1,14 @@
 /**
  * How much of the write-ahead log isn't copied into the file yet, and copying it where that is much.
  *
- * SQLite copies at the end of a commit, once there are CHECKPOINT_PAGES, and no further than the oldest reader stands. Behind
- * one that stays where it is (a report that was left open) the log grows; when he leaves, the next commit copies all of it, and
- * holds the event loop for that long (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on commits copy nothing, and a thread does,
- * again and again until it is little: what is committed meanwhile is as durable, as that rests on the log, not on the file.
+ * It is copied after a commit, once CHECKPOINT_PAGES wait. SQLite by itself would copy after every commit while the log has so
+ * many pages, copied or not; it begins anew only when all is copied and nobody reads from it, and among four servers that is
+ * seldom: each commit then cost a copy and two syncs. It is copied no further than the oldest reader stands. Behind one that stays where it is (a report that
+ * was left open) the log grows; when he leaves, the next commit would copy all of it, and hold the event loop for that long
+ * (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on commits copy nothing, and a thread does, again and again until it is little:
+ * what is committed meanwhile is as durable, as that rests on the log, not on the file.
  */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { Opening } from '../store.ts';
 import type { Aside } from './aside.ts';
@@ -17,6 +19,8 @@ import { WAL_FRAME_HEADER } from './in-place.ts';
 const ASIDE_PAGES = 2 * CHECKPOINT_PAGES;
 /** How often is looked, in milliseconds: it costs as much as the smallest read. */
 const LOOK_MS = 20;
+/** So many commits in a row try to have the log begin anew, which fails while somebody reads from it; then it grows by as much again. */
+const RESTARTS_MAX = 8;
 /** The pause after a look that could copy nothing, as somebody still reads, in milliseconds. */
 const PAUSE_MS = 200;
 /** From so many bytes on somebody must do something about it. */
@@ -41,7 +45,11 @@ export class Checkpoints {
   readonly #parts: Parts;
   readonly #count: (() => Counted | undefined) | undefined;
   readonly #pageBytes: number;
+  readonly #most: StatementSync;
+  readonly #rest: StatementSync;
   #looked = 0;
+  /** How many commits are left that try to have the log begin anew. */
+  #restarts = 0;
   #isCopying = false;
   #warned = false;
 
@@ -49,6 +57,9 @@ export class Checkpoints {
     this.#parts = parts;
     this.#count = counter(parts.reader);
     this.#pageBytes = single<number>(parts.reader, 'PRAGMA page_size') + WAL_FRAME_HEADER;
+    this.#most = parts.writer.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+    this.#rest = parts.writer.prepare('PRAGMA wal_checkpoint(RESTART)');
+    if (this.#count) parts.writer.exec('PRAGMA wal_autocheckpoint = 0');
   }
 
   /** What isn't copied yet, in bytes; undefined where this SQLite doesn't say. With no transaction open on the reader. */
@@ -57,26 +68,40 @@ export class Checkpoints {
     return counted && this.#bytesOf(counted);
   }
 
-  /** To be called after commits, with no transaction open on the reader. */
+  /** To be called after commits, before anything else is done, with no transaction open on the reader. */
   look(now: number): void {
-    if (this.#isCopying || now - this.#looked < LOOK_MS) return;
-    this.#looked = now;
-    let waiting: number;
+    if (this.#isCopying || !this.#count) return;
     try {
-      const [, pages, copied] = this.#count?.() ?? [0, 0, 0];
-      waiting = pages - copied;
+      if (this.#restarts > 0) this.#restart();
+      if (now - this.#looked < LOOK_MS) return;
+      this.#looked = now;
+      const [, pages, copied] = this.#count()!;
+      if (pages - copied >= ASIDE_PAGES) this.#copyAside();
+      else if (pages - copied >= CHECKPOINT_PAGES) this.#copyMost();
     } catch {
       // What was committed is; the next look at the file says what is wrong with it.
-      return;
     }
-    if (waiting < ASIDE_PAGES) return;
+  }
+
+  /** Others write meanwhile: then the log can't begin anew yet. */
+  #copyMost(): void {
+    const [busy, pages, copied] = one<Counted>(this.#most)!;
+    if (busy === 0 && copied < pages) this.#restarts = RESTARTS_MAX;
+  }
+
+  /** Copies the rest with the write lock, which has just been let go of: those who want it look for it every now and then. */
+  #restart(): void {
+    const [busy] = one<Counted>(this.#rest)!;
+    this.#restarts = busy === 0 ? 0 : this.#restarts - 1;
+  }
+
+  #copyAside(): void {
     this.#isCopying = true;
     // What goes wrong there goes wrong at the next commit as well, and is told then.
     this.#parts
       .aside(SET_UP, (aside) => this.#copy(aside))
       .catch(() => undefined)
-      .finally(() => this.#copied());
-    this.#parts.writer.exec('PRAGMA wal_autocheckpoint = 0');
+      .finally(() => (this.#isCopying = false));
   }
 
   async #copy({ look }: Aside): Promise<void> {
@@ -88,12 +113,6 @@ export class Checkpoints {
       if (copied === before) await setTimeout(PAUSE_MS, undefined, { ref: false });
       before = copied;
     }
-  }
-
-  #copied(): void {
-    this.#isCopying = false;
-    const { writer } = this.#parts;
-    if (writer.isOpen) writer.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   }
 
   #tell(walBytes: number): void {

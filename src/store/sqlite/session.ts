@@ -466,8 +466,8 @@ export class SqliteSession implements Session {
       heads.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
     }
-    tellWaiters(file);
     this.#checkpoints?.look(performance.now());
+    tellWaiters(file);
   }
 }
 
