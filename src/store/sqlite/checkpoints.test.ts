@@ -68,11 +68,12 @@ test('while there is always somebody who reads, not every commit copies; then th
     if (last!.isTransaction) last!.exec('COMMIT');
   };
   let copies = 0;
-  for (let before = 0; written < 400;) {
+  let before: unknown = 0;
+  for (let n = 0; n < 400; n += 1) {
     await write();
     const { checkpointed } = counted();
     if (checkpointed !== before) copies += 1;
-    before = Number(checkpointed);
+    before = checkpointed;
   }
   expect(counted()['log']).toBeGreaterThan(2 * CHECKPOINT_PAGES);
   // Some 13,000 pages.
