@@ -83,16 +83,21 @@ export class Checkpoints {
     }
   }
 
-  /** Others write meanwhile: then the log can't begin anew yet. */
   #copyMost(): void {
-    const [busy, pages, copied] = one<Counted>(this.#most)!;
-    if (busy === 0 && copied < pages) this.#restarts = RESTARTS_MAX;
+    // Others write meanwhile.
+    const [busy] = one<Counted>(this.#most)!;
+    if (busy !== 0) return;
+    this.#restarts = RESTARTS_MAX;
+    const [, pages, copied] = this.#count!()!;
+    if (copied === pages) this.#restart();
   }
 
   /** Copies the rest with the write lock, which has just been let go of: those who want it look for it every now and then. */
   #restart(): void {
-    const [busy] = one<Counted>(this.#rest)!;
-    this.#restarts = busy === 0 ? 0 : this.#restarts - 1;
+    const [, pages] = this.#count!()!;
+    // It may have begun anew by another.
+    const isOver = pages < CHECKPOINT_PAGES || one<Counted>(this.#rest)![0] === 0;
+    this.#restarts = isOver ? 0 : this.#restarts - 1;
   }
 
   #copyAside(): void {

@@ -11,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { range, service } from '../../testing/conformance/batches.ts';
 import { allEvents, everything } from '../../testing/conformance/log.ts';
 import type { Session } from '../store.ts';
+import { CHECKPOINT_PAGES } from './connection.ts';
 import { sqlite } from './index.ts';
 
 const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
@@ -254,6 +255,23 @@ it('law 5: processes that make one new log at once and race on a document lose n
   // A demonstration of a race must have had one: conflicts, and wins on both sides.
   expect(results.reduce((sum, { refusals }) => sum + refusals, 0)).toBeGreaterThan(0);
   for (const { wins } of results) expect(wins).toBeGreaterThan(total / 20);
+});
+
+it('the write-ahead log of several busy processes begins anew again and again', async () => {
+  const WRITE = `${PRELUDE}
+    let { end } = log;
+    for (let n = 1; n <= 600; n++) {
+      const commits = range(1, ${BATCH}).map((m) =>
+        commit([name, n, m].join('-'), { ...event('BOUGHT', user('u' + m)), json: 'x'.repeat(9_000) }));
+      ({ end } = await log.send(commits, { seen: end }));
+    }
+    console.log(end.position);
+    // Open until it is killed: whoever closes it as the last empties the write-ahead log.
+    process.stdin.resume();`;
+  const writers = ['a', 'b', 'c'].map((name) => start(WRITE, name));
+  while (writers.some(({ lines }) => lines().length === 0)) await setTimeout(20);
+  // Its size is the most that it ever had: some 100 MB were written.
+  expect(statSync(`${file}-wal`).size).toBeLessThan(3 * CHECKPOINT_PAGES * 4_096);
 });
 
 it('many processes may make one new log at the same moment', async () => {
