@@ -6,6 +6,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { open, TidemarkError, type App } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
+import { keepingLogger } from '../support/stores.ts';
 import { acknowledged, type Acknowledged } from './acknowledged.ts';
 import { customers, order, orderOf, parts } from './orders.ts';
 import { hasty } from './hasty.ts';
@@ -29,6 +30,8 @@ export interface Done {
   readonly errors: readonly ReturnType<TidemarkError['toJSON']>[];
   /** What `verify` finds, and what a checkpoint says. */
   readonly faults: readonly string[];
+  /** What the logger was warned of since the last step. */
+  readonly warnings: readonly string[];
   /** How many orders the customers have, as `get` says. */
   readonly orders: number;
 }
@@ -39,12 +42,13 @@ const TEXT_LENGTH = 3_000;
 const inputOf = (n: number) => orderOf(`o${n}`, randomOf(n), TEXT_LENGTH);
 
 const [file = ''] = process.argv.slice(2);
+const logger = keepingLogger();
 let app: App<(typeof parts.commands)[number], (typeof parts.collections)[number]>;
 
 async function take(told: Step): Promise<Partial<Done>> {
   switch (told.step) {
     case 'open':
-      app = await open({ store: told.hastyMs ? hasty(sqlite(file), told.hastyMs) : sqlite(file), ...parts });
+      app = await open({ store: told.hastyMs ? hasty(sqlite(file), told.hastyMs) : sqlite(file), ...parts, logger });
       return {};
     case 'execute':
       return execute(told);
@@ -107,5 +111,6 @@ say('ready');
 for (;;) {
   const told = await hear<Step>();
   const done = await take(told).catch((error: unknown) => ({ errors: [jsonOf(error)] }));
-  say('done', { acknowledged: [], replayed: [], errors: [], faults: [], orders: 0, ...done });
+  const warnings = logger.lines.splice(0).map(({ message }) => message);
+  say('done', { acknowledged: [], replayed: [], errors: [], faults: [], warnings, orders: 0, ...done });
 }

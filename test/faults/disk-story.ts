@@ -14,6 +14,8 @@ export class Story {
   readonly disk: Disk;
   readonly #copy: string;
   readonly #acknowledged = new Map<string, Acknowledged>();
+  /** All that its logger was warned of. */
+  readonly warnings: string[] = [];
 
   private constructor(disk: Disk, folder: string) {
     this.disk = disk;
@@ -30,6 +32,7 @@ export class Story {
   /** A step, whatever comes of it. What is acknowledged again must be the same. */
   async step(step: Step): Promise<Done> {
     const done = await this.disk.step(step);
+    this.warnings.push(...done.warnings);
     for (const one of done.acknowledged) {
       const before = this.#acknowledged.get(one.id);
       if (before) assert.deepEqual(one, before);

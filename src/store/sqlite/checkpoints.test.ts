@@ -87,13 +87,15 @@ test('while there is always somebody who reads, not every commit copies; then th
 
 test('a reader who stays keeps nobody from closing', async () => {
   const file = join(folder, 'closed.db');
-  const parts = { store: sqlite(file, { synchronous: 'normal' }), collections: [items], commands: [put] };
+  const logger = keepingLogger();
+  const parts = { store: sqlite(file, { synchronous: 'normal' }), collections: [items], commands: [put], logger };
   const app = await open(parts);
   const reader = new DatabaseSync(file, { readOnly: true });
   reader.exec('BEGIN');
   reader.prepare('SELECT count(*) FROM events').get();
   for (let n = 0; n < 80; n += 1) await app.execute(put, { item_id: `i${n}`, pad: 'x'.repeat(MIB / 2) });
   await app.close();
+  expect(logger.lines).toEqual([]);
   reader.close();
   await using again = await open(parts);
   expect((await again.status()).position).toBe(80);

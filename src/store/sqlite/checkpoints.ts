@@ -1,28 +1,36 @@
 /**
- * How much of the write-ahead log isn't copied into the file yet, and copying it where that is much.
+ * How much of the write-ahead log isn't copied into the file yet, and copying it.
  *
- * It is copied after a commit, once CHECKPOINT_PAGES wait. SQLite by itself would copy after every commit while the log has so
- * many pages, copied or not; it begins anew only when all is copied and nobody reads from it, and among four servers that is
- * seldom: each commit then cost a copy and two syncs. It is copied no further than the oldest reader stands. Behind one that stays where it is (a report that
- * was left open) the log grows; when he leaves, the next commit would copy all of it, and hold the event loop for that long
- * (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on commits copy nothing, and a thread does, again and again until it is little:
- * what is committed meanwhile is as durable, as that rests on the log, not on the file.
+ * SQLite by itself copies after every commit while the log has CHECKPOINT_PAGES, copied or not. The log begins anew only when
+ * all of it is copied and nobody reads from it. Among several servers that seldom happens by chance: each commit then cost a
+ * copy and two syncs, and the log grew without end. So we copy after a commit, once CHECKPOINT_PAGES wait, while others go on
+ * writing; and directly after a later commit, when the write lock is nearly always free, the rest, and make the log begin anew.
+ *
+ * Nothing is copied that is newer than what the oldest reader sees. Behind one that stays (a report that was left open) the log
+ * grows. When it leaves, copying all at once would hold the event loop (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on commits
+ * copy nothing and a thread does, again and again until little is left. What is committed meanwhile is as durable: that rests on
+ * the log, not on the file.
  */
+import { performance } from 'node:perf_hooks';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
+import { hasCode } from '../../errors.ts';
 import type { Opening } from '../store.ts';
 import type { Aside } from './aside.ts';
 import { CHECKPOINT_PAGES, one, single } from './connection.ts';
+import { isBusy, translated } from './errors.ts';
 import { WAL_FRAME_HEADER } from './in-place.ts';
 
 /** From so many pages on commits copy nothing. */
 const ASIDE_PAGES = 2 * CHECKPOINT_PAGES;
-/** How often is looked, in milliseconds: it costs as much as the smallest read. */
+/** How often we look, in milliseconds: a look costs as much as the smallest read. */
 const LOOK_MS = 20;
-/** So many commits in a row try to have the log begin anew, which fails while somebody reads from it; then it grows by as much again. */
-const RESTARTS_MAX = 8;
-/** The pause after a look that could copy nothing, as somebody still reads, in milliseconds. */
+/** The pause before the log is made to begin anew again, if somebody was reading from it, in milliseconds. */
+const RESTART_MS = 100;
+/** The thread's pause if it could copy nothing, as somebody reads or copies, in milliseconds. */
 const PAUSE_MS = 200;
+/** The pause after copying has failed, in milliseconds. */
+const FAILED_MS = 1_000;
 /** From so many bytes on somebody must do something about it. */
 const WARN_BYTES = 64 * 2 ** 20;
 
@@ -45,20 +53,21 @@ export class Checkpoints {
   readonly #parts: Parts;
   readonly #count: (() => Counted | undefined) | undefined;
   readonly #pageBytes: number;
-  readonly #most: StatementSync;
-  readonly #rest: StatementSync;
-  #looked = 0;
-  /** How many commits are left that try to have the log begin anew. */
-  #restarts = 0;
-  #isCopying = false;
-  #warned = false;
+  readonly #passive: StatementSync;
+  readonly #restart: StatementSync;
+  /** When the next look is due, and when the log is to be made to begin anew: not at all unless it is to. */
+  #lookAt = 0;
+  #restartAt = Infinity;
+  #isAside = false;
+  #toldOfReader = false;
+  #toldOfFailure = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#count = counter(parts.reader);
     this.#pageBytes = single<number>(parts.reader, 'PRAGMA page_size') + WAL_FRAME_HEADER;
-    this.#most = parts.writer.prepare('PRAGMA wal_checkpoint(PASSIVE)');
-    this.#rest = parts.writer.prepare('PRAGMA wal_checkpoint(RESTART)');
+    this.#passive = parts.writer.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+    this.#restart = parts.writer.prepare('PRAGMA wal_checkpoint(RESTART)');
     if (this.#count) parts.writer.exec('PRAGMA wal_autocheckpoint = 0');
   }
 
@@ -68,67 +77,82 @@ export class Checkpoints {
     return counted && this.#bytesOf(counted);
   }
 
-  /** To be called after commits, before anything else is done, with no transaction open on the reader. */
-  look(now: number): void {
-    if (this.#isCopying || !this.#count) return;
+  /** To be called directly after a commit, with no transaction open on the reader. */
+  committed(now: number): void {
+    if (this.#isAside || !this.#count || now < Math.min(this.#lookAt, this.#restartAt)) return;
+    this.#lookAt = now + LOOK_MS;
     try {
-      if (this.#restarts > 0) this.#restart();
-      if (now - this.#looked < LOOK_MS) return;
-      this.#looked = now;
       const [, pages, copied] = this.#count()!;
       if (pages - copied >= ASIDE_PAGES) this.#copyAside();
-      else if (pages - copied >= CHECKPOINT_PAGES) this.#copyMost();
-    } catch {
-      // What was committed is; the next look at the file says what is wrong with it.
+      else if (pages - copied >= CHECKPOINT_PAGES) this.#copy(now);
+      else if (now >= this.#restartAt) this.#beginAnew(now, pages);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
-  #copyMost(): void {
-    // Others write meanwhile.
-    const [busy] = one<Counted>(this.#most)!;
-    if (busy !== 0) return;
-    this.#restarts = RESTARTS_MAX;
+  /** Copies while others go on writing. */
+  #copy(now: number): void {
+    const [busy] = one<Counted>(this.#passive)!;
     const [, pages, copied] = this.#count!()!;
-    if (copied === pages) this.#restart();
+    // Another process is copying, or somebody reads what is older.
+    if (busy !== 0 || pages - copied >= CHECKPOINT_PAGES) return;
+    this.#toldOfFailure = false;
+    if (copied === pages) this.#beginAnew(now, pages);
+    else this.#restartAt = now;
   }
 
-  /** Copies the rest with the write lock, which has just been let go of: those who want it look for it every now and then. */
-  #restart(): void {
-    const [, pages] = this.#count!()!;
-    // It may have begun anew by another.
-    const isOver = pages < CHECKPOINT_PAGES || one<Counted>(this.#rest)![0] === 0;
-    this.#restarts = isOver ? 0 : this.#restarts - 1;
+  /** Copies the rest, and keeps others from writing meanwhile. */
+  #beginAnew(now: number, pages: number): void {
+    this.#restartAt = now + RESTART_MS;
+    // Another process may have done it.
+    if (pages < CHECKPOINT_PAGES || one<Counted>(this.#restart)![0] === 0) this.#restartAt = Infinity;
   }
 
   #copyAside(): void {
-    this.#isCopying = true;
-    // What goes wrong there goes wrong at the next commit as well, and is told then.
+    this.#isAside = true;
     this.#parts
-      .aside(SET_UP, (aside) => this.#copy(aside))
-      .catch(() => undefined)
-      .finally(() => (this.#isCopying = false));
+      .aside(SET_UP, (aside) => this.#copyUntilLittle(aside))
+      .then(
+        () => (this.#restartAt = 0),
+        (error: unknown) => this.#failed(error),
+      )
+      .finally(() => (this.#isAside = false));
   }
 
-  async #copy({ look }: Aside): Promise<void> {
+  async #copyUntilLittle({ look }: Aside): Promise<void> {
     for (let before = 0; ;) {
       const [counted] = await look<Counted>('PRAGMA wal_checkpoint(PASSIVE)');
-      const [, pages, copied] = counted!;
-      if (pages - copied < CHECKPOINT_PAGES) return;
-      this.#tell(this.#bytesOf(counted!));
-      if (copied === before) await setTimeout(PAUSE_MS, undefined, { ref: false });
+      const [busy, pages, copied] = counted!;
+      if (busy === 0 && pages - copied < CHECKPOINT_PAGES) return;
+      this.#tellOfReader(this.#bytesOf(counted!));
+      if (busy !== 0 || copied === before) await setTimeout(PAUSE_MS, undefined, { ref: false });
       before = copied;
     }
   }
 
-  #tell(walBytes: number): void {
-    if (this.#warned || walBytes < WARN_BYTES) return;
-    this.#warned = true;
+  #tellOfReader(walBytes: number): void {
+    if (this.#toldOfReader || walBytes < WARN_BYTES) return;
+    this.#toldOfReader = true;
     const { file, warn } = this.#parts;
     warn?.(
       { file, walBytes },
       `${file}-wal holds ${Math.round(walBytes / 2 ** 20)} MB that can't be copied into ${file}: somebody has been reading since ` +
-        'before that was written. It grows until he is done: find the program that keeps a transaction open on it (lsof or ' +
-        'fuser name who has it open), and end that.',
+        'before that was written. It grows until that ends: find the program that keeps a transaction open on it (lsof or ' +
+        'fuser name who has it open), and end it.',
+    );
+  }
+
+  /** What was committed is safe, and commits go on as long as there is room: so this is told here, and once. */
+  #failed(error: unknown): void {
+    this.#lookAt = performance.now() + FAILED_MS;
+    this.#restartAt = Infinity;
+    const { file, warn } = this.#parts;
+    if (this.#toldOfFailure || isBusy(error) || hasCode(error, 'Closed')) return;
+    this.#toldOfFailure = true;
+    warn?.(
+      { file, err: error },
+      `What ${file}-wal holds can't be copied into ${file}, so that it grows: ${translated(error, file).message}`,
     );
   }
 

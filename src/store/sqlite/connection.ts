@@ -8,7 +8,7 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite';
 /** Page cache of a connection, in KiB. */
 const CACHE_KIB = 32 * 1024;
 /**
- * The write-ahead log is copied into the file when it has this many pages (4 KiB each). Attachments of many documents
+ * The write-ahead log is copied into the file when this many pages (4 KiB each) wait for that. Attachments of many documents
  * touch the same pages again and again, and each is copied once: 5 to 15% faster than SQLite's own 1,000.
  */
 export const CHECKPOINT_PAGES = 4_000;

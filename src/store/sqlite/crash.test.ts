@@ -260,7 +260,7 @@ it('law 5: processes that make one new log at once and race on a document lose n
 it('the write-ahead log of several busy processes begins anew again and again', async () => {
   const WRITE = `${PRELUDE}
     let { end } = log;
-    for (let n = 1; n <= 600; n++) {
+    for (let n = 1; n <= 1_000; n++) {
       const commits = range(1, ${BATCH}).map((m) =>
         commit([name, n, m].join('-'), { ...event('BOUGHT', user('u' + m)), json: 'x'.repeat(9_000) }));
       ({ end } = await log.send(commits, { seen: end }));
@@ -270,8 +270,8 @@ it('the write-ahead log of several busy processes begins anew again and again', 
     process.stdin.resume();`;
   const writers = ['a', 'b', 'c'].map((name) => start(WRITE, name));
   while (writers.some(({ lines }) => lines().length === 0)) await setTimeout(20);
-  // Its size is the most that it ever had: some 100 MB were written.
-  expect(statSync(`${file}-wal`).size).toBeLessThan(3 * CHECKPOINT_PAGES * 4_096);
+  // Its size is the most that it ever had. Without, it is all that was written, some 300 MB.
+  expect(statSync(`${file}-wal`).size).toBeLessThan(6 * CHECKPOINT_PAGES * 4_096);
 });
 
 it('many processes may make one new log at the same moment', async () => {

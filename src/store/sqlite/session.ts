@@ -466,7 +466,7 @@ export class SqliteSession implements Session {
       heads.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
     }
-    this.#checkpoints?.look(performance.now());
+    this.#checkpoints?.committed(performance.now());
     tellWaiters(file);
   }
 }
