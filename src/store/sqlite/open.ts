@@ -41,17 +41,29 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
       );
     }
     await patiently(() => flushLevel(writer, synchronous));
-    if (isNew) {
-      await patiently(() => writer.exec(MARK_INCOMPLETE));
-      await patiently(() => writer.exec('PRAGMA wal_checkpoint(PASSIVE)'));
-    }
+    if (isNew) await patiently(() => writer.exec(MARK_INCOMPLETE));
     const reader = connect(file);
     opened.push(reader);
     await patiently(() => setUp(reader));
     reader.exec('PRAGMA query_only = ON');
     // The first read takes part in recovering the log after a crash.
-    await patiently(() => single(reader, 'SELECT count(*) FROM meta'));
-    await patiently(() => complete(writer, reader, file));
+    const read = (): unknown => single(reader, 'SELECT count(*) FROM meta');
+    await patiently(read);
+    if (isNew) {
+      // Who reads keeps the write-ahead log from beginning anew. A server that is killed while it does so leaves it without
+      // commits, as if it were another's: whoever opens the log meanwhile would take it for damaged.
+      reader.exec('BEGIN');
+      await patiently(read);
+      await patiently(() => writer.exec('PRAGMA wal_checkpoint(PASSIVE)'));
+      await patiently(() => complete(writer));
+      reader.exec('COMMIT');
+    } else {
+      await patiently(() =>
+        complete(writer, () => {
+          if (isWithoutWal(reader)) throw withoutWal(file);
+        }),
+      );
+    }
     return { writer, reader, inPlace: stillThere(path, file, reader) };
   } catch (error) {
     for (const connection of opened) connection.close();
@@ -64,11 +76,11 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
  * before leaves the mark in both, and the next to open the log takes it away. Under the lock: in the middle of another's
  * taking it away, the file would seem to be alone.
  */
-function complete(writer: DatabaseSync, reader: DatabaseSync, file: string): void {
+function complete(writer: DatabaseSync, assertWhole?: () => void): void {
   if (!isIncomplete(writer)) return;
   writer.exec('BEGIN IMMEDIATE');
   try {
-    if (isWithoutWal(reader)) throw withoutWal(file);
+    assertWhole?.();
     writer.exec(UNMARK_INCOMPLETE);
     writer.exec('COMMIT');
   } catch (error) {

@@ -306,6 +306,17 @@ describe('a good place', () => {
     await (await sqlite(file).open()).close();
   });
 
+  it('is a new log: while it is made its write-ahead log doesn’t begin anew, so that a kill leaves no empty one', async () => {
+    const session = await sqlite(file).open();
+    const wal = readFileSync(`${file}-wal`);
+    // How often it has begun anew, and its frames: one says that the file isn’t all, the other that all is there.
+    expect(wal.readUInt32BE(12)).toBe(0);
+    const other = connect(file);
+    expect(frameCounter(other)()).toBeGreaterThan(1);
+    other.close();
+    await session.close();
+  });
+
   it('is a new log of which another process just says that it is all there', async () => {
     // In the middle of that the write-ahead log has begun anew, and holds nothing yet: so it is for a moment after the file
     // has taken in the mark. Here the moment is made to last, by a transaction that is too large for its cache.
