@@ -27,6 +27,8 @@ const ASIDE_PAGES = 2 * CHECKPOINT_PAGES;
 const LOOK_MS = 20;
 /** The pause before the log is made to begin anew again, if somebody was reading from it, in milliseconds. */
 const RESTART_MS = 100;
+/** If it fails more often than that in a row, the logger is told. */
+const RESTARTS_MAX = 5;
 /** The thread's pause if it could copy nothing, as somebody reads or copies, in milliseconds. */
 const PAUSE_MS = 200;
 /** The pause after copying has failed, in milliseconds. */
@@ -58,8 +60,10 @@ export class Checkpoints {
   /** When the next look is due, and when the log is to be made to begin anew: not at all unless it is to. */
   #lookAt = 0;
   #restartAt = Infinity;
+  /** How often it couldn't. */
+  #restarts = 0;
   #isAside = false;
-  #toldOfReader = false;
+  #toldOfReaders = false;
   #toldOfFailure = false;
 
   constructor(parts: Parts) {
@@ -85,7 +89,7 @@ export class Checkpoints {
       const [, pages, copied] = this.#count()!;
       if (pages - copied >= ASIDE_PAGES) this.#copyAside();
       else if (pages - copied >= CHECKPOINT_PAGES) this.#copy(now);
-      else if (now >= this.#restartAt) this.#beginAnew(now, pages);
+      else if (now >= this.#restartAt) this.#beginAnew(pages, now + RESTART_MS);
     } catch (error) {
       this.#failed(error);
     }
@@ -98,15 +102,18 @@ export class Checkpoints {
     // Another process is copying, or somebody reads what is older.
     if (busy !== 0 || pages - copied >= CHECKPOINT_PAGES) return;
     this.#toldOfFailure = false;
-    if (copied === pages) this.#beginAnew(now, pages);
+    if (copied === pages) this.#beginAnew(pages, now);
     else this.#restartAt = now;
   }
 
   /** Copies the rest, and keeps others from writing meanwhile. */
-  #beginAnew(now: number, pages: number): void {
-    this.#restartAt = now + RESTART_MS;
+  #beginAnew(pages: number, otherwiseAt: number): void {
     // Another process may have done it.
-    if (pages < CHECKPOINT_PAGES || one<Counted>(this.#restart)![0] === 0) this.#restartAt = Infinity;
+    const isOver = pages < CHECKPOINT_PAGES || one<Counted>(this.#restart)![0] === 0;
+    this.#restartAt = isOver ? Infinity : otherwiseAt;
+    this.#restarts = isOver ? 0 : this.#restarts + 1;
+    // Now and then it is somebody who just writes.
+    if (this.#restarts > RESTARTS_MAX) this.#tellOfReaders(pages);
   }
 
   #copyAside(): void {
@@ -125,21 +132,22 @@ export class Checkpoints {
       const [counted] = await look<Counted>('PRAGMA wal_checkpoint(PASSIVE)');
       const [busy, pages, copied] = counted!;
       if (busy === 0 && pages - copied < CHECKPOINT_PAGES) return;
-      this.#tellOfReader(this.#bytesOf(counted!));
+      this.#tellOfReaders(pages);
       if (busy !== 0 || copied === before) await setTimeout(PAUSE_MS, undefined, { ref: false });
       before = copied;
     }
   }
 
-  #tellOfReader(walBytes: number): void {
-    if (this.#toldOfReader || walBytes < WARN_BYTES) return;
-    this.#toldOfReader = true;
+  #tellOfReaders(pages: number): void {
+    const bytes = pages * this.#pageBytes;
+    if (this.#toldOfReaders || bytes < WARN_BYTES) return;
+    this.#toldOfReaders = true;
     const { file, warn } = this.#parts;
     warn?.(
-      { file, walBytes },
-      `${file}-wal holds ${Math.round(walBytes / 2 ** 20)} MB that can't be copied into ${file}: somebody has been reading since ` +
-        'before that was written. It grows until that ends: find the program that keeps a transaction open on it (lsof or ' +
-        'fuser name who has it open), and end it.',
+      { file, bytes },
+      `${file}-wal has grown to ${Math.round(bytes / 2 ** 20)} MB, as somebody reads from it all the time: in one transaction that ` +
+        'stays open, or in several that overlap. It grows until nobody does for a moment: find the programs that keep ' +
+        'transactions open on it (lsof or fuser name who has it open), and end those, or let them pause.',
     );
   }
 
