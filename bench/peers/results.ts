@@ -1,6 +1,6 @@
 /** What is left of many runs: medians. */
 import { median } from '../workload.ts';
-import { CASES, kept, nameOfCase, type Case, type Contestant, type Run } from './contestant.ts';
+import { kept, nameOfCase, type Case, type Contestant, type Run } from './contestant.ts';
 
 export interface Result {
   readonly system: string;
@@ -61,9 +61,8 @@ export function ratio(
   const below = find(to);
   const ratios = find(of).flatMap((run, round) => {
     const other = below[round];
-    return other === undefined ? [] : [value(run) / value(other)];
+    // What failed in that round has no figure to be measured by.
+    return other === undefined || value(other) === 0 ? [] : [value(run) / value(other)];
   });
   return ratios.length === 0 ? undefined : median(ratios);
 }
-
-export const CASE_NAMES = CASES.map(nameOfCase);

@@ -25,7 +25,7 @@ const WORDS: Readonly<Record<string, string>> = {
   [`${TIDEMARK}, 2 processes`]: 'Tidemark, two server processes',
   [`${TIDEMARK}, 4 processes`]: 'Tidemark, four server processes',
   [BARE]: 'Tidemark’s SQL alone, batches made beforehand',
-  [BARE_TOLD]: 'the same, told of documents',
+  [BARE_TOLD]: 'Tidemark’s SQL alone, told of documents as well',
   [PGBENCH]: 'PostgreSQL’s own benchmark (pgbench -N)',
 };
 

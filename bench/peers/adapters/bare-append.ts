@@ -10,9 +10,9 @@ import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
-const PARAMETERS = Array.from({ length: 47 }, (_, index) => `$${index + 1}`).join(', ');
-const APPEND = `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, duplicates, fallen
-  FROM tidemark.append_v1(${PARAMETERS})`;
+const appendOf = (parameters: readonly unknown[]): string =>
+  `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, duplicates, fallen
+  FROM tidemark.append_v1(${parameters.map((_, index) => `$${index + 1}`).join(', ')})`;
 /** Where the end of the log as last seen stands among the parameters: all that can't be known beforehand. */
 const SEEN_POSITION = 4;
 const SEEN_HASH = 5;
@@ -50,6 +50,7 @@ async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> 
   const { callers, warmMs, ms } = work;
   const group = Math.max(1, Math.round(work.group ?? callers));
   const batches = await prepare(client, work, group, told);
+  const append = appendOf(batches[0] ?? []);
   let seen = await end(client);
   const latencies: number[] = [];
   const errors: Record<string, number> = {};
@@ -70,7 +71,7 @@ async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> 
     if (began < start && asked >= start) [used, began] = [process.cpuUsage(), asked];
     let row: readonly (string | null)[];
     try {
-      const query = { text: APPEND, values: parameters, rowMode: 'array', types: AS_TEXT } as const;
+      const query = { text: append, values: parameters, rowMode: 'array', types: AS_TEXT } as const;
       row = (await client.query<(string | null)[]>(query)).rows[0]!;
       if (row[0] !== 'stored') throw new Error(`append_v1 answers ${row[0]}`);
     } catch (error) {
