@@ -59,11 +59,11 @@ export class TrackedDocuments {
 
   /** One that was loaded just now, and is in the cache. `end` is what has been seen of the log. */
   add({ collection, id }: DocumentRef, document: number, end: LogPoint): void {
-    if (this.#isEmpty) this.#reached = end.position;
-    this.#isEmpty = false;
     const kept = this.#cache.find(collection, id);
     // It may be too large for the cache.
     if (!kept) return;
+    if (this.#isEmpty) this.#reached = end.position;
+    this.#isEmpty = false;
     this.#numbers.set(collection, id, document);
     this.#tracks.set(document, { collection, id, kept });
   }

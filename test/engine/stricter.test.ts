@@ -156,15 +156,10 @@ onEveryStore('sent again to a release that refuses the input', (makeStore) => {
     const [asked, executed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const store = changedStore(makeStore(), (session) => ({
       ledger: async (ids) => {
-        if (when === 'before') {
-          const found = await session.ledger(ids);
-          asked.resolve();
-          await executed.promise;
-          return found;
-        }
+        const found = when === 'before' ? await session.ledger(ids) : undefined;
         asked.resolve();
         await executed.promise;
-        return session.ledger(ids);
+        return found ?? session.ledger(ids);
       },
     }));
     const { pay, parts } = release({ schema: stricter });

@@ -121,7 +121,10 @@ export class Checkpoints {
     this.#parts
       .aside(SET_UP, (aside) => this.#copyUntilLittle(aside))
       .then(
-        () => (this.#restartAt = 0),
+        () => {
+          this.#toldOfFailure = false;
+          this.#restartAt = 0;
+        },
         (error: unknown) => this.#failed(error),
       )
       .finally(() => (this.#isAside = false));
@@ -132,7 +135,7 @@ export class Checkpoints {
       const [counted] = await look<Counted>('PRAGMA wal_checkpoint(PASSIVE)');
       const [busy, pages, copied] = counted!;
       if (busy === 0 && pages - copied < CHECKPOINT_PAGES) return;
-      this.#tellOfReaders(pages);
+      if (this.#bytesOf(counted!) >= WARN_BYTES) this.#tellOfReaders(pages);
       if (busy !== 0 || copied === before) await setTimeout(PAUSE_MS, undefined, { ref: false });
       before = copied;
     }

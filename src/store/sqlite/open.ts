@@ -41,7 +41,6 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
       );
     }
     await patiently(() => flushLevel(writer, synchronous));
-    if (isNew) await patiently(() => writer.exec(MARK_INCOMPLETE));
     const reader = connect(file);
     opened.push(reader);
     await patiently(() => setUp(reader));
@@ -50,6 +49,7 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     const read = (): unknown => single(reader, 'SELECT count(*) FROM meta');
     await patiently(read);
     if (isNew) {
+      await patiently(() => writer.exec(MARK_INCOMPLETE));
       // Who reads keeps the write-ahead log from beginning anew. A server that is killed while it does so leaves it without
       // commits, as if it were another's: whoever opens the log meanwhile would take it for damaged.
       reader.exec('BEGIN');
