@@ -31,5 +31,7 @@ export interface Figure {
 export function holds({ ours, ratio, atLeast, atMost }: Figure): boolean | undefined {
   const value = ratio ?? ours;
   if (value === undefined || (atLeast === undefined && atMost === undefined)) return undefined;
+  // What it was measured by has done nothing.
+  if (!Number.isFinite(value)) return false;
   return (atLeast === undefined || value >= atLeast) && (atMost === undefined || value <= atMost);
 }

@@ -61,8 +61,7 @@ export function ratio(
   const below = find(to);
   const ratios = find(of).flatMap((run, round) => {
     const other = below[round];
-    // What failed in that round has no figure to be measured by.
-    return other === undefined || value(other) === 0 ? [] : [value(run) / value(other)];
+    return other === undefined ? [] : [value(run) / value(other)];
   });
   return ratios.length === 0 ? undefined : median(ratios);
 }
