@@ -11,15 +11,15 @@ import { isBusy } from './errors.ts';
 
 /**
  * How long the lock is asked for between turns of the event loop, before sleeping between tries, in milliseconds. Longer than
- * several neighbours' commits take: who sleeps gets it after all those who don't (5 ms: a third more at the 99th percentile
- * of four servers).
+ * several neighbours' commits take: who sleeps gets it after all those who don't (5 ms: a tenth to a third more at the 99th
+ * percentile of four servers).
  */
 const EAGER_MS = 100;
 /**
  * The pauses between two tries in that time, in milliseconds: the first, how much longer each is than the last, and the
  * longest. The thread sleeps, as no timer is so short, and turning in the meantime took the cores from the one that has the
- * lock: of four servers on two cores, each with 16 callers, a third of the CPU time and a sixth of what they wrote. Pauses of
- * one length cost a tenth more.
+ * lock: of four servers on two cores, each with 16 callers, a third of the CPU time and a sixth of what they wrote. Pauses that
+ * don't grow cost these a quarter more.
  */
 const EAGER_PAUSE_MS = 0.1;
 const EAGER_PAUSE_GROWS = 1.5;
