@@ -4,7 +4,7 @@
  */
 import { DefinitionChanged, StoreUnavailable } from '../src/errors.ts';
 import { givenClock, type Clock } from '../src/store/clock.ts';
-import { undo } from '../src/store/memory/append.ts';
+import { undo } from '../src/store/memory/writing/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
 import type { Batch, CollectionEntry, Commit, DocumentRef, Registry, Session, Stored } from '../src/store/store.ts';
 import { findDocument, headAt } from '../src/store/memory/schema.ts';

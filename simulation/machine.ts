@@ -3,8 +3,8 @@
  * done after their sender has given them up. It survives all servers; it may go back in time.
  */
 import { machineClock, type Anchor, type AnchorPlace, type Clock } from '../src/store/clock.ts';
-import { append, undo } from '../src/store/memory/append.ts';
-import { register } from '../src/store/memory/registry.ts';
+import { append, undo } from '../src/store/memory/writing/append.ts';
+import { register } from '../src/store/memory/writing/registry.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
 import type { Appended, Batch, CollectionEntry, Registry, StoredCommit } from '../src/store/store.ts';
 import { registryAfter } from '../src/testing/conformance/model.ts';

@@ -3,14 +3,14 @@
  * may come, the weather may turn, the server may die.
  */
 import { Closed, StoreUnavailable } from '../src/errors.ts';
-import { check } from '../src/store/memory/check.ts';
-import { commits, ledger } from '../src/store/memory/commits.ts';
-import { documents } from '../src/store/memory/documents.ts';
-import { load } from '../src/store/memory/load.ts';
-import { read } from '../src/store/memory/read.ts';
-import { scan } from '../src/store/memory/scan.ts';
+import { check } from '../src/store/memory/upkeep/check.ts';
+import { commits, ledger } from '../src/store/memory/reading/commits.ts';
+import { documents } from '../src/store/memory/reading/documents.ts';
+import { load } from '../src/store/memory/reading/load.ts';
+import { read } from '../src/store/memory/reading/read.ts';
+import { scan } from '../src/store/memory/reading/scan.ts';
 import { endOf } from '../src/store/memory/schema.ts';
-import { types } from '../src/store/memory/types.ts';
+import { types } from '../src/store/memory/reading/types.ts';
 import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import { kindsOf } from '../src/testing/conformance/batches.ts';

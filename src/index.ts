@@ -10,15 +10,15 @@ export type { AnyCommand, Command, Context, PrepareContext } from './model/comma
 
 export { open, type OpenOptions } from './engine/open.ts';
 export type { App, CloseOptions, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
-export type { Document, FoldedDocuments } from './engine/document.ts';
-export type { At } from './engine/get.ts';
-export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/history.ts';
+export type { Document, FoldedDocuments } from './engine/reading/document.ts';
+export type { At } from './engine/reading/get.ts';
+export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/reading/history.ts';
 export type { Logger } from './engine/logger.ts';
-export type { Failed, Outcome, Succeeded } from './engine/outcome.ts';
-export type { RecordedCommand, RecordedEvent } from './engine/recorded.ts';
-export type { ExecuteOptions } from './engine/request.ts';
+export type { Failed, Outcome, Succeeded } from './engine/commands/outcome.ts';
+export type { RecordedCommand, RecordedEvent } from './engine/reading/recorded.ts';
+export type { ExecuteOptions } from './engine/commands/request.ts';
 export type { Status } from './engine/status.ts';
-export type { Problem, Verification, VerifyOptions } from './engine/verify.ts';
+export type { Problem, Verification, VerifyOptions } from './engine/upkeep/verify.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 
 export {

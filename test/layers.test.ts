@@ -29,15 +29,12 @@ const engineOf = (path: string): string | undefined => /^store\/(\w+)\//.exec(pa
 const allowed: Record<string, { values: readonly string[]; types: readonly string[] }> = {
   model: { values: [], types: [] },
   store: { values: [], types: ['model'] },
-  // The maps by document know nothing of storing.
   engine: {
     values: [
       'model',
       'store/store.ts',
       'store/chain.ts',
-      'store/document-map.ts',
       'store/ground.ts',
-      'store/recent.ts',
       'store/registered.ts',
     ],
     types: [],
@@ -47,12 +44,14 @@ const allowed: Record<string, { values: readonly string[]; types: readonly strin
 
 const EVERYWHERE = new Set([
   'bounded.ts',
+  'document-map.ts',
   'errors.ts',
   'heap.ts',
   'lanes.ts',
   'limits.ts',
   'line.ts',
   'realm.ts',
+  'recent.ts',
   'signal.ts',
   'version.ts',
 ]);
@@ -88,29 +87,45 @@ test('the core has no dependency but the types of Standard Schema', () => {
   const loaded = files.flatMap((path) =>
     [...readFileSync(join(src, path), 'utf8').matchAll(/import\('([^'.][^']*)'\)/g)].map(([, to]) => `${path}: ${to}`),
   );
-  expect(loaded.filter((load) => !/: (node:.+|vitest)$/.test(load))).toEqual(['store/postgres/driver.ts: pg']);
+  expect(loaded.filter((load) => !/: (node:.+|vitest)$/.test(load))).toEqual(['store/postgres/connecting/driver.ts: pg']);
 });
 
-test('each engine of storage has the same files', () => {
+test('each store has the same rooms, and the same files in them', () => {
   const own = [
-    'check.ts',
-    'commits.ts',
-    'documents.ts',
     'index.ts',
-    'load.ts',
-    'lock.ts',
-    'read.ts',
-    'registry.ts',
     'schema.ts',
     'session.ts',
-    'append.ts',
+    'reading/commits.ts',
+    'reading/documents.ts',
+    'reading/load.ts',
+    'reading/read.ts',
+    'reading/scan.ts',
+    'reading/types.ts',
+    'upkeep/check.ts',
+    'writing/append.ts',
+    'writing/lock.ts',
+    'writing/registry.ts',
   ];
-  for (const engine of ['memory', 'sqlite', 'postgres']) {
+  for (const store of ['memory', 'sqlite', 'postgres']) {
     const has = files
-      .filter((path) => path.startsWith(`store/${engine}/`))
-      .map((path) => path.slice(`store/${engine}/`.length));
+      .filter((path) => path.startsWith(`store/${store}/`))
+      .map((path) => path.slice(`store/${store}/`.length));
     expect(has).toEqual(expect.arrayContaining(own));
+    const rooms = new Set(has.flatMap((path) => (path.includes('/') ? [path.slice(0, path.indexOf('/'))] : [])));
+    expect(['connecting', 'reading', 'upkeep', 'writing']).toEqual(expect.arrayContaining([...rooms]));
   }
+});
+
+/** The engine's rooms: what each may know beside itself and what lies in `engine` itself. */
+const ROOMS: Record<string, readonly string[]> = { commands: ['reading'], reading: [], upkeep: ['reading'] };
+
+test.each(Object.keys(ROOMS))('engine/%s knows only the rooms below it', (room) => {
+  const roomOf = (path: string): string | undefined => /^engine\/(\w+)\//.exec(path)?.[1];
+  const wrong = imports.filter(({ from, to }) => {
+    const known = roomOf(to);
+    return roomOf(from) === room && known !== undefined && known !== room && !ROOMS[room]!.includes(known);
+  });
+  expect(wrong).toEqual([]);
 });
 
 test('nobody asks whose child a value is that may come from another realm or another copy of the package', () => {

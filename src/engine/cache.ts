@@ -1,7 +1,7 @@
 /** The document cache: the documents used last, as they were folded last. */
 import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
-import { RecentDocuments, type Kept } from '../store/recent.ts';
+import { RecentDocuments, type Kept } from '../recent.ts';
 import type { DocumentRef } from '../store/store.ts';
 
 /** The part of the entries that is for documents to which nothing has happened yet. */

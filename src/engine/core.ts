@@ -6,11 +6,11 @@ import type { CommandDefinition } from '../model/command.ts';
 import type { Registry, Session } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
 import type { UnknownTypes } from './held-types.ts';
-import type { InFlight } from './in-flight.ts';
+import type { InFlight } from './commands/in-flight.ts';
 import type { Logger } from './logger.ts';
-import type { EventDefinitions } from './recorded.ts';
+import type { EventDefinitions } from './reading/recorded.ts';
 import type { Runtime } from './runtime.ts';
-import type { TrackedDocuments } from './tracked.ts';
+import type { TrackedDocuments } from './commands/tracked.ts';
 import type { ReadingSession } from './until-closed.ts';
 import type { Watermark } from './watermark.ts';
 

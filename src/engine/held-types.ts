@@ -3,7 +3,7 @@ import { nearestTo, shownName } from '../limits.ts';
 import type { HeldType, Session } from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
-import type { EventDefinitions } from './recorded.ts';
+import type { EventDefinitions } from './reading/recorded.ts';
 
 /** Types that the log holds and this code doesn't know. */
 export interface UnknownTypes {

@@ -11,7 +11,7 @@ import type { Registry, StoredEvent } from '../store/store.ts';
 import { PAGE_POSITIONS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { heldTypes } from './held-types.ts';
-import { AS_STORED, eventFromStore } from './recorded.ts';
+import { AS_STORED, eventFromStore } from './reading/recorded.ts';
 
 /** Most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;

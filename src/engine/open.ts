@@ -16,13 +16,13 @@ import type { Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
 import { membershipOf, type Core } from './core.ts';
-import { inFlightOn } from './in-flight.ts';
+import { inFlightOn } from './commands/in-flight.ts';
 import { consoleLogger, guarded, type Logger } from './logger.ts';
 import { unknownTypes } from './held-types.ts';
 import { registerCollections } from './registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
 import { untilClosed } from './until-closed.ts';
-import { TrackedDocuments } from './tracked.ts';
+import { TrackedDocuments } from './commands/tracked.ts';
 import { Watermark } from './watermark.ts';
 
 /** What `open` is given. */

@@ -1,6 +1,6 @@
 /** What every engine asks of a batch before it looks at the log. */
 import { InvalidInput } from '../errors.ts';
-import { DocumentMap } from './document-map.ts';
+import { DocumentMap } from '../document-map.ts';
 import type { Batch } from './store.ts';
 
 /** As the contract has it. */

@@ -2,7 +2,7 @@
  * What the commits of a batch rest on, and which of them fall with it: those whose rows of `reads` are stale, and those that
  * build on what an earlier one would have done, had it not fallen itself. Each in turn, so a chain of them costs its length.
  */
-import { DocumentMap } from './document-map.ts';
+import { DocumentMap } from '../document-map.ts';
 import type { Batch, Commit } from './store.ts';
 
 export class Ground {

@@ -1,7 +1,7 @@
 /**
  * Durability, which no kill can show (lesson 24): the page cache outlives a process, not a machine. So the kernel is
  * asked what it was asked to do, by `strace`. That `synchronous` is FULL on the writing connection is asserted by the
- * store at each opening (`src/store/sqlite/open.ts`), and tested there; here it is seen to be so.
+ * store at each opening (`src/store/sqlite/connecting/open.ts`), and tested there; here it is seen to be so.
  */
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';

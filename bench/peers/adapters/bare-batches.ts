@@ -1,7 +1,7 @@
 /** The bare client's batches, as parameters of `append_v1`: made before the time is taken. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { encoded } from '../../../src/store/postgres/encode.ts';
+import { encoded } from '../../../src/store/postgres/writing/encode.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../../src/store/store.ts';
 import { PRICE, buyerId, serviceId, type Work } from '../peer.ts';
 

@@ -19,7 +19,7 @@ import type {
 import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
 import type { Waiters } from '../waiters.ts';
-import { WriteLock } from './lock.ts';
+import { WriteLock } from './writing/lock.ts';
 
 export interface Log {
   readonly lock: WriteLock;

@@ -34,17 +34,17 @@ import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
-import { append, undo } from './append.ts';
-import { check } from './check.ts';
-import { commits, ledger } from './commits.ts';
-import { documents } from './documents.ts';
-import { load } from './load.ts';
-import { read } from './read.ts';
-import { register, unchangedBy } from './registry.ts';
-import { scan } from './scan.ts';
+import { append, undo } from './writing/append.ts';
+import { check } from './upkeep/check.ts';
+import { commits, ledger } from './reading/commits.ts';
+import { documents } from './reading/documents.ts';
+import { load } from './reading/load.ts';
+import { read } from './reading/read.ts';
+import { register, unchangedBy } from './writing/registry.ts';
+import { scan } from './reading/scan.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
-import { types } from './types.ts';
+import { types } from './reading/types.ts';
 
 /** One piece of work under the write lock. */
 interface Section {

@@ -11,7 +11,7 @@
  * else by then. Those that read ask this with the log's id, in one statement; those that write, under the lock.
  */
 import { DIFFERENT_LOG, NEWER_FORMAT, WRONG_ENCODING } from './errors.ts';
-import { FUNCTION_SETTINGS } from './settings.ts';
+import { FUNCTION_SETTINGS } from './connecting/settings.ts';
 
 /** A function of one statement that only reads. */
 export interface Reading {

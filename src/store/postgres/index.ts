@@ -1,23 +1,23 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
 import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
 import type { Store } from '../store.ts';
-import { driver } from './driver.ts';
-import type { ClientClass } from './driver.ts';
-import type { PostgresPool } from './pool.ts';
-import type { HostPool } from './hosts.ts';
-import { openSession } from './open.ts';
-import { checkedOptions, settingsOf } from './options.ts';
-import type { PostgresOptions } from './options.ts';
-import { addressOf } from './url.ts';
+import { driver } from './connecting/driver.ts';
+import type { ClientClass } from './connecting/driver.ts';
+import type { PostgresPool } from './connecting/pool.ts';
+import type { HostPool } from './connecting/hosts.ts';
+import { openSession } from './connecting/open.ts';
+import { checkedOptions, settingsOf } from './connecting/options.ts';
+import type { PostgresOptions } from './connecting/options.ts';
+import { addressOf } from './connecting/url.ts';
 
 /** Most connections of a session, unless told otherwise. */
 const CONNECTIONS = 4;
 
-export { grants } from './grants.ts';
-export { renamed } from './renamed.ts';
-export type { PostgresClient, PostgresPool } from './pool.ts';
-export type { PostgresOptions } from './options.ts';
-export type { SynchronousCommit } from './synchronous-commit.ts';
+export { grants } from './upkeep/grants.ts';
+export { renamed } from './upkeep/renamed.ts';
+export type { PostgresClient, PostgresPool } from './connecting/pool.ts';
+export type { PostgresOptions } from './connecting/options.ts';
+export type { SynchronousCommit } from './connecting/synchronous-commit.ts';
 
 /**
  * A log in a schema of a PostgreSQL database (version 15 or later), which is made if it doesn't exist. Any number of

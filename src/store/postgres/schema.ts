@@ -48,18 +48,18 @@
  * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay. After a `breaking` one every
  * function of an earlier format refuses to read and to write, whoever still calls it (functions.ts, lock.ts).
  */
-import { appendV1 } from './append-v1.ts';
-import { COMMITS } from './commits.ts';
-import { DOCUMENTS } from './documents.ts';
-import { fenceV1 } from './fence-v1.ts';
-import { lockV1 } from './lock-v1.ts';
+import { appendV1 } from './writing/append-v1.ts';
+import { COMMITS } from './reading/commits.ts';
+import { DOCUMENTS } from './reading/documents.ts';
+import { fenceV1 } from './writing/fence-v1.ts';
+import { lockV1 } from './writing/lock-v1.ts';
 import { readingFunction } from './functions.ts';
-import { LOADING } from './load.ts';
-import { READING } from './read.ts';
-import { registerV1 } from './register-v1.ts';
-import { REGISTRY } from './registry.ts';
-import { TYPES } from './types.ts';
-import { SCANNING } from './scan.ts';
+import { LOADING } from './reading/load.ts';
+import { READING } from './reading/read.ts';
+import { registerV1 } from './writing/register-v1.ts';
+import { REGISTRY } from './writing/registry.ts';
+import { TYPES } from './reading/types.ts';
+import { SCANNING } from './reading/scan.ts';
 import { tables } from './tables.ts';
 
 export interface Migration {

@@ -29,28 +29,28 @@ import type {
   TypesRange,
 } from '../store.ts';
 import { kindOf } from '../turns.ts';
-import { AGAIN, appender } from './append.ts';
-import type { Sender } from './append.ts';
-import { check } from './check.ts';
-import { chain } from './commits.ts';
-import type { Connection, Query } from './connection.ts';
-import type { Connections } from './connections.ts';
-import { documentsTable } from './documents.ts';
+import { AGAIN, appender } from './writing/append.ts';
+import type { Sender } from './writing/append.ts';
+import { check } from './upkeep/check.ts';
+import { chain } from './reading/commits.ts';
+import type { Connection, Query } from './connecting/connection.ts';
+import type { Connections } from './connecting/connections.ts';
+import { documentsTable } from './reading/documents.ts';
 import { closed, fencedOff, over, translated } from './errors.ts';
-import { runLocked } from './exclusive.ts';
+import { runLocked } from './writing/exclusive.ts';
 import { call } from './functions.ts';
-import { KnownDocuments } from './known.ts';
-import { loader } from './load.ts';
-import type { Settings } from './options.ts';
-import type { PostgresPool } from './pool.ts';
-import { reader } from './read.ts';
-import { registryTable } from './registry.ts';
-import { scanner } from './scan.ts';
+import { KnownDocuments } from './writing/known.ts';
+import { loader } from './reading/load.ts';
+import type { Settings } from './connecting/options.ts';
+import type { PostgresPool } from './connecting/pool.ts';
+import { reader } from './reading/read.ts';
+import { registryTable } from './writing/registry.ts';
+import { scanner } from './reading/scan.ts';
 import { quoted } from './schema.ts';
 import { Transactions } from './transactions.ts';
 import type { OpenedLog } from './transactions.ts';
-import { typesTable } from './types.ts';
-import { Waiting } from './waiting.ts';
+import { typesTable } from './reading/types.ts';
+import { Waiting } from './reading/waiting.ts';
 
 /** How long the work under the write lock may pause between two statements, in milliseconds. */
 const IDLE_TIMEOUT_MS = 10_000;

@@ -6,9 +6,9 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, isTidemarkError } from '../../errors.ts';
 import { abortController } from '../../realm.ts';
-import { queryOn } from './connection.ts';
-import type { Asking, Connection, Query } from './connection.ts';
-import type { Connections } from './connections.ts';
+import { queryOn } from './connecting/connection.ts';
+import type { Asking, Connection, Query } from './connecting/connection.ts';
+import type { Connections } from './connecting/connections.ts';
 import {
   closed,
   Failed,
@@ -21,11 +21,11 @@ import {
   unknownCommit,
   WRONG_ISOLATION,
 } from './errors.ts';
-import { Fence } from './fence.ts';
-import type { Purpose } from './gate.ts';
-import { Queue } from './lock.ts';
-import { lookForLog } from './migrate.ts';
-import type { Settings } from './options.ts';
+import { Fence } from './connecting/fence.ts';
+import type { Purpose } from './connecting/gate.ts';
+import { Queue } from './writing/lock.ts';
+import { lookForLog } from './connecting/migrate.ts';
+import type { Settings } from './connecting/options.ts';
 
 /** What opening has found. */
 export interface OpenedLog {

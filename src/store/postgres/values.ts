@@ -3,7 +3,7 @@
  * above, or as a wrong answer.
  */
 import { corrupt } from './errors.ts';
-import type { Value } from './connection.ts';
+import type { Value } from './connecting/connection.ts';
 
 type Where = Readonly<Record<string, unknown>>;
 

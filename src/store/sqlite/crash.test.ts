@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { range, service } from '../../testing/conformance/batches.ts';
 import { allEvents, everything } from '../../testing/conformance/log.ts';
 import type { Session } from '../store.ts';
-import { CHECKPOINT_PAGES } from './connection.ts';
+import { CHECKPOINT_PAGES } from './connecting/connection.ts';
 import { sqlite } from './index.ts';
 
 const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);

@@ -5,9 +5,9 @@ import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from 
 import { givenClock, machineClock, type AnchorPlace } from '../clock.ts';
 import type { Opening, Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
-import { openForReading } from './open-for-reading.ts';
-import { openSession } from './open-session.ts';
-import type { Synchronous } from './synchronous.ts';
+import { openForReading } from './connecting/open-for-reading.ts';
+import { openSession } from './connecting/open-session.ts';
+import type { Synchronous } from './connecting/synchronous.ts';
 
 /** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
 const LOCK_TIMEOUT_MS = 5_000;

@@ -46,7 +46,7 @@
  * the format in each of its transactions, and goes no further in a file of a later one.
  */
 import { DatabaseSync } from 'node:sqlite';
-import { all, single } from './connection.ts';
+import { all, single } from './connecting/connection.ts';
 
 /** 'Tide' in ASCII. */
 export const APPLICATION_ID = 0x54_69_64_65;

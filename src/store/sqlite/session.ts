@@ -34,14 +34,14 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { AnchorPlace, Clock } from '../clock.ts';
-import { anchorTable } from './anchor.ts';
-import { Aside, type AsideOptions } from './aside.ts';
-import { appender } from './append.ts';
-import { check } from './check.ts';
-import { Checkpoints } from './checkpoints.ts';
-import type { Parts } from './checkpoints.ts';
-import { chain } from './commits.ts';
-import { documentsTable } from './documents.ts';
+import { anchorTable } from './writing/anchor.ts';
+import { Aside, type AsideOptions } from './upkeep/aside.ts';
+import { appender } from './writing/append.ts';
+import { check } from './upkeep/check.ts';
+import { Checkpoints } from './upkeep/checkpoints.ts';
+import type { Parts } from './upkeep/checkpoints.ts';
+import { chain } from './reading/commits.ts';
+import { documentsTable } from './reading/documents.ts';
 import {
   closed,
   corrupt,
@@ -52,24 +52,24 @@ import {
   translated,
   unknownCommit,
 } from './errors.ts';
-import { one, urlOf } from './connection.ts';
-import { cachedHeads } from './heads.ts';
-import { CACHE_BOUNDS, interned } from './intern.ts';
-import type { CacheBounds } from './intern.ts';
-import { loader } from './load.ts';
+import { one, urlOf } from './connecting/connection.ts';
+import { cachedHeads } from './writing/heads.ts';
+import { CACHE_BOUNDS, interned } from './writing/intern.ts';
+import type { CacheBounds } from './writing/intern.ts';
+import { loader } from './reading/load.ts';
 import { kindOf, Turns } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
-import { Queue, whenFree } from './lock.ts';
+import { Queue, whenFree } from './writing/lock.ts';
 import { differenceOf } from '../registered.ts';
-import { refuseNewer } from './place.ts';
-import { reader } from './read.ts';
-import { registryTable } from './registry.ts';
-import { scanner } from './scan.ts';
+import { refuseNewer } from './connecting/log-file.ts';
+import { reader } from './reading/read.ts';
+import { registryTable } from './writing/registry.ts';
+import { scanner } from './reading/scan.ts';
 import { FORMAT } from './schema.ts';
-import { typesTable } from './types.ts';
-import { tellWaiters, waitersOn } from './waiting.ts';
+import { typesTable } from './reading/types.ts';
+import { tellWaiters, waitersOn } from './reading/waiting.ts';
 
 /** How long closing waits for threads to end that are in the middle of a statement, in milliseconds. */
 const LET_GO_MS = 500;

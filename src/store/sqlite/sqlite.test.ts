@@ -7,7 +7,7 @@ import { storeConformance } from '../../testing/conformance/index.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { sqlite } from './index.ts';
-import { openSession } from './open-session.ts';
+import { openSession } from './connecting/open-session.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tidemark-sqlite-'));
 let files = 0;

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postgres } from 'tidemark/postgres';
 import { afterAll, test, vi } from 'vitest';
-import type * as Recent from '../../../src/store/recent.ts';
+import type * as Recent from '../../../src/recent.ts';
 import type { Appended, Batch, Registry, Session } from '../../../src/store/store.ts';
 import { at, commit, handling, order, range, service, START, user } from '../../../src/testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../src/testing/conformance/log.ts';
@@ -26,7 +26,7 @@ const SESSIONS = 3;
 const TIMEOUT_MS = 120_000;
 
 // A session remembers fewer documents than there are.
-vi.mock('../../../src/store/recent.ts', async (original) => {
+vi.mock('../../../src/recent.ts', async (original) => {
   const { RecentDocuments } = await original<typeof Recent>();
   class Few<Value> extends RecentDocuments<Value> {
     constructor() {

@@ -1,0 +1,19 @@
+/**
+ * A session as those use it who execute batches: whatever they ask goes before what others only read, as everybody who waits for
+ * the batch, or for the next, waits for it.
+ */
+import type { Locked, Session } from '../../store/store.ts';
+
+const FIRST = Object.freeze({ forBatch: true });
+
+export function forBatch(session: Session): Locked & Pick<Session, 'scan'> {
+  return {
+    registry: () => session.registry(),
+    append: (batch) => session.append(batch),
+    load: (requests, options) => session.load(requests, { ...options, ...FIRST }),
+    read: (range) => session.read(range, FIRST),
+    scan: (range) => session.scan(range, FIRST),
+    commits: (range) => session.commits(range, FIRST),
+    ledger: (ids) => session.ledger(ids, FIRST),
+  };
+}

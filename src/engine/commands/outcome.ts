@@ -1,0 +1,84 @@
+/** Outcomes: what a command left behind. */
+import { LogCorrupt, type DomainOutdated, type UpcastFailed } from '../../errors.ts';
+import type { AnyEvent } from '../../model/event.ts';
+import { freezePlain } from '../../model/json.ts';
+import type { CommitFacts } from '../../store/store.ts';
+import type { RecordedEvent } from '../reading/recorded.ts';
+
+interface Settled<Event> {
+  /** What was recorded: at least one, unless `recorded` is false, or it is `unreadable`. */
+  readonly events: readonly RecordedEvent<Event>[];
+  /**
+   * Only where the command was sent again, or its outcome asked for: why this code can't read its events, which are left
+   * out then. They are newer than this code, or an upcast fails. What the command came to stands all the same.
+   */
+  readonly unreadable?: DomainOutdated | UpcastFailed;
+  /** The position of the last of them; where nothing was recorded, the end of the log that was looked at. */
+  readonly position: number;
+  /** Whether the command was executed for another call: before, answered from the ledger, or one that was on its way. */
+  readonly replayed: boolean;
+  /** Whether it is in the log and its id in the ledger: not, if `nothing({ record: false })` said so. */
+  readonly recorded: boolean;
+}
+
+/** The command did what was asked. */
+export interface Succeeded<Event> extends Settled<Event> {
+  readonly status: 'succeeded';
+  readonly reason?: undefined;
+  readonly details?: undefined;
+  readonly retryable?: undefined;
+}
+
+/** The command was refused, and that is recorded. */
+export interface Failed<Reason extends string> extends Settled<AnyEvent> {
+  readonly status: 'failed';
+  /** The reason given to `failure`; `ERROR` if the command's code went wrong. */
+  readonly reason: Reason | 'ERROR';
+  // eslint-disable-next-line typescript/no-explicit-any -- as given to `failure`
+  readonly details: { readonly [field: string]: any };
+  /** Whether the same id may be sent again: the outcome isn't final. */
+  readonly retryable: boolean;
+}
+
+/** What a command left behind, discriminated by `status`. */
+export type Outcome<Reason extends string = string, Event = AnyEvent> = Succeeded<Event> | Failed<Reason>;
+
+const NO_DETAILS = Object.freeze({});
+
+/** @throws LogCorrupt if the text is no JSON any more */
+function detailsOf(text: string, position: number): object {
+  try {
+    const details = JSON.parse(text) as object;
+    freezePlain(details);
+    return details;
+  } catch (cause) {
+    throw new LogCorrupt(
+      `The details of the failure at position ${position} are no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
+      { position },
+      cause,
+    );
+  }
+}
+
+/** Puts an outcome together from what was stored, or from what was decided not to be. */
+export function outcomeOf(
+  commit: Pick<CommitFacts, 'outcome' | 'final' | 'reason' | 'details'>,
+  events: readonly RecordedEvent[],
+  position: number,
+  { replayed = false, recorded = true }: { readonly replayed?: boolean; readonly recorded?: boolean } = {},
+): Outcome {
+  Object.freeze(events);
+  if (commit.outcome === 'succeeded') {
+    return Object.freeze({ status: 'succeeded', events, position, replayed, recorded });
+  }
+  return Object.freeze({
+    status: 'failed',
+    reason: commit.reason ?? 'ERROR',
+    details: commit.details === undefined ? NO_DETAILS : detailsOf(commit.details, position),
+    retryable: !commit.final,
+    events,
+    position,
+    replayed,
+    recorded,
+  });
+}

@@ -1,0 +1,254 @@
+/** After a batch: the cache takes in what was stored or what moved, the callers get their outcomes. */
+import type { CollectionDefinition } from '../../model/collection.ts';
+import type { Decision } from '../../model/decide.ts';
+import { reduce, unborn, type Folded } from '../../model/reduce.ts';
+import { Ground } from '../../store/ground.ts';
+import type {
+  Commit,
+  DocumentVersion,
+  LogPoint,
+  Refused,
+  Session,
+  StaleDocument,
+  Stored,
+  StoredAt,
+} from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { eventReader, foldEvents, loadDocuments } from '../reading/document-reader.ts';
+import type { Draft, Drafted } from './draft.ts';
+import type { Entry } from './entry.ts';
+import { outcomeOf } from './outcome.ts';
+import { recordedCommand, type RecordedEvent } from '../reading/recorded.ts';
+import type { Working } from './working-set.ts';
+
+/** What came of a batch, and what is still to be done for it. */
+export interface Settled {
+  /** Entries that are to be decided again, in their order. */
+  readonly fallen: readonly Entry[];
+  /** What stands and isn't stored: to be answered once the ledger was asked. */
+  readonly unrecorded: readonly Drafted[];
+  /** Stale documents of which more has happened than was told: to be loaded. */
+  readonly behind: readonly Behind[];
+}
+
+interface Behind {
+  readonly collection: CollectionDefinition;
+  readonly id: string;
+  readonly from: Folded;
+}
+
+/** Takes in what was stored of a batch and what has moved, and answers those whose commits stand. */
+export function settle(core: Core, draft: Draft, judged: Stored | Refused): Settled {
+  const batch = draft.batch!;
+  const stored = judged.status === 'stored' ? judged : NOTHING;
+  if (stored !== NOTHING) {
+    core.counters.batches += 1;
+    core.tracked.advance(stored.commits.find((at) => at !== undefined)!.position - 1, judged.end.position);
+  }
+  if (judged.stale.length > 0) core.counters.conflicts += 1;
+  const fell = batch.commits.filter((_, index) => !stored.commits[index]);
+  const moved = movedBy(fell, draft, judged);
+  const behind: Behind[] = [];
+  // One for all of them: an event that they share is read once.
+  const read = judged.stale.length > 0 ? eventReader(core) : undefined;
+  for (const [row, document] of draft.reads.entries()) {
+    const stale = moved.get(document);
+    if (stale) behind.push(...takeIn(core, read!, document, stale));
+    else remember(core, document, moved.has(document) ? document.stored : document.now, judged.heads[row]!);
+  }
+  const unrecorded = standing(draft, judged, stored.commits);
+  const fallen = draft.unrecorded.filter((one) => !unrecorded.has(one)).map(({ entry }) => entry);
+  let next = 0;
+  for (const [index, drafted] of draft.drafted.entries()) {
+    const at = stored.commits[index];
+    if (!at) {
+      fallen.push(drafted.entry);
+      continue;
+    }
+    const attachments = drafted.decision.events.map(({ attachments }) =>
+      attachments.map(({ collection, id }) => Object.freeze({ collection, id, version: stored.versions[next++]! })),
+    );
+    settleAttached(core, draft, moved, drafted, attachments);
+    answer(core, drafted, attachments, at);
+  }
+  fallen.sort((one, other) => one.order - other.order);
+  return { fallen, unrecorded: [...unrecorded], behind };
+}
+
+const NONE: ReadonlySet<Drafted> = new Set();
+const NOTHING: Pick<Stored, 'commits' | 'versions'> = { commits: [], versions: [] };
+
+/**
+ * Documents that aren't as the batch has left them: those that are stale, and those that a commit which fell is attached to,
+ * whether its event is handled or not. What was stored moves them on from where they were before the batch.
+ */
+function movedBy(
+  fell: readonly Commit[],
+  { working }: Draft,
+  { stale }: Stored | Refused,
+): ReadonlyMap<Working, StaleDocument | undefined> {
+  const moved = new Map<Working, StaleDocument | undefined>();
+  for (const { events } of fell) {
+    for (const { attachments } of events) {
+      for (const ref of attachments) {
+        const found = working.find(ref);
+        if (found) moved.set(found, undefined);
+      }
+    }
+  }
+  for (const document of stale) moved.set(working.find(document)!, document);
+  return moved;
+}
+
+/** What is decided and not to be stored, and rests on nothing that is stale or that fell before it. */
+function standing(draft: Draft, { stale }: Stored | Refused, commits: Stored['commits']): ReadonlySet<Drafted> {
+  const { batch, unrecorded, working } = draft;
+  if (unrecorded.length === 0) return NONE;
+  const ground = new Ground(
+    batch!,
+    stale.map((document) => working.find(document)!.row!),
+  );
+  let judged = 0;
+  const stands = ({ after, rests }: Drafted): boolean => {
+    for (; judged < after; judged += 1) if (!commits[judged]) ground.falls(batch!.commits[judged]!);
+    return ground.holds(rests);
+  };
+  return new Set(unrecorded.filter(stands));
+}
+
+/** A document that was read: events that its collection doesn't handle may have moved its version meanwhile. */
+function remember(core: Core, { collection, id, stored }: Working, now: Folded, head: number): void {
+  const missed = head - stored.version;
+  core.cache.remember(collection.name, id, {
+    version: now.version + missed,
+    changed: now.changed > stored.version ? now.changed + missed : now.changed,
+    state: now.state,
+    bytes: now.bytes,
+  });
+}
+
+/** A document that has moved, as far as was told; what is still to be loaded of it. */
+function takeIn(
+  core: Core,
+  read: ReturnType<typeof eventReader>,
+  { collection, id, stored }: Working,
+  { head, events }: StaleDocument,
+): readonly Behind[] {
+  const { folded, error } = foldEvents(read, collection, id, stored, events);
+  if (error !== undefined) {
+    // The next try loads it, fails likewise, and records that.
+    core.cache.forget(collection.name, id);
+    return [];
+  }
+  core.cache.remember(collection.name, id, folded);
+  return folded.version < head ? [{ collection, id, from: folded }] : [];
+}
+
+/** Documents that an event was attached to without being read: cached ones move on, new ones are worth keeping. */
+function settleAttached(
+  core: Core,
+  { working }: Draft,
+  moved: ReadonlyMap<Working, unknown>,
+  { decision, time }: Drafted,
+  attachments: readonly (readonly DocumentVersion[])[],
+): void {
+  for (const [index, { event }] of decision.events.entries()) {
+    for (const { collection: name, id, version } of attachments[index]!) {
+      const collection = core.collections.get(name);
+      const found = working.find({ collection: name, id });
+      if (!collection || (found?.row !== undefined && !moved.has(found))) continue;
+      try {
+        const before = core.cache.get(name, id) ?? (version === 1 ? unborn(collection, id) : undefined);
+        // Where something was missed in between, the next read brings it up to date.
+        if (before?.version === version - 1) core.cache.remember(name, id, reduce(collection, id, before, event, time));
+      } catch (error) {
+        core.cache.forget(name, id);
+        core.logger.error(
+          { err: error, collection: name, id, version },
+          'a reducer failed: this document cannot be read until it is mended',
+        );
+      }
+    }
+  }
+}
+
+function answer(
+  core: Core,
+  { entry, decision, time }: Drafted,
+  attachments: readonly (readonly DocumentVersion[])[],
+  { position, recordedAt, hash }: StoredAt,
+): void {
+  const command = recordedCommand(entry.request.facts);
+  const events: RecordedEvent[] = decision.events.map(({ event }, index) =>
+    Object.freeze({
+      event,
+      position: position + index,
+      time,
+      recordedAt,
+      attachments: Object.freeze(attachments[index]!),
+      hash,
+      command,
+    }),
+  );
+  count(core, decision);
+  if (decision.error !== undefined) {
+    core.logger.error(
+      { err: decision.error, command: command.name, id: command.id },
+      `command ${command.name} went wrong, recorded as ${decision.events[0]!.type}`,
+    );
+  }
+  entry.resolve(outcomeOf(decision, events, position + events.length - 1));
+}
+
+/** Answers the caller of a command that records nothing, as of a position at which what it rests on had not moved. */
+export function answerUnrecorded(core: Core, { entry, decision }: Drafted, position: number): void {
+  count(core, decision);
+  entry.resolve(outcomeOf(decision, [], position, { recorded: false }));
+}
+
+function count(core: Core, { outcome }: Decision): void {
+  core.counters.commands += 1;
+  core.counters[outcome] += 1;
+}
+
+/**
+ * Brings up to date what has moved further than was told. What can't be is loaded by those who need it, and they are told why:
+ * nobody else who is to be answered waits for it.
+ */
+export async function catchUp(
+  core: Core,
+  io: Pick<Session, 'load' | 'commits'>,
+  behind: Settled['behind'],
+): Promise<void> {
+  if (behind.length === 0) return;
+  try {
+    const { found } = await loadDocuments(core, io, behind);
+    for (const [index, { folded, error }] of found.entries()) {
+      const { collection, id } = behind[index]!;
+      if (error === undefined) core.cache.remember(collection.name, id, folded);
+    }
+  } catch {
+    for (const { collection, id } of behind) core.cache.forget(collection.name, id);
+  }
+}
+
+/**
+ * Which documents have moved since they were decided on, and the end of the log that says so: they are taken in. For what is
+ * not appended, as nothing else checks the ground of that.
+ */
+export async function movedSince(
+  core: Core,
+  io: Pick<Session, 'load' | 'commits'>,
+  reads: readonly Working[],
+): Promise<{ readonly end: LogPoint; readonly rows: ReadonlySet<number> }> {
+  const wanted = reads.map(({ collection, id, stored }) => ({ collection, id, from: stored }));
+  const { end, found } = await loadDocuments(core, io, wanted);
+  const rows = new Set<number>();
+  for (const [row, { folded, error }] of found.entries()) {
+    const { collection, id, stored } = reads[row]!;
+    if (folded.changed > stored.changed || error !== undefined) rows.add(row);
+    if (error === undefined) core.cache.remember(collection.name, id, folded);
+    else core.cache.forget(collection.name, id);
+  }
+  return { end, rows };
+}

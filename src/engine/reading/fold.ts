@@ -1,0 +1,122 @@
+/**
+ * Folding whole collections again, from event 1: one pass over the log, in its order, with nothing taken from the cache.
+ * Memory grows with the number of documents, not with that of events.
+ */
+import { hasCode, LogCorrupt } from '../../errors.ts';
+import type { AnyCollection, CollectionDefinition } from '../../model/collection.ts';
+import type { AnyEvent } from '../../model/event.ts';
+import { nextState } from '../../model/reduce.ts';
+import type { LogEnd, ScannedEvent } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import type { FoldedDocuments } from './document.ts';
+import { Folding, OTHERS, UNKNOWN } from './folding.ts';
+import { knownCollection } from './get.ts';
+import { givingWay } from '../giving-way.ts';
+import type { InTurn } from '../in-turn.ts';
+import { eventFromStore, placed } from './recorded.ts';
+
+/** Events of a page: few enough that they are still in the processor's cache when they are folded. */
+const PAGE = 500;
+
+/**
+ * Every document of the collections, as of one end of the log. Where a reducer or an upcast fails, it is the documents
+ * concerned that do.
+ *
+ * @throws Overloaded if too many wait for their turn; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
+ */
+export async function foldCollections(
+  core: Core,
+  long: InTurn,
+  collections: readonly AnyCollection[],
+): Promise<readonly FoldedDocuments<unknown>[]> {
+  // Not `map`, which passes over the holes of a sparse array.
+  const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
+  return long.run(() => foldAll(core, definitions));
+}
+
+async function foldAll(
+  core: Core,
+  definitions: readonly CollectionDefinition[],
+): Promise<readonly FoldedDocuments<unknown>[]> {
+  const folding = new Folding(definitions);
+  const known = (document: number): boolean => folding.slotOf(document) !== UNKNOWN;
+  const reads = givingWay(core);
+  let after = 0;
+  let end: LogEnd | undefined;
+  do {
+    core.watermark.assertWhole();
+    const before = core.watermark.seen;
+    const page = await reads.scan({ after, limit: PAGE, known });
+    await core.watermark.observe(before, page.end, reads);
+    end ??= page.end;
+    for (const named of page.named) folding.add(named);
+    for (const event of page.events) {
+      if (event.position > end.position) break;
+      foldEvent(core, folding, event);
+      after = event.position;
+    }
+  } while (after < end.position);
+  return folding.documents(() => core.runtime.turn());
+}
+
+function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
+  const { attachments, position, type, time } = stored;
+  let event: AnyEvent | undefined;
+  let unread: unknown;
+  for (let index = 0; index < attachments.length; index += 2) {
+    const slot = folding.slotOf(attachments[index]!);
+    if (slot === UNKNOWN) throw unnamed(position);
+    if (slot === OTHERS) continue;
+    const version = attachments[index + 1]!;
+    if (version !== folding.version(slot) + 1) throw gap(folding, slot, position, version);
+    const definition = folding.definition(slot);
+    const reducer = definition.reduce.get(type);
+    // The event is read once, for the first that handles its type.
+    if (reducer !== undefined && event === undefined && unread === undefined) {
+      try {
+        event = eventFromStore(core.events, stored, time);
+      } catch (error) {
+        unread = error;
+      }
+    }
+    // One that an upcast drops, or that no schema has checked, has another type then, and nobody handles that.
+    if (reducer === undefined || (event !== undefined && event.type !== type)) {
+      folding.count(slot, version);
+      continue;
+    }
+    const id = folding.ids[slot]!;
+    let state: unknown;
+    try {
+      if (!folding.hasFailed(slot)) {
+        if (event === undefined) throw unread;
+        state = nextState(definition, id, version, reducer, folding.states[slot], event, time).copy;
+      }
+    } catch (error) {
+      fail(folding, slot, placed(error, position, [{ collection: definition.name, id, version }]));
+    }
+    folding.change(slot, version, state);
+  }
+}
+
+/** @throws what isn't one document's: an event that is newer than this code, or damaged */
+function fail(folding: Folding, slot: number, error: unknown): void {
+  if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
+  folding.fail(slot, error);
+}
+
+function gap(folding: Folding, slot: number, position: number, version: number): LogCorrupt {
+  const [{ name }, id] = [folding.definition(slot), folding.ids[slot]!];
+  return new LogCorrupt(
+    `${name} ${JSON.stringify(id)} is at version ${folding.version(slot)}, but the event at position ${position} says that it makes version ${version}. Run verify.`,
+    { collection: name, id, position, version },
+  );
+}
+
+function unnamed(position: number): LogCorrupt {
+  return new LogCorrupt(
+    `The store didn't say which document the event at position ${position} is attached to. Run verify.`,
+    {
+      position,
+    },
+  );
+}

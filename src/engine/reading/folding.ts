@@ -1,0 +1,139 @@
+/**
+ * The documents of a fold on their way: numbers in one array, not an object each. A fold over more documents than the
+ * processor's cache holds spends most of its time waiting for memory, once for each object that it looks into.
+ */
+import { hasCode, type ReducerFailed, type UpcastFailed } from '../../errors.ts';
+import type { CollectionDefinition } from '../../model/collection.ts';
+import { unborn } from '../../model/reduce.ts';
+import type { DocumentRef } from '../../store/store.ts';
+import { documentOf, failedDocument, type Document, type FoldedDocuments } from './document.ts';
+
+/** Instead of a slot: a document that the store hasn't named yet, or one of a collection that isn't folded. */
+export const UNKNOWN = 0;
+export const OTHERS = -1;
+
+/** Room for numbers of documents that haven't come yet: numbers far beyond it are kept in a map. */
+const ROOM = 2 ** 16;
+
+/** Documents made between two turns of the event loop. */
+const MADE_A_TURN = 2_000;
+
+/** Where in a slot's numbers is what; a slot has so many. */
+const DEFINITION = 0;
+const VERSION = 1;
+const CHANGED = 2;
+const WIDTH = 3;
+
+export class Folding {
+  readonly #definitions: readonly CollectionDefinition[];
+  readonly #indexes: ReadonlyMap<string, number>;
+  /** By the store's numbers of documents. */
+  #slots = new Int32Array(ROOM);
+  readonly #far = new Map<number, number>();
+  #numbers = new Float64Array(ROOM * WIDTH);
+  /** By slot; the first is none. */
+  readonly ids: string[] = [''];
+  readonly states: unknown[] = [undefined];
+  /** By slot: what keeps a document from being folded. */
+  readonly #failures = new Map<number, ReducerFailed | UpcastFailed>();
+
+  constructor(definitions: readonly CollectionDefinition[]) {
+    this.#definitions = definitions;
+    this.#indexes = new Map(definitions.map(({ name }, index) => [name, index]));
+  }
+
+  slotOf(document: number): number {
+    return document < this.#slots.length ? this.#slots[document]! : (this.#far.get(document) ?? UNKNOWN);
+  }
+
+  /** Takes in a document that the store has named. */
+  add({ collection, id, document }: DocumentRef & { readonly document: number }): void {
+    const index = this.#indexes.get(collection);
+    const slot = index === undefined ? OTHERS : this.ids.length;
+    this.#put(document, slot);
+    if (index === undefined) return;
+    this.ids.push(id);
+    this.states.push(this.#initial(slot, this.#definitions[index]!, id));
+    if (this.ids.length * WIDTH > this.#numbers.length)
+      this.#numbers = grown(this.#numbers, new Float64Array(this.#numbers.length * 2));
+    this.#numbers[slot * WIDTH + DEFINITION] = index;
+  }
+
+  definition(slot: number): CollectionDefinition {
+    return this.#definitions[this.#numbers[slot * WIDTH + DEFINITION]!]!;
+  }
+
+  version(slot: number): number {
+    return this.#numbers[slot * WIDTH + VERSION]!;
+  }
+
+  /** An event made this version; its collection doesn't handle it. */
+  count(slot: number, version: number): void {
+    this.#numbers[slot * WIDTH + VERSION] = version;
+  }
+
+  /** An event made this version, and a reducer this state of it. */
+  change(slot: number, version: number, state: unknown): void {
+    this.#numbers[slot * WIDTH + VERSION] = version;
+    this.#numbers[slot * WIDTH + CHANGED] = version;
+    this.states[slot] = state;
+  }
+
+  /** From here on its state can't be told. */
+  fail(slot: number, error: ReducerFailed | UpcastFailed): void {
+    this.#failures.set(slot, error);
+  }
+
+  hasFailed(slot: number): boolean {
+    // Nearly always nothing has.
+    return this.#failures.size > 0 && this.#failures.has(slot);
+  }
+
+  /** The documents of each definition, in the order of their first events. `turn` gives the event loop one. */
+  async documents(turn: () => Promise<void>): Promise<readonly FoldedDocuments<unknown>[]> {
+    const made = this.#definitions.map(() => {
+      const failed = new Map<string, ReducerFailed | UpcastFailed>();
+      return Object.assign(new Map<string, Document<unknown>>(), { failed });
+    });
+    for (let slot = 1; slot < this.ids.length; slot += 1) {
+      if (slot % MADE_A_TURN === 0) await turn();
+      const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
+      // Named by an event behind the end that is folded up to.
+      if (version === 0) continue;
+      const [id, state] = [this.ids[slot]!, this.states[slot]];
+      const folded = { version: version!, changed: changed!, state };
+      const [{ name }, documents] = [this.#definitions[index!]!, made[index!]!];
+      const failure = this.#failures.get(slot);
+      documents.set(id, failure ? failedDocument(name, id, folded, failure) : documentOf(name, id, folded));
+      if (failure) documents.failed.set(id, failure);
+    }
+    // A collection may have been asked for twice.
+    return this.#definitions.map(({ name }) => made[this.#indexes.get(name)!]!);
+  }
+
+  #initial(slot: number, definition: CollectionDefinition, id: string): unknown {
+    try {
+      return unborn(definition, id).state;
+    } catch (error) {
+      if (!hasCode(error, 'ReducerFailed')) throw error;
+      this.fail(slot, error);
+      return undefined;
+    }
+  }
+
+  #put(document: number, slot: number): void {
+    if (document >= this.#slots.length && document < this.ids.length * 4 + ROOM) {
+      this.#slots = grown(this.#slots, new Int32Array(document * 2));
+      for (const [number, far] of this.#far) {
+        if (number < this.#slots.length) this.#slots[number] = far;
+      }
+    }
+    if (document < this.#slots.length) this.#slots[document] = slot;
+    else this.#far.set(document, slot);
+  }
+}
+
+function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, larger: Numbers): Numbers {
+  larger.set(numbers);
+  return larger;
+}

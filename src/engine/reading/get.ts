@@ -1,0 +1,127 @@
+/** Reading documents: now, or as they were. */
+import { InvalidInput, UnknownCollection } from '../../errors.ts';
+import { optionsOf, whole, type Checks } from '../../limits.ts';
+import { findCollection, type AnyCollection, type CollectionDefinition } from '../../model/collection.ts';
+import { reading } from '../../model/foreign.ts';
+import { idFault } from '../../model/id.ts';
+import { unborn } from '../../model/reduce.ts';
+import type { Core } from '../core.ts';
+import type { Wanted } from './document-reader.ts';
+import { documentOf, type Document } from './document.ts';
+import { reloadedText } from '../not-given.ts';
+import type { SharedLoad } from './shared-load.ts';
+import { unknownCollection } from '../not-given.ts';
+
+/** A point in the past: at most one of the three. */
+export interface At {
+  /** The document after this many attached events. Only for a single document. */
+  readonly version?: number | undefined;
+  /** After the event at this position of the log. */
+  readonly position?: number | undefined;
+  /**
+   * As recorded up to this time, by the log's own times (`recordedAt`); milliseconds since the Unix epoch. A moment that
+   * has passed gives the same answer for ever, once what was being stored then is stored.
+   */
+  readonly time?: number | undefined;
+}
+
+/** A collection that was given to open. @throws UnknownCollection */
+export function knownCollection(core: Core, collection: AnyCollection): CollectionDefinition {
+  const definition = findCollection(collection);
+  if (!definition) throw unknownCollection(typeof collection === 'string' ? collection : typeof collection);
+  const { name } = definition;
+  const known = core.collections.get(name);
+  if (known === definition) return definition;
+  if (known === undefined) throw unknownCollection(name);
+  throw new UnknownCollection(reloadedText('collection', name), { collection: name, reloaded: true });
+}
+
+/** The id of a document. @throws InvalidInput if it is none */
+export function assertedId(collection: string, id: string): string {
+  const fault = idFault(id);
+  if (fault) throw new InvalidInput(`The id of a document of ${collection} ${fault}.`, { collection, path: 'id' });
+  return id;
+}
+
+/** Documents at one consistent point. Nothing of the caller's is looked at once anything is waited for. */
+export async function getDocuments(
+  core: Core,
+  loads: SharedLoad,
+  collection: AnyCollection,
+  given: readonly string[],
+  givenAt: At | undefined,
+): Promise<readonly Document<unknown>[]> {
+  const definition = knownCollection(core, collection);
+  const ids = reading('get', () => Array.from(given, (id) => assertedId(definition.name, id)), InvalidInput);
+  const at = checkedAt(givenAt);
+  const { version } = at;
+  if (version !== undefined && ids.length !== 1)
+    throw new InvalidInput('A version belongs to a single document: pass one id, or a position or time.', {
+      path: 'version',
+    });
+  core.watermark.assertWhole();
+  if (ids.length === 0) return [];
+  if (ids.length > core.limits.getDocumentsMax) {
+    throw new InvalidInput(`get takes at most ${core.limits.getDocumentsMax} ids at once, not ${ids.length}.`, {
+      path: 'ids',
+      max: core.limits.getDocumentsMax,
+    });
+  }
+
+  const isPast = at.position !== undefined || at.time !== undefined;
+  const wanted: Wanted[] = ids.map((id) => {
+    const cached = isPast ? undefined : core.cache.get(definition.name, id);
+    const usable = cached && (version === undefined || cached.version <= version);
+    return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
+  });
+  const found = isPast ? await loads.loadPast(wanted, () => positionAt(core, at)) : await loads.load(wanted);
+  return found.map(({ folded, head, document, error }, index) => {
+    const { id } = wanted[index]!;
+    if (error !== undefined) throw error;
+    if (!isPast && version === undefined) {
+      core.cache.remember(definition.name, id, folded);
+      if (document !== undefined) core.tracked.add({ collection: definition.name, id }, document, core.watermark.seen);
+    }
+    if (version !== undefined && head < version) {
+      throw new InvalidInput(
+        `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`,
+        {
+          collection: definition.name,
+          id,
+          path: 'version',
+          head,
+        },
+      );
+    }
+    return documentOf(definition.name, id, folded);
+  });
+}
+
+const AT: Checks<At> = {
+  version: whole(0),
+  position: whole(0),
+  time: (time, refuse) => (Number.isFinite(time) ? (time as number) : refuse('must be a finite number')),
+};
+
+function checkedAt(given: At | undefined): At {
+  const at = optionsOf<At>('get', given, AT, InvalidInput);
+  const names = Object.keys(at);
+  if (names.length <= 1) return at;
+  throw new InvalidInput(`Read at one point: ${names.join(' or ')}, not both.`, { path: names[1]! });
+}
+
+/** The last position recorded by a time, or a position that the log has reached. */
+async function positionAt(core: Core, { position, time }: At): Promise<number> {
+  if (position !== undefined) {
+    const before = core.watermark.seen;
+    const { end } = await core.untilClosed.load([]);
+    await core.watermark.observe(before, end, core.untilClosed);
+    if (position <= end.position) return position;
+    throw new InvalidInput(`The log has not reached position ${position} yet: it ends at ${end.position}.`, {
+      path: 'position',
+      end: end.position,
+    });
+  }
+  const [commit] = await core.untilClosed.commits({ recordedBy: time, reverse: true, limit: 1 });
+  return commit ? commit.position + commit.eventCount - 1 : 0;
+}

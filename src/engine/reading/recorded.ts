@@ -1,0 +1,109 @@
+/** Events as users read them. */
+import { DomainOutdated, hasCode, LogCorrupt, UpcastFailed } from '../../errors.ts';
+import { readEvent, type AnyEvent, type EventDefinition } from '../../model/event.ts';
+import type { DocumentVersion, EventFacts, StoredCommit, StoredEvent } from '../../store/store.ts';
+
+/** An event with everything that is recorded about it. */
+export interface RecordedEvent<Event = AnyEvent> {
+  /** Type and fields, in the newest shape, frozen. */
+  readonly event: Event;
+  /** Its place in the log. */
+  readonly position: number;
+  /** When it was decided; milliseconds since the Unix epoch. */
+  readonly time: number;
+  /** When it was stored, by the store's clock: never before `time`, and never backwards along the log. */
+  readonly recordedAt: number;
+  /** The documents it was attached to, and the version it made of each. */
+  readonly attachments: readonly DocumentVersion[];
+  /**
+   * The chain's hash after its commit, the same for all events of that. With `position` it is what to keep of the last event
+   * that was dealt with: `events({ after })` and `verify({ expect })` then notice a log that was put back.
+   */
+  readonly hash: string;
+  /** The command it came from. */
+  readonly command: RecordedCommand;
+}
+
+export interface RecordedCommand {
+  readonly id: string;
+  readonly name: string;
+  readonly actor?: string;
+  readonly correlation?: string;
+  readonly causation?: string;
+}
+
+export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
+
+/** By these, events come as they were stored: no type has a newer shape. */
+export const AS_STORED: EventDefinitions = new Map();
+
+/** An event out of the store, decided at `time`. @throws LogCorrupt if its text is no JSON; and see `readEvent` */
+export function eventFromStore(
+  definitions: EventDefinitions,
+  stored: EventFacts & { readonly position: number },
+  time: number,
+): AnyEvent {
+  try {
+    return readEvent(definitions.get(stored.type), stored, { time, position: stored.position });
+  } catch (cause) {
+    if (!Error.isError(cause) || cause.name !== 'SyntaxError') throw cause;
+    throw new LogCorrupt(
+      `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
+      { position: stored.position },
+      cause,
+    );
+  }
+}
+
+/** What keeps an event from being read, while nothing is wrong with the log. */
+export function isUnreadable(error: unknown): error is UpcastFailed | DomainOutdated {
+  return hasCode(error, 'UpcastFailed', 'DomainOutdated');
+}
+
+/** Documents that an error names, of those that an event is attached to. */
+const NAMED_MAX = 3;
+
+/** An error about an event, which says where that stands too if it can't be read. */
+export function placed(error: unknown, position: number, documents: readonly DocumentVersion[]): unknown {
+  if (!isUnreadable(error)) return error;
+  const named = documents.slice(0, NAMED_MAX);
+  const texts = named.map(({ collection, id }) => `${collection} ${JSON.stringify(id)}`);
+  if (documents.length > named.length) texts.push('…');
+  const message = `The event at position ${position}${texts.length > 0 ? ` of ${texts.join(', ')}` : ''}: ${error.message}`;
+  const details = { ...error.details, position, ...(named.length === 1 ? named[0] : { documents: named }) };
+  return error.code === 'DomainOutdated'
+    ? new DomainOutdated(message, details)
+    : new UpcastFailed(message, details, error.cause);
+}
+
+export function recorded(definitions: EventDefinitions, stored: StoredEvent): RecordedEvent {
+  const { position, attachments, commit } = stored;
+  return Object.freeze({
+    event: eventIn(definitions, stored),
+    position,
+    time: commit.time,
+    recordedAt: commit.recordedAt,
+    attachments: Object.freeze(attachments.map((document) => Object.freeze(document))),
+    hash: commit.hash,
+    command: recordedCommand(commit.command),
+  });
+}
+
+function eventIn(definitions: EventDefinitions, stored: StoredEvent): AnyEvent {
+  try {
+    return eventFromStore(definitions, stored, stored.commit.time);
+  } catch (error) {
+    throw placed(error, stored.position, stored.attachments);
+  }
+}
+
+export function recordedCommand(command: StoredCommit['command']): RecordedCommand {
+  const { id, name, actor, correlation, causation } = command;
+  return Object.freeze({
+    id,
+    name,
+    ...(actor === undefined ? undefined : { actor }),
+    ...(correlation === undefined ? undefined : { correlation }),
+    ...(causation === undefined ? undefined : { causation }),
+  });
+}

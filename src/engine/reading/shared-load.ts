@@ -1,0 +1,209 @@
+/**
+ * Documents that several callers ask for at once are loaded together: a load costs the store a statement, whoever it is
+ * for. Nobody is given what was read before he asked, and each gets his documents as of one point of the log.
+ */
+import { Overloaded } from '../../errors.ts';
+import { Line } from '../../line.ts';
+import { DocumentMap } from '../../document-map.ts';
+import type { Core } from '../core.ts';
+import { loadDocuments, Loading, type Found, type Wanted } from './document-reader.ts';
+import { concernsAll } from '../concerns-all.ts';
+import { InTurn } from '../in-turn.ts';
+
+/** Documents of one load; a caller who asks for more has one of his own. What is made of more would hold the event loop. */
+const LOAD_DOCUMENTS = 500;
+/** The part of the room that is kept for those who ask for so few documents. */
+const KEPT = 0.1;
+const FEW = 100;
+/** Loads of the past under way at once: one is answered while the next is read. */
+const LOADS_AT_ONCE = 2;
+
+interface Asked {
+  readonly wanted: readonly Wanted[];
+  readonly resolve: (found: readonly Found[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class SharedLoad {
+  readonly #core: Core;
+  /**
+   * Those whose documents are all in the cache, and lack little; and the others. Each line has a load under way of its own:
+   * whoever asks for what is in use isn't behind thousands who ask for what isn't.
+   */
+  readonly #cached = new Line<Asked>();
+  readonly #uncached = new Line<Asked>();
+  readonly #running = new Set<Line<Asked>>();
+  #documents = 0;
+  /** Loads of the past, each of a point of its own; documents take turns. */
+  readonly #past = new InTurn(LOADS_AT_ONCE);
+  /** Loads that take long. */
+  readonly #long = new Line<Shared>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Documents that are still to be asked for. */
+  get waiting(): number {
+    return this.#documents;
+  }
+
+  /** The documents as they were at a position. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
+  async loadPast(wanted: readonly Wanted[], positionOf: () => Promise<number>): Promise<readonly Found[]> {
+    const refusal = this.#refusalOf(wanted.length);
+    if (refusal) throw refusal;
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
+    this.#documents += wanted.length;
+    try {
+      await this.#past.run(async () => {
+        const asOf = await positionOf();
+        await this.#begin(new Shared(this.#core, [{ wanted, resolve, reject }], asOf));
+      }, laneOf(wanted));
+      return await promise;
+    } finally {
+      this.#documents -= wanted.length;
+    }
+  }
+
+  /** The documents as they are now. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
+  load(wanted: readonly Wanted[]): Promise<readonly Found[]> {
+    const refusal = this.#refusalOf(wanted.length);
+    if (refusal) return Promise.reject(refusal);
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
+    const isCached = wanted.every(({ from }) => from.version > 0);
+    (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
+    this.#documents += wanted.length;
+    void this.#run(this.#cached);
+    void this.#run(this.#uncached);
+    return promise;
+  }
+
+  /** Some of the room is kept for those who ask for few. */
+  #refusalOf(documents: number): Overloaded | undefined {
+    const { getDocumentsWaitingMax } = this.#core.limits;
+    const max = documents > FEW ? Math.floor(getDocumentsWaitingMax * (1 - KEPT)) : getDocumentsWaitingMax;
+    if (this.#documents === 0 || this.#documents + documents <= max) return undefined;
+    return new Overloaded(
+      `${this.#documents} documents wait to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
+      { waiting: this.#documents, max: getDocumentsWaitingMax, limit: 'getDocumentsWaitingMax' },
+    );
+  }
+
+  /** A load at a time for each line. That of the uncached goes on with the cached where nobody waits in its own. */
+  async #run(own: Line<Asked>): Promise<void> {
+    if (this.#running.has(own)) return;
+    this.#running.add(own);
+    // Whoever asks in the same turn shares it.
+    await undefined;
+    for (;;) {
+      const next = this.#take(own.size > 0 ? own : this.#cached);
+      if (next.length === 0) break;
+      await this.#begin(new Shared(this.#core, next));
+    }
+    this.#running.delete(own);
+  }
+
+  /** As many as a load holds. */
+  #take(line: Line<Asked>): readonly Asked[] {
+    const taken: Asked[] = [];
+    let documents = 0;
+    for (let next = line.first; next; next = line.first) {
+      if (taken.length > 0 && documents + next.wanted.length > LOAD_DOCUMENTS) break;
+      documents += next.wanted.length;
+      taken.push(next);
+      line.next();
+    }
+    this.#documents -= documents;
+    return taken;
+  }
+
+  /** Never rejects: what goes wrong is told to those who asked. */
+  async #begin(shared: Shared): Promise<void> {
+    const { runtime, limits } = this.#core;
+    const until = runtime.elapsed() + limits.batchDecideMs;
+    await shared.step();
+    // The first answer may be of one document; the next has those that lack least.
+    do if (!shared.isOver) await shared.step();
+    while (!shared.isOver && runtime.elapsed() < until);
+    if (shared.isOver) return;
+    // The others don't wait for a document with a long history.
+    this.#documents += shared.documents;
+    this.#long.add(shared);
+    if (this.#long.size === 1) void this.#goOn();
+  }
+
+  /** Those that take long, an answer of the store for each in turn. */
+  async #goOn(): Promise<void> {
+    for (let shared = this.#long.first; shared; shared = this.#long.first) {
+      await shared.step();
+      this.#long.next();
+      if (shared.isOver) this.#documents -= shared.documents;
+      else this.#long.add(shared);
+    }
+  }
+}
+
+/** One load, and who still waits for it. */
+class Shared {
+  readonly #core: Core;
+  readonly #loading: Loading;
+  /** Each with where his documents are in it. */
+  readonly #waiting: Map<Asked, readonly number[]>;
+  readonly documents: number;
+
+  constructor(core: Core, asked: readonly Asked[], asOf?: number) {
+    const { wanted, places } = once(asked);
+    this.#core = core;
+    this.#loading = new Loading(core, core.untilClosed, wanted, asOf);
+    this.#waiting = new Map(asked.map((one, index) => [one, places[index]!]));
+    this.documents = wanted.length;
+  }
+
+  /** Whether all were answered. */
+  get isOver(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** Answers those whose documents come with the next answer of the store. Never rejects: what goes wrong is theirs to hear. */
+  async step(): Promise<void> {
+    try {
+      await this.#loading.step();
+    } catch (error) {
+      // Damage of one caller's document is no other's to hear.
+      const alone = this.#waiting.size > 1 && !concernsAll(error);
+      for (const { wanted, resolve, reject } of this.#waiting.keys()) {
+        if (alone) {
+          await loadDocuments(this.#core, this.#core.untilClosed, wanted).then(({ found }) => resolve(found), reject);
+        } else reject(error);
+      }
+      this.#waiting.clear();
+      return;
+    }
+    const incomplete = this.#loading.incomplete();
+    for (const [asked, places] of this.#waiting) {
+      if (incomplete.size > 0 && places.some((place) => incomplete.has(place))) continue;
+      asked.resolve(places.map((place) => this.#loading.found[place]!));
+      this.#waiting.delete(asked);
+    }
+  }
+}
+
+function laneOf([first]: readonly Wanted[]): string {
+  return first ? `${first.collection.name}\0${first.id}` : '';
+}
+
+/** Each document once, however many ask for it, and where each of those finds his. */
+function once(asked: readonly Asked[]): { wanted: readonly Wanted[]; places: readonly (readonly number[])[] } {
+  const wanted: Wanted[] = [];
+  const known = new DocumentMap<number>();
+  const places = asked.map((one) =>
+    one.wanted.map((document) => {
+      const { collection, id, upTo } = document;
+      const place = upTo === undefined ? known.get(collection.name, id) : undefined;
+      if (place !== undefined) return place;
+      if (upTo === undefined) known.set(collection.name, id, wanted.length);
+      return wanted.push(document) - 1;
+    }),
+  );
+  return { wanted, places };
+}

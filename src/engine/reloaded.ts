@@ -1,9 +1,0 @@
-/** A command or collection of the right name that isn't the one given to open: what that comes from, and what to do. */
-export function reloadedText(kind: 'command' | 'collection', name: string): string {
-  return (
-    `The ${kind} ${JSON.stringify(name)} isn't the one that was given to open, but another of the same name: the module that ` +
-    'defines it was loaded again (a hot reload, a second path to the same file, a second copy of the package) and made a new ' +
-    'one, while this application was kept. Open the application in a module that is loaded again together with the ' +
-    `definitions, and close the one before; or use the ${kind} that this application was opened with.`
-  );
-}

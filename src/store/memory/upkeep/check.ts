@@ -1,0 +1,41 @@
+/**
+ * Looks for what can't be: in memory only a defect of this store itself could have caused it.
+ */
+import type { LogEnd } from '../../store.ts';
+import { findDocument } from '../schema.ts';
+import type { Log } from '../schema.ts';
+
+/** Most findings that are listed: the first few say what is wrong. */
+const FINDINGS_MAX = 100;
+/** Commits, events and attachments of a piece: about a millisecond's work. */
+const PIECE = 2_000;
+
+/** Yields between pieces, where others may have their turn: what is behind the end may change meanwhile, nothing before it. */
+export function* check(log: Log, end: LogEnd): Generator<undefined, readonly string[], undefined> {
+  const findings: string[] = [];
+  let next = 1;
+  let looks = 0;
+  for (const { position, eventCount } of log.commits) {
+    if (position > end.position) break;
+    if (position !== next) findings.push(`The commit at position ${position} should start at ${next}.`);
+    next = position + eventCount;
+    if ((looks += 1) % PIECE === 0) yield;
+  }
+  if (next !== end.position + 1) findings.push(`The commits end at ${next - 1}, the log at ${end.position}.`);
+  looks = 0;
+  for (let index = 0; index < end.position; index++) {
+    const event = log.events[index];
+    if (event?.position !== index + 1) findings.push(`There is no event at position ${index + 1}.`);
+    const attachments = event?.attachments ?? [];
+    for (const { collection, id, version } of attachments) {
+      if (findDocument(log, collection, id)?.events[version - 1]?.position === index + 1) continue;
+      findings.push(`Version ${version} of ${collection} ${id} isn't the event at position ${index + 1}.`);
+    }
+    if (findings.length >= FINDINGS_MAX) break;
+    looks += 1 + attachments.length;
+    if (looks < PIECE) continue;
+    looks = 0;
+    yield;
+  }
+  return findings.slice(0, FINDINGS_MAX);
+}

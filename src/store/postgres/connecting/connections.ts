@@ -1,0 +1,175 @@
+/**
+ * The connections of a session: taken from a pool of `pg`'s for one piece of work each, in its turn (gate.ts). One whose
+ * statement was given up counts until the server has ended that: else a table that somebody has locked would cost a new
+ * connection for each try.
+ */
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../../../errors.ts';
+import type { Connection } from './connection.ts';
+import { closed, Failed, isPermanent, NoAnswer, translated } from '../errors.ts';
+import type { Gate, Purpose } from './gate.ts';
+import type { Hosts } from './hosts.ts';
+import type { Settings } from './options.ts';
+
+/** The first pause before connecting again, and the longest, in milliseconds. */
+const PAUSE_MS = 20;
+const PAUSE_MAX_MS = 500;
+/** The longest that closing waits for connections to end, in milliseconds. */
+const END_MS = 2_000;
+
+export class Connections {
+  readonly #hosts: Hosts;
+  readonly #gate: Gate;
+  readonly #settings: Settings;
+  readonly #running = new Set<Promise<void>>();
+  /** Those in use, and those whose statement was given up. */
+  readonly #used = new Set<Connection>();
+  /** What ends the waiting for a connection when the session gives up. */
+  readonly #waiting = new Set<(error: unknown) => void>();
+  /** Why no connection could be made the last time that one was tried. */
+  #failed: Failed | undefined;
+  #closed = false;
+  #abandoned = false;
+
+  constructor(hosts: Hosts, gate: Gate, settings: Settings) {
+    this.#hosts = hosts;
+    this.#gate = gate;
+    this.#settings = settings;
+  }
+
+  /** Runs work on a connection of its own. @throws Closed, ConnectionsBusy, StoreUnavailable */
+  async use<T>(purpose: Purpose, work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#closed) throw closed(this.#settings.place);
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#running.add(done);
+    try {
+      const leave = await this.#orClosed(this.#enter(purpose), (late) => late());
+      let over: Promise<void> | undefined;
+      try {
+        const connection = await this.#orClosed(this.#take(), (late) => late.release());
+        this.#used.add(connection);
+        if (this.#abandoned) connection.abandon();
+        try {
+          return await work(connection);
+        } finally {
+          if (connection.spent) this.#hosts.distrust();
+          over = connection.release();
+          if (over === undefined) this.#used.delete(connection);
+          else void over.finally(() => this.#used.delete(connection));
+        }
+      } finally {
+        if (over === undefined) leave();
+        else void over.finally(leave);
+      }
+    } finally {
+      this.#running.delete(done);
+      resolve();
+    }
+  }
+
+  /** Nothing new is begun, nobody waits any more, and what is under way is given up. */
+  abandon(): void {
+    this.#closed = true;
+    this.#abandoned = true;
+    for (const give of this.#waiting) give(closed(this.#settings.place));
+    for (const connection of this.#used) connection.abandon();
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets who waits for a connection. */
+  async end(): Promise<void> {
+    this.#closed = true;
+    await this.idle();
+    // Those that wait for the end of a statement that nobody waits for.
+    this.abandon();
+    // A connection that is dead without knowing it would keep us waiting for as long as the network does.
+    await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);
+  }
+
+  async #enter(purpose: Purpose): Promise<() => void> {
+    const { connectTimeoutMs: waitMs, callsWaitingMax: waitingMax, place } = this.#settings;
+    try {
+      return await this.#gate.enter(purpose, { waitMs, waitingMax, place });
+    } catch (error) {
+      const reason = this.#failed ?? this.#unanswered();
+      // Those before it wait for a database that is away, or for what somebody has locked.
+      if (reason && hasCode(error, 'ConnectionsBusy')) throw translated(reason, place);
+      throw error;
+    }
+  }
+
+  /** What is told of a statement that was given up, and that the server hasn't ended yet. */
+  #unanswered(): Failed | undefined {
+    for (const { unanswered } of this.#used) if (unanswered) return unanswered;
+    return undefined;
+  }
+
+  /** Waits for it no longer than until the session is abandoned; what comes later is given to `late`. */
+  async #orClosed<T>(waitedFor: Promise<T>, late: (value: T) => void): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let tooLate = false;
+    const give = (error: unknown): void => {
+      this.#waiting.delete(give);
+      tooLate = true;
+      reject(error);
+    };
+    this.#waiting.add(give);
+    waitedFor.then((value) => {
+      this.#waiting.delete(give);
+      if (tooLate) late(value);
+      else resolve(value);
+    }, give);
+    if (this.#abandoned) give(closed(this.#settings.place));
+    return promise;
+  }
+
+  /** Tries again, with growing pauses, until there is a connection or the time is over. */
+  async #take(): Promise<Connection> {
+    const end = performance.now() + this.#settings.connectTimeoutMs;
+    let told: Failed | undefined;
+    for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
+      try {
+        const connection = await this.#connect(Math.max(1, end - performance.now()));
+        this.#failed = undefined;
+        return connection;
+      } catch (error) {
+        const failed = error instanceof Failed ? error : new Failed(error, { connecting: true });
+        if (isPermanent(failed) || this.#closed) throw failed;
+        // The last try is cut short by the end of the time: that it got no answer says less than what was said before.
+        if (told === undefined || !(error instanceof NoAnswer)) told = this.#failed = failed;
+        const left = end - performance.now();
+        if (left <= 0) throw translated(told, this.#settings.place);
+        // Many servers come back at once: each at a moment of its own.
+        await sleep(Math.min(left, pause * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  /** The pool's own waiting may have no end. */
+  async #connect(timeoutMs: number): Promise<Connection> {
+    const connecting = this.#hosts.connect();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
+    });
+    try {
+      return await Promise.race([connecting, late]);
+    } catch (error) {
+      if (error instanceof NoAnswer) {
+        void connecting.then(
+          (connection) => connection.release(),
+          () => undefined,
+        );
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/** Opens a session: connects, looks at the server and at the schema, and makes the log if there is none. */
+import { NotALog, NotWritable } from '../../../errors.ts';
+import type { Session } from '../../store.ts';
+import { queryOn } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
+import { translatedAtOpen } from '../errors.ts';
+import { Gate } from './gate.ts';
+import { Hosts, type HostPool } from './hosts.ts';
+import { lookAt, migrate } from './migrate.ts';
+import type { Found } from './migrate.ts';
+import type { Settings } from './options.ts';
+import { FORMAT } from '../schema.ts';
+import { PostgresSession } from '../session.ts';
+import type { OpenedLog } from '../transactions.ts';
+
+/** What a pool of pg's has room for unless told otherwise. */
+const POOL_MAX = 10;
+
+/** What append_v1 needs, and what is still maintained. */
+const OLDEST = 15;
+
+const SERVER = `SELECT ${[
+  'server_version_num',
+  'server_encoding',
+  'fsync',
+  'default_transaction_isolation',
+  'transaction_read_only',
+  'client_encoding',
+  // Of version 17 and later.
+  'transaction_timeout',
+]
+  .map((name) => `pg_catalog.current_setting('${name}', true)`)
+  .join(', ')}`;
+
+export async function openSession(
+  makePools: () => Promise<readonly HostPool[]>,
+  own: boolean,
+  settings: Settings,
+): Promise<Session> {
+  const { place } = settings;
+  let connections: Connections | undefined;
+  try {
+    const pools = await makePools();
+    const [{ pool }] = pools as readonly [HostPool];
+    const connectionsMax = pool.options?.max ?? POOL_MAX;
+    connections = new Connections(new Hosts(pools, own, settings), Gate.of(pool, connectionsMax), settings);
+    const opened = await connections.use('open', (connection) => prepare(connection, settings));
+    return new PostgresSession(connections, {
+      ...settings,
+      ...opened,
+      pool,
+      connectionsMax,
+    });
+  } catch (error) {
+    await connections?.end();
+    throw translatedAtOpen(error, place);
+  }
+}
+
+async function prepare(connection: Connection, settings: Settings): Promise<OpenedLog> {
+  const { schema, place, lockTimeoutMs } = settings;
+  const [row] = await connection.query(SERVER);
+  const [version, encoding, fsync, isolation, readOnly, clientEncoding, transactionTimeout] = row!;
+  const major = Math.floor(Number(version) / 10_000);
+  if (major < OLDEST) {
+    throw new NotALog(
+      `PostgreSQL ${major} at ${place} is too old to hold a log. Upgrade it to version ${OLDEST} or later.`,
+      { place, version: major, oldest: OLDEST },
+    );
+  }
+  if (encoding !== 'UTF8') {
+    throw new NotALog(
+      `The database of ${place} holds text as ${encoding}, a log needs UTF8. Choose another database.`,
+      {
+        place,
+        encoding,
+      },
+    );
+  }
+  if (fsync !== 'on' && settings.synchronousCommit !== 'off') {
+    throw new NotWritable(
+      `PostgreSQL at ${place} runs with fsync=${fsync}: a crash would take commits back that were acknowledged. Turn it on, or ` +
+        "accept that with the option synchronousCommit: 'off'.",
+      { place, fsync },
+    );
+  }
+  if (readOnly !== 'off') {
+    throw new NotWritable(
+      `The transactions of this role only read at ${place} (default_transaction_read_only). Set it off for the role, or for the database.`,
+      { place, setting: 'default_transaction_read_only' },
+    );
+  }
+  if (clientEncoding !== 'UTF8') {
+    throw new NotWritable(
+      `The connections to ${place} are set to ${clientEncoding}, a log needs UTF8. Leave client_encoding as the driver sets it.`,
+      { place, setting: 'client_encoding' },
+    );
+  }
+  let found = await looked(connection, settings);
+  if (found.format < FORMAT) {
+    await migrate(connection, schema, place, lockTimeoutMs);
+    found = await looked(connection, settings);
+  }
+  const stateSettings = isolation !== 'read committed' || (transactionTimeout ?? '0') !== '0';
+  return { log: found.log!, stateSettings };
+}
+
+async function looked(connection: Connection, { schema, place, answerTimeoutMs }: Settings): Promise<Found> {
+  await connection.begin('READ COMMITTED', { statementTimeoutMs: answerTimeoutMs });
+  await connection.assertNotices();
+  const found = await lookAt(queryOn(connection), schema, place);
+  await connection.commit();
+  return found;
+}

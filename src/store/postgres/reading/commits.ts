@@ -1,0 +1,175 @@
+/** The chain and the ledger: both are the table `commits`. */
+import { Buffer } from 'node:buffer';
+import { pageRows } from '../../page-bounds.ts';
+import { GENESIS_HASH } from '../../chain.ts';
+import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../../store.ts';
+import { texts } from '../arrays.ts';
+import { above, upTo } from '../bigints.ts';
+import type { Query, Row, Value } from '../connecting/connection.ts';
+import { corrupt } from '../errors.ts';
+import { callOf } from '../functions.ts';
+import type { Reading } from '../functions.ts';
+import { count, hash, text, whole } from '../values.ts';
+
+/** The end of the log, as a table expression: no row if there is none. */
+export const endSql = (schema: string): string =>
+  `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, encode(c.hash, 'hex') AS hash
+    FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1)`;
+
+/** Whether a commit of the log ends at a position with a hash (`bytea`). */
+export const holdsSql = (schema: string, position: string, hash: string): string => `((
+    SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
+    FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS TRUE)`;
+
+/** A point as two parameters, `bigint` and `bytea`: none, or one at which nothing has to be looked up. */
+export function pointParameters(point: LogPoint | undefined): readonly [string | null, Buffer | null] {
+  if (point === undefined || point.position === 0) return [null, null];
+  return [String(Math.min(point.position, Number.MAX_SAFE_INTEGER)), Buffer.from(point.hash, 'hex')];
+}
+
+/** Whether the log holds such a point: what a function says of it, which it need not say of none and of the start. */
+export function holdsPoint(point: LogPoint | undefined, said: Value | undefined): boolean {
+  if (point === undefined || point.position === 0) return point === undefined || point.hash === GENESIS_HASH;
+  return said === 't';
+}
+
+/** Reads the three columns of {@link endSql} from the start of a row. */
+export function endOf([position, recordedAt, bytes]: Row): LogEnd {
+  if (position === null) return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  return {
+    position: count(position, 'the end of the log'),
+    hash: hash(bytes, { position }),
+    recordedAt: whole(recordedAt, 'a time', { position }),
+  };
+}
+
+/** The columns of a commit `c`, its name as `n.name`; {@link storedCommit} reads them in this order. */
+export const COMMIT_COLUMNS = [
+  'c.position',
+  'c.event_count',
+  'c.command_id',
+  'c.attempt',
+  'n.name',
+  "encode(c.fingerprint, 'hex')",
+  'c.actor',
+  'c.correlation',
+  'c.causation',
+  'c.outcome',
+  'c.reason',
+  'c.details',
+  'c.time',
+  'c.recorded_at',
+  "encode(c.hash, 'hex')",
+] as const;
+
+/** Their types. */
+export const COMMIT_GIVES =
+  'bigint, int, text, bigint, text, text, text, text, text, smallint, text, text, bigint, bigint, text';
+
+export function storedCommit(row: readonly Value[]): StoredCommit {
+  const [at, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
+  const [outcome, reason, details, time, recordedAt, chained] = rest;
+  const position = count(at, 'a position');
+  const where = { position };
+  if (outcome !== '0' && outcome !== '1') throw corrupt('an outcome that doesn’t exist', where);
+  const final = attempt === '0';
+  // A success is final: otherwise the same id could be executed once more.
+  if (!final && (attempt !== at || outcome === '0')) throw corrupt('an attempt that is none', where);
+  return {
+    command: {
+      id: text(id, 'a command id', where),
+      name: text(name, 'the name of a command', where),
+      fingerprint: hash(fingerprint, where),
+      ...(typeof actor === 'string' && { actor }),
+      ...(typeof correlation === 'string' && { correlation }),
+      ...(typeof causation === 'string' && { causation }),
+    },
+    outcome: outcome === '0' ? 'succeeded' : 'failed',
+    final,
+    ...(typeof reason === 'string' && { reason }),
+    ...(typeof details === 'string' && { details }),
+    time: whole(time, 'a time', where),
+    position,
+    eventCount: count(eventCount, 'a number of events', where),
+    recordedAt: whole(recordedAt, 'a time', where),
+    hash: hash(chained, where),
+  };
+}
+
+export interface Chain {
+  commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]>;
+  ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]>;
+}
+
+const COLUMNS = COMMIT_COLUMNS.join(', ');
+
+const pageSql = (schema: string, order: 'ASC' | 'DESC', last: string): string =>
+  `SELECT ${COLUMNS} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.id = c.name
+   WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
+
+/** The last commit recorded by a time is found by halving: `recorded_at` never runs backwards. */
+const lastRecordedBySql = (schema: string): string => `least($2, (
+    WITH RECURSIVE halving (low, high) AS (
+      SELECT 0::bigint, coalesce((SELECT c.position FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1), 0)
+      UNION ALL
+      SELECT CASE WHEN coalesce(at.recorded_at <= $4, true) THEN half.position ELSE h.low END,
+          CASE WHEN coalesce(at.recorded_at <= $4, true) THEN h.high ELSE at.position - 1 END
+        FROM halving h
+        CROSS JOIN LATERAL (SELECT (h.low + h.high + 1) / 2 AS position) half
+        LEFT JOIN LATERAL (
+          SELECT c.position, c.recorded_at FROM ${schema}.commits c
+          WHERE c.position <= half.position ORDER BY c.position DESC LIMIT 1
+        ) at ON true
+        WHERE h.low < h.high)
+    SELECT low FROM halving WHERE low >= high))`;
+
+const page = (name: string, order: 'ASC' | 'DESC'): Reading => ({
+  name,
+  takes: 'bigint, bigint, int',
+  gives: COMMIT_GIVES,
+  sql: (schema) => pageSql(schema, order, '$2'),
+});
+const pageRecordedBy = (name: string, order: 'ASC' | 'DESC'): Reading => ({
+  name,
+  takes: 'bigint, bigint, int, bigint',
+  gives: COMMIT_GIVES,
+  sql: (schema) => pageSql(schema, order, lastRecordedBySql(schema)),
+});
+const FORWARD = page('commits_forward_v1', 'ASC');
+const BACKWARD = page('commits_backward_v1', 'DESC');
+const FORWARD_BY = pageRecordedBy('commits_forward_by_v1', 'ASC');
+const BACKWARD_BY = pageRecordedBy('commits_backward_by_v1', 'DESC');
+const LEDGER: Reading = {
+  name: 'ledger_v1',
+  takes: 'text[]',
+  gives: COMMIT_GIVES,
+  sql: (schema) => `
+    SELECT ${COLUMNS} FROM unnest($1) AS given (id)
+    CROSS JOIN LATERAL (
+      SELECT c.* FROM ${schema}.commits c WHERE c.command_id = given.id
+      ORDER BY c.attempt = 0 DESC, c.attempt DESC LIMIT 1
+    ) c LEFT JOIN ${schema}.names n ON n.id = c.name`,
+};
+export const COMMITS: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_BY, BACKWARD_BY, LEDGER];
+
+export function chain(schema: string): Chain {
+  const forward = callOf(schema, FORWARD);
+  const backward = callOf(schema, BACKWARD);
+  const forwardBy = callOf(schema, FORWARD_BY);
+  const backwardBy = callOf(schema, BACKWARD_BY);
+  const ledger = callOf(schema, LEDGER);
+
+  return {
+    async commits(query, { after, upTo: last, recordedBy, reverse = false, limit }) {
+      const parameters = [above(after), upTo(last), String(pageRows(limit))];
+      if (recordedBy === undefined) return (await query(reverse ? backward : forward, parameters)).map(storedCommit);
+      // Before all that is recorded, if it is no time.
+      const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
+      return (await query(reverse ? backwardBy : forwardBy, [...parameters, by])).map(storedCommit);
+    },
+    async ledger(query, ids) {
+      if (ids.length === 0) return [];
+      return (await query(ledger, [texts([...new Set(ids)])])).map(storedCommit);
+    },
+  };
+}

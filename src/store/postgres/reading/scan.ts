@@ -1,0 +1,189 @@
+/** Pages of the log as a fold needs them: no look at the commits, which would cost as much as all the rest. */
+import { lowerBound, pageRows } from '../../page-bounds.ts';
+import type { DocumentRef, ScannedEvent, ScanPage, ScanRange } from '../../store.ts';
+import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from '../../store.ts';
+import { int8s } from '../arrays.ts';
+import { above } from '../bigints.ts';
+import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
+import type { Query, Row } from '../connecting/connection.ts';
+import { corrupt } from '../errors.ts';
+import { callOf } from '../functions.ts';
+import type { Reading } from '../functions.ts';
+import { LISTED } from './read.ts';
+import { numbers, schemaVersion, text, whole } from '../values.ts';
+
+export type Scan = (query: Query, range: ScanRange) => Promise<ScanPage>;
+
+/**
+ * A page is one row: its columns one after the other, each in one piece. As a row for each event, sending and reading it cost
+ * several times what finding it does. Where it is small enough, nothing is added up event by event.
+ */
+const PAGE: Reading = {
+  name: 'scan_v1',
+  takes: 'bigint, int, bigint, bytea',
+  gives: 'bigint, bigint, text, boolean, bigint[], json, int[], bigint[], bigint[], text, int[], text',
+  sql: (schema) => {
+    const events = (columns: string, most: string): string =>
+      `(SELECT ${columns} FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT ${most})`;
+    const sizes = 'e.position, octet_length(e.json) AS bytes, e.attachments';
+    return `
+    SELECT log.position, log.recorded_at, log.hash,
+      CASE WHEN $3 IS NOT NULL THEN ${holdsSql(schema, '$3', '$4')} END,
+      CASE WHEN answer.reached = $1 + answer.events THEN '{}' ELSE answer.positions END,
+      (SELECT json_object_agg(n.id, n.name) FROM ${schema}.names n WHERE n.id = ANY (answer.types)),
+      answer.types, answer.schema_versions, answer.times, answer.attachments, answer.bytes, answer.json
+    FROM (
+      SELECT count(*) AS events, max(one.position) AS reached, array_agg(one.position) AS positions,
+        array_agg(one.type) AS types, array_agg(one.schema_version) AS schema_versions, array_agg(one.time) AS times,
+        string_agg(one.attachments, ';') AS attachments, array_agg(octet_length(one.json)) AS bytes,
+        string_agg(one.json, '') AS json
+      FROM ${events(
+        '*',
+        `(
+        SELECT CASE
+          WHEN sum(page.bytes) <= ${PAGE_BYTES_MAX}
+            AND sum(octet_length(page.attachments) + 1) <= ${2 * 2 * PAGE_ATTACHMENTS_MAX} THEN $2
+          ELSE (
+            SELECT least($2, greatest(1, count(*))) FROM (
+              SELECT sum(each.bytes) OVER answer AS bytes, sum(${LISTED}) OVER answer AS listed
+              FROM ${events(sizes, '$2')} each
+              WINDOW answer AS (ORDER BY each.position ROWS UNBOUNDED PRECEDING)) measured
+            WHERE measured.bytes <= ${PAGE_BYTES_MAX} AND measured.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) END
+        FROM ${events(sizes, '$2')} page)`,
+      )} one) answer
+    LEFT JOIN ${endSql(schema)} log ON true`;
+  },
+};
+const NAMES: Reading = {
+  name: 'documents_named_v1',
+  takes: 'bigint[]',
+  gives: 'bigint, text, text',
+  sql: (schema) => `
+    SELECT d.id, n.name, d.name FROM unnest($1) AS given (id)
+    CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.id = given.id LIMIT 1) d
+    JOIN ${schema}.names n ON n.id = d.collection`,
+};
+export const SCANNING: readonly Reading[] = [PAGE, NAMES];
+
+export function scanner(schema: string): Scan {
+  const page = callOf(schema, PAGE);
+  const names = callOf(schema, NAMES);
+
+  // A second statement, since only the caller can say which he knows. What a document's number stands for never changes.
+  async function namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
+    if (wanted.size === 0) return [];
+    const found = await query(names, [int8s([...wanted.keys()])]);
+    const named = found.map(([document, collection, id]): DocumentRef & { document: number } => ({
+      document: whole(document, 'a document'),
+      collection: text(collection, 'a name', {}),
+      id: text(id, 'an id', {}),
+    }));
+    if (named.length === wanted.size) return named;
+    const has = new Set(named.map(({ document }) => document));
+    const [document, position] = [...wanted].find(([one]) => !has.has(one))!;
+    throw corrupt(`the document ${document} doesn't exist`, { position });
+  }
+
+  return async (query, { after, limit, known, seen }) => {
+    const [row] = await query(page, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
+    const end = endOf(row!);
+    const start = lowerBound(after);
+    const events = eventsOf(row!, start);
+    const unknown = new Map<number, number>();
+    for (const { attachments, position } of events) {
+      for (let index = 0; index < attachments.length; index += 2) {
+        const document = attachments[index]!;
+        if (!unknown.has(document) && !known(document)) unknown.set(document, position);
+      }
+    }
+    const reached = start + events.length;
+    if (events.length === 0 && reached < end.position && pageRows(limit) > 0) {
+      throw corrupt('an event is missing', { position: reached + 1 });
+    }
+    const named = await namesOf(query, unknown);
+    const next = reached < end.position ? reached : undefined;
+    return { end, holds: holdsPoint(seen, row![3]), events, named, next };
+  };
+}
+
+/** The events of a page after a position. */
+function eventsOf(row: Row, after: number): ScannedEvent[] {
+  const [positions, names, types, schemaVersions, times, attachments, bytes, json] = row.slice(4);
+  const gap = numbers(positions).findIndex((position, index) => position !== after + index + 1);
+  if (gap >= 0) throw corrupt('an event is missing', { position: after + gap + 1 });
+  const known = JSON.parse(names ?? '{}') as Readonly<Record<string, string>>;
+  const [versions, decided] = [numbers(schemaVersions), numbers(times)];
+  const ofEach = numbers(types);
+  const lists = ofEach.length === 0 ? [] : listsOf(attachments ?? '', after);
+  const texts = textsOf(json ?? '', numbers(bytes), after);
+  if (lists.length !== ofEach.length) throw corrupt("an event's list of documents is none", { after });
+  return ofEach.map((type, index) => {
+    const where = { position: after + index + 1 };
+    return {
+      type: text(known[type], 'the name of a type', where),
+      schemaVersion: schemaVersion(versions[index], where),
+      json: text(texts[index], 'an event', where),
+      position: where.position,
+      time: whole(decided[index], 'a time', where),
+      attachments: lists[index]!,
+    };
+  });
+}
+
+/** Texts that stand one after the other, by how many bytes of UTF-8 each has. */
+function textsOf(all: string, bytes: readonly number[], after: number): readonly string[] {
+  const isShort = all.length === bytes.reduce((sum, count) => sum + count, 0);
+  let at = 0;
+  const texts = bytes.map((count, index) => {
+    const from = at;
+    let left = count;
+    if (isShort) at += count;
+    else for (; left > 0; at += 1) left -= bytesAt(all, at);
+    if (left < 0) throw corrupt('the text of an event is no UTF-8', { position: after + index + 1 });
+    return all.slice(from, at);
+  });
+  if (at !== all.length) throw corrupt('the text of an event is no UTF-8', { after });
+  return texts;
+}
+
+/** Of a code unit; the four of a pair are shared by its two. */
+function bytesAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  if (unit < 0x80) return 1;
+  if (unit < 0x800 || (unit >= 0xd800 && unit < 0xe000)) return 2;
+  return 3;
+}
+
+const [COMMA, SEMICOLON, ZERO, NINE] = [',', ';', '0', '9'].map((one) => one.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+];
+
+/** The lists inline with events, `12,1,7,3;12,2`: read in one go, as splitting them costs several times as much. */
+function listsOf(all: string, after: number): readonly (readonly number[])[] {
+  const lists: number[][] = [];
+  let [list, number, digits]: [number[], number, number] = [[], 0, 0];
+  for (let at = 0; at <= all.length; at += 1) {
+    const code = at < all.length ? all.charCodeAt(at) : SEMICOLON;
+    if (code >= ZERO && code <= NINE) {
+      number = number * 10 + code - ZERO;
+      digits += 1;
+      continue;
+    }
+    const isEnd = code === SEMICOLON;
+    if (digits > 0) list.push(number);
+    const isEmpty = isEnd && digits === 0 && list.length === 0;
+    const isRight = isEmpty || (digits > 0 && number > 0 && number <= Number.MAX_SAFE_INTEGER);
+    if (!isRight || !(isEnd || code === COMMA) || (isEnd && list.length % 2 !== 0)) {
+      throw corrupt("an event's list of documents is none", { position: after + lists.length + 1 });
+    }
+    if (isEnd) {
+      lists.push(list);
+      list = [];
+    }
+    [number, digits] = [0, 0];
+  }
+  return lists;
+}

@@ -1,0 +1,101 @@
+/** The registered collections, and the generation that every change of them raises. */
+import { declaredKeyOf, handledOf } from '../../declared-key.ts';
+import { grownBy } from '../../registered.ts';
+import type { LogFacts } from '../../registered.ts';
+import type { CollectionEntry, Registry } from '../../store.ts';
+import { int8s, texts } from '../arrays.ts';
+import type { Query } from '../connecting/connection.ts';
+import { corrupt } from '../errors.ts';
+import { call, callOf } from '../functions.ts';
+import type { Reading } from '../functions.ts';
+import { count, text, whole } from '../values.ts';
+
+export interface RegistryTable {
+  registry(query: Query): Promise<Registry>;
+  /** The registry, if it has all of them already, and the role may write: then nobody has to wait for the lock. */
+  unchangedBy(query: Query, collections: readonly CollectionEntry[]): Promise<Registry | undefined>;
+  /** `lockTimeoutMs`: how long to wait for the write lock. */
+  register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry>;
+}
+
+/** With what of the types $1 the log has held. */
+const ALL: Reading = {
+  name: 'registry_v1',
+  takes: 'text[]',
+  gives: 'bigint, text, bigint, text, text, boolean, json',
+  sql: (schema) => `
+    SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key, r.handled,
+      EXISTS (SELECT FROM ${schema}.commits),
+      (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.id
+       WHERE n.name = ANY ($1))
+    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`,
+};
+export const REGISTRY: readonly Reading[] = [ALL];
+
+export function registryTable(schema: string): RegistryTable {
+  const all = callOf(schema, ALL);
+  const write = call(schema, 'register_v1', 6, 'status');
+
+  async function look(query: Query, types: readonly string[]): Promise<{ registry: Registry; facts: LogFacts }> {
+    const rows = await query(all, [texts(types)]);
+    const found = rows.filter(([, name]) => name !== null);
+    const [generation, , , , , filled, held] = rows[0]!;
+    const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
+    return {
+      registry: {
+        generation: whole(generation, 'the generation of the registry'),
+        collections: found.map(([, name, definition, key, handled]) => {
+          const where = { collection: name };
+          const wrong = (what: string): Error => corrupt(what, where);
+          return {
+            name: text(name, 'a name', where),
+            definition: count(definition, 'a definition', where),
+            key: declaredKeyOf(text(key, 'a declared key', where), wrong),
+            handled: handledOf(text(handled, 'a list of types', where), wrong),
+          };
+        }),
+      },
+      facts: { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) },
+    };
+  }
+
+  const maySql = `SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = $1 AND p.proname = 'register_v1' AND $2::uuid IS NOT NULL`;
+
+  return {
+    async unchangedBy(query, collections) {
+      const { registry, facts } = await look(query, typesOf(collections));
+      if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
+      // A role that may only look is told so by what it isn't let do.
+      const [row] = await query(maySql, [schema.slice(1, -1).replaceAll('""', '"')]);
+      return row![0] === 't' ? registry : undefined;
+    },
+
+    registry: async (query) => (await look(query, [])).registry,
+
+    // What is refused is refused by how the log was at one moment; what is written was judged by a registry that still
+    // stands under the lock.
+    async register(query, collections, lockTimeoutMs) {
+      const types = typesOf(collections);
+      for (;;) {
+        const { registry, facts } = await look(query, types);
+        const grown = grownBy(registry.collections, collections, facts);
+        // Also where there is nothing to write: a role that may only look finds out here.
+        const [row] = await query(write, [
+          String(lockTimeoutMs),
+          String(registry.generation),
+          texts(grown.map(({ name }) => name)),
+          int8s(grown.map(({ definition }) => definition)),
+          texts(grown.map(({ key }) => JSON.stringify(key))),
+          texts(grown.map(({ handled }) => JSON.stringify(handled))),
+        ]);
+        if (row![0] !== 'moved') return grown.length === 0 ? registry : (await look(query, [])).registry;
+      }
+    },
+  };
+}
+
+function typesOf(collections: readonly CollectionEntry[]): readonly string[] {
+  return collections.flatMap(({ key, handled }) => [...handled, ...('types' in key ? Object.keys(key.types) : [])]);
+}

@@ -1,0 +1,235 @@
+/**
+ * Looks at the place before SQLite does: what isn't a log is refused without being opened, so that nothing of it is
+ * touched (SQLite would recover, checkpoint or delete files beside it).
+ *
+ * This is enough to tell a log from anything else because a log is made in one rollback-journal transaction that also
+ * writes our mark into the first page (schema.ts): the file has no bytes, or it has the mark.
+ */
+import { accessSync, constants, existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, StoreUnavailable } from '../../../errors.ts';
+import { notALog, notWritable, unreadable } from '../errors.ts';
+import { readHeader } from './header.ts';
+import { frameCounter, WAL_HEADER } from './still-there.ts';
+import { APPLICATION_ID, FORMAT, isIncomplete } from '../schema.ts';
+
+/** Most links that are followed from one to the next, as on Linux. */
+const LINKS_MAX = 40;
+
+/**
+ * Where a path leads, all links followed, though the file at its end may not exist yet: SQLite's files stand beside the
+ * real file, not beside a link to it. A path that leads nowhere is given back as it is, for `inspect` to refuse.
+ */
+export function realPlace(path: string): string {
+  let place = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    try {
+      return realpathSync(place);
+    } catch {
+      // It may still be a link, to a file that doesn't exist yet.
+    }
+    try {
+      place = join(realpathSync(dirname(place)), basename(place));
+    } catch {
+      return place;
+    }
+    try {
+      place = resolve(dirname(place), readlinkSync(place));
+    } catch {
+      return place;
+    }
+  }
+  return path;
+}
+
+/**
+ * Throws `NotWritable`, `NotALog`, `FormatTooNew` or `LogCorrupt` unless there is a log at `file`, or one can be made
+ * there. `file` is a real place.
+ */
+export function inspect(file: string): void {
+  mayWrite(file, lookAt(file));
+  const found = formatAt(file);
+  if (typeof found === 'number') refuseNewer(file, found);
+}
+
+/**
+ * Throws unless there is a log at `file` that can be read: as {@link inspect}, `NotWritable` for one of an older format,
+ * `StoreUnavailable` for one that isn't finished. `file` is a real place.
+ */
+export function inspectForReading(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    if (lookAt(file) !== undefined || !existsSync(dirname(file))) throw unreadable(file, error);
+  }
+  const found = formatAt(file);
+  if (found === undefined) {
+    throw new NotALog(
+      `There is no log at ${file}, and one opened for reading isn't made. Open it once without readOnly.`,
+      {
+        file,
+      },
+    );
+  }
+  if (found === 'unfinished') {
+    throw new StoreUnavailable(
+      `${file} isn't finished: a process makes the log just now, or was cut short. Try again, or open it once without readOnly.`,
+      { file },
+    );
+  }
+  refuseNewer(file, found);
+  if (found === FORMAT) return;
+  throw new NotWritable(
+    `${file} is a log of format ${found}, and must be brought to format ${FORMAT} first. Open it once without readOnly.`,
+    { file, format: found, supported: FORMAT },
+  );
+}
+
+/**
+ * The format of the log at a file; undefined if there is nothing yet, `unfinished` if only SQLite can tell.
+ *
+ * @throws NotALog, LogCorrupt
+ */
+function formatAt(file: string): number | 'unfinished' | undefined {
+  let stats = lookAt(file);
+  if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
+    // While a log is made its file has bytes before there is a write-ahead log: unless it was made just now, it is lost.
+    stats = lookAt(file);
+    if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
+  }
+  if (stats === undefined) return undefined;
+  if (!stats.isFile()) throw notALog(file, stats.isDirectory() ? 'a directory' : 'no regular file');
+  if (stats.size === 0) return undefined;
+
+  // With a journal beside it the log is being made, or a crash cut that short and SQLite goes back to no bytes: either
+  // way only SQLite can tell, under its locks. If the journal has gone since, whoever made the log is done: look again.
+  const unfinished = () => existsSync(`${file}-journal`);
+  let header = readHeader(file);
+  if (isTidemarkError(header) && !unfinished()) header = readHeader(file);
+  if (isTidemarkError(header)) {
+    if (unfinished()) return 'unfinished';
+    throw header;
+  }
+  if (header.unmarked) throw unmarked(file);
+  if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
+  // A write-ahead log that has gone since was taken in by then: look again.
+  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && !hasWal(file);
+  if (isAlone()) header = readHeader(file);
+  if (isAlone()) throw withoutWal(file);
+  if (stats.nlink > 1) throw linked(file, stats.nlink);
+  if (isMountPoint(file)) throw mountedAlone(file);
+  return isTidemarkError(header) ? 'unfinished' : header.format;
+}
+
+/** Throws `FormatTooNew` if the log was written by a later version of ours. */
+export function refuseNewer(file: string, format: number): void {
+  if (format <= FORMAT) return;
+  throw new FormatTooNew(
+    `${file} is a log of format ${format}, and this version reads formats up to ${FORMAT}. Upgrade the package.`,
+    { file, format, supported: FORMAT },
+  );
+}
+
+// SQLite would take the write-ahead log for a leftover, and delete it.
+function headless(file: string, what: string): LogCorrupt {
+  return new LogCorrupt(
+    `${file} ${what}, but ${file}-wal beside it holds commits. Neither was touched: put the file back that belongs to ` +
+      `it, or, to start a new log without those commits, move ${file}-wal away.`,
+    { file, wal: `${file}-wal` },
+  );
+}
+
+/**
+ * Whether what a connection sees of the log is its first file alone, which says so: the write-ahead log beside it is
+ * another's, or was damaged. So it looks for a moment as well while whoever makes the log takes the mark away, if the
+ * write-ahead log begins anew by that: with the write lock held, it is certain. No transaction may be open on `connection`.
+ */
+export function isWithoutWal(connection: DatabaseSync): boolean {
+  return isIncomplete(connection) && frameCounter(connection)() === 0;
+}
+
+export function withoutWal(file: string): LogCorrupt {
+  return new LogCorrupt(
+    `${file} is a part of a log: it holds no commits yet, as they are in its write-ahead log, and that isn't at ${file}-wal, or is ` +
+      'damaged. It was copied, or moved, alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM ' +
+      'INTO, backup(): see docs/sqlite.md). To start a new log, remove it.',
+    { file, wal: `${file}-wal` },
+  );
+}
+
+/** As `.dump` leaves a log. */
+function unmarked(file: string): NotALog {
+  return new NotALog(
+    `${file} has the tables of a log, but not its mark: a dump that was put back, which holds no marks. It was left as it is. If the ` +
+      `dump was whole, mark it, open it and let verify look at it: sqlite3 '${file}' 'PRAGMA application_id = ${APPLICATION_ID}; ` +
+      `PRAGMA user_version = ${FORMAT}'`,
+    { file, format: FORMAT },
+  );
+}
+
+function linked(file: string, names: number): NotWritable {
+  return new NotWritable(
+    `${file} has ${names} names (hard links). SQLite keeps the newest commits beside the name that a log is opened by, so servers ` +
+      `that open it by another would miss them, and damage it. Remove the other names (find / -samefile '${file}'); a backup is ` +
+      'made by VACUUM INTO or backup() (docs/sqlite.md).',
+    { file, names },
+  );
+}
+
+function mountedAlone(file: string): NotWritable {
+  return new NotWritable(
+    `${file} is mounted alone. SQLite keeps the newest commits in files beside it, which would stay where nobody else finds them. ` +
+      `Mount its directory.`,
+    { file },
+  );
+}
+
+/** Whether the file itself was mounted, as into a container. Linux only: elsewhere nobody says. */
+function isMountPoint(file: string): boolean {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return false;
+  }
+  // Spaces and the like are written as octal digits there.
+  const escaped = file.replaceAll(
+    /[\s\\]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  );
+  return mounts.includes(` ${escaped} `);
+}
+
+function hasWal(file: string): boolean {
+  return (lookAt(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
+}
+
+function hasBytes(file: string): boolean {
+  return (lookAt(file)?.size ?? 0) > 0;
+}
+
+function lookAt(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    throw notWritable(file, error);
+  }
+}
+
+function mayWrite(file: string, stats: Stats | undefined): void {
+  const directory = dirname(file);
+  if (!existsSync(directory)) {
+    throw new NotWritable(`The directory ${directory} doesn't exist. Make it first, or choose another place.`, {
+      file,
+    });
+  }
+  try {
+    // The directory too: SQLite keeps its write-ahead log beside the file.
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    if (stats?.isFile()) accessSync(file, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw notWritable(file, error);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so
+ * in a thread. Each statement is as of a moment of its own, and holds by itself.
+ */
+import type { Look } from './aside.ts';
+import { stopsAtDamage } from '../errors.ts';
+import { PARTS, schemaFindings, type Part } from '../schema.ts';
+
+/** Most findings of each kind. */
+const FINDINGS_MAX = 5;
+
+/** Each query gives the rows that break a rule; the sentence tells of one. */
+const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[] = [
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM events)
+          WHERE position <> expected`,
+    sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
+  },
+  {
+    sql: `SELECT position, expected FROM
+            (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM commits)
+          WHERE position <> expected`,
+    sentence: (position, expected) => `A commit begins at position ${position}, where ${expected} was expected.`,
+  },
+  {
+    sql: 'SELECT position, event_count FROM commits WHERE event_count < 1',
+    sentence: (position, count) => `The commit at position ${position} says that it has ${count} events.`,
+  },
+  {
+    sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM events),
+            (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM commits) WHERE events <> commits`,
+    sentence: (events, commits) => `The events end at position ${events}, the commits at ${commits}.`,
+  },
+  {
+    sql: `SELECT position FROM events WHERE NOT json_valid(attachments)
+            OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
+    sentence: (position) => `The event at position ${position} has no list of its documents.`,
+  },
+  {
+    sql: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
+            CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
+          WHERE rows <> inline`,
+    sentence: (rows, inline) => `The index holds ${rows} attachments, the events ${inline}.`,
+  },
+  {
+    sql: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
+          GROUP BY document HAVING count <> head OR min(version) < 1`,
+    sentence: (document, count, head) => `Document ${document} has ${count} events and head ${head}.`,
+  },
+  {
+    sql: `SELECT document, version FROM
+            (SELECT document, version, position,
+              lag(position, 1, 0) OVER (PARTITION BY document ORDER BY version) AS before FROM attachments)
+          WHERE position <= before`,
+    sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
+  },
+  {
+    sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT id FROM names)',
+    sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
+  },
+  {
+    sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT id FROM names)',
+    sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
+  },
+  {
+    sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT id FROM documents)',
+    sentence: (document) => `Document ${document} has events but no id.`,
+  },
+  {
+    sql: `SELECT id, collection FROM documents d WHERE collection NOT IN (SELECT id FROM names)
+            OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.id)`,
+    sentence: (document) => `Document ${document} has no collection or no events.`,
+  },
+  {
+    sql: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
+            OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
+            OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+    sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
+  },
+  {
+    sql: `SELECT position FROM
+            (SELECT position, recorded_at, lag(recorded_at, 1, 0) OVER (ORDER BY position) AS before FROM commits)
+          WHERE recorded_at < before`,
+    sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
+  },
+  {
+    sql: `SELECT position FROM events e WHERE time IS NOT
+            (SELECT c.time FROM commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
+    sentence: (position) => `The event at position ${position} has another time than its commit.`,
+  },
+  {
+    sql: `SELECT type, stored, listed FROM (
+            SELECT e.type, e.position AS stored, t.position AS listed
+            FROM (SELECT type, min(position) AS position FROM events GROUP BY type) e
+            FULL JOIN types t ON t.type = e.type)
+          WHERE stored IS NOT listed`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    // CROSS JOIN keeps the order: from the events to their commits it would be each with each.
+    sql: `SELECT t.type, e.position, t.succeeded FROM types t
+          LEFT JOIN (
+            SELECT e.type, min(e.position) AS position FROM commits c CROSS JOIN events e
+            WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
+            GROUP BY e.type) e ON e.type = t.type
+          WHERE e.position IS NOT t.succeeded`,
+    sentence: (type, stored, listed) =>
+      `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
+  },
+  {
+    sql: `SELECT name FROM registry
+          WHERE NOT json_valid(key) OR NOT json_valid(handled) OR json_type(handled) <> 'array'`,
+    sentence: (name) => `The declared key or the handled types of the collection ${name} are none.`,
+  },
+  {
+    sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",
+    sentence: () => 'The generation of the registry is missing.',
+  },
+  {
+    // Each rise added at least one collection, or one type to a key map or to what is handled.
+    sql: `SELECT value, collections FROM meta, (
+            SELECT count(*) AS collections, coalesce(sum(1 + json_array_length(handled)
+              + (SELECT count(*) FROM json_each(registry.key, '$.types'))), 0) AS most
+            FROM registry WHERE json_valid(key) AND json_valid(handled))
+          WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND most`,
+    sentence: (generation, collections) => `The registry has generation ${generation} and ${collections} collections.`,
+  },
+];
+
+/** Bytes of lists that are looked at together: what is sorted of them fits into memory. */
+const LISTS_BYTES = 2 ** 20;
+const LISTS_ROWS = 10_000;
+
+/**
+ * Where to stop when looking on from a position: always behind the next event. Of numbers alone: a damaged position that is a
+ * text comes back as another than it is, and looking on from that would come to it again for ever.
+ */
+const LISTS_END = `SELECT max(position) FROM (
+    SELECT position, sum(length(attachments)) OVER (ORDER BY position) - length(attachments) AS before
+    FROM (SELECT position, attachments FROM events WHERE position > ? AND position <= ${2n ** 63n - 1n} ORDER BY position LIMIT ${LISTS_ROWS}))
+  WHERE before <= ${LISTS_BYTES}`;
+
+/** Each list is taken apart once: looking up one item after the other in it would be the square of its length. */
+const LISTS = `WITH item AS (
+    SELECT e.position, e.type, d.key, d.value AS document,
+      lead(d.value) OVER (PARTITION BY e.position ORDER BY d.key) AS version
+    FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d
+    WHERE e.position > ? AND e.position <= ?)
+  SELECT i.position, i.document, i.version FROM item i
+  LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
+  WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type) LIMIT ${FINDINGS_MAX}`;
+
+/** The lists inline with events against the index: a page of the log at a time. */
+async function listFindings(look: Look): Promise<readonly string[]> {
+  const findings: string[] = [];
+  let after = Number.MIN_SAFE_INTEGER;
+  for (;;) {
+    const [row] = await look<[number | null]>(LISTS_END, after);
+    const upTo = row?.[0] ?? undefined;
+    if (upTo === undefined) return findings.slice(0, FINDINGS_MAX);
+    for (const [position, document, version] of await look<[unknown, unknown, unknown]>(LISTS, after, upTo)) {
+      findings.push(
+        `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
+      );
+    }
+    if (findings.length >= FINDINGS_MAX) return findings.slice(0, FINDINGS_MAX);
+    after = upTo;
+  }
+}
+
+/** One sentence a finding. */
+export async function check(look: Look): Promise<readonly string[]> {
+  const findings: string[] = [];
+  try {
+    findings.push(...schemaFindings(await look<Part>(PARTS)).slice(0, FINDINGS_MAX));
+    const own = await look<[string]>(`PRAGMA integrity_check(${FINDINGS_MAX})`);
+    findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));
+    for (const { sql, sentence } of RULES) {
+      const rows = await look<readonly unknown[]>(`${sql} LIMIT ${FINDINGS_MAX}`);
+      findings.push(...rows.map((row) => sentence(...row)));
+    }
+    findings.push(...(await listFindings(look)));
+  } catch (error) {
+    // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
+    if (!stopsAtDamage(error)) throw error;
+    findings.push(`SQLite could not go on: ${Error.isError(error) ? error.message : String(error)}.`);
+  }
+  return findings;
+}

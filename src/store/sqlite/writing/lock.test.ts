@@ -1,0 +1,84 @@
+/** The order of writers in one session, and the waiting for those of others. */
+import { setTimeout } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { Bounded } from '../../../bounded.ts';
+import { Queue, whenFree } from './lock.ts';
+
+class Busy extends Error {
+  readonly errcode = 5;
+}
+
+const timedOut = (waitedMs: number) => Object.assign(new Error('timed out'), { waitedMs });
+
+it('one thing at a time, in the order asked for, whatever became of the one before', async () => {
+  const queue = new Queue();
+  const done: string[] = [];
+  const ask = (name: string, ms: number) =>
+    queue.run(async () => {
+      done.push(`${name} begins`);
+      await setTimeout(ms);
+      done.push(`${name} ends`);
+      if (name === 'b') throw new Error('b failed');
+    });
+  const all = await Promise.allSettled([ask('a', 5), ask('b', 1), ask('c', 0)]);
+  await queue.idle();
+  expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(done).toEqual(['a', 'b', 'c'].flatMap((name) => [`${name} begins`, `${name} ends`]));
+});
+
+it('tries until nobody stands in the way', async () => {
+  let tries = 0;
+  const attempt = () => {
+    tries += 1;
+    if (tries < 5) throw new Busy();
+    return 'free';
+  };
+  expect(await whenFree(attempt, 60_000, timedOut)).toBe('free');
+  expect(tries).toBe(5);
+});
+
+it('tries seldom enough to leave the machine to others', async () => {
+  let tries = 0;
+  const start = performance.now();
+  await whenFree(
+    () => {
+      tries += 1;
+      if (performance.now() - start < 50) throw new Busy();
+    },
+    60_000,
+    timedOut,
+  );
+  // A busy machine only makes it fewer.
+  expect(tries).toBeLessThan(120);
+});
+
+it('gives up once the time is over and not before, and at once for what waiting can’t mend', async () => {
+  let tries = 0;
+  const never = (error: Error) => () => {
+    tries += 1;
+    throw error;
+  };
+  const error = await whenFree(never(new Busy()), 20, timedOut).catch((thrown: unknown) => thrown);
+  expect((error as { waitedMs: number }).waitedMs).toBeGreaterThanOrEqual(20);
+  expect(tries).toBeGreaterThan(1);
+  tries = 0;
+  await expect(whenFree(never(new Busy()), 0, timedOut)).rejects.toThrow('timed out');
+  expect(tries).toBe(1);
+  await expect(whenFree(never(new TypeError('other')), 60_000, timedOut)).rejects.toThrow('other');
+  expect(tries).toBe(2);
+});
+
+it('a bounded map keeps what was used last, the newest value of it, and never more than it may', () => {
+  const map = new Bounded<number, number>(100);
+  for (let key = 0; key < 1_000; key++) {
+    map.set(key, key);
+    map.set(7, -key);
+    expect(map.get(7)).toBe(-key);
+    expect(map.get(key === 7 ? 8 : key)).toBe(key === 7 ? undefined : key);
+  }
+  const kept = Array.from({ length: 1_000 }, (_, key) => key).filter((key) => map.has(key));
+  expect(kept.length).toBeLessThanOrEqual(100);
+  expect(kept).toContain(7);
+  map.clear();
+  expect(map.get(7)).toBeUndefined();
+});
