@@ -24,19 +24,14 @@ const imports: Import[] = files.flatMap((from) =>
 );
 
 const layerOf = (path: string): string => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path);
+const roomOf = (path: string): string | undefined => /^engine\/(\w+)\//.exec(path)?.[1];
 const engineOf = (path: string): string | undefined => /^store\/(\w+)\//.exec(path)?.[1];
 /** What may be imported, beside the layer itself, and what is in EVERYWHERE; `types` only as types. */
 const allowed: Record<string, { values: readonly string[]; types: readonly string[] }> = {
   model: { values: [], types: [] },
   store: { values: [], types: ['model'] },
   engine: {
-    values: [
-      'model',
-      'store/store.ts',
-      'store/chain.ts',
-      'store/ground.ts',
-      'store/registered.ts',
-    ],
+    values: ['model', 'store/store.ts', 'store/chain.ts', 'store/ground.ts', 'store/registered.ts'],
     types: [],
   },
   testing: { values: ['model', 'store/store.ts', 'store/chain.ts'], types: ['engine'] },
@@ -87,7 +82,9 @@ test('the core has no dependency but the types of Standard Schema', () => {
   const loaded = files.flatMap((path) =>
     [...readFileSync(join(src, path), 'utf8').matchAll(/import\('([^'.][^']*)'\)/g)].map(([, to]) => `${path}: ${to}`),
   );
-  expect(loaded.filter((load) => !/: (node:.+|vitest)$/.test(load))).toEqual(['store/postgres/connecting/driver.ts: pg']);
+  expect(loaded.filter((load) => !/: (node:.+|vitest)$/.test(load))).toEqual([
+    'store/postgres/connecting/driver.ts: pg',
+  ]);
 });
 
 test('each store has the same rooms, and the same files in them', () => {
@@ -120,7 +117,6 @@ test('each store has the same rooms, and the same files in them', () => {
 const ROOMS: Record<string, readonly string[]> = { commands: ['reading'], reading: [], upkeep: ['reading'] };
 
 test.each(Object.keys(ROOMS))('engine/%s knows only the rooms below it', (room) => {
-  const roomOf = (path: string): string | undefined => /^engine\/(\w+)\//.exec(path)?.[1];
   const wrong = imports.filter(({ from, to }) => {
     const known = roomOf(to);
     return roomOf(from) === room && known !== undefined && known !== room && !ROOMS[room]!.includes(known);

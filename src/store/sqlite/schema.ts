@@ -7,7 +7,7 @@
  *
  *     meta         one row a setting: `generation` (of the registry of collections).
  *                    incomplete   only ever in the file of a log that is new, and never in the log: it was taken away in
- *                                 the write-ahead log. The file without that says so that it isn't all (place.ts).
+ *                                 the write-ahead log. The file without that says so that it isn't all (log-file.ts).
  *     names        event types, collection and command names, as integers.
  *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
  *     documents    document ids as integers: one row a document that has at least one event.
@@ -39,7 +39,7 @@
  * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the
  * write-ahead log and flushed (`synchronous=FULL`) before COMMIT returns; a log cut short by a crash ends at the last
  * whole transaction. The file itself is made in one rollback-journal transaction, with our mark on its first page, and
- * turned to WAL only then: whenever a crash comes, it has no bytes, or the mark and all tables (place.ts).
+ * turned to WAL only then: whenever a crash comes, it has no bytes, or the mark and all tables (log-file.ts).
  *
  * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the
  * write lock: of two starting processes one migrates, the other finds it done. A session that was open before asks for

@@ -40,7 +40,7 @@ export function connectForReading(file: string, settled: boolean): DatabaseSync 
     timeout: 0,
     returnArrays: true,
     enableForeignKeyConstraints: false,
-    // The mark of a file that is in the middle of a checkpoint is read with `writable_schema` (place.ts).
+    // The mark of a file that is in the middle of a checkpoint is read with `writable_schema` (log-file.ts).
     defensive: false,
   });
 }
