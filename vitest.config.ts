@@ -1,4 +1,5 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { isAll } from './test/support/setting.ts';
 
 export default defineConfig({
   resolve: { conditions: ['@tidemark/source', 'node', 'import', 'default'] },
@@ -6,6 +7,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@tidemark/source', 'node', 'default'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
+    // What takes long, or needs more than Node and npm, is run by `npm run test:all`.
+    exclude: [...configDefaults.exclude, ...(isAll ? [] : ['**/*.long.test.ts'])],
     reporters: ['default', './scripts/summary-reporter.ts'],
     globalSetup: './test/support/postgres-server.ts',
     testTimeout: 60_000,

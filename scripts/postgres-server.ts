@@ -10,6 +10,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Guarded } from './postgres-guard.ts';
 
 /** PostgreSQL doesn't run as root: the traditional uid of nobody. */
 const NOBODY = 65_534;
@@ -32,13 +33,11 @@ const SMALL = {
 /** Whatever else it is set to, nobody reaches it but by the loopback address. */
 const REACHED = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
 
-// Ends the server and removes its files when our end of its input is closed, by whatever end this process comes to. A line
-// of its input is a signal for the server, or START.
-const GUARD = `folder=$1; shift; "$@" & server=$!
-while read -r word; do
-  case $word in START) "$@" & server=$! ;; *) kill -$word $server; wait $server ;; esac
-done
-kill -INT $server; wait $server; cd /; rm -rf "$folder"`;
+/**
+ * A process of its own that ends the server and removes its files when our end of its input is closed, by whatever end this
+ * process comes to.
+ */
+const GUARD = join(import.meta.dirname, 'postgres-guard.ts');
 
 export interface Server {
   readonly url: string;
@@ -73,7 +72,7 @@ export async function start(password?: string): Promise<Server> {
 /** A folder that the server's user owns. */
 export function makePlace(): Place {
   const given = process.env['TIDEMARK_POSTGRES_BIN'] ?? join(import.meta.dirname, PACKAGE);
-  if (!existsSync(join(given, 'initdb')))
+  if (!existsSync(join(given, process.platform === 'win32' ? 'initdb.exe' : 'initdb')))
     throw new Error(`There is no PostgreSQL in ${given}: npm ci, or TIDEMARK_POSTGRES_BIN.`);
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-postgres-'));
   const isRoot = process.getuid?.() === 0;
@@ -109,9 +108,8 @@ export async function launch(
   const port = settings['port'] ?? String(await freePort());
   const options = Object.entries({ ...REACHED, ...usual, ...settings, port });
   const args = ['-D', data, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  const server = spawn('/bin/sh', ['-c', GUARD, 'sh', folder, join(bin, 'postgres'), ...args], {
-    ...identity,
-    cwd: folder,
+  const guarded: Guarded = { folder, program: join(bin, 'postgres'), args, identity };
+  const server = spawn(process.execPath, [GUARD, JSON.stringify(guarded)], {
     // Not ended by a Ctrl-C in the terminal before the tests are.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -138,7 +136,7 @@ export async function launch(
     port: Number(port),
     pid: Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]),
     async crash() {
-      server.stdin.write('QUIT\n');
+      server.stdin.write('SIGQUIT\n');
       // After a crash the file of the dead server stays: it must not be taken for that of the next.
       while (await isOpen(Number(port))) await sleep(5);
       rmSync(join(data, 'postmaster.pid'), { force: true });

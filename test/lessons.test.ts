@@ -35,6 +35,7 @@ const LESSONS: Readonly<Record<number, string>> = {
   30: 'Two clocks that are one clock: a bound on a server’s clock that asks the same server.',
   31: 'A reader behind the end of a restored log waits, and skips what is written next.',
   32: 'A default name meets a declared one: a refusal becomes a business fact.',
+  33: 'A whole batch is refused for one stale document: each server added makes all slower.',
   40: '`structuredClone`, Jest and `vm` contexts: `instanceof` across realms.',
 };
 
@@ -44,7 +45,6 @@ const NOT_YET: Readonly<Record<number, string>> = {
   12: 'Nothing is removed.',
   13: 'Nothing is removed.',
   15: 'There are no leases.',
-  33: 'So it is still: a batch is refused whole for one stale document.',
   34: 'There are no stored documents.',
   35: 'There are no bases.',
   36: 'There are no owners of filters.',

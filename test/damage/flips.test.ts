@@ -29,8 +29,8 @@ beforeAll(async () => {
   expect(spans).toHaveLength(COMMITS);
 });
 
-const FLIPS = runs(400);
-const FLIPS_ASKED = runs(150);
+const FLIPS = runs(60, 400);
+const FLIPS_ASKED = runs(20, 150);
 const PATIENCE_MS = 60_000;
 const PATIENCE_MS_EACH = 200;
 
@@ -43,8 +43,9 @@ test(
     expect(tally.missed).toEqual([]);
     expect(tally.found).toBe(tally.live);
     // Else the test would be about nothing.
-    expect(tally.live).toBeGreaterThan(FLIPS / 8);
-    expect(tally.positioned).toBeGreaterThan(FLIPS / 20);
+    // A quarter of the flips are of live rows, a sixth can be named by position; fewer are met by chance where few are made.
+    expect(tally.live).toBeGreaterThan(FLIPS / 8 - 5);
+    expect(tally.positioned).toBeGreaterThan(FLIPS / 20 - 3);
     console.log(`flips: ${JSON.stringify({ seed: SEED, ...tally, missed: undefined })}`);
   },
 );

@@ -1,7 +1,7 @@
 /** Flips one bit of a log's file at a time, and holds what the product finds against what the rows say. */
 import { closeSync, copyFileSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import type { Problem } from 'tidemark';
-import { randomNumbers } from '../fuzz/seed.ts';
+import { Chance } from '../../src/testing/conformance/random.ts';
 import { isOurs } from './asking.ts';
 import { changes, rowsOf, type Change } from './rows.ts';
 import { openShopApp } from './shop.ts';
@@ -44,13 +44,13 @@ export async function flipBits(
   copy: string,
   { seed, flips, spans, look }: { seed: number; flips: number; spans: Spans; look: Look },
 ): Promise<Tally> {
-  const random = randomNumbers(seed);
+  const chance = new Chance(seed);
   const before = rowsOf(sound);
   const bytes = statSync(sound).size;
   const tally: Tally = { live: 0, found: 0, dead: 0, positioned: 0, slowestMs: 0, missed: [] };
   for (let n = 0; n < flips; n += 1) {
-    const offset = random(bytes);
-    const bit = random(8);
+    const offset = chance.below(bytes);
+    const bit = chance.below(8);
     const where = `byte ${offset} bit ${bit} (seed ${seed}, flip ${n})`;
     flip(sound, copy, offset, bit);
     const started = performance.now();

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { randomNumbers, runs, SEED } from '../fuzz/seed.ts';
+import { Chance } from '../../src/testing/conformance/random.ts';
+import { runs, SEED } from '../fuzz/seed.ts';
 import { createService, viewService } from '../support/market.ts';
 import { foreignErrors, isOurs } from './asking.ts';
 import { fill, openShop, openShopApp, type ShopApp } from './shop.ts';
@@ -102,11 +103,11 @@ describe('law 2, law 9, lesson 22: the tail of the write-ahead log cut off', () 
   });
 
   test('a bit flipped in it: the log ends before that frame', async () => {
-    const random = randomNumbers(SEED);
-    for (let n = 0; n < runs(25); n += 1) {
+    const chance = new Chance(SEED);
+    for (let n = 0; n < runs(10, 25); n += 1) {
       const wal = Buffer.from(late.wal);
-      const offset = WAL_HEADER + random(wal.length - WAL_HEADER);
-      wal[offset]! ^= 1 << random(8);
+      const offset = WAL_HEADER + chance.below(wal.length - WAL_HEADER);
+      wal[offset]! ^= 1 << chance.below(8);
       const end = await soundUpTo(put(late.main, wal)).catch((error: unknown) => {
         throw new Error(`seed ${SEED}, flip ${n} at byte ${offset}`, { cause: error });
       });
@@ -163,9 +164,17 @@ describe('the file cut off', () => {
   });
 
   test('law 9: anywhere: refused at opening, or found', async () => {
-    const random = randomNumbers(SEED + 1);
+    const chance = new Chance(SEED + 1);
     const borders = Array.from({ length: whole.length / 4096 - 1 }, (_, n) => (n + 1) * 4096);
-    const cuts = [...borders, ...borders.map((border) => border - 1 - random(4094)), 1, 99, 100, 512, whole.length - 1];
+    const cuts = [
+      ...borders,
+      ...borders.map((border) => border - 1 - chance.below(4094)),
+      1,
+      99,
+      100,
+      512,
+      whole.length - 1,
+    ];
     const missed: number[] = [];
     const codes = new Set<string>();
     for (const cut of cuts) {

@@ -15,9 +15,10 @@ import {
   type,
   UnknownCollection,
   UnknownCommand,
+  type App,
 } from 'tidemark';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { buyService, createService, market, parts, services, users, viewService } from '../support/market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
@@ -35,6 +36,72 @@ const caught = async (doing: Promise<unknown>): Promise<TidemarkError> => {
   return named;
 };
 
+class Custom {
+  service_id = 's1';
+}
+const cycle: Record<string, unknown> = { service_id: 's1' };
+cycle['self'] = cycle;
+
+/** What `execute` was given, which is no command: the error's kind, and what it says. */
+// eslint-disable-next-line typescript/no-explicit-any -- what the types would refuse is what is tested
+type Execute = (command?: any, input?: any, options?: any) => Promise<unknown>;
+type Refused = readonly [
+  ask: (execute: Execute) => Promise<unknown>,
+  kind: new (...args: never[]) => TidemarkError,
+  said: string,
+];
+const REFUSED: readonly Refused[] = [
+  [(execute) => execute(undefined), UnknownCommand, 'needs a command'],
+  [(execute) => execute({ name: 'BUY_SERVICE' }), UnknownCommand, 'needs a command'],
+  [(execute) => execute('BUY_SERVICE'), UnknownCommand, 'needs a command'],
+  [(execute) => execute(buyService, undefined), InvalidInput, 'schema'],
+  [(execute) => execute(buyService, null), InvalidInput, 'schema'],
+  [(execute) => execute(buyService, 'text'), InvalidInput, 'schema'],
+  [(execute) => execute(buyService, []), InvalidInput, 'schema'],
+  [(execute) => execute(buyService, { service_id: 's1' }), InvalidInput, 'buyer_id'],
+  [(execute) => execute(buyService, { service_id: 7, buyer_id: 'b' }), InvalidInput, 'service_id'],
+  [(execute) => execute(buyService, { service_id: '', buyer_id: 'b' }), InvalidInput, 'empty'],
+  [
+    (execute) => execute(viewService, { service_id: '' }),
+    InvalidInput,
+    'service_id is the name of an id, which must not be empty',
+  ],
+  [(execute) => execute(viewService, { service_id: 'x'.repeat(513) }), InvalidInput, '512 bytes'],
+  [(execute) => execute(viewService, { service_id: 'é'.repeat(257) }), InvalidInput, '514'],
+  [(execute) => execute(viewService, { service_id: 'a\ud800' }), InvalidInput, 'service_id: a lone surrogate'],
+  [(execute) => execute(viewService, { service_id: 'a\0' }), InvalidInput, 'NUL'],
+  [(execute) => execute(viewService, view({ at: new Date(0) })), InvalidInput, 'at: an instance of Date'],
+  [(execute) => execute(viewService, view({ n: 5n })), InvalidInput, 'n: a bigint'],
+  [(execute) => execute(viewService, view({ deep: { n: [1, NaN] } })), InvalidInput, 'deep.n[1]: NaN'],
+  [(execute) => execute(viewService, new Custom()), InvalidInput, 'an instance of Custom'],
+  [(execute) => execute(viewService, cycle), InvalidInput, 'deeper than'],
+  [
+    (execute) => execute(viewService, JSON.parse('{"service_id":"s1","__proto__":{"admin":true}}')),
+    InvalidInput,
+    '__proto__',
+  ],
+  [(execute) => execute(viewService, view({ long: 'x'.repeat(17 * 1024 * 1024) })), InvalidInput, 'bytes long'],
+  [(execute) => execute(viewService, view({}), { id: '' }), InvalidInput, 'option id'],
+  [(execute) => execute(viewService, view({}), { id: 7 }), InvalidInput, 'option id'],
+  [(execute) => execute(viewService, view({}), { id: 'x'.repeat(513) }), InvalidInput, 'option id'],
+  [(execute) => execute(viewService, view({}), { actor: 'a\ud800' }), InvalidInput, 'option actor'],
+  [(execute) => execute(viewService, view({}), { correlation: '' }), InvalidInput, 'option correlation'],
+  [(execute) => execute(viewService, view({}), { signal: {} }), InvalidInput, 'signal'],
+  [(execute) => execute(viewService, view({}), 'id'), InvalidInput, 'options'],
+  [(execute) => execute(viewService, view({}), { unchanged: {} }), InvalidInput, 'unchanged'],
+  [(execute) => execute(viewService, view({}), { unchanged: [null] }), InvalidInput, 'unchanged'],
+  [
+    (execute) => execute(viewService, view({}), { unchanged: [{ collection: 'services', id: 's1' }] }),
+    InvalidInput,
+    'without its version',
+  ],
+  [
+    (execute) => execute(viewService, view({}), { unchanged: [{ collection: 'nope', id: 's1', version: 1 }] }),
+    UnknownCollection,
+    'nope',
+  ],
+];
+
 let prepared = 0;
 const prepares = market.command('PREPARES', {
   input: type<{ service_id: string }>(),
@@ -43,72 +110,23 @@ const prepares = market.command('PREPARES', {
 });
 
 onEveryStore('bad input', (makeStore) => {
-  test('is refused by name before it becomes a command, and nothing is recorded', async () => {
-    await using app = await open({ store: makeStore(), ...parts });
-    // eslint-disable-next-line typescript/no-explicit-any -- what the types would refuse is what is tested
-    const execute = (command: any, input?: any, options?: any): Promise<unknown> =>
-      app.execute(command, input, options);
-    class Custom {
-      service_id = 's1';
-    }
-    const cycle: Record<string, unknown> = { service_id: 's1' };
-    cycle['self'] = cycle;
-
-    const cases: readonly [Promise<unknown>, new (...args: never[]) => TidemarkError, string][] = [
-      [execute(undefined), UnknownCommand, 'needs a command'],
-      [execute({ name: 'BUY_SERVICE' }), UnknownCommand, 'needs a command'],
-      [execute('BUY_SERVICE'), UnknownCommand, 'needs a command'],
-      [execute(buyService, undefined), InvalidInput, 'schema'],
-      [execute(buyService, null), InvalidInput, 'schema'],
-      [execute(buyService, 'text'), InvalidInput, 'schema'],
-      [execute(buyService, []), InvalidInput, 'schema'],
-      [execute(buyService, { service_id: 's1' }), InvalidInput, 'buyer_id'],
-      [execute(buyService, { service_id: 7, buyer_id: 'b' }), InvalidInput, 'service_id'],
-      [execute(buyService, { service_id: '', buyer_id: 'b' }), InvalidInput, 'empty'],
-      [
-        execute(viewService, { service_id: '' }),
-        InvalidInput,
-        'service_id is the name of an id, which must not be empty',
-      ],
-      [execute(viewService, { service_id: 'x'.repeat(513) }), InvalidInput, '512 bytes'],
-      [execute(viewService, { service_id: 'é'.repeat(257) }), InvalidInput, '514'],
-      [execute(viewService, { service_id: 'a\ud800' }), InvalidInput, 'service_id: a lone surrogate'],
-      [execute(viewService, { service_id: 'a\0' }), InvalidInput, 'NUL'],
-      [execute(viewService, view({ at: new Date(0) })), InvalidInput, 'at: an instance of Date'],
-      [execute(viewService, view({ n: 5n })), InvalidInput, 'n: a bigint'],
-      [execute(viewService, view({ deep: { n: [1, NaN] } })), InvalidInput, 'deep.n[1]: NaN'],
-      [execute(viewService, new Custom()), InvalidInput, 'an instance of Custom'],
-      [execute(viewService, cycle), InvalidInput, 'deeper than'],
-      [execute(viewService, JSON.parse('{"service_id":"s1","__proto__":{"admin":true}}')), InvalidInput, '__proto__'],
-      [execute(viewService, view({ long: 'x'.repeat(17 * 1024 * 1024) })), InvalidInput, 'bytes long'],
-      [execute(viewService, view({}), { id: '' }), InvalidInput, 'option id'],
-      [execute(viewService, view({}), { id: 7 }), InvalidInput, 'option id'],
-      [execute(viewService, view({}), { id: 'x'.repeat(513) }), InvalidInput, 'option id'],
-      [execute(viewService, view({}), { actor: 'a\ud800' }), InvalidInput, 'option actor'],
-      [execute(viewService, view({}), { correlation: '' }), InvalidInput, 'option correlation'],
-      [execute(viewService, view({}), { signal: {} }), InvalidInput, 'signal'],
-      [execute(viewService, view({}), 'id'), InvalidInput, 'options'],
-      [execute(viewService, view({}), { unchanged: {} }), InvalidInput, 'unchanged'],
-      [execute(viewService, view({}), { unchanged: [null] }), InvalidInput, 'unchanged'],
-      [
-        execute(viewService, view({}), { unchanged: [{ collection: 'services', id: 's1' }] }),
-        InvalidInput,
-        'without its version',
-      ],
-      [
-        execute(viewService, view({}), { unchanged: [{ collection: 'nope', id: 's1', version: 1 }] }),
-        UnknownCollection,
-        'nope',
-      ],
-    ];
-    for (const [doing, kind, said] of cases) {
-      const error = await caught(doing);
-      expect(error).toBeInstanceOf(kind);
-      expect(error).toBeInstanceOf(InvalidInput);
-      expect(error.message).toContain(said);
-      expect(error.retryable).toBe(false);
-    }
-    expect((await app.status()).position).toBe(0);
+  describe('is refused by name before it becomes a command, and nothing is recorded', () => {
+    let app: App<(typeof parts.commands)[number], (typeof parts.collections)[number]>;
+    beforeAll(async () => {
+      app = await open({ store: makeStore(), ...parts });
+    });
+    afterAll(async () => app.close());
+    test.each(REFUSED.map(([ask, kind, said], n) => ({ n: n + 1, kind, said, ask })))(
+      '$n: $said',
+      async ({ ask, kind, said }) => {
+        const error = await caught(ask((command, input, options) => app.execute(command, input, options)));
+        expect(error).toBeInstanceOf(kind);
+        expect(error).toBeInstanceOf(InvalidInput);
+        expect(error.message).toContain(said);
+        expect(error.retryable).toBe(false);
+        expect((await app.status()).position).toBe(0);
+      },
+    );
   });
 
   test('a command or collection that was not given to open', async () => {

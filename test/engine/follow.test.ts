@@ -10,7 +10,7 @@ import { buyService, createService, parts, services, viewService } from '../supp
 import { range } from '../../src/testing/conformance/batches.ts';
 import { type Market, openedMarket, positionsOf } from '../support/opened-market.ts';
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
-import { seeded } from '../faults/seed.ts';
+import { seeded } from '../support/seed.ts';
 import { troubled } from '../support/troubled.ts';
 
 const positions = async (events: AsyncIterable<RecordedEvent>): Promise<number[]> => positionsOf(await collect(events));

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { openOn } from '../../src/engine/open.ts';
 import { machineRuntime } from '../../src/engine/runtime.ts';
 import { changedStore } from '../faults/over-session.ts';
-import { seeded } from '../faults/seed.ts';
+import { seeded } from '../support/seed.ts';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
 import { range } from '../../src/testing/conformance/batches.ts';
 import { type Market, openedMarket, positionsOf } from '../support/opened-market.ts';

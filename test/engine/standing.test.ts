@@ -68,7 +68,7 @@ async function moved(store: Store) {
 }
 
 onEveryStore('of a batch of which a part rests on what has moved', (makeStore) => {
-  test('the rest is stored at once, and that part in the next', async () => {
+  test('lesson 33: the rest is stored at once, and that part in the next', async () => {
     const { app, other } = await moved(makeStore());
     await using _ = app;
     await using __ = other;

@@ -9,7 +9,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from './acknowledged.ts';
 import { hear, say } from './parent.ts';
 import { meters, parts, read } from './readings.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 const MINUTE = 60_000;
 

@@ -11,7 +11,7 @@ import { acknowledged, type Acknowledged } from './acknowledged.ts';
 import { customers, order, orderOf, parts } from './orders.ts';
 import { hasty } from './hasty.ts';
 import { hear, say } from './parent.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 export type Step =
   /** A log that answers so long before it has committed, as a control; 0, as it should be, if not given. */

@@ -12,7 +12,7 @@ import { acknowledged } from './acknowledged.ts';
 import { hasty } from './hasty.ts';
 import { order, orderOf, parts } from './orders.ts';
 import { hear, say } from './parent.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 /** What a server is told. `hastyMs`: acknowledge so long before the commit (the control). */
 export interface Told {

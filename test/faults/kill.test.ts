@@ -1,16 +1,16 @@
 /**
  * Servers killed at random moments, hundreds of times: whatever they acknowledged is there, once, and nothing is half
- * there. A kill leaves the machine's page cache alone, so this shows nothing about the disk: that is `sync.test.ts`.
+ * there. A kill leaves the machine's page cache alone, so this shows nothing about the disk: that is `sync.long.test.ts`.
  *
- * TIDEMARK_KILLS sets how many (200); TIDEMARK_SEED repeats the choice of moments as far as a machine can.
+ * TIDEMARK_KILLS sets how many (10, or 200 in the run of all tests); TIDEMARK_SEED repeats the choice of moments as far as a machine can.
  */
 import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { Lives, type Met } from './kill-lives.ts';
-import { seeded, setting } from './seed.ts';
+import { seeded, setting } from '../support/seed.ts';
 import { endServers } from './server.ts';
 
-const KILLS = setting('TIDEMARK_KILLS', 200);
+const KILLS = setting('TIDEMARK_KILLS', 10, 200);
 /** So many on each log: what a kill leaves is found by the next servers, and the last check walks the whole log. */
 const KILLS_PER_LOG = 25;
 const TIMEOUT_MS = 120_000 + KILLS * 1_000;
@@ -32,22 +32,12 @@ test(
       left -= met.kills;
     }
     process.stdout.write(`killed: ${JSON.stringify(total)}\n`);
-    // The kills came where they hurt.
     expect(total.kills).toBeGreaterThanOrEqual(KILLS);
+    // The kills came where they hurt, which a handful can't at every place.
+    if (KILLS < 100) return;
     for (const moment of ['opening', 'closing', 'checkpoint', 'underWay', 'storedUnacknowledged'] as const) {
       expect.soft(total[moment], moment).toBeGreaterThan(0);
     }
-  },
-  TIMEOUT_MS,
-);
-
-test(
-  'control: a server that acknowledges before it commits is caught by the same check',
-  async () => {
-    const lives = new Lives(folder, seeded(), 5);
-    const { faults, met } = await lives.live(40);
-    expect(faults.join('\n')).toMatch(/was acknowledged at \d+ and is lost/);
-    expect(met.kills).toBeGreaterThan(0);
   },
   TIMEOUT_MS,
 );

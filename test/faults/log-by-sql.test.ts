@@ -8,7 +8,7 @@ import { acknowledged, type Acknowledged } from './acknowledged.ts';
 import { faultsBySql } from './kill-check.ts';
 import { asking, copyLog } from './log-by-sql.ts';
 import { order, orderOf, parts } from './orders.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 const folder = temporaryFolder();
 const file = join(folder, 'sound.db');

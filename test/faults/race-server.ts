@@ -9,7 +9,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from './acknowledged.ts';
 import { hear, say } from './parent.ts';
 import { buy, buyUnguarded, look, parts, services, type Purchase } from './places.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 export interface Round {
   readonly round: number;

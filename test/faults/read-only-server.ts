@@ -9,7 +9,7 @@ import { open, type TidemarkError } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { customers, order, orderOf, parts } from './orders.ts';
 import { hear, say } from './parent.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 const [role = '', file = ''] = process.argv.slice(2);
 const told = (error: unknown): object => (error as TidemarkError).toJSON?.() ?? { code: String(error) };

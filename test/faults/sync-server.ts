@@ -10,7 +10,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { hasty } from './hasty.ts';
 import { order, orderOf, parts } from './orders.ts';
 import { hear, say } from './parent.ts';
-import { randomOf } from './seed.ts';
+import { randomOf } from '../support/seed.ts';
 
 export interface Task {
   readonly file: string;

@@ -12,7 +12,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { expect, test } from 'vitest';
 import { keepingLogger, temporaryFolder } from '../support/stores.ts';
 import { check, fingerprintOf, readFile, type ReadCommit } from './chain.ts';
-import { seeded } from './seed.ts';
+import { drawn } from './seed.ts';
 
 const lab = domain({
   events: {
@@ -155,7 +155,7 @@ test(
           ).toContain(fingerprint);
         }
       }),
-      seeded(60),
+      drawn(60),
     );
   },
 );

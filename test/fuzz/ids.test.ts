@@ -4,7 +4,7 @@ import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { idFault } from '../../src/model/id.ts';
 import { onEveryStore } from '../support/stores.ts';
-import { seeded } from './seed.ts';
+import { drawn } from './seed.ts';
 
 /** Code units of every kind: of one, two, three bytes, halves of four, NUL, and forms that normalise to each other. */
 const unit = fc.oneof(
@@ -54,7 +54,7 @@ test('an id is well-formed text without NUL, of 1 to 512 bytes of UTF-8', () => 
       seen[isId(text) ? 'id' : 'none'] += 1;
       expect(idFault(text) === undefined).toBe(isId(text));
     }),
-    seeded(3_000),
+    drawn(3_000),
   );
   expect(Math.min(seen.id, seen.none)).toBeGreaterThan(100);
 });
@@ -80,7 +80,7 @@ test('what is no string is no id', () => {
         expect(idFault(value)).toMatch(/must be a string/);
       },
     ),
-    seeded(300),
+    drawn(300),
   );
 });
 
@@ -116,7 +116,7 @@ onEveryStore('ids', (makeStore) => {
         expect(listed).toEqual(expected);
         for (const [id, head] of expected) expect(await app.get(things, id)).toMatchObject({ id, version: head });
       }),
-      seeded(40),
+      drawn(10, 40),
     );
   });
 });

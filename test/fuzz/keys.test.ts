@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { attacher } from '../../src/model/attach.ts';
 import { defineKey } from '../../src/model/key.ts';
 import { isDeclaredKey } from '../../src/store/declared-key.ts';
-import { runs, seeded } from './seed.ts';
+import { runs, drawn } from './seed.ts';
 
 const piece = fc.constantFrom(
   'a',
@@ -147,7 +147,7 @@ test('a path in a map of types', () => {
     fc.property(path, fields, (text, event) => {
       same({ HAPPENED: text }, isPath(text), event, () => walk({ type: 'HAPPENED', ...event }, text.split('.')));
     }),
-    seeded(4_000),
+    drawn(4_000),
   );
 });
 
@@ -159,7 +159,7 @@ test('several paths: each id once, in the order of the paths’ names', () => {
         [...new Set(texts)].sort().flatMap((text) => walk({ type: 'HAPPENED', ...event }, text.split('.'))),
       );
     }),
-    seeded(2_000),
+    drawn(2_000),
   );
 });
 
@@ -170,7 +170,7 @@ test('a field for all types is a name, not a path', () => {
       const key = texts.length === 1 ? texts[0] : texts;
       same(key, texts.every(isName), event, () => [...new Set(texts)].sort().flatMap((name) => ids(own(name))));
     }),
-    seeded(2_000),
+    drawn(2_000),
   );
 });
 
@@ -184,7 +184,7 @@ test('what is no declared key is told from one, whatever JSON it is', () => {
           TypeError,
         );
     }),
-    seeded(500),
+    drawn(500),
   );
   for (const none of [
     null,

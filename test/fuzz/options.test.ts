@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buyService, createService, market, parts, services } from '../support/market.ts';
 import { collect, keepingLogger } from '../support/stores.ts';
 import { hostile, SPECIAL, type Make } from './hostile.ts';
-import { seeded } from './seed.ts';
+import { drawn } from './seed.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tidemark-options-'));
 let app: App<typeof createService | typeof buyService, typeof services>;
@@ -244,7 +244,7 @@ describe('anything as', () => {
     const [{ any }, call] = calls[name]!;
     await fc.assert(
       fc.asyncProperty(any, (make) => passes(call, make)),
-      seeded(150),
+      drawn(150),
     );
   });
 });

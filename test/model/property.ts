@@ -5,6 +5,9 @@ import type { EnginePlant } from '../../simulation/engine-defects.ts';
 import { interpret } from './interpreter.ts';
 import { plan, type RunPlan } from './plan.ts';
 
+/** A defect must show within so many plans. */
+export const DEFECT_RUNS = 2_000;
+
 export interface Checked {
   readonly seed: number;
   /** How many plans were run. */

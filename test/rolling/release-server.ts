@@ -9,7 +9,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from '../faults/acknowledged.ts';
 import { changedStore } from '../faults/over-session.ts';
 import { hear, say } from '../faults/parent.ts';
-import { randomOf } from '../faults/seed.ts';
+import { randomOf } from '../support/seed.ts';
 import { newRelease, oldRelease } from './releases.ts';
 
 export type Kind = 'old' | 'new' | 'script' | 'deaf';

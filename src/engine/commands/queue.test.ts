@@ -1,6 +1,6 @@
 /** The queue: in order, bounded, and each step costs the same however many wait. */
 import { expect, test } from 'vitest';
-import { seeded } from '../../../test/faults/seed.ts';
+import { seeded } from '../../../test/support/seed.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import { Entry } from './entry.ts';
 import type { Outcome } from './outcome.ts';

@@ -1,6 +1,6 @@
 /** What is kept of the log's end, against a plain list of all of it. */
 import { expect, test } from 'vitest';
-import { seeded } from '../../../test/faults/seed.ts';
+import { seeded } from '../../../test/support/seed.ts';
 import type { StoredEvent } from '../../store/store.ts';
 import { KeptEvent, KeptEvents } from './kept-events.ts';
 

@@ -11,7 +11,7 @@ import { postgres } from 'tidemark/postgres';
 import { acknowledged } from '../acknowledged.ts';
 import { order, orderOf, parts, type OrderInput } from '../orders.ts';
 import { hear, say } from '../parent.ts';
-import { randomOf } from '../seed.ts';
+import { randomOf } from '../../support/seed.ts';
 
 const CALLERS = 6;
 /** Between two orders of a caller, and before one is sent again, in milliseconds. */

@@ -6,7 +6,7 @@ import { cutOff, type Cluster, type Node } from '../../support/postgres-cluster.
 import type { Acknowledged } from '../acknowledged.ts';
 import { asking, count, halfCommits, lost, staleOrders, unsound } from '../log-by-sql.ts';
 import { parts } from '../orders.ts';
-import type { Random } from '../seed.ts';
+import type { Random } from '../../support/seed.ts';
 import { startServer, type Server } from '../server.ts';
 import { copyToFile } from './copy.ts';
 

@@ -13,7 +13,7 @@ import { acknowledged } from '../acknowledged.ts';
 import { careless } from '../careless.ts';
 import { hasty } from '../hasty.ts';
 import { hear, say } from '../parent.ts';
-import { randomOf } from '../seed.ts';
+import { randomOf } from '../../support/seed.ts';
 import { telling } from './doubts.ts';
 import { followed, type Followed } from './follow.ts';
 import { commandOf, parts, type LoadOptions } from './load.ts';

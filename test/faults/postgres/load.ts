@@ -1,7 +1,7 @@
 /** What a server under load is told, and the commands that it makes up. */
 import { parts as orderParts, order, orderOf } from '../orders.ts';
 import { buy, openService, parts as placeParts } from '../places.ts';
-import type { Random } from '../seed.ts';
+import type { Random } from '../../support/seed.ts';
 
 export interface LoadOptions {
   readonly url: string;

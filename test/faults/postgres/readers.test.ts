@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { testDatabase, waitsFor } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { order, orderOf } from '../orders.ts';
-import { seeded } from '../seed.ts';
+import { seeded } from '../../support/seed.ts';
 import { followed, misread, type Followed } from './follow.ts';
 import { parts } from './load.ts';
 import { until } from '../../support/until.ts';

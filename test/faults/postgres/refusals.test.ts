@@ -12,7 +12,7 @@ import { start, type Server } from '../../support/postgres-server.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { order, orderOf } from '../orders.ts';
-import { randomOf } from '../seed.ts';
+import { randomOf } from '../../support/seed.ts';
 import { parts } from './load.ts';
 
 const PASSWORD = 'hunter2 @:/%';

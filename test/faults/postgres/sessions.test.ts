@@ -18,9 +18,9 @@ import { Chance } from '../../../src/testing/conformance/random.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
-import { setting } from '../seed.ts';
+import { setting } from '../../support/seed.ts';
 
-const RUNS = setting('TIDEMARK_RUNS', 3);
+const RUNS = setting('TIDEMARK_RUNS', 1, 3);
 const STEPS = 80;
 const SESSIONS = 3;
 const TIMEOUT_MS = 120_000;

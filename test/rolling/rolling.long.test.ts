@@ -11,7 +11,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Acknowledged } from '../faults/acknowledged.ts';
 import { asking, copyLog, lost, unsound } from '../faults/log-by-sql.ts';
-import { randomOf, seedOfRun, setting, type Random } from '../faults/seed.ts';
+import { randomOf, seedOfRun, setting, type Random } from '../support/seed.ts';
 import { endServers, startServer, type Server } from '../faults/server.ts';
 import { keepingLogger, temporaryFolder } from '../support/stores.ts';
 import { Ground } from './ground.ts';

@@ -15,7 +15,7 @@ import type { Acknowledged } from './acknowledged.ts';
 import type { Timed, Told, Travelled } from './clock-server.ts';
 import { asking, copyLog, count, lost, unsound } from './log-by-sql.ts';
 import { parts } from './readings.ts';
-import { randomOf, seedOfRun, setting } from './seed.ts';
+import { randomOf, seedOfRun, setting } from '../support/seed.ts';
 import { endServers, startServer, type Line, type Server } from './server.ts';
 
 const SECONDS = setting('TIDEMARK_CLOCK_SECONDS', 3);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Cluster } from '../../support/postgres-cluster.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../seed.ts';
+import { seeded, setting } from '../../support/seed.ts';
 import { endServers } from '../server.ts';
 import { acknowledgedByEach, failOverUnderLoad, faultsOf, linesOf } from './failover.ts';
 

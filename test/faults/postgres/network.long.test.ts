@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting, type Random } from '../seed.ts';
+import { seeded, setting, type Random } from '../../support/seed.ts';
 import { endServers } from '../server.ts';
 import { UnderLoad } from './under-load.ts';
 

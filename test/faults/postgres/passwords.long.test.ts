@@ -9,7 +9,7 @@ import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readOptions } from '../../../examples/marketplace/options.ts';
-import { seeded } from '../../fuzz/seed.ts';
+import { drawn } from '../../fuzz/seed.ts';
 import { start, type Server } from '../../support/postgres-server.ts';
 
 /** Letters that stand together in no word of ours, and what means something in a URL. */
@@ -97,7 +97,7 @@ test('where nobody answers', async () => {
       expect(error).toBeDefined();
       assertKept(error, password);
     }),
-    seeded(300),
+    drawn(300),
   );
 });
 
@@ -125,7 +125,7 @@ describe('where the password is wrong', () => {
         expect(error).toBeDefined();
         assertKept(error, password);
       }),
-      seeded(60),
+      drawn(60),
     );
   });
 });
@@ -147,6 +147,6 @@ test('where it isn’t a database that is asked for', () => {
         if (error !== undefined) assertKept(error, password);
       }
     }),
-    seeded(300),
+    drawn(300),
   );
 });

@@ -13,7 +13,7 @@ import { TestLog } from '../../../src/testing/conformance/log.ts';
 import { startPgBouncer, type PgBouncer } from '../../support/pgbouncer.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../seed.ts';
+import { seeded, setting } from '../../support/seed.ts';
 import { endServers } from '../server.ts';
 import { UnderLoad } from './under-load.ts';
 

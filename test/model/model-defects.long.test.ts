@@ -1,0 +1,25 @@
+/** The property of the model can fail: each defect of a store or of the engine is found within so many plans. */
+import { expect, it } from 'vitest';
+import { memory } from 'tidemark/memory';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
+import { ENGINE_DEFECTS } from '../../simulation/engine-defects.ts';
+import { DEFECTS_FOUND, mutantNamed } from './mutants.ts';
+import { checkStore, DEFECT_RUNS } from './property.ts';
+
+const sound: MakeStore = (options) => memory(options);
+
+it.each(DEFECTS_FOUND)('finds a store that %s', { timeout: 120_000 }, async (defect) => {
+  const { makeStore } = mutantNamed(defect);
+  const { failure, runs } = await checkStore(makeStore, { seed: 5, runs: DEFECT_RUNS, endOnFailure: true });
+  // Told by the witness, or noticed by the engine itself, as it comes.
+  expect(failure).toMatch(/^(LawBroken|HistoryDiverged)/);
+  // By the defect, and by nothing else.
+  expect((await checkStore(sound, { seed: 5, runs })).failure).toBeUndefined();
+});
+
+it.each(Object.keys(ENGINE_DEFECTS))('finds an engine where %s', { timeout: 120_000 }, async (name) => {
+  const plant = ENGINE_DEFECTS[name]!;
+  const { failure, runs } = await checkStore(sound, { seed: 5, runs: DEFECT_RUNS, endOnFailure: true, plant });
+  expect(failure).toMatch(/^LawBroken/);
+  expect((await checkStore(sound, { seed: 5, runs })).failure).toBeUndefined();
+});
