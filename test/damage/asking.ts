@@ -5,7 +5,7 @@
 import { TidemarkError } from 'tidemark';
 import { buyService, createService, services, users } from '../support/market.ts';
 import { collect } from '../support/stores.ts';
-import { openShopApp, type ShopApp } from './shop.ts';
+import { openShopApp, type ShopApp } from './shop-log.ts';
 
 /** By name: what can be asked without changing anything, then what writes. */
 export const QUESTIONS: Readonly<Record<string, (app: ShopApp) => Promise<unknown>>> = {

@@ -12,7 +12,7 @@ import { runs, SEED } from '../fuzz/seed.ts';
 import { temporaryFolder } from '../support/stores.ts';
 import { foreignErrors } from './asking.ts';
 import { flip, flipBits, openAndVerify, type Spans } from './flips.ts';
-import { COMMITS, makeShopLog } from './shop.ts';
+import { COMMITS, makeShopLog } from './shop-log.ts';
 
 const folder = temporaryFolder();
 const sound = join(folder, 'sound.db');
@@ -29,8 +29,8 @@ beforeAll(async () => {
   expect(spans).toHaveLength(COMMITS);
 });
 
-const FLIPS = runs(60, 400);
-const FLIPS_ASKED = runs(20, 150);
+const FLIPS = runs(30, 400);
+const FLIPS_ASKED = runs(10, 150);
 const PATIENCE_MS = 60_000;
 const PATIENCE_MS_EACH = 200;
 
@@ -44,8 +44,8 @@ test(
     expect(tally.found).toBe(tally.live);
     // Else the test would be about nothing.
     // A quarter of the flips are of live rows, a sixth can be named by position; fewer are met by chance where few are made.
-    expect(tally.live).toBeGreaterThan(FLIPS / 8 - 5);
-    expect(tally.positioned).toBeGreaterThan(FLIPS / 20 - 3);
+    expect(tally.live).toBeGreaterThan(Math.max(0, FLIPS / 8 - 5));
+    expect(tally.positioned).toBeGreaterThanOrEqual(Math.max(0, FLIPS / 20 - 3));
     console.log(`flips: ${JSON.stringify({ seed: SEED, ...tally, missed: undefined })}`);
   },
 );

@@ -4,7 +4,7 @@ import type { Problem } from 'tidemark';
 import { Chance } from '../../src/testing/conformance/random.ts';
 import { isOurs } from './asking.ts';
 import { changes, rowsOf, type Change } from './rows.ts';
-import { openShopApp } from './shop.ts';
+import { openShopApp } from './shop-log.ts';
 
 /** How a file is looked at: by the product, or in a control by something that sees less. */
 export type Look = (file: string) => Promise<readonly Problem[] | string>;

@@ -12,7 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createService, services } from '../support/market.ts';
 import { askEverything, isOurs, QUESTIONS } from './asking.ts';
-import { fill, openShopApp, type ShopApp } from './shop.ts';
+import { fill, openShopApp, type ShopApp } from './shop-log.ts';
 
 /** A frame of the write-ahead log: a page and its header. */
 const FRAME = 4096 + 24;

@@ -52,7 +52,7 @@ function damagedWhereItMoved(makeEngine: () => Engine): void {
         app.execute(sell, { item_id: `new ${round}` }),
       ]);
       expect(torn).toMatchObject({ status: 'rejected', reason: { code: 'LogCorrupt' } });
-      expect([sound.status, fresh.status]).toEqual(['fulfilled', 'fulfilled']);
+      expect([sound, fresh]).toMatchObject([{ status: 'fulfilled' }, { status: 'fulfilled' }]);
       expect(await app.outcome(`torn ${round}`)).toBeUndefined();
     }
     // What was acknowledged is stored, once.

@@ -10,7 +10,7 @@ import type { Problem } from 'tidemark';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { isOurs } from './asking.ts';
-import { AT, makeShopLog, openShopApp } from './shop.ts';
+import { AT, makeShopLog, openShopApp } from './shop-log.ts';
 
 const folder = temporaryFolder();
 const sound = join(folder, 'sound.db');

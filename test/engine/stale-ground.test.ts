@@ -2,6 +2,7 @@
 import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { UNHURRIED } from '../support/unhurried.ts';
 
 /** Made anew for each test: what a command was seen to read in several stages is fetched ahead the next time. */
 function banking() {
@@ -53,8 +54,8 @@ onEveryStore('law 5: what goes wrong', (makeStore) => {
   test('on a document that only a neighbour brought, and that has moved, is decided again', async () => {
     const { accounts, payIn, payOut, link, parts } = banking();
     const store = makeStore();
-    await using app = await open({ store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     await app.execute(payIn, { account_id: 'a', cents: 1 });
     const seen = await app.get(accounts, 'a');
     await other.execute(payIn, { account_id: 'a', cents: 10 });
@@ -70,8 +71,8 @@ onEveryStore('law 5: what goes wrong', (makeStore) => {
   test('on a document that comes in behind an event of the batch, and has moved, is decided again', async () => {
     const { accounts, payIn, payOut, link, payBack, parts } = banking();
     const store = makeStore();
-    await using app = await open({ store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     await app.execute(link, { link_id: 'l', to: 'a' });
     await app.execute(payIn, { account_id: 'a', cents: 1 });
     await app.get(accounts, 'a');
@@ -91,7 +92,7 @@ onEveryStore('law 5: what goes wrong', (makeStore) => {
     const { accounts, payIn, payOut, link, parts } = banking();
     const store = makeStore();
     const logger = keepingLogger();
-    await using app = await open({ store, ...parts, logger });
+    await using app = await open({ store, ...parts, logger, limits: UNHURRIED });
     await app.execute(payIn, { account_id: 'a', cents: 1 });
     const seen = await app.get(accounts, 'a');
     const neighbour = app.execute(link, { link_id: 'l', to: 'a' }, { unchanged: [{ ...seen, version: 0 }] });

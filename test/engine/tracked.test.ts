@@ -3,6 +3,7 @@ import { domain, LogCorrupt, open, type, type Store } from 'tidemark';
 import { expect, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
 import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { UNHURRIED } from '../support/unhurried.ts';
 
 function items(reduce: (sum: number, n: number) => number = (sum, n) => sum + n) {
   const shop = domain({
@@ -58,8 +59,8 @@ onEveryStore('tracked documents', (makeStore) => {
     const { sell, collection, parts } = items();
     const store = makeStore();
     const mine = watched(store);
-    await using app = await open({ store: mine.store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store: mine.store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     const all = (by: typeof app): Promise<unknown> => Promise.all(IDS.map((id) => by.execute(sell, { item_id: id })));
     for (let round = 0; round < FOUND_OUT; round += 1) {
       await all(other);
@@ -84,8 +85,8 @@ onEveryStore('tracked documents', (makeStore) => {
     const { sell, parts } = items();
     const store = makeStore();
     const mine = watched(store);
-    await using app = await open({ store: mine.store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store: mine.store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     for (let round = 0; round < 10; round += 1) {
       await Promise.all(IDS.map((id) => other.execute(sell, { item_id: `their ${id}` })));
       await Promise.all(IDS.map((id) => app.execute(sell, { item_id: id })));
@@ -97,8 +98,8 @@ onEveryStore('tracked documents', (makeStore) => {
   test('events that are not handled move a document’s version, and what comes after them is folded', async () => {
     const { sell, see, collection, parts } = items();
     const store = makeStore();
-    await using app = await open({ store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     for (let round = 0; round < 6; round += 1) {
       await Promise.all(IDS.map((id) => other.execute(see, { item_id: id })));
       await Promise.all(IDS.map((id) => other.execute(sell, { item_id: id, n: 1 })));
@@ -123,7 +124,7 @@ onEveryStore('tracked documents', (makeStore) => {
       load: (requests, options) => session.load(requests, options),
     }));
     await using app = await open({ store: tearing, ...parts });
-    await using other = await open({ store, ...parts });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     for (let round = 0; round < 5; round += 1) {
       await Promise.all(IDS.map((id) => other.execute(sell, { item_id: id, n: 1 })));
       await Promise.all(IDS.map((id) => app.execute(sell, { item_id: id, n: 1 })));
@@ -150,7 +151,7 @@ onEveryStore('tracked documents', (makeStore) => {
       },
     }));
     await using app = await open({ store: losing, ...parts });
-    await using other = await open({ store, ...parts });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     for (let round = 0; round < 8; round += 1) {
       await Promise.all(IDS.map((id) => other.execute(sell, { item_id: id })));
       await Promise.all(IDS.map((id) => other.execute(sell, { item_id: id })));
@@ -185,8 +186,8 @@ onEveryStore('tracked documents', (makeStore) => {
     const { sell, collection, parts } = items();
     const store = makeStore();
     const mine = watched(store);
-    await using app = await open({ store: mine.store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store: mine.store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     const few = IDS.slice(0, 4);
     const all = (by: typeof app): Promise<unknown> =>
       Promise.all(few.map((id) => by.execute(sell, { item_id: id, n: 1 })));

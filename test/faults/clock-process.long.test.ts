@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/stores.ts';
 import type { Asked, Told } from './clock-process.ts';
 import { asking } from './log-by-sql.ts';
 import { meters, parts } from './readings.ts';
-import { endServers, startServer, type Line, type Server } from './server.ts';
+import { endServers, startServer, type Line, type Server } from './server-process.ts';
 
 const MINUTE = 60_000;
 const YEAR = 365 * 24 * 60 * MINUTE;

@@ -5,7 +5,7 @@
 import { open, TidemarkError } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { parts, read } from './readings.ts';
 
 export interface Told {

@@ -7,7 +7,7 @@
 import { ClockAhead, open } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from './acknowledged.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { meters, parts, read } from './readings.ts';
 import { randomOf } from '../support/seed.ts';
 

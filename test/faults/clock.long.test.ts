@@ -16,7 +16,7 @@ import type { Timed, Told, Travelled } from './clock-server.ts';
 import { asking, copyLog, count, lost, unsound } from './log-by-sql.ts';
 import { parts } from './readings.ts';
 import { randomOf, seedOfRun, setting } from '../support/seed.ts';
-import { endServers, startServer, type Line, type Server } from './server.ts';
+import { endServers, startServer, type Line, type Server } from './server-process.ts';
 
 const SECONDS = setting('TIDEMARK_CLOCK_SECONDS', 3);
 const MINUTE = 60_000;

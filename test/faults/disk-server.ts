@@ -10,7 +10,7 @@ import { keepingLogger } from '../support/stores.ts';
 import { acknowledged, type Acknowledged } from './acknowledged.ts';
 import { customers, order, orderOf, parts } from './orders.ts';
 import { hasty } from './hasty.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { randomOf } from '../support/seed.ts';
 
 export type Step =

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { goesOn, Story } from './disk-story.ts';
 import { limitedFiles, smallDisk } from './disk.ts';
-import { endServers } from './server.ts';
+import { endServers } from './server-process.ts';
 
 const MIB = 2 ** 20;
 /** The store copies its write-ahead log into the file at so many bytes (4,000 pages, and their headers). */

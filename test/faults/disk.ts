@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Done, Step } from './disk-server.ts';
-import { startServer, type Server } from './server.ts';
+import { startServer, type Server } from './server-process.ts';
 
 export interface Disk {
   /** Where the log is, to be copied: the server knows it by another name. */

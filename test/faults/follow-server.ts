@@ -2,7 +2,7 @@
 import { open } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { parts, viewService } from '../support/market.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 
 const [file = '', name = ''] = process.argv.slice(2);
 const app = await open({ store: sqlite(file), ...parts });

@@ -5,7 +5,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterEach, expect, test, vi } from 'vitest';
 import { parts, viewService } from '../support/market.ts';
 import { temporaryFolder } from '../support/stores.ts';
-import { endServers, startServer } from './server.ts';
+import { endServers, startServer } from './server-process.ts';
 
 const folder = temporaryFolder();
 afterEach(endServers);

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { Lives } from './kill-lives.ts';
 import { seeded } from '../support/seed.ts';
-import { endServers } from './server.ts';
+import { endServers } from './server-process.ts';
 
 const TIMEOUT_MS = 160_000;
 

@@ -7,7 +7,7 @@ import { faultsBySendingAgain, faultsBySql, type Sent } from './kill-check.ts';
 import type { Told } from './kill-server.ts';
 import { asking, copyLog, count } from './log-by-sql.ts';
 import type { Random } from '../support/seed.ts';
-import { startServer, type Line, type Server } from './server.ts';
+import { startServer, type Line, type Server } from './server-process.ts';
 
 /** Servers that have loaded their code and wait for a file: a kill then costs no start. */
 const STANDBY = 3;

@@ -11,7 +11,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from './acknowledged.ts';
 import { hasty } from './hasty.ts';
 import { order, orderOf, parts } from './orders.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { randomOf } from '../support/seed.ts';
 
 /** What a server is told. `hastyMs`: acknowledge so long before the commit (the control). */

@@ -2,15 +2,15 @@
  * Servers killed at random moments, hundreds of times: whatever they acknowledged is there, once, and nothing is half
  * there. A kill leaves the machine's page cache alone, so this shows nothing about the disk: that is `sync.long.test.ts`.
  *
- * TIDEMARK_KILLS sets how many (10, or 200 in the run of all tests); TIDEMARK_SEED repeats the choice of moments as far as a machine can.
+ * TIDEMARK_KILLS sets how many (6, or 200 in the run of all tests); TIDEMARK_SEED repeats the choice of moments as far as a machine can.
  */
 import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { Lives, type Met } from './kill-lives.ts';
 import { seeded, setting } from '../support/seed.ts';
-import { endServers } from './server.ts';
+import { endServers } from './server-process.ts';
 
-const KILLS = setting('TIDEMARK_KILLS', 10, 200);
+const KILLS = setting('TIDEMARK_KILLS', 6, 200);
 /** So many on each log: what a kill leaves is found by the next servers, and the last check walks the whole log. */
 const KILLS_PER_LOG = 25;
 const TIMEOUT_MS = 120_000 + KILLS * 1_000;

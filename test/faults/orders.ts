@@ -3,7 +3,7 @@
  * number of its customer's it is, so that plain SQL can tell a half commit or a decision on stale ground.
  */
 import { failure, type } from 'tidemark';
-import { shop } from './shop.ts';
+import { shop } from './shop-events.ts';
 
 export interface OrderInput {
   readonly order_id: string;

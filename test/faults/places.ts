@@ -1,7 +1,7 @@
 /** The domain of the race: services with few places, bought by commands that take their time. */
 import { setTimeout } from 'node:timers/promises';
 import { failure, type } from 'tidemark';
-import { shop } from './shop.ts';
+import { shop } from './shop-events.ts';
 
 export interface Purchase {
   readonly service_id: string;

@@ -7,7 +7,7 @@
 import { open, TidemarkError } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from './acknowledged.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { buy, buyUnguarded, look, parts, services, type Purchase } from './places.ts';
 import { randomOf } from '../support/seed.ts';
 

@@ -13,7 +13,7 @@ import { asking, lost, unsound } from './log-by-sql.ts';
 import { openService, parts } from './places.ts';
 import type { Round } from './race-server.ts';
 import { seeded, setting, type Random } from '../support/seed.ts';
-import { endServers, startServer, type Server } from './server.ts';
+import { endServers, startServer, type Server } from './server-process.ts';
 
 const SECONDS = setting('TIDEMARK_RACE_SECONDS', 4, 20);
 const TIMEOUT_MS = 120_000 + SECONDS * 3_000;

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { open, type TidemarkError } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { customers, order, orderOf, parts } from './orders.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { randomOf } from '../support/seed.ts';
 
 const [role = '', file = ''] = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
-import { endServers, startServer, type Line, type Server } from './server.ts';
+import { endServers, startServer, type Line, type Server } from './server-process.ts';
 
 const ORDERS = 20;
 const script = new URL('read-only-server.ts', import.meta.url);

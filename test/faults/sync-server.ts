@@ -9,7 +9,7 @@ import { open } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { hasty } from './hasty.ts';
 import { order, orderOf, parts } from './orders.ts';
-import { hear, say } from './parent.ts';
+import { hear, say } from './test-process.ts';
 import { randomOf } from '../support/seed.ts';
 
 export interface Task {

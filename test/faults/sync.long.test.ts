@@ -6,7 +6,7 @@
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
-import { endServers, startServer } from './server.ts';
+import { endServers, startServer } from './server-process.ts';
 import type { Task } from './sync-server.ts';
 import { callsOf, durability, watched, WHOLE_PAGES, type Call, type Durability } from './trace.ts';
 

@@ -1,7 +1,7 @@
 /** Verifies a log in a file, and says what came of it: in a process of its own, as where SQLite puts its temporary files is a matter of the process. */
 import { open, TidemarkError } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
-import { say } from './parent.ts';
+import { say } from './test-process.ts';
 import { order, parts } from './orders.ts';
 
 const [file = ''] = process.argv.slice(2);

@@ -9,7 +9,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { beforeAll, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { order, parts } from './orders.ts';
-import { startServer, type Line } from './server.ts';
+import { startServer, type Line } from './server-process.ts';
 
 const ORDERS = 200;
 const LINES = 999;

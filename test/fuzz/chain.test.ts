@@ -155,7 +155,7 @@ test(
           ).toContain(fingerprint);
         }
       }),
-      drawn(60),
+      drawn(15, 60),
     );
   },
 );

@@ -244,7 +244,7 @@ describe('anything as', () => {
     const [{ any }, call] = calls[name]!;
     await fc.assert(
       fc.asyncProperty(any, (make) => passes(call, make)),
-      drawn(150),
+      drawn(50, 150),
     );
   });
 });

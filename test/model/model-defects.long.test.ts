@@ -23,3 +23,12 @@ it.each(Object.keys(ENGINE_DEFECTS))('finds an engine where %s', { timeout: 120_
   expect(failure).toMatch(/^LawBroken/);
   expect((await checkStore(sound, { seed: 5, runs })).failure).toBeUndefined();
 });
+
+it('shrinks a failure to a few steps, and finds it again by its seed', { timeout: 120_000 }, async () => {
+  const { makeStore } = mutantNamed('skips a version');
+  const first = await checkStore(makeStore, { seed: 4, runs: DEFECT_RUNS });
+  expect(first.failure).toMatch(/LawBroken: law \d/);
+  expect(first.counterexample!.steps.length).toBeLessThan(4);
+  const again = await checkStore(makeStore, { seed: 4, runs: DEFECT_RUNS });
+  expect(again.runs).toBe(first.runs);
+});

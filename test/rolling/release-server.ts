@@ -8,7 +8,7 @@ import { open, type App, type Logger, type Store } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { acknowledged } from '../faults/acknowledged.ts';
 import { changedStore } from '../faults/over-session.ts';
-import { hear, say } from '../faults/parent.ts';
+import { hear, say } from '../faults/test-process.ts';
 import { randomOf } from '../support/seed.ts';
 import { newRelease, oldRelease } from './releases.ts';
 

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Acknowledged } from '../faults/acknowledged.ts';
 import { asking, copyLog, lost, unsound } from '../faults/log-by-sql.ts';
 import { randomOf, seedOfRun, setting, type Random } from '../support/seed.ts';
-import { endServers, startServer, type Server } from '../faults/server.ts';
+import { endServers, startServer, type Server } from '../faults/server-process.ts';
 import { keepingLogger, temporaryFolder } from '../support/stores.ts';
 import { Ground } from './ground.ts';
 import type { Kind, Seen, Told } from './release-server.ts';

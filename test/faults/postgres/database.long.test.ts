@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { start, type Server as Postgres } from '../../support/postgres-server.ts';
 import { temporaryFolder } from '../../support/stores.ts';
 import { seeded, setting } from '../../support/seed.ts';
-import { endServers } from '../server.ts';
+import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 
 const CRASHES = setting('TIDEMARK_CRASHES', 3);

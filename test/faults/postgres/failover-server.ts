@@ -10,7 +10,7 @@ import { open, StoreUnavailable, TidemarkError, type Outcome } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { acknowledged } from '../acknowledged.ts';
 import { order, orderOf, parts, type OrderInput } from '../orders.ts';
-import { hear, say } from '../parent.ts';
+import { hear, say } from '../test-process.ts';
 import { randomOf } from '../../support/seed.ts';
 
 const CALLERS = 6;

@@ -10,7 +10,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Cluster } from '../../support/postgres-cluster.ts';
 import { temporaryFolder } from '../../support/stores.ts';
 import { seeded, setting } from '../../support/seed.ts';
-import { endServers } from '../server.ts';
+import { endServers } from '../server-process.ts';
 import { acknowledgedByEach, failOverUnderLoad, faultsOf, linesOf } from './failover.ts';
 
 const FAILOVERS = setting('TIDEMARK_FAILOVERS', 1);

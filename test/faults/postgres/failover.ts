@@ -7,7 +7,7 @@ import type { Acknowledged } from '../acknowledged.ts';
 import { asking, count, halfCommits, lost, staleOrders, unsound } from '../log-by-sql.ts';
 import { parts } from '../orders.ts';
 import type { Random } from '../../support/seed.ts';
-import { startServer, type Server } from '../server.ts';
+import { startServer, type Server } from '../server-process.ts';
 import { copyToFile } from './copy.ts';
 
 const SERVERS = ['a', 'b'];

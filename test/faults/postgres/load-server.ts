@@ -12,7 +12,7 @@ import { postgres } from 'tidemark/postgres';
 import { acknowledged } from '../acknowledged.ts';
 import { careless } from '../careless.ts';
 import { hasty } from '../hasty.ts';
-import { hear, say } from '../parent.ts';
+import { hear, say } from '../test-process.ts';
 import { randomOf } from '../../support/seed.ts';
 import { telling } from './doubts.ts';
 import { followed, type Followed } from './follow.ts';

@@ -10,7 +10,7 @@ import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { temporaryFolder } from '../../support/stores.ts';
 import { seeded, setting, type Random } from '../../support/seed.ts';
-import { endServers } from '../server.ts';
+import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 
 const TROUBLES = setting('TIDEMARK_TROUBLES', 14);

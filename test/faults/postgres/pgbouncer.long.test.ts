@@ -14,7 +14,7 @@ import { startPgBouncer, type PgBouncer } from '../../support/pgbouncer.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { temporaryFolder } from '../../support/stores.ts';
 import { seeded, setting } from '../../support/seed.ts';
-import { endServers } from '../server.ts';
+import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 
 const KILLS = setting('TIDEMARK_KILLS', 6);

@@ -10,7 +10,7 @@ import type { Acknowledged } from '../acknowledged.ts';
 import { doneTwice, halfCommits, lost, soldTwice, staleOrders, unsound } from '../log-by-sql.ts';
 import { openService } from '../places.ts';
 import type { Random } from '../../support/seed.ts';
-import { startServer, type Line, type Server } from '../server.ts';
+import { startServer, type Line, type Server } from '../server-process.ts';
 import { copyToFile } from './copy.ts';
 import { followed, misread, type Followed } from './follow.ts';
 import { parts, PLACES, serviceAt, SERVICES, type LoadOptions } from './load.ts';

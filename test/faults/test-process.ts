@@ -1,4 +1,4 @@
-/** The other end of `server.ts`, inside a server process: what it says to the test that started it, and hears of it. */
+/** The other end of `server-process.ts`, inside a server process: what it says to the test that started it, and hears of it. */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
