@@ -2,7 +2,7 @@
  * Random batches of several sessions on one log, each compared with what the model answers. Answers get lost, requests
  * arrive late, sections are rolled back, and an older copy takes the place of the log.
  *
- * TIDEMARK_RUNS sets how many logs there are (3), TIDEMARK_SEED repeats one.
+ * TIDEMARK_RUNS sets how many logs there are (1, or 3 in the run of all tests), TIDEMARK_SEED repeats one.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,7 @@ import { until } from '../../support/until.ts';
 import { setting } from '../../support/seed.ts';
 
 const RUNS = setting('TIDEMARK_RUNS', 1, 3);
-const STEPS = 80;
+const STEPS = setting('TIDEMARK_STEPS', 40, 80);
 const SESSIONS = 3;
 const TIMEOUT_MS = 120_000;
 
