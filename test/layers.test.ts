@@ -45,6 +45,8 @@ const EVERYWHERE = new Set([
   'lanes.ts',
   'limits.ts',
   'line.ts',
+  'nearest.ts',
+  'options.ts',
   'realm.ts',
   'recent.ts',
   'signal.ts',

@@ -1,5 +1,5 @@
 /** The event types that the log has held, and those of them that this code doesn't know. */
-import { nearestTo, shownName } from '../limits.ts';
+import { nearestTo, shownName } from '../nearest.ts';
 import type { HeldType, Session } from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
 import type { Core } from './core.ts';

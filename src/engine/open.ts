@@ -1,14 +1,7 @@
 /** Opening an application: a domain's collections and commands on a store. */
 import { InvalidDefinition } from '../errors.ts';
-import {
-  clock as userClock,
-  DEFAULT_LIMITS,
-  limitsWith,
-  listOf,
-  optionsOf,
-  type Checks,
-  type Limits,
-} from '../limits.ts';
+import { DEFAULT_LIMITS, limitsWith, type Limits } from '../limits.ts';
+import { clock as userClock, listOf, optionsOf, type Checks } from '../options.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
 import { abortController } from '../realm.ts';

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
-import { timeBy } from '../limits.ts';
+import { timeBy } from '../options.ts';
 
 export interface Runtime {
   /** Milliseconds since the Unix epoch, a whole number. */

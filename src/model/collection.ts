@@ -1,6 +1,6 @@
 /** Collections: a kind of document, and how events become one. */
 import { InvalidDefinition, ReducerFailed } from '../errors.ts';
-import { anything, optionsOf, whole, type Checks } from '../limits.ts';
+import { anything, optionsOf, whole, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { DomainDefinition } from './domain.ts';

@@ -1,7 +1,7 @@
 /** Commands: what may be asked for, on which documents the answer rests, and the pure function that gives it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
-import { callable, optionsOf, type Checks } from '../limits.ts';
+import { callable, optionsOf, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { DomainDefinition } from './domain.ts';

@@ -1,7 +1,7 @@
 /** A domain: the event types of one application, and what is defined over them. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
-import { anything, optionsOf } from '../limits.ts';
+import { anything, optionsOf } from '../options.ts';
 import { defineCollection, type Collection, type CollectionOptions, type ReducersOf } from './collection.ts';
 import {
   defineCommand,

@@ -1,7 +1,7 @@
 /** Events: their schemas, their versions over the years, and their types. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed, type ErrorDetails } from '../errors.ts';
-import { optionsOf, whole, type Checks } from '../limits.ts';
+import { optionsOf, whole, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
 import { nameFault } from './id.ts';
 import { isPromise, reading, thrown } from './foreign.ts';

@@ -1,7 +1,7 @@
 /** Ids of documents and commands, and names of events, collections and commands. */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { Check } from '../limits.ts';
+import type { Check } from '../options.ts';
 import { textFault } from './json.ts';
 
 /** Longest id, in bytes of UTF-8. */

@@ -1,5 +1,5 @@
 /** A command that finds nothing to do: a success like any other, without an event of the domain. */
-import { oneOf, optionsOf, type Checks } from '../limits.ts';
+import { oneOf, optionsOf, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 

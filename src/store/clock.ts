@@ -15,7 +15,7 @@ import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { ClockAhead } from '../errors.ts';
-import { timeBy } from '../limits.ts';
+import { timeBy } from '../options.ts';
 import type { Commit } from './store.ts';
 
 /** The last moment that a `Date` can name. A later time is no clock's. */

@@ -6,7 +6,8 @@ import { deepStrictEqual, fail } from 'node:assert/strict';
 import { AssertionError } from 'node:assert';
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
-import { anything, DEFAULT_LIMITS, listOf, optionsOf, whole, type Checks } from '../limits.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { anything, listOf, optionsOf, whole, type Checks } from '../options.ts';
 import { attacher } from '../model/attach.ts';
 import { brand, brandOf } from '../model/brand.ts';
 import {

@@ -2,7 +2,8 @@
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand, type ErrorDetails } from '../../errors.ts';
-import { abortSignal, DEFAULT_LIMITS, optionsOf, type Checks } from '../../limits.ts';
+import { DEFAULT_LIMITS } from '../../limits.ts';
+import { abortSignal, optionsOf, type Checks } from '../../options.ts';
 import { findCommand, type CommandDefinition } from '../../model/command.ts';
 import { reading } from '../../model/foreign.ts';
 import { idFault, idOption, timedId } from '../../model/id.ts';

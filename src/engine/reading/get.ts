@@ -1,6 +1,6 @@
 /** Reading documents: now, or as they were. */
 import { InvalidInput, UnknownCollection } from '../../errors.ts';
-import { optionsOf, whole, type Checks } from '../../limits.ts';
+import { optionsOf, whole, type Checks } from '../../options.ts';
 import { findCollection, type AnyCollection, type CollectionDefinition } from '../../model/collection.ts';
 import { reading } from '../../model/foreign.ts';
 import { idFault } from '../../model/id.ts';

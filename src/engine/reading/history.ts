@@ -1,7 +1,7 @@
 /** Reading events: the log, or what was attached to one document; up to the end, or on after it. */
 import { InvalidInput } from '../../errors.ts';
 import type { AnyCollection } from '../../model/collection.ts';
-import { abortSignal, listOf, oneOf, optionsOf, whole, type Checks } from '../../limits.ts';
+import { abortSignal, listOf, oneOf, optionsOf, whole, type Checks } from '../../options.ts';
 import type { EventPage, LogPoint } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { followed } from './follow.ts';

@@ -3,7 +3,7 @@
  * the middle of it. A log that holds them holds all that came before as well.
  */
 import { HistoryDiverged } from '../../errors.ts';
-import type { Check } from '../../limits.ts';
+import type { Check } from '../../options.ts';
 import { GENESIS_HASH } from '../../store/chain.ts';
 import type { LogPoint, Session } from '../../store/store.ts';
 

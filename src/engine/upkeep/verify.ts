@@ -3,7 +3,7 @@
  * Memory stays flat: the log is walked once in its order, then the documents one after the other.
  */
 import { hasCode, InvalidInput, isTidemarkError, LogCorrupt, type TidemarkError } from '../../errors.ts';
-import { optionsOf } from '../../limits.ts';
+import { optionsOf } from '../../options.ts';
 import type { Attacher } from '../../model/attach.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
 import { DROPPED, UNDECLARED, type AnyEvent, type EventDefinition } from '../../model/event.ts';

@@ -4,7 +4,7 @@
  *
  * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
  */
-import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../limits.ts';
+import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../options.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import type { Opening, Store } from '../store.ts';

@@ -1,7 +1,7 @@
 /** A log in one file, by the SQLite that Node has built in. */
 import { resolve } from 'node:path';
 import { InvalidDefinition } from '../../errors.ts';
-import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../limits.ts';
+import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../options.ts';
 import { givenClock, machineClock, type AnchorPlace } from '../clock.ts';
 import type { Opening, Store } from '../store.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';

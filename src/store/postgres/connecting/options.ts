@@ -1,6 +1,14 @@
 /** The options of `postgres()`, checked. */
 import { InvalidDefinition } from '../../../errors.ts';
-import { clock as userClock, milliseconds, oneOf, optionsOf, whole, type Check, type Checks } from '../../../limits.ts';
+import {
+  clock as userClock,
+  milliseconds,
+  oneOf,
+  optionsOf,
+  whole,
+  type Check,
+  type Checks,
+} from '../../../options.ts';
 import { isPlainObject } from '../../../realm.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../store.ts';
 import { quoted } from '../schema.ts';
