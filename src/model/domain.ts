@@ -16,7 +16,7 @@ import {
 import {
   defineEvents,
   type AsJson,
-  type EventDefinition,
+  type DomainDefinition,
   type EventFrom,
   type PlainSchemas,
   type ShapesOf,
@@ -67,11 +67,6 @@ type PlainInput<Schema extends StandardSchemaV1> =
 /** The events of a domain, or those of one type: `EventOf<typeof market, 'SERVICE_BOUGHT'>`. */
 export type EventOf<D, T extends string = string> =
   D extends Domain<infer E> ? (string extends T ? EventFrom<E> : EventFrom<E, T & keyof E>) : never;
-
-/** What the engine knows of a domain: all its collections and commands carry the same. */
-export interface DomainDefinition {
-  readonly events: ReadonlyMap<string, EventDefinition>;
-}
 
 /**
  * Defines the events of an application.

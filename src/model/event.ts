@@ -121,6 +121,11 @@ export interface EventDefinition {
   readonly upcast: { readonly [from: number]: Upcast };
 }
 
+/** What the engine knows of a domain: all its collections and commands carry the same. */
+export interface DomainDefinition {
+  readonly events: ReadonlyMap<string, EventDefinition>;
+}
+
 /** Checks a domain's `events` and makes definitions of them. */
 export function defineEvents(events: unknown): ReadonlyMap<string, EventDefinition> {
   if (typeof events !== 'object' || events === null) {

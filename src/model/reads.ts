@@ -5,7 +5,6 @@ import { brand, brandOf } from './brand.ts';
 import type { Frozen } from './event.ts';
 import { isPromise } from './foreign.ts';
 import { idFault } from './id.ts';
-import type { Folded } from './reduce.ts';
 
 declare const STATE: unique symbol;
 
@@ -15,11 +14,6 @@ export interface Read<State> {
   /** Whether an event that its collection handles was ever attached to it. */
   readonly exists: boolean;
   readonly state: Frozen<State>;
-}
-
-/** What a decision sees of a folded document. */
-export function readOf(id: string, { changed, state }: Folded): Read<unknown> {
-  return Object.freeze({ id, exists: changed > 0, state: state as never });
 }
 
 /** A document that is asked for. In a generator, `yield*` gives the document. */

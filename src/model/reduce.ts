@@ -4,6 +4,7 @@ import type { CollectionDefinition, Reducer } from './collection.ts';
 import type { AnyEvent } from './event.ts';
 import { isPromise, thrown } from './foreign.ts';
 import { describeFault, keptCopy, type Copied } from './json.ts';
+import type { Read } from './reads.ts';
 
 /** A document that has been folded up to a version. */
 export interface Folded {
@@ -20,6 +21,11 @@ export interface Folded {
 export function unborn(collection: CollectionDefinition, id: string): Folded {
   const { state, bytes } = collection.initial(id);
   return { version: 0, changed: 0, state, bytes };
+}
+
+/** What a decision sees of a folded document. */
+export function readOf(id: string, { changed, state }: Folded): Read<unknown> {
+  return Object.freeze({ id, exists: changed > 0, state: state as never });
 }
 
 /**

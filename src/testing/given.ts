@@ -26,8 +26,8 @@ import { assertIds, plainInput, validInput } from '../model/input.ts';
 import { plainCopy } from '../model/json.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
-import { reduce, unborn, type Folded } from '../model/reduce.ts';
-import { readOf, type Read } from '../model/reads.ts';
+import type { Read } from '../model/reads.ts';
+import { readOf, reduce, unborn, type Folded } from '../model/reduce.ts';
 import { markOf } from '../realm.ts';
 import { asJson, expectedBeside, isMatcher, takes } from './matching.ts';
 

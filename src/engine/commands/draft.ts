@@ -2,7 +2,8 @@
 import { Conflict, hasCode, InvalidInput } from '../../errors.ts';
 import type { CommandDefinition } from '../../model/command.ts';
 import { decide, errored, foresee, type Asked, type Deciding, type Decision, type Rules } from '../../model/decide.ts';
-import { readOf, type AnyRef, type Read } from '../../model/reads.ts';
+import type { AnyRef, Read } from '../../model/reads.ts';
+import { readOf } from '../../model/reduce.ts';
 import { commitDigest } from '../../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
