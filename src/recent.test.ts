@@ -1,7 +1,7 @@
-/** What is kept of documents used last: never more of it, in number or weight, than it may be. */
+/** What is kept of what was used last: never more of it, in number or weight, than it may be. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RecentDocuments, type Kept } from './recent.ts';
+import { Recent, RecentDocuments, type Kept } from './recent.ts';
 
 const weighing = { max: 100, of: ({ weight }: { weight: number }) => weight };
 
@@ -60,4 +60,19 @@ test('keeps what is used, and forgets what is too heavy by itself', () => {
   recent.set('c', 'heavy', { weight: 100 });
   expect(recent.get('c', 'heavy')).toEqual({ weight: 100 });
   expect(recent.weight).toBe(100);
+});
+
+test('a bounded map keeps what was used last, the newest value of it, and never more than it may', () => {
+  const map = new Recent<number, number>(100);
+  for (let key = 0; key < 1_000; key++) {
+    map.set(key, key);
+    map.set(7, -key);
+    expect(map.get(7)).toBe(-key);
+    expect(map.get(key === 7 ? 8 : key)).toBe(key === 7 ? undefined : key);
+  }
+  const kept = Array.from({ length: 1_000 }, (_, key) => key).filter((key) => map.has(key));
+  expect(kept.length).toBeLessThanOrEqual(100);
+  expect(kept).toContain(7);
+  map.clear();
+  expect(map.get(7)).toBeUndefined();
 });

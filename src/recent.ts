@@ -1,11 +1,61 @@
 /**
- * What is kept of the documents used last: bounded in number and in weight, and cheap to look into.
+ * What was used last, bounded: by any key, or by document.
  *
- * Two generations stand in for a list ordered by use: what is touched moves to the young one; when that holds half of
- * the bound it becomes the old one, and what nobody touched meanwhile goes. A touch costs a look-up or two, and between
- * half of the bound and all of it stays in memory.
+ * Two generations stand in for a list in the order of use: what is touched comes into the young one; when that is full it
+ * becomes the old one, and what nobody touched meanwhile goes. A touch costs a look-up or two, and between half of the
+ * bound and all of it stays in memory.
  */
-import { DocumentMap } from './document-map.ts';
+
+export class Recent<Key, Value> {
+  readonly #generationMax: number;
+  #young = new Map<Key, Value>();
+  #old = new Map<Key, Value>();
+
+  /** @param max without it nothing goes but by {@link age} */
+  constructor(max = Infinity) {
+    this.#generationMax = max / 2;
+  }
+
+  /** At least so many: those of the old generation that were used since are in both. */
+  get size(): number {
+    return Math.max(this.#young.size, this.#old.size);
+  }
+
+  get(key: Key): Value | undefined {
+    const value = this.#young.get(key);
+    if (value !== undefined) return value;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: Key, value: Value): void {
+    this.#young.set(key, value);
+    if (this.#young.size >= this.#generationMax) this.age();
+  }
+
+  has(key: Key): boolean {
+    return this.#young.has(key) || this.#old.has(key);
+  }
+
+  delete(key: Key): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
+  }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
+
+  /** The young generation is the old one from now on. Gives what went; some of that may be in the old one as well. */
+  age(): Iterable<Value> {
+    const gone = this.#old;
+    this.#old = this.#young;
+    this.#young = new Map();
+    return gone.values();
+  }
+}
 
 /** What values weigh, in any unit. The weight of a value never changes. */
 export interface Weighing<Value> {
@@ -14,30 +64,34 @@ export interface Weighing<Value> {
   of(value: Value): number;
 }
 
-interface Generation<Value> {
-  readonly documents: DocumentMap<Place<Value>>;
-  weight: number;
-}
-
-/** Where a value is kept. Undefined once it has gone. */
-interface Place<Value> {
-  value: Value | undefined;
-  generation: Generation<Value>;
-}
-
 /** Where a value is kept, for whoever comes back to it often: looking for it by its document costs several times as much. */
 export interface Kept<Value> {
   /** Undefined once it has gone. */
   readonly value: Value | undefined;
 }
 
+/** What the values of one generation come to. */
+interface Sum {
+  size: number;
+  weight: number;
+}
+
+interface Counted<Value> extends Kept<Value> {
+  value: Value | undefined;
+  /** The generation that it counts in. */
+  sum: Sum;
+}
+
 const UNWEIGHED: Weighing<unknown> = { max: Infinity, of: () => 0 };
 
+/** Values by document, bounded in number and in weight. */
 export class RecentDocuments<Value> {
   readonly #generationMax: number;
   readonly #weighing: Weighing<Value>;
-  #young: Generation<Value> = empty();
-  #old: Generation<Value> = empty();
+  /** Collections first, ids within: a key made of both would be a new string for each look-up. */
+  readonly #collections = new Map<string, Recent<string, Counted<Value>>>();
+  #young: Sum = { size: 0, weight: 0 };
+  #old: Sum = { size: 0, weight: 0 };
 
   constructor(entriesMax: number, weighing: Weighing<Value> = UNWEIGHED) {
     this.#generationMax = Math.max(1, Math.floor(entriesMax / 2));
@@ -45,7 +99,7 @@ export class RecentDocuments<Value> {
   }
 
   get size(): number {
-    return this.#young.documents.size + this.#old.documents.size;
+    return this.#young.size + this.#old.size;
   }
 
   get weight(): number {
@@ -58,77 +112,73 @@ export class RecentDocuments<Value> {
 
   /** Where the value of a document is kept. */
   find(collection: string, id: string): Kept<Value> | undefined {
-    const young = this.#young.documents.get(collection, id);
-    if (young !== undefined) return young;
-    const old = this.#old.documents.get(collection, id);
-    if (old !== undefined) this.#put(collection, id, old, old.value!);
-    return old;
+    const documents = this.#collections.get(collection);
+    const kept = documents?.get(id);
+    if (kept === undefined || kept.sum === this.#young) return kept;
+    if (kept.value === undefined) return undefined;
+    this.#put(documents!, id, kept, kept.value);
+    return kept;
   }
 
   /** Keeps another value where one is kept. Whether it did: it may have gone, or there may be no room in its place. */
   replace(kept: Kept<Value>, value: Value): boolean {
-    const place = kept as Place<Value>;
-    if (place.value === undefined) return false;
-    const more = this.#weighing.of(value) - this.#weighing.of(place.value);
-    if (more > 0 && place.generation.weight + more > this.#weighing.max / 2) return false;
-    place.generation.weight += more;
-    place.value = value;
+    const counted = kept as Counted<Value>;
+    if (counted.value === undefined) return false;
+    const more = this.#weighing.of(value) - this.#weighing.of(counted.value);
+    if (more > 0 && counted.sum.weight + more > this.#weighing.max / 2) return false;
+    counted.sum.weight += more;
+    counted.value = value;
     return true;
   }
 
   /** Keeps a value in the place of the one before. One that alone weighs more than all may isn't kept. */
   set(collection: string, id: string, value: Value): void {
-    const before = this.#young.documents.get(collection, id);
-    // In its place, where there is room: what is deleted and set again leaves a gap in a Map each time.
-    if (before !== undefined && this.replace(before, value)) return;
-    const place = before ?? this.#old.documents.get(collection, id) ?? { value, generation: this.#young };
-    this.#put(collection, id, place, value);
+    let documents = this.#collections.get(collection);
+    if (!documents) this.#collections.set(collection, (documents = new Recent()));
+    const before = documents.get(id);
+    if (before?.sum === this.#young && this.replace(before, value)) return;
+    this.#put(documents, id, before ?? { value: undefined, sum: this.#young }, value);
   }
 
   delete(collection: string, id: string): void {
-    for (const { documents } of [this.#young, this.#old]) {
-      const place = documents.get(collection, id);
-      if (place !== undefined) this.#take(collection, id, place).value = undefined;
-    }
+    const documents = this.#collections.get(collection);
+    const kept = documents?.get(id);
+    if (kept === undefined) return;
+    this.#take(kept);
+    documents!.delete(id);
   }
 
   /** Into the young generation, wherever it was. */
-  #put(collection: string, id: string, place: Place<Value>, value: Value): void {
+  #put(documents: Recent<string, Counted<Value>>, id: string, kept: Counted<Value>, value: Value): void {
     const { max } = this.#weighing;
     const weight = this.#weighing.of(value);
-    this.#take(collection, id, place).value = undefined;
-    if (weight > max) return;
+    this.#take(kept);
+    if (weight > max) return documents.delete(id);
     if (this.#young.weight + weight > max / 2) this.#age();
-    if (this.weight + weight > max) this.#forget();
-    place.value = value;
-    place.generation = this.#young;
-    this.#young.documents.set(collection, id, place);
-    this.#young.weight += weight;
-    if (this.#young.documents.size >= this.#generationMax) this.#age();
+    // Then the old generation goes as well.
+    if (this.weight + weight > max) this.#age();
+    kept.value = value;
+    kept.sum = this.#young;
+    kept.sum.size += 1;
+    kept.sum.weight += weight;
+    documents.set(id, kept);
+    if (this.#young.size >= this.#generationMax) this.#age();
   }
 
-  /** Out of its generation, if it is in one. */
-  #take(collection: string, id: string, place: Place<Value>): Place<Value> {
-    const { documents } = place.generation;
-    if (documents.get(collection, id) !== place) return place;
-    documents.delete(collection, id);
-    place.generation.weight -= this.#weighing.of(place.value!);
-    return place;
+  /** It counts no more. Whoever still knows where it was mustn't keep what was there. */
+  #take(kept: Counted<Value>): void {
+    if (kept.value === undefined) return;
+    kept.sum.size -= 1;
+    kept.sum.weight -= this.#weighing.of(kept.value);
+    kept.value = undefined;
   }
 
   #age(): void {
-    this.#forget();
+    const gone = this.#old;
+    for (const documents of this.#collections.values()) {
+      for (const kept of documents.age()) if (kept.sum === gone) kept.value = undefined;
+    }
     this.#old = this.#young;
-    this.#young = empty();
+    this.#young = { size: 0, weight: 0 };
   }
-
-  /** The old generation. Whoever still knows the places mustn't keep what was in them. */
-  #forget(): void {
-    for (const place of this.#old.documents.values()) place.value = undefined;
-    this.#old = empty();
-  }
-}
-
-function empty<Value>(): Generation<Value> {
-  return { documents: new DocumentMap(), weight: 0 };
 }

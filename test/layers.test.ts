@@ -38,7 +38,6 @@ const allowed: Record<string, { values: readonly string[]; types: readonly strin
 };
 
 const EVERYWHERE = new Set([
-  'bounded.ts',
   'document-map.ts',
   'errors.ts',
   'heap.ts',

@@ -5,12 +5,11 @@
  *
  * It is for speed alone: a document that is tracked may still be behind, and the store finds that out.
  */
-import { Bounded } from '../../bounded.ts';
 import { hasCode } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import type { Folded } from '../../model/reduce.ts';
 import type { DocumentRef, LogPoint, ScannedEvent, Session } from '../../store/store.ts';
-import { RecentDocuments, type Kept } from '../../recent.ts';
+import { Recent, RecentDocuments, type Kept } from '../../recent.ts';
 import type { DocumentCache } from '../cache.ts';
 import type { Core } from '../core.ts';
 import { eventReader, foldEvent } from '../reading/document-reader.ts';
@@ -42,7 +41,7 @@ export class TrackedDocuments {
   readonly #cache: DocumentCache;
   /** What the store calls them; and what they are, by that. Each forgets by itself: tracked is what both know. */
   readonly #numbers: RecentDocuments<number>;
-  readonly #tracks: Bounded<number, Tracked>;
+  readonly #tracks: Recent<number, Tracked>;
   /** They are as of this position, or of a later one. */
   #reached = 0;
   #isEmpty = true;
@@ -54,7 +53,7 @@ export class TrackedDocuments {
   constructor(cache: DocumentCache, { cacheEntriesMax }: Pick<Limits, 'cacheEntriesMax'>) {
     this.#cache = cache;
     this.#numbers = new RecentDocuments(cacheEntriesMax);
-    this.#tracks = new Bounded(cacheEntriesMax);
+    this.#tracks = new Recent(cacheEntriesMax);
   }
 
   /** One that was loaded just now, and is in the cache. `end` is what has been seen of the log. */

@@ -27,13 +27,13 @@ const TIMEOUT_MS = 120_000;
 
 // A session remembers fewer documents than there are.
 vi.mock('../../../src/recent.ts', async (original) => {
-  const { RecentDocuments } = await original<typeof Recent>();
-  class Few<Value> extends RecentDocuments<Value> {
+  const recent = await original<typeof Recent>();
+  class Few<Value> extends recent.RecentDocuments<Value> {
     constructor() {
       super(30);
     }
   }
-  return { RecentDocuments: Few };
+  return { ...recent, RecentDocuments: Few };
 });
 
 // Collections, types and commands have names in common, and documents of several collections have ids in common.

@@ -5,7 +5,7 @@
  * inline with its events if those are few, and forgotten otherwise.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { Bounded } from '../../../bounded.ts';
+import { Recent } from '../../../recent.ts';
 import type { LogPoint } from '../../store.ts';
 import type { Chain } from '../reading/commits.ts';
 import { all } from '../connecting/connection.ts';
@@ -31,7 +31,7 @@ export interface Heads {
 
 export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader, max: number): Heads {
   const foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
-  const heads = new Bounded<number, number>(max);
+  const heads = new Recent<number, number>(max);
   let asOf = START;
 
   const forget = (): void => {

@@ -7,7 +7,7 @@
  * may see what another hasn't committed yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { Bounded } from '../../../bounded.ts';
+import { Recent } from '../../../recent.ts';
 import type { DocumentRef, LogPoint } from '../../store.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import { one } from '../connecting/connection.ts';
@@ -59,12 +59,12 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
   );
   const insertDocument = database.prepare('INSERT INTO documents (collection, name) VALUES (?, ?)');
 
-  const nameIds = new Bounded<string, number>(bounds.names);
-  const names = new Bounded<number, string>(bounds.names);
+  const nameIds = new Recent<string, number>(bounds.names);
+  const names = new Recent<number, string>(bounds.names);
   /** Types that the log has held: whether by a commit that succeeded. */
-  const types = new Bounded<number, boolean>(bounds.names);
-  const documentIds = new Map<string, Bounded<string, number>>();
-  const documents = new Bounded<number, DocumentRef>(bounds.documents);
+  const types = new Recent<number, boolean>(bounds.names);
+  const documentIds = new Map<string, Recent<string, number>>();
+  const documents = new Recent<number, DocumentRef>(bounds.documents);
   let seen = START;
 
   const forget = (): void => {
@@ -76,9 +76,9 @@ export function interned(database: DatabaseSync, bounds: CacheBounds): Interned 
     seen = START;
   };
 
-  const idsOf = (collection: string): Bounded<string, number> => {
+  const idsOf = (collection: string): Recent<string, number> => {
     let ids = documentIds.get(collection);
-    if (ids === undefined) documentIds.set(collection, (ids = new Bounded(bounds.documents)));
+    if (ids === undefined) documentIds.set(collection, (ids = new Recent(bounds.documents)));
     return ids;
   };
 

@@ -1,7 +1,6 @@
 /** The order of writers in one session, and the waiting for those of others. */
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Bounded } from '../../../bounded.ts';
 import { Queue, whenFree } from './lock.ts';
 
 class Busy extends Error {
@@ -66,19 +65,4 @@ it('gives up once the time is over and not before, and at once for what waiting 
   expect(tries).toBe(1);
   await expect(whenFree(never(new TypeError('other')), 60_000, timedOut)).rejects.toThrow('other');
   expect(tries).toBe(2);
-});
-
-it('a bounded map keeps what was used last, the newest value of it, and never more than it may', () => {
-  const map = new Bounded<number, number>(100);
-  for (let key = 0; key < 1_000; key++) {
-    map.set(key, key);
-    map.set(7, -key);
-    expect(map.get(7)).toBe(-key);
-    expect(map.get(key === 7 ? 8 : key)).toBe(key === 7 ? undefined : key);
-  }
-  const kept = Array.from({ length: 1_000 }, (_, key) => key).filter((key) => map.has(key));
-  expect(kept.length).toBeLessThanOrEqual(100);
-  expect(kept).toContain(7);
-  map.clear();
-  expect(map.get(7)).toBeUndefined();
 });
