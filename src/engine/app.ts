@@ -15,7 +15,7 @@ import { closedError, Executor } from './commands/executor.ts';
 import { foldCollections } from './reading/fold.ts';
 import { getDocuments, type At } from './reading/get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './reading/history.ts';
-import type { Runner } from './commands/in-flight.ts';
+import type { InFlight, Runner } from './commands/in-flight.ts';
 import { InTurn } from './in-turn.ts';
 import type { Outcome } from './commands/outcome.ts';
 import type { RecordedEvent } from './reading/recorded.ts';
@@ -188,6 +188,8 @@ function tooManyLongReads(waiting: number, max: number): Overloaded {
 
 export class Application implements App {
   readonly #core: Core;
+  /** Shared with other applications of this process on the same store. */
+  readonly #inFlight: InFlight;
   readonly #executor: Executor;
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
@@ -196,8 +198,9 @@ export class Application implements App {
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
-  constructor(core: Core) {
+  constructor(core: Core, inFlight: InFlight) {
     this.#core = core;
+    this.#inFlight = inFlight;
     this.#executor = new Executor(core);
     this.#runner = { core, executor: this.#executor, ledger: new SharedLedger(core) };
     this.#loads = new SharedLoad(core);
@@ -218,10 +221,9 @@ export class Application implements App {
       if (this.#core.session.readOnly) throw openedForReading(this.#core.storeName);
       const request = requestOf(this.#core, command, input, options);
       request.signal?.throwIfAborted();
-      const { inFlight } = this.#core;
       // Also one without `prepare` is refused while another command is on its way under its id.
-      if (request.command.prepare || request.refusal || inFlight.has(request.facts.id))
-        return inFlight.wait(this.#runner, request);
+      if (request.command.prepare || request.refusal || this.#inFlight.has(request.facts.id))
+        return this.#inFlight.wait(this.#runner, request);
       return this.#submit(request);
     } catch (error) {
       return Promise.reject(error);
@@ -298,10 +300,10 @@ export class Application implements App {
   }
 
   async #close(timeout: number): Promise<void> {
-    const { closing, inFlight, logger, runtime, session, storeName } = this.#core;
+    const { closing, logger, runtime, session, storeName } = this.#core;
     this.#state = 'closing';
     closing.abort(closedError());
-    inFlight.close(this.#runner);
+    this.#inFlight.close(this.#runner);
     const done = abortController();
     const late = runtime.sleep(timeout, done.signal);
     const drained = this.#executor.drain();

@@ -6,11 +6,10 @@ import type { CommandDefinition } from '../model/command.ts';
 import type { Registry, Session } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
 import type { UnknownTypes } from './held-types.ts';
-import type { InFlight } from './commands/in-flight.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './reading/recorded.ts';
 import type { Runtime } from './runtime.ts';
-import type { TrackedDocuments } from './commands/tracked.ts';
+import type { TrackedDocuments } from './tracked.ts';
 import type { ReadingSession } from './until-closed.ts';
 import type { Watermark } from './watermark.ts';
 
@@ -33,8 +32,6 @@ export interface Core {
   readonly tracked: TrackedDocuments;
   readonly watermark: Watermark;
   readonly counters: Counters;
-  /** Shared with other applications of this process on the same store. */
-  readonly inFlight: InFlight;
   /** By which collections events are attached; replaced when the registry has grown. */
   membership: Membership;
   /** As of the last look at them; replaced by the next. */

@@ -1,8 +1,6 @@
 /** The event types that the log has held, and those of them that this code doesn't know. */
-import { nearestTo, shownName } from '../nearest.ts';
 import type { HeldType, Session } from '../store/store.ts';
 import { PAGE_ROWS_MAX } from '../store/store.ts';
-import type { Core } from './core.ts';
 import type { EventDefinitions } from './reading/recorded.ts';
 
 /** Types that the log holds and this code doesn't know. */
@@ -13,7 +11,7 @@ export interface UnknownTypes {
 }
 
 /** Most names that are listed. */
-const NAMED_MAX = 20;
+export const NAMED_MAX = 20;
 
 export async function heldTypes(session: Pick<Session, 'types'>): Promise<readonly HeldType[]> {
   const found: HeldType[] = [];
@@ -36,27 +34,4 @@ export async function unknownTypes(session: Pick<Session, 'types'>, events: Even
   const held = await heldTypes(session);
   const unknown = held.filter(({ type, succeeded }) => isUnknown(events, type, succeeded !== undefined));
   return { count: unknown.length, names: unknown.slice(0, NAMED_MAX).map(({ type }) => type) };
-}
-
-/**
- * Warns of types that somebody asks for, and that neither this code nor the log knows: most likely they are misspelt, and
- * nothing would ever come. No error: another release may make them yet.
- */
-export async function warnOfUnheard(core: Core, types: readonly string[]): Promise<void> {
-  const ours = new Set([...core.events.keys(), ...Array.from(core.commands, ({ failureType }) => failureType)]);
-  const known = (type: string): boolean => type.startsWith('$') || ours.has(type) || core.membership.handled.has(type);
-  const others = new Set(types.filter((type) => !known(type)));
-  if (others.size === 0) return;
-  const held = await heldTypes(core.session);
-  for (const { type } of held) others.delete(type);
-  if (others.size === 0) return;
-  const names = [...ours, ...core.membership.handled, ...held.map(({ type }) => type)];
-  const unheard = [...others].slice(0, NAMED_MAX).map((type) => ({ type, nearest: nearestTo(type, names) }));
-  const shown = unheard.map(
-    ({ type, nearest }) => shownName(type) + (nearest === undefined ? '' : ` (did you mean ${nearest}?)`),
-  );
-  core.logger.warn(
-    { types: unheard },
-    `events is asked for types that neither this code nor the log knows: ${shown.join(', ')}. None has ever been stored.`,
-  );
 }

@@ -15,7 +15,7 @@ import { unknownTypes } from './held-types.ts';
 import { registerCollections } from './registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
 import { untilClosed } from './until-closed.ts';
-import { TrackedDocuments } from './commands/tracked.ts';
+import { TrackedDocuments } from './tracked.ts';
 import { Watermark } from './watermark.ts';
 
 /** What `open` is given. */
@@ -135,12 +135,11 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
         retried: 0,
         exclusive: 0,
       },
-      inFlight: inFlightOn(store),
       membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
       unknownTypes: await unknownTypes(session, events),
     };
     core.watermark.advance((await session.load([])).end);
-    return new Application(core) as App<Commands[number], Collections[number]>;
+    return new Application(core, inFlightOn(store)) as App<Commands[number], Collections[number]>;
   } catch (error) {
     await session.close();
     throw error;

@@ -8,10 +8,9 @@ import { commitDigest } from '../../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { Entry } from './entry.ts';
-import type { LateDocuments } from './late.ts';
 import { concernsAll } from '../concerns-all.ts';
 import { unknownCollection } from '../not-given.ts';
-import { WorkingSet, type Working } from './working-set.ts';
+import { WorkingSet, type Footing, type Working } from './working-set.ts';
 
 /** A batch ready to be sent, and what is needed to answer its callers. */
 export interface Draft {
@@ -56,18 +55,11 @@ interface Refusal {
   readonly error: unknown;
 }
 
-export interface DraftOptions {
-  /**
-   * Which cached documents are decided on as they are: all; those that are tracked; or none, which is exact under the write
-   * lock. The others are brought up to date first.
-   */
-  readonly ground: 'cached' | 'tracked' | 'loaded';
+export interface DraftOptions extends Footing {
   /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
   readonly until?: number;
   /** How much of what a batch may cost these may take up; one command may take up more. All. */
   readonly part?: number;
-  /** Where documents that take long to load are left to; without it all are waited for. */
-  readonly late?: LateDocuments | undefined;
 }
 
 interface Started {

@@ -7,6 +7,7 @@ import { DocumentMap } from '../../document-map.ts';
 import type { Appended, Batch, Locked, Refused, Stored, StoredCommit } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { concernsAll } from '../concerns-all.ts';
+import { bringUp } from './bring-up.ts';
 import { draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { forBatch } from './for-batch.ts';
@@ -242,7 +243,7 @@ export class Executor {
     // What is sent again in doubt doesn't wait for it.
     if (!isAgain && tracked.isWorth(this.#fellSince, watermark.seen)) {
       // What it hasn't come to yet is taken in before the next batch. Where many have fallen many will, so half of them count on.
-      if (await tracked.bringUp(this.#core, this.#io)) this.#fellSince = Math.floor(this.#fellSince / 2);
+      if (await bringUp(this.#core, this.#io)) this.#fellSince = Math.floor(this.#fellSince / 2);
       this.#tracking = TRACKED_BATCHES;
     } else if (this.#tracking > 0) this.#tracking -= 1;
     return this.#tracking > 0 ? 'tracked' : 'cached';

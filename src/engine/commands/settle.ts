@@ -14,7 +14,8 @@ import type {
   StoredAt,
 } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { eventReader, foldEvents, loadDocuments } from '../reading/document-reader.ts';
+import { loadDocuments } from '../reading/document-reader.ts';
+import { eventReader, foldEvents } from '../reading/fold-events.ts';
 import type { Draft, Drafted } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { outcomeOf } from './outcome.ts';

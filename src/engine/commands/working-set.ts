@@ -9,7 +9,6 @@ import type { MadeEvent } from '../../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../../model/reduce.ts';
 import type { DocumentRef, DocumentVersion, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import type { DraftOptions } from './draft.ts';
 import type { LateDocuments } from './late.ts';
 import { DocumentMap } from '../../document-map.ts';
 import { Loading, type Wanted } from '../reading/document-reader.ts';
@@ -31,6 +30,17 @@ export interface Working {
   refusesBatch: boolean;
 }
 
+/** What commands are decided on. */
+export interface Footing {
+  /**
+   * Which cached documents are decided on as they are: all; those that are tracked; or none, which is exact under the write
+   * lock. The others are brought up to date first.
+   */
+  readonly ground: 'cached' | 'tracked' | 'loaded';
+  /** Where documents that take long to load are left to; without it all are waited for. */
+  readonly late?: LateDocuments | undefined;
+}
+
 interface Pending {
   readonly made: MadeEvent;
   readonly time: number;
@@ -42,7 +52,7 @@ const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined
 export class WorkingSet {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
-  readonly #ground: DraftOptions['ground'];
+  readonly #ground: Footing['ground'];
   /** Where documents that take long are left to; without it all are waited for. */
   readonly #beside: LateDocuments | undefined;
   readonly #documents = new DocumentMap<Working>();
@@ -57,11 +67,7 @@ export class WorkingSet {
   /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
   #pending: DocumentMap<Pending[]> | undefined;
 
-  constructor(
-    core: Core,
-    io: Pick<Session, 'load' | 'commits'>,
-    { ground, late }: Pick<DraftOptions, 'ground' | 'late'>,
-  ) {
+  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, { ground, late }: Footing) {
     this.#core = core;
     this.#io = io;
     this.#ground = ground;

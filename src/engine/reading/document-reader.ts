@@ -1,11 +1,9 @@
-/** Reading documents: loads the events after the version in hand, and folds them on top. */
-import { LogCorrupt } from '../../errors.ts';
+/** Reading documents: loads the events after the version in hand, to be folded on top. */
 import type { CollectionDefinition } from '../../model/collection.ts';
-import type { AnyEvent } from '../../model/event.ts';
-import { reduce, type Folded } from '../../model/reduce.ts';
-import { LOAD_EVENTS_MAX, type DocumentEvent, type LogEnd, type Session } from '../../store/store.ts';
+import type { Folded } from '../../model/reduce.ts';
+import { LOAD_EVENTS_MAX, type LogEnd, type Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { eventFromStore, placed } from './recorded.ts';
+import { eventReader, foldEvents, gap } from './fold-events.ts';
 
 export interface Wanted {
   readonly collection: CollectionDefinition;
@@ -141,66 +139,4 @@ export async function loadDocuments(
   do await loading.step();
   while (!loading.isOver);
   return loading;
-}
-
-/** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
-export type ReadEvent = (stored: Omit<DocumentEvent, 'version'>) => AnyEvent;
-
-/** Reads the events of one answer of the store, each once, however many documents of the answer share it. */
-export function eventReader({ events }: Pick<Core, 'events'>): ReadEvent {
-  const found = new Map<number, AnyEvent>();
-  return (stored) => {
-    let event = found.get(stored.position);
-    if (event === undefined) found.set(stored.position, (event = eventFromStore(events, stored, stored.time)));
-    return event;
-  };
-}
-
-/** Folds stored events on top of a document; stops at the first that can't be folded. */
-export function foldEvents(
-  read: ReadEvent,
-  collection: CollectionDefinition,
-  id: string,
-  from: Folded,
-  events: readonly DocumentEvent[],
-): FoldedSoFar {
-  let folded = from;
-  for (const stored of events) {
-    if (stored.version !== folded.version + 1) throw gap(collection.name, id, folded.version + 1);
-    const next = foldEvent(read, collection, id, folded, stored, stored.version);
-    if (next.error !== undefined) return next;
-    folded = next.folded;
-  }
-  return { folded, error: undefined };
-}
-
-/** A document as far as it could be folded, and what kept it from being folded further. */
-interface FoldedSoFar {
-  readonly folded: Folded;
-  readonly error: unknown;
-}
-
-/** Folds the event that makes the next version of a document. */
-export function foldEvent(
-  read: ReadEvent,
-  collection: CollectionDefinition,
-  id: string,
-  from: Folded,
-  stored: Omit<DocumentEvent, 'version'>,
-  version: number,
-): FoldedSoFar {
-  try {
-    // What isn't handled only counts: its text needn't be read.
-    const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
-    return { folded: reduce(collection, id, from, event, stored.time), error: undefined };
-  } catch (error) {
-    return { folded: from, error: placed(error, stored.position, [{ collection: collection.name, id, version }]) };
-  }
-}
-
-function gap(collection: string, id: string, version: number): LogCorrupt {
-  return new LogCorrupt(
-    `Version ${version} of ${collection} ${JSON.stringify(id)} is missing from the store. Stop writing to it, keep it, and run verify.`,
-    { collection, id, version },
-  );
 }

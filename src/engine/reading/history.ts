@@ -7,10 +7,10 @@ import type { Core } from '../core.ts';
 import { followed } from './follow.ts';
 import { assertedId, knownCollection } from './get.ts';
 import { Halt } from '../halt.ts';
-import { warnOfUnheard } from '../held-types.ts';
 import { paged, type Cursor } from './pages.ts';
 import { assertHeld, elsewhere, logPoint } from './point.ts';
 import type { RecordedEvent } from './recorded.ts';
+import { warnOfUnheard } from './unheard-types.ts';
 
 /** How long a reader goes on. */
 export interface FollowOptions {

@@ -23,7 +23,7 @@ import type {
 import { PAGE_ROWS_MAX } from '../../store/store.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { membershipOf, type Core } from '../core.ts';
-import { eventReader, foldEvents, type ReadEvent } from '../reading/document-reader.ts';
+import { eventReader, foldEvents, type ReadEvent } from '../reading/fold-events.ts';
 import { isUnknown } from '../held-types.ts';
 import { givingWay } from '../giving-way.ts';
 import type { InTurn } from '../in-turn.ts';

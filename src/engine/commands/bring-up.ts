@@ -1,0 +1,73 @@
+/** Brings tracked documents up to date: reads the log from where they were, and folds what concerns them. */
+import { hasCode } from '../../errors.ts';
+import type { ScannedEvent, Session } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { eventReader, foldEvent } from '../reading/fold-events.ts';
+import { PAGE, PAGES_MAX } from '../tracked.ts';
+
+/** Attached events that are folded between two turns of the event loop: of some a page has ten times as many as events. */
+const FOLDED_A_TURN = 1_000;
+
+const everything = (): boolean => true;
+
+/** Takes in what has happened up to the end of the log; or some of it, if that is much. Whether it was all. */
+export async function bringUp(core: Core, io: Pick<Session, 'scan' | 'commits'>): Promise<boolean> {
+  const { tracked, watermark, runtime } = core;
+  // Also if nothing is known to have happened: others may have written since.
+  for (let pages = 0; pages === 0 || tracked.reached < watermark.seen.position; pages += 1) {
+    if (pages === PAGES_MAX) return false;
+    if (pages > 0) await runtime.turn();
+    const before = watermark.seen;
+    if (tracked.isFarBehind(before)) tracked.restart(before);
+    try {
+      const page = await io.scan({ after: tracked.reached, limit: PAGE, known: everything, seen: before });
+      await watermark.observe(before, page.end, io, page.holds);
+      const { folded, others } = await takeIn(core, page.events);
+      tracked.passTo(page.next ?? page.end.position, folded, others);
+      // So long are the texts, or so many the attachments.
+      if (page.next !== undefined && page.events.length < PAGE) tracked.restart(watermark.seen);
+    } catch (error) {
+      // It can be done without, and the batch may need nothing else of the store.
+      if (hasCode(error, 'StoreUnavailable', 'ConnectionsBusy')) return false;
+      // Whoever asks for what is damaged loads it, and is told then.
+      if (!hasCode(error, 'LogCorrupt')) throw error;
+      tracked.restart(watermark.seen);
+    }
+  }
+  return true;
+}
+
+/** How many events of tracked documents were folded, and how many were of no tracked document. */
+async function takeIn(
+  core: Core,
+  events: readonly ScannedEvent[],
+): Promise<{ readonly folded: number; readonly others: number }> {
+  const { collections, runtime, tracked } = core;
+  const read = eventReader(core);
+  let [folded, others, turnAt] = [0, 0, FOLDED_A_TURN];
+  for (const event of events) {
+    const { attachments } = event;
+    let isOther = true;
+    for (let index = 0; index < attachments.length; index += 2) {
+      const document = attachments[index]!;
+      if (folded === turnAt) {
+        turnAt += FOLDED_A_TURN;
+        await runtime.turn();
+      }
+      const found = tracked.find(document);
+      const cached = found?.kept.value;
+      const version = attachments[index + 1]!;
+      if (!found || !cached) continue;
+      isOther = false;
+      if (version <= cached.version) continue;
+      folded += 1;
+      const collection = collections.get(found.collection)!;
+      const isNext = version === cached.version + 1;
+      const next = isNext ? foldEvent(read, collection, found.id, cached, event, version) : undefined;
+      if (next && next.error === undefined) tracked.moveOn(found, next.folded);
+      else tracked.lose(document);
+    }
+    if (isOther) others += 1;
+  }
+  return { folded, others };
+}
