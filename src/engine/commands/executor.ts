@@ -2,21 +2,20 @@
  * The executor: one batch at a time. While one is being stored the next gathers, undecided; what falls is decided again on
  * what moved, first in the next batch of its kind, and the last try holds the store's write lock, so nobody starves.
  */
-import { Closed, hasCode, isTidemarkError, LogCorrupt, StoreUnavailable } from '../../errors.ts';
 import { DocumentMap } from '../../document-map.ts';
-import type { Appended, Batch, Locked, Refused, Stored, StoredCommit } from '../../store/store.ts';
+import type { Locked, Refused, Stored } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { concernsAll } from '../concerns-all.ts';
+import { membershipNow } from '../registration.ts';
 import { bringUp } from './bring-up.ts';
+import { closedError, closedInDoubt, isInDoubt, notStored, send, toldOf } from './doubt.ts';
 import { draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
 import { forBatch } from './for-batch.ts';
+import { answerDuplicates, answerKnown, answerUnrecorded, refuseUnlessKnown } from './from-ledger.ts';
 import { LateDocuments } from './late.ts';
-import { assertSame, replay } from './replay.ts';
 import { CommandQueue } from './queue.ts';
-import { membershipNow } from '../registration.ts';
+import { catchUp, movedSince, settle } from './settle.ts';
 import { Takes } from './takes.ts';
-import { answerUnrecorded, catchUp, movedSince, settle } from './settle.ts';
 
 /** How often a batch whose commit got no answer is sent again before the callers hear of it. */
 const IN_DOUBT_TRIES_MAX = 3;
@@ -36,7 +35,7 @@ interface Attempt {
   /** What was stored; to be settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
   /** Entries still to be decided, as far as is known: those that fell, then those that weren't decided. */
-  readonly rest: readonly Entry[];
+  readonly undecided: readonly Entry[];
   /** Whether one fell, and nothing was stored. */
   readonly refused: boolean;
 }
@@ -115,11 +114,11 @@ export class Executor {
   giveUp(): void {
     this.#closed = true;
     this.#over = true;
-    for (const entry of this.#parked.keys()) if (!entry.settled) entry.reject(this.#toldOf(entry, closedError()));
+    for (const entry of this.#parked.keys()) if (!entry.settled) entry.reject(toldOf(entry, closedError(), true));
     while (!this.queue.isEmpty) {
       for (const entry of this.queue.take(Infinity)) {
         // One that was sent before, and came back to be decided again, may be in doubt.
-        if (!entry.settled) entry.reject(this.#toldOf(entry, closedError()));
+        if (!entry.settled) entry.reject(toldOf(entry, closedError(), true));
         this.queue.over(entry);
       }
     }
@@ -153,11 +152,11 @@ export class Executor {
         this.queue.giveBack(taken.filter((entry) => !chosen.has(entry)));
       }
       try {
-        const rest = await this.#process(entries, last.length > 0);
-        this.queue.giveBack(rest.filter(({ settled }) => !settled));
+        const undecided = await this.#process(entries, last.length > 0);
+        this.queue.giveBack(undecided.filter(({ settled }) => !settled));
       } catch (error) {
         for (const entry of entries) {
-          if (!entry.settled && !this.#parked.has(entry)) entry.reject(this.#toldOf(entry, error));
+          if (!entry.settled && !this.#parked.has(entry)) entry.reject(toldOf(entry, error, this.#over));
         }
       }
       for (const entry of entries) if (entry.settled && !this.#parked.has(entry)) this.#end(entry);
@@ -197,14 +196,6 @@ export class Executor {
     for (const entry of returned) if (entry.settled) this.#end(entry);
   }
 
-  /** What is told of an entry whose batch went wrong. */
-  #toldOf({ inDoubt }: Entry, error: unknown): unknown {
-    if (inDoubt) return isClosed(error) ? closedInDoubt(error) : stillInDoubt(error);
-    // Whatever keeps the others of its batch in doubt: it was never sent.
-    if (this.#over) return closedError();
-    return isInDoubt(error) ? neverSent(error) : error;
-  }
-
   /** @throws Closed once nothing may be sent any more */
   #assertGoing(): void {
     if (this.#over) throw closedError();
@@ -216,17 +207,17 @@ export class Executor {
     for (let inDoubt = 0; ;) {
       this.#assertGoing();
       try {
-        const { stored, rest } = last
+        const { stored, undecided } = last
           ? await this.#lastTry(entries)
           : await this.#attempt(this.#io, entries, {
               ground: await this.#prepared(inDoubt > 0),
               late: this.#late,
               part: this.queue.part,
             });
-        if (!stored) return rest;
+        if (!stored) return undecided;
         const { draft, receipt } = stored;
         await this.#confirm(draft, receipt);
-        return [...(await this.#settle(this.#io, draft, receipt)), ...rest];
+        return [...(await this.#finish(this.#io, draft, receipt)), ...undecided];
       } catch (error) {
         // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
         if (!isInDoubt(error) || this.#over) throw error;
@@ -261,18 +252,16 @@ export class Executor {
   }
 
   /** Answers those who stand, and then finds out why others fell. Gives those that are to be decided again. */
-  async #settle(io: Locked, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
+  async #finish(io: Locked, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
     const core = this.#core;
     const { fallen, unrecorded, behind } = settle(core, draft, judged);
     const taken = new Set(judged.duplicates);
     const again = fallen.filter(({ id }) => !taken.has(id));
     this.#fell(again);
-    await this.#answerUnrecorded(io, unrecorded, positionsOf(judged));
+    await answerUnrecorded(core, io, unrecorded, positionsOf(judged));
     await catchUp(core, io, behind);
-    await this.#answerDuplicates(
-      io,
-      fallen.filter(({ id }) => taken.has(id)),
-    );
+    const known = fallen.filter(({ id }) => taken.has(id));
+    await answerDuplicates(core, io, known);
     return again.filter(({ settled }) => !settled);
   }
 
@@ -294,11 +283,11 @@ export class Executor {
         const until = elapsed() + LAST_TRY_MS_MAX;
         const options = { ground: 'loaded', until, late: this.#late } as const;
         // So that nothing falls here for what others have stored under these ids.
-        await this.#answerKnown(locked, entries);
+        await answerKnown(this.#core, locked, entries);
         let attempt = await this.#attempt(locked, entries, options);
         // Only a registry that has grown can stand in the way here.
         while (!attempt.stored && attempt.refused && elapsed() < until) {
-          attempt = await this.#attempt(locked, attempt.rest, options);
+          attempt = await this.#attempt(locked, attempt.undecided, options);
         }
         sent = attempt.stored;
         return attempt;
@@ -316,21 +305,23 @@ export class Executor {
     for (const { stored } of draft.reads) if (core.tracked.wasBehind(stored)) this.#fellSince += 1;
     for (const late of draft.late) this.#park(late);
     (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
-    await this.#refuse(io, draft.conflicts);
+    await refuseUnlessKnown(core, io, draft.conflicts);
     if (!draft.batch) return this.#unsent(io, draft);
-    const appended = await this.#append(io, draft, draft.batch);
+    // Loading and deciding may have taken long.
+    this.#assertGoing();
+    const appended = await send(io, draft, draft.batch);
     switch (appended.status) {
       case 'stored':
-        return { stored: { draft, receipt: appended }, rest: draft.left, refused: false };
+        return { stored: { draft, receipt: appended }, undecided: draft.left, refused: false };
       case 'refused': {
         await core.watermark.confirm(draft.batch.seen, appended.end, io);
-        return { rest: [...(await this.#settle(io, draft, appended)), ...draft.left], refused: true };
+        return { undecided: [...(await this.#finish(io, draft, appended)), ...draft.left], refused: true };
       }
       case 'behind': {
         core.membership = await membershipNow(core, io);
         const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
         for (const entry of sent) entry.tries += 1;
-        return { rest: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
+        return { undecided: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
       }
       case 'diverged':
         throw core.watermark.diverge();
@@ -339,143 +330,15 @@ export class Executor {
 
   /** Nothing is to be stored: those whose ground has held are answered. */
   async #unsent(io: Locked, { unrecorded, reads, left }: Draft): Promise<Attempt> {
-    if (unrecorded.length === 0) return { rest: left, refused: false };
+    if (unrecorded.length === 0) return { undecided: left, refused: false };
     const { counters } = this.#core;
     const { end, rows } = await movedSince(this.#core, io, reads);
     if (rows.size > 0) counters.conflicts += 1;
     const stands = ({ rests }: Drafted): boolean => !rests.some((row) => rows.has(row));
-    await this.#answerUnrecorded(io, unrecorded.filter(stands), () => end.position);
+    await answerUnrecorded(this.#core, io, unrecorded.filter(stands), () => end.position);
     const fallen = unrecorded.filter((drafted) => !stands(drafted)).map(({ entry }) => entry);
     this.#fell(fallen);
-    return { rest: [...fallen.filter(({ settled }) => !settled), ...left], refused: fallen.length > 0 };
-  }
-
-  async #append(io: Locked, draft: Draft, batch: Batch): Promise<Appended> {
-    // Loading and deciding may have taken long.
-    this.#assertGoing();
-    for (const { entry } of draft.drafted) entry.sent = true;
-    let appended: Appended;
-    try {
-      appended = await io.append(batch);
-    } catch (error) {
-      notStored(draft, error);
-      throw error;
-    }
-    const commits = appended.status === 'stored' ? appended.commits : [];
-    for (const [index, { entry }] of draft.drafted.entries()) if (!commits[index]) entry.sent = false;
-    return appended;
-  }
-
-  /** A command that was executed before is answered, whatever has changed since. */
-  async #refuse(io: Locked, conflicts: Draft['conflicts']): Promise<void> {
-    if (conflicts.length === 0) return;
-    const { watermark } = this.#core;
-    const before = watermark.seen;
-    const outcomes = await this.#finalOutcomes(io, conflicts);
-    // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
-    const { end } = await io.load([]);
-    await watermark.observe(before, end, io);
-    for (const { entry, error } of conflicts) {
-      const commit = outcomes.get(entry.id);
-      if (commit) await this.#answer(io, entry, commit);
-      else entry.reject(error);
-    }
-  }
-
-  /** Answers those that record nothing; one that was executed before, by what it came to then. */
-  async #answerUnrecorded(
-    io: Locked,
-    unrecorded: readonly Drafted[],
-    positionOf: (drafted: Drafted) => number,
-  ): Promise<void> {
-    const outcomes = await this.#finalOutcomes(io, unrecorded);
-    for (const drafted of unrecorded) {
-      const commit = outcomes.get(drafted.entry.id);
-      if (drafted.entry.settled) continue;
-      if (commit) await this.#answer(io, drafted.entry, commit);
-      else answerUnrecorded(this.#core, drafted, positionOf(drafted));
-    }
-  }
-
-  /** What the ledger holds of commands that it can know. */
-  async #finalOutcomes(
-    io: Locked,
-    asked: readonly { readonly entry: Entry }[],
-  ): Promise<ReadonlyMap<string, StoredCommit>> {
-    const entries = asked.map(({ entry }) => entry).filter(({ request, inDoubt }) => request.named || inDoubt);
-    return this.#ledger(io, entries, ({ final }) => final);
-  }
-
-  /** What the ledger holds of entries' ids. Whose commit is damaged is told so, and nobody else. */
-  async #ledger(
-    io: Locked,
-    entries: readonly Entry[],
-    isAsked: (commit: StoredCommit) => boolean,
-  ): Promise<ReadonlyMap<string, StoredCommit>> {
-    if (entries.length === 0) return new Map();
-    try {
-      const commits = await io.ledger(entries.map(({ id }) => id));
-      return new Map(commits.filter(isAsked).map((commit) => [commit.command.id, commit]));
-    } catch (error) {
-      if (concernsAll(error)) throw error;
-      if (entries.length === 1) {
-        entries[0]!.reject(entries[0]!.inDoubt ? stillInDoubt(error) : error);
-        return new Map();
-      }
-      const found: [string, StoredCommit][] = [];
-      for (const entry of entries) found.push(...(await this.#ledger(io, [entry], isAsked)));
-      return new Map(found);
-    }
-  }
-
-  /** Those that were executed before. */
-  async #answerKnown(io: Locked, entries: readonly Entry[]): Promise<void> {
-    const { watermark } = this.#core;
-    const before = watermark.seen;
-    const asked = entries.filter(({ settled }) => !settled).map((entry) => ({ entry }));
-    const outcomes = await this.#finalOutcomes(io, asked);
-    if (outcomes.size === 0) return;
-    // What the ledger says counts as seen: whatever is decided from now on comes after it.
-    const { end } = await io.load([]);
-    await watermark.observe(before, end, io);
-    for (const entry of entries) {
-      const commit = outcomes.get(entry.id);
-      if (commit && !entry.settled) await this.#answer(io, entry, commit);
-    }
-  }
-
-  /** Those that fell because the ledger has an outcome of theirs. */
-  async #answerDuplicates(io: Locked, duplicates: readonly Entry[]): Promise<void> {
-    const commits = await this.#ledger(io, duplicates, () => true);
-    for (const entry of duplicates) {
-      const { id } = entry;
-      const commit = commits.get(id);
-      if (commit?.final) await this.#answer(io, entry, commit);
-      else if (!entry.settled) {
-        const { watermark } = this.#core;
-        const { end } = await io.load([]);
-        await watermark.observe(watermark.seen, end, io);
-        entry.reject(
-          new LogCorrupt(
-            `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
-            { id },
-          ),
-        );
-      }
-    }
-  }
-
-  async #answer(io: Pick<Locked, 'read'>, entry: Entry, commit: StoredCommit): Promise<void> {
-    try {
-      assertSame(entry.request, commit.command);
-      const outcome = await replay(this.#core, commit, io);
-      this.#core.counters.commands += 1;
-      this.#core.counters.replayed += 1;
-      const isOwn = entry.sentAfter !== undefined && commit.position > entry.sentAfter;
-      entry.resolve(isOwn ? Object.freeze({ ...outcome, replayed: false }) : outcome);
-    } catch (error) {
-      entry.reject(entry.inDoubt ? stillInDoubt(error) : error);
-    }
+    return { undecided: [...fallen.filter(({ settled }) => !settled), ...left], refused: fallen.length > 0 };
   }
 }
 
@@ -489,60 +352,4 @@ function positionsOf(judged: Stored | Refused): (drafted: Drafted) => number {
     }
     return judged.end.position;
   };
-}
-
-/** A batch that was sent isn't stored; or got no answer: then the ledger may show the commits of these very callers. */
-function notStored({ batch, drafted }: Draft, error: unknown, receipt?: Stored): void {
-  const inDoubt = isInDoubt(error);
-  for (const [index, { entry }] of drafted.entries()) {
-    // What fell wasn’t sent to be stored.
-    if (receipt && !receipt.commits[index]) continue;
-    entry.sent = inDoubt;
-    if (inDoubt) entry.sentAfter ??= batch!.seen.position;
-  }
-}
-
-/**
- * What is told of a commit that got no answer when a later try fails: that try stored nothing, but the one before may
- * have been stored, or still be on its way.
- */
-function stillInDoubt(error: unknown): unknown {
-  // Another's command has this id, so it isn't stored; and on a store that went back nothing is sent again.
-  if (hasCode(error, 'CommandIdReused', 'HistoryDiverged')) return error;
-  if (!isTidemarkError(error) || isInDoubt(error)) return error;
-  return new StoreUnavailable(
-    `An earlier try got no answer, and may have been stored; sending it again failed: ${error.message} Send the command again with the same id: it is stored once.`,
-    { ...error.details, unknown: true },
-    error,
-  );
-}
-
-/** What is told of one who was to be sent after what is in doubt. */
-function neverSent(error: unknown): StoreUnavailable {
-  return new StoreUnavailable(
-    'The store gave no answer to what came before this command, and it wasn’t sent: nothing was recorded. Send it again later.',
-    { unknown: false },
-    error,
-  );
-}
-
-function isInDoubt(error: unknown): boolean {
-  return hasCode(error, 'StoreUnavailable') && error.details['unknown'] === true;
-}
-
-function isClosed(error: unknown): boolean {
-  return hasCode(error, 'Closed');
-}
-
-/** What was sent before the application was closed, and never answered. */
-function closedInDoubt(error?: unknown): StoreUnavailable {
-  return new StoreUnavailable(
-    'The application was closed before the store had answered: the command may have been stored. Send it again with the same id once the store is back: it is stored once.',
-    { unknown: true },
-    error,
-  );
-}
-
-export function closedError(): Closed {
-  return new Closed('The application has been closed: nothing was recorded. Open it again to go on.');
 }

@@ -202,7 +202,7 @@ function answer(
 }
 
 /** Answers the caller of a command that records nothing, as of a position at which what it rests on had not moved. */
-export function answerUnrecorded(core: Core, { entry, decision }: Drafted, position: number): void {
+export function resolveUnrecorded(core: Core, { entry, decision }: Drafted, position: number): void {
   count(core, decision);
   entry.resolve(outcomeOf(decision, [], position, { recorded: false }));
 }

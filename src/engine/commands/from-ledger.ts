@@ -1,0 +1,123 @@
+/** Answers commands by what the ledger holds of their ids: one that was executed before isn't executed again (law 1). */
+import { LogCorrupt } from '../../errors.ts';
+import type { Locked, StoredCommit } from '../../store/store.ts';
+import { concernsAll } from '../concerns-all.ts';
+import type { Core } from '../core.ts';
+import { stillInDoubt } from './doubt.ts';
+import type { Draft, Drafted } from './draft.ts';
+import type { Entry } from './entry.ts';
+import { assertSame, replay } from './replay.ts';
+import { resolveUnrecorded } from './settle.ts';
+
+/** Refuses commands that can't be decided. One that was executed before is answered, whatever has changed since. */
+export async function refuseUnlessKnown(core: Core, io: Locked, conflicts: Draft['conflicts']): Promise<void> {
+  if (conflicts.length === 0) return;
+  const { watermark } = core;
+  const before = watermark.seen;
+  const outcomes = await finalOutcomes(io, conflicts);
+  // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
+  const { end } = await io.load([]);
+  await watermark.observe(before, end, io);
+  for (const { entry, error } of conflicts) {
+    const commit = outcomes.get(entry.id);
+    if (commit) await answer(core, io, entry, commit);
+    else entry.reject(error);
+  }
+}
+
+/** Answers those that record nothing; one that was executed before, by what it came to then. */
+export async function answerUnrecorded(
+  core: Core,
+  io: Locked,
+  unrecorded: readonly Drafted[],
+  positionOf: (drafted: Drafted) => number,
+): Promise<void> {
+  const outcomes = await finalOutcomes(io, unrecorded);
+  for (const drafted of unrecorded) {
+    const commit = outcomes.get(drafted.entry.id);
+    if (drafted.entry.settled) continue;
+    if (commit) await answer(core, io, drafted.entry, commit);
+    else resolveUnrecorded(core, drafted, positionOf(drafted));
+  }
+}
+
+/** What the ledger holds of commands that it can know. */
+async function finalOutcomes(
+  io: Locked,
+  asked: readonly { readonly entry: Entry }[],
+): Promise<ReadonlyMap<string, StoredCommit>> {
+  const entries = asked.map(({ entry }) => entry).filter(({ request, inDoubt }) => request.named || inDoubt);
+  return ledgerOf(io, entries, ({ final }) => final);
+}
+
+/** What the ledger holds of entries' ids. Whose commit is damaged is told so, and nobody else. */
+async function ledgerOf(
+  io: Locked,
+  entries: readonly Entry[],
+  isAsked: (commit: StoredCommit) => boolean,
+): Promise<ReadonlyMap<string, StoredCommit>> {
+  if (entries.length === 0) return new Map();
+  try {
+    const commits = await io.ledger(entries.map(({ id }) => id));
+    return new Map(commits.filter(isAsked).map((commit) => [commit.command.id, commit]));
+  } catch (error) {
+    if (concernsAll(error)) throw error;
+    if (entries.length === 1) {
+      entries[0]!.reject(entries[0]!.inDoubt ? stillInDoubt(error) : error);
+      return new Map();
+    }
+    const found: [string, StoredCommit][] = [];
+    for (const entry of entries) found.push(...(await ledgerOf(io, [entry], isAsked)));
+    return new Map(found);
+  }
+}
+
+/** Those that were executed before. */
+export async function answerKnown(core: Core, io: Locked, entries: readonly Entry[]): Promise<void> {
+  const { watermark } = core;
+  const before = watermark.seen;
+  const asked = entries.filter(({ settled }) => !settled).map((entry) => ({ entry }));
+  const outcomes = await finalOutcomes(io, asked);
+  if (outcomes.size === 0) return;
+  // What the ledger says counts as seen: whatever is decided from now on comes after it.
+  const { end } = await io.load([]);
+  await watermark.observe(before, end, io);
+  for (const entry of entries) {
+    const commit = outcomes.get(entry.id);
+    if (commit && !entry.settled) await answer(core, io, entry, commit);
+  }
+}
+
+/** Those that fell because the ledger has an outcome of theirs. */
+export async function answerDuplicates(core: Core, io: Locked, duplicates: readonly Entry[]): Promise<void> {
+  const commits = await ledgerOf(io, duplicates, () => true);
+  for (const entry of duplicates) {
+    const { id } = entry;
+    const commit = commits.get(id);
+    if (commit?.final) await answer(core, io, entry, commit);
+    else if (!entry.settled) {
+      const { watermark } = core;
+      const { end } = await io.load([]);
+      await watermark.observe(watermark.seen, end, io);
+      entry.reject(
+        new LogCorrupt(
+          `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
+          { id },
+        ),
+      );
+    }
+  }
+}
+
+async function answer(core: Core, io: Pick<Locked, 'read'>, entry: Entry, commit: StoredCommit): Promise<void> {
+  try {
+    assertSame(entry.request, commit.command);
+    const outcome = await replay(core, commit, io);
+    core.counters.commands += 1;
+    core.counters.replayed += 1;
+    const isOwn = entry.sentAfter !== undefined && commit.position > entry.sentAfter;
+    entry.resolve(isOwn ? Object.freeze({ ...outcome, replayed: false }) : outcome);
+  } catch (error) {
+    entry.reject(entry.inDoubt ? stillInDoubt(error) : error);
+  }
+}
