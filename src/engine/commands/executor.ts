@@ -334,7 +334,7 @@ export class Executor {
     const { counters } = this.#core;
     const { end, rows } = await movedSince(this.#core, io, reads);
     if (rows.size > 0) counters.conflicts += 1;
-    const stands = ({ rests }: Drafted): boolean => !rests.some((row) => rows.has(row));
+    const stands = (drafted: Drafted): boolean => !drafted.reads.some((row) => rows.has(row));
     await answerUnrecorded(this.#core, io, unrecorded.filter(stands), () => end.position);
     const fallen = unrecorded.filter((drafted) => !stands(drafted)).map(({ entry }) => entry);
     this.#fell(fallen);

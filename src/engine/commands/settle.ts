@@ -110,9 +110,9 @@ function standing(draft: Draft, { stale }: Stored | Refused, commits: Stored['co
     stale.map((document) => working.find(document)!.row!),
   );
   let judged = 0;
-  const stands = ({ after, rests }: Drafted): boolean => {
+  const stands = ({ after, reads }: Drafted): boolean => {
     for (; judged < after; judged += 1) if (!commits[judged]) ground.falls(batch!.commits[judged]!);
-    return ground.holds(rests);
+    return ground.holds(reads);
   };
   return new Set(unrecorded.filter(stands));
 }
