@@ -18,7 +18,8 @@ export type { Failed, Outcome, Succeeded } from './engine/commands/outcome.ts';
 export type { RecordedCommand, RecordedEvent } from './engine/reading/recorded.ts';
 export type { ExecuteOptions } from './engine/commands/request.ts';
 export type { Status } from './engine/status.ts';
-export type { Problem, Verification, VerifyOptions } from './engine/upkeep/verify.ts';
+export type { Verification, VerifyOptions } from './engine/upkeep/verify.ts';
+export type { Problem } from './engine/upkeep/walk.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 
 export {
