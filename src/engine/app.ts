@@ -21,7 +21,7 @@ import { InTurn } from './in-turn.ts';
 import type { Outcome } from './commands/outcome.ts';
 import type { RecordedEvent } from './reading/recorded.ts';
 import { replay } from './commands/replay.ts';
-import { requestOf, type ExecuteOptions, type Request } from './commands/request.ts';
+import { requestOf, type ExecuteOptions } from './commands/request.ts';
 import { SharedLedger } from './commands/shared-ledger.ts';
 import { SharedLoad } from './reading/shared-load.ts';
 import { statusOf, type Status } from './status.ts';
@@ -225,16 +225,12 @@ export class Application implements App {
       // Also one without `prepare` is refused while another command is on its way under its id.
       if (request.command.prepare || request.refusal || this.#inFlight.has(request.facts.id))
         return this.#inFlight.wait(this.#runner, request);
-      return this.#submit(request);
+      const entry = new Entry(request, undefined);
+      this.#executor.submit(entry, request.signal);
+      return entry.promise;
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  #submit(request: Request): Promise<Outcome> {
-    const entry = new Entry(request, undefined);
-    this.#executor.submit(entry, request.signal);
-    return entry.promise;
   }
 
   async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {

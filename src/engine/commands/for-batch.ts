@@ -8,8 +8,8 @@ const FIRST = Object.freeze({ forBatch: true });
 
 export function forBatch(session: Session): Locked & Pick<Session, 'scan'> {
   return {
-    registry: session.registry.bind(session),
-    append: session.append.bind(session),
+    registry: () => session.registry(),
+    append: (batch) => session.append(batch),
     load: (requests, options) => session.load(requests, { ...options, ...FIRST }),
     read: (range) => session.read(range, FIRST),
     scan: (range) => session.scan(range, FIRST),
