@@ -4,8 +4,9 @@ import { DEFAULT_LIMITS, limitsWith, type Limits } from '../limits.ts';
 import { clock as userClock, listOf, optionsOf, type Checks } from '../options.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
+import type { DomainDefinition } from '../model/event.ts';
 import { abortController } from '../realm.ts';
-import type { Store } from '../store/store.ts';
+import type { Session, Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
 import { membershipOf, type Core } from './core.ts';
@@ -80,64 +81,19 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   options: OpenOptions<Collections, Commands>,
   runtime: Runtime | undefined,
 ): Promise<App<Commands[number], Collections[number]>> {
-  const {
-    store,
-    collections,
-    commands,
-    logger = consoleLogger,
-    clock,
-    limits = DEFAULT_LIMITS,
-  } = optionsOf<Opening>('open', options, OPEN, InvalidDefinition, ['store', 'collections', 'commands']);
-  const definitions = new Map<string, CollectionDefinition>();
-  for (const definition of collections) {
-    if (definitions.has(definition.name))
-      throw new InvalidDefinition(`open: the collection ${definition.name} is given twice.`, {
-        collection: definition.name,
-      });
-    definitions.set(definition.name, definition);
-  }
-  const domains = new Set([...collections, ...commands].map(({ domain }) => domain));
-  if (domains.size !== 1) {
-    throw new InvalidDefinition(
-      domains.size === 0
-        ? 'open: give it at least one collection or command.'
-        : 'open: all collections and commands must belong to one domain. Put their events into one domain({ events }); if that is so, the module that defines it was loaded more than once.',
-    );
-  }
+  const given = optionsOf<CheckedOptions>('open', options, OPEN, InvalidDefinition, [
+    'store',
+    'collections',
+    'commands',
+  ]);
+  const { store, clock } = given;
+  const domain = domainOf(given);
   const { name: storeName, clock: storeClock } = store;
-  const log = guarded(logger);
-  const session = await store.open({ clock, warn: (details, message) => log.warn(details, message) });
+  const logger = guarded(given.logger ?? consoleLogger);
+  const session = await store.open({ clock, warn: (details, message) => logger.warn(details, message) });
   try {
-    const { events } = [...domains][0]!;
-    const parts = { session, logger: log, events, collections: definitions };
-    const registry = await registerCollections(parts);
-    const closing = abortController();
-    const cache = new DocumentCache(limits);
-    const core: Core = {
-      ...parts,
-      untilClosed: untilClosed(session, closing.signal),
-      closing,
-      storeName,
-      runtime: runtime ?? machineRuntime(clock ?? storeClock),
-      limits,
-      commands: new Set(commands),
-      handled: new Map([...definitions.values()].map(({ name, handled }) => [name, handled])),
-      cache,
-      tracked: new TrackedDocuments(cache, limits),
-      watermark: new Watermark(),
-      counters: {
-        commands: 0,
-        succeeded: 0,
-        failed: 0,
-        replayed: 0,
-        batches: 0,
-        conflicts: 0,
-        retried: 0,
-        exclusive: 0,
-      },
-      membership: membershipOf(registry, definitions, limits.eventAttachmentsMax),
-      unknownTypes: await unknownTypes(session, events),
-    };
+    const settings = { storeName, logger, runtime: runtime ?? machineRuntime(clock ?? storeClock) };
+    const core = await coreOf(session, given, domain, settings);
     core.watermark.advance((await session.load([])).end);
     return new Application(core, inFlightOn(store)) as App<Commands[number], Collections[number]>;
   } catch (error) {
@@ -146,8 +102,62 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   }
 }
 
+/** The one that all of them belong to. @throws InvalidDefinition */
+function domainOf({ collections, commands }: CheckedOptions): DomainDefinition {
+  const names = new Set<string>();
+  for (const { name } of collections) {
+    if (names.has(name))
+      throw new InvalidDefinition(`open: the collection ${name} is given twice.`, { collection: name });
+    names.add(name);
+  }
+  const [domain, ...others] = new Set([...collections, ...commands].map(({ domain }) => domain));
+  if (!domain) throw new InvalidDefinition('open: give it at least one collection or command.');
+  if (others.length === 0) return domain;
+  throw new InvalidDefinition(
+    'open: all collections and commands must belong to one domain. Put their events into one domain({ events }); if that is so, the module that defines it was loaded more than once.',
+  );
+}
+
+async function coreOf(
+  session: Session,
+  { collections: given, commands, limits = DEFAULT_LIMITS }: CheckedOptions,
+  { events }: DomainDefinition,
+  settings: Pick<Core, 'storeName' | 'logger' | 'runtime'>,
+): Promise<Core> {
+  const collections = new Map(given.map((collection) => [collection.name, collection]));
+  const registry = await registerCollections({ session, logger: settings.logger, events, collections });
+  const closing = abortController();
+  const cache = new DocumentCache(limits);
+  return {
+    ...settings,
+    session,
+    untilClosed: untilClosed(session, closing.signal),
+    closing,
+    limits,
+    events,
+    collections,
+    commands: new Set(commands),
+    handled: new Map(given.map(({ name, handled }) => [name, handled])),
+    cache,
+    tracked: new TrackedDocuments(cache, limits),
+    watermark: new Watermark(),
+    counters: {
+      commands: 0,
+      succeeded: 0,
+      failed: 0,
+      replayed: 0,
+      batches: 0,
+      conflicts: 0,
+      retried: 0,
+      exclusive: 0,
+    },
+    membership: membershipOf(registry, collections, limits.eventAttachmentsMax),
+    unknownTypes: await unknownTypes(session, events),
+  };
+}
+
 /** What is used of the options. */
-interface Opening {
+interface CheckedOptions {
   readonly store: Store;
   readonly collections: readonly CollectionDefinition[];
   readonly commands: readonly CommandDefinition[];
@@ -156,7 +166,7 @@ interface Opening {
   readonly limits?: Limits;
 }
 
-const OPEN: Checks<Opening> = {
+const OPEN: Checks<CheckedOptions> = {
   store: (store, refuse) =>
     typeof (store as Partial<Store> | null | undefined)?.open === 'function'
       ? (store as Store)
