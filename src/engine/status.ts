@@ -1,4 +1,5 @@
 /** How an open application is doing. */
+import type { Backlog } from './commands/queue-room.ts';
 import type { Core, Counters } from './core.ts';
 import type { Health } from '../store/store.ts';
 import { unknownTypes, type UnknownTypes } from './held-types.ts';
@@ -39,13 +40,7 @@ export interface Status {
   readonly counters: Readonly<Counters>;
 }
 
-/** What waits to be decided. */
-export interface Waiting {
-  readonly waiting: number;
-  readonly bytes: number;
-}
-
-export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Waiting): Promise<Status> {
+export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Backlog): Promise<Status> {
   let storage: Health = {};
   if (state === 'open') {
     storage = (await core.session.health?.()) ?? {};

@@ -212,7 +212,7 @@ export class Executor {
           : await this.#attempt(this.#io, entries, {
               ground: await this.#prepared(inDoubt > 0),
               late: this.#late,
-              part: this.queue.part,
+              part: this.queue.lanes.part,
             });
         if (!stored) return undecided;
         const { draft, receipt } = stored;
@@ -304,7 +304,7 @@ export class Executor {
     const draft = await draftBatch(core, io, waiting, options);
     for (const { stored } of draft.reads) if (core.tracked.wasBehind(stored)) this.#fellSince += 1;
     for (const late of draft.late) this.#park(late);
-    (this.queue.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
+    (this.queue.lanes.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await refuseUnlessKnown(core, io, draft.conflicts);
     if (!draft.batch) return this.#unsent(io, draft);
     // Loading and deciding may have taken long.

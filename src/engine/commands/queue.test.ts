@@ -233,14 +233,25 @@ test('those whose commands are costly have batches of their own, in turn with th
     expect(settle([first!], 0.5)).toEqual([name]);
   }
   for (const one of [...flood('a', 2), ...flood('b', 2)]) queue.add(one, undefined);
-  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.isCostly, queue.waiting]).toEqual([['wide2'], true, 9]);
-  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001), queue.isCostly]).toEqual([['a0', 'b0', 'a1', 'b1'], false]);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.lanes.isCostly, queue.waiting]).toEqual([
+    ['wide2'],
+    true,
+    9,
+  ]);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001), queue.lanes.isCostly]).toEqual([
+    ['a0', 'b0', 'a1', 'b1'],
+    false,
+  ]);
   // Others were there lately: they have a part of a batch.
-  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.isCostly, queue.part]).toEqual([['wide3'], true, 0.25]);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.5), queue.lanes.isCostly, queue.lanes.part]).toEqual([
+    ['wide3'],
+    true,
+    0.25,
+  ]);
   // Some that cost little, and it is like others again.
   for (const name of ['wide4', 'wide5', 'wide6'])
     expect(settle(queue.take(10, { costlyMax: 1 }), 0.001)).toEqual([name]);
-  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001), queue.isCostly]).toEqual([['wide7'], false]);
+  expect([settle(queue.take(10, { costlyMax: 1 }), 0.001), queue.lanes.isCostly]).toEqual([['wide7'], false]);
 });
 
 test('a lane is known as costly after a pause, and with cheap commands in between; alone it has whole batches', () => {
@@ -250,7 +261,7 @@ test('a lane is known as costly after a pause, and with cheap commands in betwee
     const [taken] = queue.take(100);
     taken!.batchPart = part;
     queue.over(taken!);
-    return queue.isCostly;
+    return queue.lanes.isCostly;
   };
   for (let n = 0; n < 3; n += 1) one(`c${n}`, 0.5);
   // Somebody else's batch in between: nobody of the lane waits.
@@ -258,7 +269,7 @@ test('a lane is known as costly after a pause, and with cheap commands in betwee
   queue.over(queue.take(100)[0]!);
   expect(one('c4', 0.001)).toBe(true);
   for (let n = 5; n < 200; n += 1) expect(one(`c${n}`, n % 2 === 0 ? 0.001 : 0.5)).toBe(true);
-  expect(queue.part).toBe(1);
+  expect(queue.lanes.part).toBe(1);
 });
 
 test('what a lane owes it owes whatever the costly ones do', () => {
