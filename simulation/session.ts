@@ -80,7 +80,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     // The dead hear of nothing.
     look: () => (owner.dead ? new Promise<LogEnd>(() => undefined) : Promise.resolve().then(endNow)),
     begin: () => void log.waiters.add(waiters),
-    rest: () => void log.waiters.delete(waiters),
+    end: () => void log.waiters.delete(waiters),
   });
   const endNow = (): LogEnd => {
     if (weather.refuses()) throw unavailable();

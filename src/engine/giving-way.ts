@@ -3,7 +3,7 @@
  * catches up with the log rests after each stretch as long as that took. So it has half of what one caller can have of the processor and of the store, and takes twice the time.
  */
 import type { Core } from './core.ts';
-import type { ReadingSession } from './until-closed.ts';
+import { readingBy, type ReadingSession } from './until-closed.ts';
 
 /** The shortest stretch after which it rests, and the longest rest, in milliseconds. */
 const STRETCH_MS = 5;
@@ -38,23 +38,12 @@ export class Stretch {
 export function givingWay(core: Core): ReadingSession {
   const { untilClosed, closing } = core;
   const stretch = new Stretch(core);
-  const resting = <Given extends readonly unknown[], Value>(
-    call: (...given: Given) => Promise<Value>,
-  ): ((...given: Given) => Promise<Value>) => {
-    return async (...given) => {
-      await stretch.rest();
-      return call(...given);
-    };
+  const rested = async <T>(call: () => Promise<T>): Promise<T> => {
+    await stretch.rest();
+    return call();
   };
   return {
-    registry: resting(untilClosed.registry),
-    load: resting(untilClosed.load),
-    read: resting(untilClosed.read),
-    scan: resting(untilClosed.scan),
-    commits: resting(untilClosed.commits),
-    ledger: resting(untilClosed.ledger),
-    types: resting(untilClosed.types),
-    documents: resting(untilClosed.documents),
+    ...readingBy(untilClosed, rested),
     check: () =>
       untilClosed.check(async () => {
         await stretch.rest();

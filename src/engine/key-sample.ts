@@ -21,7 +21,7 @@ const SAMPLE_POSITIONS = PAGE_POSITIONS_MAX;
 /** How many positions are looked at where a type begins. */
 const SAMPLE_FIRST_POSITIONS = 1_000;
 
-type Application = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
+type OpeningCore = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
 
 /** A key of this code for events of one type. */
 interface Finder {
@@ -42,7 +42,7 @@ type Finders = ReadonlyMap<string, readonly Finder[]>;
  * @throws DefinitionChanged if a function finds other ids than the event was attached to
  * @throws InvalidDefinition if a key does so only in the shape that an upcast gives the event
  */
-export async function assertSameKeys(registry: Registry, application: Application): Promise<void> {
+export async function assertSameKeys(registry: Registry, application: OpeningCore): Promise<void> {
   const finders = findersOf(registry, application);
   if (finders.size === 0) return;
   try {
@@ -57,7 +57,7 @@ export async function assertSameKeys(registry: Registry, application: Applicatio
 }
 
 /** Those that are registered alike under the same definition: what else differs, `register` says. */
-function findersOf(registry: Registry, { collections, events }: Application): Finders {
+function findersOf(registry: Registry, { collections, events }: OpeningCore): Finders {
   const found = registry.collections.flatMap((registered) => {
     const { name, definition, key } = registered;
     const code = collections.get(name);
@@ -74,7 +74,7 @@ function findersOf(registry: Registry, { collections, events }: Application): Fi
   return Map.groupBy(found, ({ type }) => type);
 }
 
-async function* sample({ session, events }: Application, finders: Finders): AsyncGenerator<StoredEvent> {
+async function* sample({ session, events }: OpeningCore, finders: Finders): AsyncGenerator<StoredEvent> {
   const firsts = (await heldTypes(session)).filter(({ type }) => finders.has(type));
   if (firsts.length === 0) return;
   const left = new Map(firsts.map(({ type }) => [type, SAMPLE_EVENTS]));
@@ -105,7 +105,7 @@ async function* sample({ session, events }: Application, finders: Finders): Asyn
   }
 }
 
-function compare(finder: Finder, stored: StoredEvent, application: Application): void {
+function compare(finder: Finder, stored: StoredEvent, application: OpeningCore): void {
   const { collection, definition, isFunction } = finder;
   const { type, position, schemaVersion } = stored;
   if (!isFunction && schemaVersion === application.events.get(type)!.version) return;
@@ -118,7 +118,7 @@ function compare(finder: Finder, stored: StoredEvent, application: Application):
   if (isSame(was, found(finder, eventFromStore(AS_STORED, stored, stored.commit.time)), finder)) {
     throw new InvalidDefinition(
       `The upcast of ${type} from version ${schemaVersion} changes its ids: the event at position ${position} was attached to ` +
-        `${collection} ${listed(was)}, and is found to concern ${listed(now)} once it is upcast. An upcast must leave alone what keys look at.`,
+        `${collection} ${idsText(was)}, and is found to concern ${idsText(now)} once it is upcast. An upcast must leave alone what keys look at.`,
       { ...details, schemaVersion },
     );
   }
@@ -126,7 +126,7 @@ function compare(finder: Finder, stored: StoredEvent, application: Application):
   if (!isFunction) return;
   throw new DefinitionChanged(
     `The key function of the collection ${collection} for ${type} has changed: the event at position ${position} was attached ` +
-      `to ${listed(was)}, and the function finds ${listed(now)} now. Documents would be looked for where their events aren't: ` +
+      `to ${idsText(was)}, and the function finds ${idsText(now)} now. Documents would be looked for where their events aren't: ` +
       `go back to the function as it was, or raise definition to ${definition + 1} (its documents are made again then, which ` +
       "this version can't do yet: start a new log).",
     details,
@@ -134,7 +134,7 @@ function compare(finder: Finder, stored: StoredEvent, application: Application):
 }
 
 /** The event in its newest shape, which is what a key function takes; undefined if whoever reads it will be told why not. */
-function readable(stored: StoredEvent, { events }: Application): AnyEvent | undefined {
+function readable(stored: StoredEvent, { events }: OpeningCore): AnyEvent | undefined {
   try {
     const event = eventFromStore(events, stored, stored.commit.time);
     // What an upcast drops is attached as it was.
@@ -146,9 +146,9 @@ function readable(stored: StoredEvent, { events }: Application): AnyEvent | unde
 }
 
 /** The ids that a key finds, or what it throws. */
-type Found = readonly string[] | { readonly error: string };
+type FoundIds = readonly string[] | { readonly error: string };
 
-function found({ find }: Finder, event: AnyEvent): Found {
+function found({ find }: Finder, event: AnyEvent): FoundIds {
   try {
     return find(event);
   } catch (error) {
@@ -160,7 +160,7 @@ function found({ find }: Finder, event: AnyEvent): Found {
  * A function that throws was no reason to refuse the event when it was stored. An event that a declared key refuses is of an
  * older release, which attached it to nothing.
  */
-function isSame(was: readonly string[], now: Found, { isFunction }: Finder): boolean {
+function isSame(was: readonly string[], now: FoundIds, { isFunction }: Finder): boolean {
   if ('error' in now) return !isFunction && was.length === 0;
   const ids = new Set(was);
   return was.length === now.length && now.every((id) => ids.has(id));
@@ -169,7 +169,7 @@ function isSame(was: readonly string[], now: Found, { isFunction }: Finder): boo
 /** Most ids that a message names. */
 const NAMED_MAX = 5;
 
-function listed(ids: Found): string {
+function idsText(ids: FoundIds): string {
   if ('error' in ids) return `nothing, but throws ${ids.error}`;
   if (ids.length === 0) return 'nothing';
   const more = ids.length - NAMED_MAX;

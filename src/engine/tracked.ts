@@ -12,9 +12,9 @@ import type { DocumentRef, LogPoint } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
 
 /** Events that are read at once: folding them takes a few milliseconds. */
-export const PAGE = 1_000;
+export const TRACKED_PAGE = 1_000;
 /** Pages that are read before one batch. */
-export const PAGES_MAX = 2;
+export const TRACKED_PAGES_MAX = 2;
 /** Loading a document costs as much as reading so many events: where more have been missed, each is loaded when it is asked for. */
 const DOCUMENT_EVENTS = 4;
 /**
@@ -101,13 +101,13 @@ export class TrackedDocuments {
    */
   isWorth(fell: number, { position }: LogPoint): boolean {
     // More than that isn't read before one batch.
-    const events = Math.min(position - this.#reached, PAGES_MAX * PAGE);
+    const events = Math.min(position - this.#reached, TRACKED_PAGES_MAX * TRACKED_PAGE);
     return fell >= FELL_MIN && fell * FELL_EVENTS >= events * (1 - this.#useful);
   }
 
   /** Whether so much was missed that what is asked for is better loaded. */
   isFarBehind({ position }: LogPoint): boolean {
-    return position - this.#reached > Math.max(PAGE, this.#tracks.size * DOCUMENT_EVENTS);
+    return position - this.#reached > Math.max(TRACKED_PAGE, this.#tracks.size * DOCUMENT_EVENTS);
   }
 
   /** The next event of one was folded. */

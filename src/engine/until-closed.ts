@@ -5,9 +5,17 @@
  */
 import type { Session } from '../store/store.ts';
 
-type Asked = 'registry' | 'load' | 'read' | 'scan' | 'commits' | 'ledger' | 'types' | 'documents' | 'check';
+const CALLS = ['registry', 'load', 'read', 'scan', 'commits', 'ledger', 'types', 'documents', 'check'] as const;
 
-export type ReadingSession = Pick<Session, Asked>;
+export type ReadingSession = Pick<Session, (typeof CALLS)[number]>;
+
+type Call = (...given: never[]) => Promise<unknown>;
+
+/** A session each of whose calls is made by `by`. */
+export function readingBy(session: ReadingSession, by: <T>(call: () => Promise<T>) => Promise<T>): ReadingSession {
+  const calls = CALLS.map((name): [string, Call] => [name, (...given) => by(() => (session[name] as Call)(...given))]);
+  return Object.fromEntries(calls) as ReadingSession;
+}
 
 /** @returns a session whose calls reject with the signal's reason once that aborts */
 export function untilClosed(session: Session, closing: AbortSignal): ReadingSession {
@@ -27,15 +35,5 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
       asking.delete(reject);
     }
   };
-  return {
-    registry: () => asks(() => session.registry()),
-    load: (requests, options) => asks(() => session.load(requests, options)),
-    read: (range, options) => asks(() => session.read(range, options)),
-    scan: (range, options) => asks(() => session.scan(range, options)),
-    commits: (range, options) => asks(() => session.commits(range, options)),
-    ledger: (ids, options) => asks(() => session.ledger(ids, options)),
-    types: (range) => asks(() => session.types(range)),
-    documents: (range) => asks(() => session.documents(range)),
-    check: (rest) => asks(() => session.check(rest)),
-  };
+  return readingBy(session, asks);
 }

@@ -109,7 +109,7 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
   const fault = nameFault(name);
   if (fault) wrong(`the name ${fault}`);
   if (typeof given !== 'object' || given === null) wrong('needs { key, initial, reduce }');
-  const options = optionsOf<Given>(`Collection ${JSON.stringify(name)}`, given, COLLECTION);
+  const options = optionsOf<UntypedCollectionOptions>(`Collection ${JSON.stringify(name)}`, given, COLLECTION);
   const { reduce, definition = 1 } = options;
   if (typeof reduce !== 'object' || reduce === null)
     wrong('reduce must be an object of reducers: { TYPE: (state, event) => state }');
@@ -141,14 +141,19 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
 }
 
 /** Each as it was given, to be looked at beside the domain. */
-interface Given {
+interface UntypedCollectionOptions {
   readonly key: unknown;
   readonly initial: unknown;
   readonly reduce: unknown;
   readonly definition?: number;
 }
 
-const COLLECTION: Checks<Given> = { key: anything, initial: anything, reduce: anything, definition: whole(1) };
+const COLLECTION: Checks<UntypedCollectionOptions> = {
+  key: anything,
+  initial: anything,
+  reduce: anything,
+  definition: whole(1),
+};
 
 function defineInitial(
   collection: string,

@@ -158,7 +158,13 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
   const fault = nameFault(name) ?? (name.startsWith('$') ? 'must not begin with $' : undefined);
   if (fault) wrong(`the name ${fault}`);
   if (typeof options !== 'object' || options === null) wrong('needs { input, decide }');
-  const given = optionsOf<Given>(`Command ${JSON.stringify(name)}`, options, COMMAND, InvalidDefinition, NEEDED);
+  const given = optionsOf<UntypedCommandOptions>(
+    `Command ${JSON.stringify(name)}`,
+    options,
+    COMMAND,
+    InvalidDefinition,
+    NEEDED,
+  );
   const failureType = given.failureType === undefined ? `${name}_FAILED` : given.failureType;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
@@ -180,11 +186,11 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
   return Object.freeze(brand({ name }, MARK, found));
 }
 
-type Given = Pick<CommandDefinition, 'input' | 'decide'> &
+type UntypedCommandOptions = Pick<CommandDefinition, 'input' | 'decide'> &
   Partial<Pick<CommandDefinition, 'prepare' | 'reads' | 'about' | 'failureType'>>;
 
 const NEEDED = ['input', 'decide'] as const;
-const COMMAND: Checks<Given> = {
+const COMMAND: Checks<UntypedCommandOptions> = {
   input: (schema, refuse) =>
     isSchema(schema) ? schema : refuse('must be a Standard Schema (Zod, Valibot, ArkType, …) or type<T>()'),
   prepare: callable(),

@@ -18,7 +18,7 @@ import { isNothing, type Nothing, type Unchanged } from './nothing.ts';
 import { readsOf, type AnyRef, type Read } from './reads.ts';
 
 /** What is being decided. */
-export interface Asked {
+export interface CommandCall {
   readonly command: CommandDefinition;
   /** As the command's schema gave it, frozen. */
   readonly input: unknown;
@@ -60,7 +60,7 @@ export type Deciding = Generator<readonly AnyRef[], Decision, readonly Read<unkn
  *
  * @throws InvalidInput if the input, before any document was seen, leads to a ref that can't be
  */
-export function* decide(asked: Asked, rules: Rules): Deciding {
+export function* decide(asked: CommandCall, rules: Rules): Deciding {
   const context = contextOf(asked);
   let stages = 0;
   let documents: unknown = {};
@@ -95,7 +95,7 @@ export function* decide(asked: Asked, rules: Rules): Deciding {
  * early where `decide` would report a fault.
  */
 export function* foresee(
-  asked: Asked,
+  asked: CommandCall,
   { limits }: Rules,
 ): Generator<readonly AnyRef[], void, readonly Read<unknown>[]> {
   const { reads, name } = asked.command;
@@ -111,7 +111,7 @@ export function* foresee(
   }
 }
 
-function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, rules: Rules): Decision {
+function decideOn(documents: unknown, asked: CommandCall, context: Context<unknown>, rules: Rules): Decision {
   try {
     const decided = asked.command.decide(documents, asked.input, context);
     if (isFailure(decided)) return failed(decided, asked, rules);
@@ -157,7 +157,7 @@ function decideOn(documents: unknown, asked: Asked, context: Context<unknown>, r
 }
 
 /** A failure becomes an event; if that can't be stored, `$FAILED` with command and reason is. */
-function failed({ failure: reason, details }: Failure, asked: Asked, rules: Rules): Decision {
+function failed({ failure: reason, details }: Failure, asked: CommandCall, rules: Rules): Decision {
   const { command, input } = asked;
   const fault = nameFault(reason);
   if (fault) throw new InvalidDefinition(`Command ${command.name}: the reason of a failure ${fault}.`);
@@ -214,17 +214,24 @@ function aboutFields(command: string, about: unknown): object {
 }
 
 /** Nothing to do: the ledger needs an event all the same, unless the command says that it doesn't. */
-function unchanged({ record }: Nothing, { command }: Asked, rules: Rules): Decision {
+function unchanged({ record }: Nothing, { command }: CommandCall, rules: Rules): Decision {
   const event: Unchanged = { type: '$UNCHANGED', command: command.name };
   return { outcome: 'succeeded', final: true, record, events: record ? [makeUncheckedEvent({ ...event }, rules)] : [] };
 }
 
 /** What a command comes to whose code went wrong: recorded, not final, so the same id may be sent again. */
-export function errored(asked: Asked, error: unknown, rules: Rules): Decision {
+export function errored(asked: CommandCall, error: unknown, rules: Rules): Decision {
   return system('$ERRORED', 'ERROR', asked, describeError(error), rules, error);
 }
 
-function system(type: string, reason: string, asked: Asked, details: object, rules: Rules, error?: unknown): Decision {
+function system(
+  type: string,
+  reason: string,
+  asked: CommandCall,
+  details: object,
+  rules: Rules,
+  error?: unknown,
+): Decision {
   const event = makeUncheckedEvent({ type, command: asked.command.name, reason, ...details }, rules);
   const decision = {
     outcome: 'failed',
@@ -237,19 +244,19 @@ function system(type: string, reason: string, asked: Asked, details: object, rul
   return error === undefined ? decision : { ...decision, error };
 }
 
-function contextOf({ id, time, actor, prepared }: Asked): Context<unknown> {
+function contextOf({ id, time, actor, prepared }: CommandCall): Context<unknown> {
   let made = 0;
   return Object.freeze({ id, time, actor, prepared, newId: () => derivedId(id, (made += 1)) });
 }
 
-function tooManyAttachments({ command }: Asked, { commitAttachmentsMax }: Limits): LimitExceeded {
+function tooManyAttachments({ command }: CommandCall, { commitAttachmentsMax }: Limits): LimitExceeded {
   return new LimitExceeded(
     `Command ${command.name} made events that concern more than ${commitAttachmentsMax} documents together. Make several commands of it.`,
     { command: command.name, max: commitAttachmentsMax },
   );
 }
 
-function tooManyReads({ command }: Asked, { commandReadsMax }: Limits): LimitExceeded {
+function tooManyReads({ command }: CommandCall, { commandReadsMax }: Limits): LimitExceeded {
   return new LimitExceeded(
     `Command ${command.name} reads more than ${commandReadsMax} documents. Read fewer, or keep a document that sums them up.`,
     { command: command.name, max: commandReadsMax },

@@ -10,12 +10,12 @@ const HASH = /^[0-9a-f]{64}$/;
 export function assertBatch({ commits, reads }: Batch): void {
   if (commits.length === 0) throw invalid('it has no commits', {});
   const ids = new Set<string>();
-  for (const { command, events, time, digest, reads: rests } of commits) {
+  for (const { command, events, time, digest, reads: rows } of commits) {
     ids.add(command.id);
     if (!HASH.test(command.fingerprint) || !HASH.test(digest)) throw invalid('a hash is none', { command: command.id });
     if (events.length === 0) throw invalid('a commit has no events', { command: command.id });
     if (!Number.isInteger(time) || time < 0) throw invalid('a commit has no time', { command: command.id });
-    if (!arePlaces(rests, reads.length)) throw invalid('a commit rests on no row of reads', { command: command.id });
+    if (!arePlaces(rows, reads.length)) throw invalid('a commit rests on no row of reads', { command: command.id });
   }
   if (ids.size < commits.length) {
     const twice = commits.find(({ command }) => !ids.delete(command.id));

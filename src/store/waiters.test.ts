@@ -15,7 +15,7 @@ function watched() {
   const waiters = new Waiters({
     look: () => new Promise((resolve, reject) => void looks.push({ resolve, reject })),
     begin: () => void calls.push('begin'),
-    rest: () => void calls.push('rest'),
+    end: () => void calls.push('end'),
   });
   return { waiters, looks, calls };
 }
@@ -47,7 +47,7 @@ it('being woken during a look makes for another, and only while somebody waits',
   expect((await waiting).position).toBe(2);
   waiters.wake();
   await turn();
-  expect([looks.length, calls]).toEqual([2, ['begin', 'rest']]);
+  expect([looks.length, calls]).toEqual([2, ['begin', 'end']]);
 });
 
 it('a look that fails is told to those it was made for', async () => {
@@ -60,5 +60,5 @@ it('a look that fails is told to those it was made for', async () => {
   await turn();
   looks[1]!.resolve(endAt(5));
   expect((await second).position).toBe(5);
-  expect(calls).toEqual(['begin', 'rest']);
+  expect(calls).toEqual(['begin', 'end']);
 });

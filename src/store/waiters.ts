@@ -12,7 +12,7 @@ export interface Watch {
   /** Somebody waits, and nobody did: from now on `wake` must be called after every commit, by whomever it was. */
   begin(): void;
   /** Nobody waits any more. */
-  rest(): void;
+  end(): void;
 }
 
 interface Waiter {
@@ -33,7 +33,7 @@ interface Waiter {
  * const waiters = new Waiters({
  *   look: async () => end,
  *   begin: () => (timer = setInterval(() => waiters.wake(), 20)),
- *   rest: () => clearInterval(timer),
+ *   end: () => clearInterval(timer),
  * });
  * const moved = waiters.wait(end, new AbortController().signal);
  * end = { position: 1, hash: 'ab'.repeat(32), recordedAt: 5 };
@@ -57,7 +57,7 @@ export class Waiters {
     const deafen = listen(signal, (reason) => waiter.failed(reason));
     const leave = (): void => {
       deafen();
-      if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch.rest();
+      if (this.#waiting.delete(waiter) && this.#waiting.size === 0) this.#watch.end();
     };
     const waiter: Waiter = {
       from,

@@ -17,7 +17,7 @@ import {
   type CollectionDefinition,
 } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
-import { decide, errored, type Asked, type Decision, type Rules } from '../model/decide.ts';
+import { decide, errored, type CommandCall, type Decision, type Rules } from '../model/decide.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
 import { isPromise, reading, thrown } from '../model/foreign.ts';
@@ -302,7 +302,7 @@ class Scenario implements Given {
     return this;
   }
 
-  #decide(asked: Asked): Decision {
+  #decide(asked: CommandCall): Decision {
     const { rules } = this.world;
     const read = new Set<string>();
     const deciding = decide(asked, rules);

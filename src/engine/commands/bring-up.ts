@@ -3,7 +3,7 @@ import { hasCode } from '../../errors.ts';
 import type { ScannedEvent, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { eventReader, foldEvent } from '../reading/fold-events.ts';
-import { PAGE, PAGES_MAX } from '../tracked.ts';
+import { TRACKED_PAGE, TRACKED_PAGES_MAX } from '../tracked.ts';
 
 /** Attached events that are folded between two turns of the event loop: of some a page has ten times as many as events. */
 const FOLDED_A_TURN = 1_000;
@@ -15,17 +15,17 @@ export async function bringUp(core: Core, io: Pick<Session, 'scan' | 'commits'>)
   const { tracked, watermark, runtime } = core;
   // Also if nothing is known to have happened: others may have written since.
   for (let pages = 0; pages === 0 || tracked.reached < watermark.seen.position; pages += 1) {
-    if (pages === PAGES_MAX) return false;
+    if (pages === TRACKED_PAGES_MAX) return false;
     if (pages > 0) await runtime.turn();
     const before = watermark.seen;
     if (tracked.isFarBehind(before)) tracked.restart(before);
     try {
-      const page = await io.scan({ after: tracked.reached, limit: PAGE, known: everything, seen: before });
+      const page = await io.scan({ after: tracked.reached, limit: TRACKED_PAGE, known: everything, seen: before });
       await watermark.observe(before, page.end, io, page.holds);
       const { folded, others } = await takeIn(core, page.events);
       tracked.passTo(page.next ?? page.end.position, folded, others);
       // So long are the texts, or so many the attachments.
-      if (page.next !== undefined && page.events.length < PAGE) tracked.restart(watermark.seen);
+      if (page.next !== undefined && page.events.length < TRACKED_PAGE) tracked.restart(watermark.seen);
     } catch (error) {
       // It can be done without, and the batch may need nothing else of the store.
       if (hasCode(error, 'StoreUnavailable', 'ConnectionsBusy')) return false;

@@ -1,5 +1,5 @@
 /** Drafting a batch: decides commands one after the other, each on the state its predecessors left. */
-import { errored, type Asked, type Decision, type Rules } from '../../model/decide.ts';
+import { errored, type CommandCall, type Decision, type Rules } from '../../model/decide.ts';
 import type { AnyRef } from '../../model/reads.ts';
 import { commitDigest } from '../../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../../store/store.ts';
@@ -222,7 +222,7 @@ class Drafting {
   #takeIn(
     entry: Entry,
     decided: Decision,
-    asked: Asked,
+    asked: CommandCall,
     grounds: Grounds,
   ): { readonly decision: Decision; readonly commit: Omit<Commit, 'reads'> | undefined } {
     const { time } = this.#begun;

@@ -42,7 +42,7 @@ export function inFlightOn(store: Store): InFlight {
 }
 
 /** The part of all the room that is kept for those who take up less than an even share of it. */
-const KEPT = 0.1;
+const KEPT_PART = 0.1;
 
 /** What callers take up: all of them, or those of one actor. */
 interface Held {
@@ -94,7 +94,7 @@ export class InFlight {
   /** What the outside world was called for can't make room for others: so some is kept for them. */
   #assertShare(limits: Limits, request: Request): void {
     const own = this.#byLane.get(laneName(request));
-    if (!own || shareOf(limits, this.#held) < 1 - KEPT) return;
+    if (!own || shareOf(limits, this.#held) < 1 - KEPT_PART) return;
     if (shareOf(limits, own) * (this.#byLane.size + 1) < 1) return;
     throw new Overloaded(
       `${own.waiting} commands of the same actor, or of one kind where none is named, are on their way already, and what room is left is kept for others. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,

@@ -5,7 +5,7 @@ import { freezePlain } from '../../model/json.ts';
 import type { CommitFacts } from '../../store/store.ts';
 import type { RecordedEvent } from '../reading/recorded.ts';
 
-interface Settled<Event> {
+interface OutcomeFacts<Event> {
   /** What was recorded: at least one, unless `recorded` is false, or it is `unreadable`. */
   readonly events: readonly RecordedEvent<Event>[];
   /**
@@ -22,7 +22,7 @@ interface Settled<Event> {
 }
 
 /** The command did what was asked. */
-export interface Succeeded<Event> extends Settled<Event> {
+export interface Succeeded<Event> extends OutcomeFacts<Event> {
   readonly status: 'succeeded';
   readonly reason?: undefined;
   readonly details?: undefined;
@@ -30,7 +30,7 @@ export interface Succeeded<Event> extends Settled<Event> {
 }
 
 /** The command was refused, and that is recorded. */
-export interface Failed<Reason extends string> extends Settled<AnyEvent> {
+export interface Failed<Reason extends string> extends OutcomeFacts<AnyEvent> {
   readonly status: 'failed';
   /** The reason given to `failure`; `ERROR` if the command's code went wrong. */
   readonly reason: Reason | 'ERROR';

@@ -17,7 +17,7 @@ export function laneName({ facts: { actor, name } }: Request): string {
  * cost, and one that holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their
  * own cost.
  */
-export interface Lane {
+export interface ActorLane {
   readonly name: string;
   /** The turn that it has next: of the lanes, those come first that have had least. */
   due: number;
@@ -46,7 +46,7 @@ interface Side {
 }
 
 interface Turn {
-  readonly lane: Lane;
+  readonly lane: ActorLane;
   readonly due: number;
   readonly number: number;
 }
@@ -79,7 +79,7 @@ export interface TakeOptions {
 export class QueueLanes {
   readonly #limits: Limits;
   /** Those in which somebody waits or was taken, and those that have had more than their part. */
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, ActorLane>();
   /** Lanes that ask for little, and the costly ones. */
   readonly #little = side();
   readonly #costly = side();
@@ -112,22 +112,22 @@ export class QueueLanes {
   }
 
   /** Those that have been there longest come first. */
-  values(): Iterable<Lane> {
+  values(): Iterable<ActorLane> {
     return this.#lanes.values();
   }
 
-  find(request: Request): Lane | undefined {
+  find(request: Request): ActorLane | undefined {
     return this.#lanes.get(laneName(request));
   }
 
-  of(request: Request): Lane {
+  of(request: Request): ActorLane {
     const name = laneName(request);
     const known = this.#lanes.get(name);
     if (known) return known;
     const costs = this.#costs.get(name) ?? 0;
     this.#costs.delete(name);
     const side = costs < COSTS.from ? this.#little : this.#costly;
-    const lane: Lane = {
+    const lane: ActorLane = {
       name,
       due: side.now,
       side,
@@ -210,8 +210,8 @@ export class QueueLanes {
   /** No more of one lane than its share. */
   #takeFrom(side: Side, max: number, share: number): { readonly entries: Entry[]; readonly lanes: number } {
     const entries: Entry[] = [];
-    const had = new Map<Lane, number>();
-    const sated: Lane[] = [];
+    const had = new Map<ActorLane, number>();
+    const sated: ActorLane[] = [];
     let waiting = 0;
     // What lanes owe in which nobody stands is for later.
     while (entries.length < max && side.standing > waiting) {
@@ -280,7 +280,7 @@ export class QueueLanes {
   }
 
   /** Makes out a turn for a lane, in the place of the one that it had. */
-  #line(lane: Lane): void {
+  #line(lane: ActorLane): void {
     this.#turnsMade += 1;
     lane.turn = { lane, due: lane.due, number: this.#turnsMade };
     lane.side.turns.add(lane.turn);
@@ -293,14 +293,14 @@ export class QueueLanes {
   }
 
   /** A lane in which nobody waits is forgotten once it owes nothing. */
-  #drop({ name, waiting, taken, turn, costs }: Lane): void {
+  #drop({ name, waiting, taken, turn, costs }: ActorLane): void {
     if (waiting > 0 || taken > 0 || turn || !this.#lanes.delete(name) || costs === 0) return;
     this.#costs.set(name, costs);
     if (this.#costs.size > REMEMBERED_MAX) this.#costs.delete(this.#costs.keys().next().value!);
   }
 
   /** A lane is costly, or no longer, by its last commands. */
-  #judge(lane: Lane, costs: number): void {
+  #judge(lane: ActorLane, costs: number): void {
     lane.costs = Math.max(0, Math.min(COSTS.max, lane.costs + costs));
     const [before, now] = [lane.side, lane.costs < COSTS.from ? this.#little : this.#costly];
     if (before === now) return;
@@ -312,7 +312,7 @@ export class QueueLanes {
   }
 
   /** A lane has its next turn after as many of all others as commands could have been executed instead. */
-  #charge(lane: Lane, entry: Entry): void {
+  #charge(lane: ActorLane, entry: Entry): void {
     const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
     entry.batchPart = entry.waitPart = 0;
     // So many that owe are remembered, beside those who wait.

@@ -2,7 +2,7 @@
 import { Overloaded } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import type { Entry } from './entry.ts';
-import type { Lane, QueueLanes } from './queue-lanes.ts';
+import type { ActorLane, QueueLanes } from './queue-lanes.ts';
 import type { Request } from './request.ts';
 
 /** What waits to be decided. */
@@ -72,7 +72,7 @@ export function leavingFor(request: Request, limits: Limits, held: Backlog, lane
 const NOBODY: readonly Entry[] = [];
 
 /** The lane that holds most; this one's, if no other holds more. */
-function largestOf(lanes: QueueLanes, own: Lane | undefined, limits: Limits): Lane {
+function largestOf(lanes: QueueLanes, own: ActorLane | undefined, limits: Limits): ActorLane {
   let largest = own;
   let looked = 0;
   for (const lane of lanes.values()) {
@@ -84,7 +84,7 @@ function largestOf(lanes: QueueLanes, own: Lane | undefined, limits: Limits): La
   return largest!;
 }
 
-function* newestOf({ aside, standing }: Lane): Generator<Entry> {
+function* newestOf({ aside, standing }: ActorLane): Generator<Entry> {
   yield* aside.fromLast();
   yield* standing.fromLast();
 }

@@ -23,7 +23,7 @@ import { recordedCommand, type RecordedEvent } from '../reading/recorded.ts';
 import type { Working } from './working-set.ts';
 
 /** What came of a batch, and what is still to be done for it. */
-export interface Settled {
+export interface SettledBatch {
   /** Entries that are to be decided again, in their order. */
   readonly fallen: readonly Entry[];
   /** What stands and isn't stored: to be answered once the ledger was asked. */
@@ -39,7 +39,7 @@ interface Behind {
 }
 
 /** Takes in what was stored of a batch and what has moved, and answers those whose commits stand. */
-export function settle(core: Core, draft: Draft, judged: Stored | Refused): Settled {
+export function settle(core: Core, draft: Draft, judged: Stored | Refused): SettledBatch {
   const batch = draft.batch!;
   const stored = judged.status === 'stored' ? judged : NOTHING;
   if (stored !== NOTHING) {
@@ -57,7 +57,7 @@ export function settle(core: Core, draft: Draft, judged: Stored | Refused): Sett
     if (stale) behind.push(...takeIn(core, read!, document, stale));
     else remember(core, document, moved.has(document) ? document.stored : document.now, judged.heads[row]!);
   }
-  const unrecorded = standing(draft, judged, stored.commits);
+  const unrecorded = stillStanding(draft, judged, stored.commits);
   const fallen = draft.unrecorded.filter((one) => !unrecorded.has(one)).map(({ entry }) => entry);
   let next = 0;
   for (const [index, drafted] of draft.drafted.entries()) {
@@ -102,7 +102,7 @@ function movedBy(
 }
 
 /** What is decided and not to be stored, and rests on nothing that is stale or that fell before it. */
-function standing(draft: Draft, { stale }: Stored | Refused, commits: Stored['commits']): ReadonlySet<Drafted> {
+function stillStanding(draft: Draft, { stale }: Stored | Refused, commits: Stored['commits']): ReadonlySet<Drafted> {
   const { batch, unrecorded, working } = draft;
   if (unrecorded.length === 0) return NONE;
   const ground = new Ground(
@@ -219,7 +219,7 @@ function count(core: Core, { outcome }: Decision): void {
 export async function catchUp(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
-  behind: Settled['behind'],
+  behind: SettledBatch['behind'],
 ): Promise<void> {
   if (behind.length === 0) return;
   try {

@@ -11,7 +11,7 @@ import { concernsAll } from '../concerns-all.ts';
 /** Ids of one look-up. */
 const IDS_AT_ONCE = 1_000;
 
-interface Asked {
+interface LedgerCaller {
   readonly id: string;
   readonly resolve: (commit: StoredCommit | undefined) => void;
   readonly reject: (error: unknown) => void;
@@ -19,7 +19,7 @@ interface Asked {
 
 export class SharedLedger {
   readonly #core: Core;
-  readonly #asked = new Line<Asked>();
+  readonly #asked = new Line<LedgerCaller>();
   #isRunning = false;
 
   constructor(core: Core) {
@@ -59,7 +59,7 @@ export class SharedLedger {
   }
 
   /** Never rejects: what goes wrong is told to those who asked. */
-  async #answer(asked: readonly Asked[]): Promise<void> {
+  async #answer(asked: readonly LedgerCaller[]): Promise<void> {
     const { watermark, untilClosed } = this.#core;
     try {
       const before = watermark.seen;

@@ -1,6 +1,6 @@
 /** Starts the commands of a batch, and brings in what they will ask for. */
 import type { CommandDefinition } from '../../model/command.ts';
-import { decide, foresee, type Asked, type Deciding, type Decision, type Rules } from '../../model/decide.ts';
+import { decide, foresee, type CommandCall, type Deciding, type Decision, type Rules } from '../../model/decide.ts';
 import type { AnyRef } from '../../model/reads.ts';
 import { readOf } from '../../model/reduce.ts';
 import type { DocumentRef } from '../../store/store.ts';
@@ -11,7 +11,7 @@ import type { WorkingSet } from './working-set.ts';
 
 export interface Started {
   readonly entry: Entry;
-  readonly asked: Asked;
+  readonly asked: CommandCall;
   readonly deciding: Deciding;
   first: IteratorResult<readonly AnyRef[], Decision>;
 }
@@ -66,7 +66,7 @@ export function startAll(core: Core, entries: readonly Entry[], rules: Rules, un
 /** Runs a command up to its first stage of reads, which rests on the input alone. */
 function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): Started | undefined {
   const { command, facts, input } = entry.request;
-  const asked: Asked = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
+  const asked: CommandCall = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
   const deciding = decide(asked, rules);
   try {
     return { entry, asked, deciding, first: deciding.next() };

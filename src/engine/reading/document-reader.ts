@@ -14,7 +14,7 @@ export interface Wanted {
   readonly upTo?: number | undefined;
 }
 
-export interface Found {
+export interface FoundDocument {
   /** The document, or as far as it could be folded. */
   readonly folded: Folded;
   /** Its head in the store, and what the store calls it: undefined if it has no event. */
@@ -34,7 +34,7 @@ const WINDOW = 1_000;
  */
 export class Loading {
   /** As far as they have come. */
-  readonly found: Found[];
+  readonly found: FoundDocument[];
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
   readonly #wanted: readonly Wanted[];
@@ -134,7 +134,7 @@ export async function loadDocuments(
   io: Pick<Session, 'load' | 'commits'>,
   wanted: readonly Wanted[],
   asOf?: number,
-): Promise<{ readonly end: LogEnd; readonly found: readonly Found[] }> {
+): Promise<{ readonly end: LogEnd; readonly found: readonly FoundDocument[] }> {
   const loading = new Loading(core, io, wanted, asOf);
   do await loading.step();
   while (!loading.isOver);

@@ -52,14 +52,14 @@ async function foldAll(
     for (const named of page.named) folding.add(named);
     for (const event of page.events) {
       if (event.position > end.position) break;
-      foldEvent(core, folding, event);
+      foldIntoSlots(core, folding, event);
       after = event.position;
     }
   } while (after < end.position);
   return folding.documents(() => core.runtime.turn());
 }
 
-function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
+function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void {
   const { attachments, position, type, time } = stored;
   let event: AnyEvent | undefined;
   let unread: unknown;
@@ -68,7 +68,7 @@ function foldEvent(core: Core, folding: Folding, stored: ScannedEvent): void {
     if (slot === UNKNOWN) throw unnamed(position);
     if (slot === OTHERS) continue;
     const version = attachments[index + 1]!;
-    if (version !== folding.version(slot) + 1) throw gap(folding, slot, position, version);
+    if (version !== folding.version(slot) + 1) throw gapAt(folding, slot, position, version);
     const definition = folding.definition(slot);
     const reducer = definition.reduce.get(type);
     // The event is read once, for the first that handles its type.
@@ -104,7 +104,7 @@ function fail(folding: Folding, slot: number, error: unknown): void {
   folding.fail(slot, error);
 }
 
-function gap(folding: Folding, slot: number, position: number, version: number): LogCorrupt {
+function gapAt(folding: Folding, slot: number, position: number, version: number): LogCorrupt {
   const [{ name }, id] = [folding.definition(slot), folding.ids[slot]!];
   return new LogCorrupt(
     `${name} ${JSON.stringify(id)} is at version ${folding.version(slot)}, but the event at position ${position} says that it makes version ${version}. Run verify.`,

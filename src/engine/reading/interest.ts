@@ -13,9 +13,9 @@ export function concerns({ document, types }: Interest, { type, attachments }: S
 }
 
 /** Those who wait for events. */
-export class Audience<Waiting extends { readonly interest: Interest }> {
-  readonly #all = new Set<Waiting>();
-  readonly #byInterest = new Map<string, Set<Waiting>>();
+export class Audience<Listener extends { readonly interest: Interest }> {
+  readonly #all = new Set<Listener>();
+  readonly #byInterest = new Map<string, Set<Listener>>();
   /** Whether there may be any of that kind: an event may be attached to a thousand documents that nobody follows. */
   #ofDocuments = 0;
 
@@ -23,7 +23,7 @@ export class Audience<Waiting extends { readonly interest: Interest }> {
     return this.#all.size;
   }
 
-  add(one: Waiting): void {
+  add(one: Listener): void {
     this.#all.add(one);
     if (one.interest.document) this.#ofDocuments += 1;
     for (const name of namesOf(one.interest)) {
@@ -33,7 +33,7 @@ export class Audience<Waiting extends { readonly interest: Interest }> {
     }
   }
 
-  delete(one: Waiting): void {
+  delete(one: Listener): void {
     if (!this.#all.delete(one)) return;
     if (one.interest.document) this.#ofDocuments -= 1;
     for (const name of namesOf(one.interest)) {
@@ -43,12 +43,12 @@ export class Audience<Waiting extends { readonly interest: Interest }> {
     }
   }
 
-  everybody(): readonly Waiting[] {
+  everybody(): readonly Listener[] {
     return [...this.#all];
   }
 
   /** Whoever wants this event, each once. */
-  of({ type, attachments }: StoredEvent): readonly Waiting[] {
+  of({ type, attachments }: StoredEvent): readonly Listener[] {
     const found = [...(this.#byInterest.get(ALL) ?? []), ...(this.#byInterest.get(ofType(type)) ?? [])];
     if (this.#ofDocuments === 0) return found;
     for (const document of attachments) {

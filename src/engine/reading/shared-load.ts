@@ -6,21 +6,21 @@ import { Overloaded } from '../../errors.ts';
 import { Line } from '../../line.ts';
 import { DocumentMap } from '../../document-map.ts';
 import type { Core } from '../core.ts';
-import { loadDocuments, Loading, type Found, type Wanted } from './document-reader.ts';
+import { loadDocuments, Loading, type FoundDocument, type Wanted } from './document-reader.ts';
 import { concernsAll } from '../concerns-all.ts';
 import { InTurn } from '../in-turn.ts';
 
 /** Documents of one load; a caller who asks for more has one of his own. What is made of more would hold the event loop. */
 const LOAD_DOCUMENTS = 500;
 /** The part of the room that is kept for those who ask for so few documents. */
-const KEPT = 0.1;
+const KEPT_PART = 0.1;
 const FEW = 100;
 /** Loads of the past under way at once: one is answered while the next is read. */
 const LOADS_AT_ONCE = 2;
 
-interface Asked {
+interface LoadCaller {
   readonly wanted: readonly Wanted[];
-  readonly resolve: (found: readonly Found[]) => void;
+  readonly resolve: (found: readonly FoundDocument[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -30,9 +30,9 @@ export class SharedLoad {
    * Those whose documents are all in the cache, and lack little; and the others. Each line has a load under way of its own:
    * whoever asks for what is in use isn't behind thousands who ask for what isn't.
    */
-  readonly #cached = new Line<Asked>();
-  readonly #uncached = new Line<Asked>();
-  readonly #running = new Set<Line<Asked>>();
+  readonly #cached = new Line<LoadCaller>();
+  readonly #uncached = new Line<LoadCaller>();
+  readonly #running = new Set<Line<LoadCaller>>();
   #documents = 0;
   /** Loads of the past, each of a point of its own; documents take turns. */
   readonly #past = new InTurn(LOADS_AT_ONCE);
@@ -49,10 +49,10 @@ export class SharedLoad {
   }
 
   /** The documents as they were at a position. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
-  async loadPast(wanted: readonly Wanted[], positionOf: () => Promise<number>): Promise<readonly Found[]> {
+  async loadPast(wanted: readonly Wanted[], positionOf: () => Promise<number>): Promise<readonly FoundDocument[]> {
     const refusal = this.#refusalOf(wanted.length);
     if (refusal) throw refusal;
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly FoundDocument[]>();
     this.#documents += wanted.length;
     try {
       await this.#past.run(async () => {
@@ -66,10 +66,10 @@ export class SharedLoad {
   }
 
   /** The documents as they are now. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
-  load(wanted: readonly Wanted[]): Promise<readonly Found[]> {
+  load(wanted: readonly Wanted[]): Promise<readonly FoundDocument[]> {
     const refusal = this.#refusalOf(wanted.length);
     if (refusal) return Promise.reject(refusal);
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Found[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly FoundDocument[]>();
     const isCached = wanted.every(({ from }) => from.version > 0);
     (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
     this.#documents += wanted.length;
@@ -81,7 +81,7 @@ export class SharedLoad {
   /** Some of the room is kept for those who ask for few. */
   #refusalOf(documents: number): Overloaded | undefined {
     const { getDocumentsWaitingMax } = this.#core.limits;
-    const max = documents > FEW ? Math.floor(getDocumentsWaitingMax * (1 - KEPT)) : getDocumentsWaitingMax;
+    const max = documents > FEW ? Math.floor(getDocumentsWaitingMax * (1 - KEPT_PART)) : getDocumentsWaitingMax;
     if (this.#documents === 0 || this.#documents + documents <= max) return undefined;
     return new Overloaded(
       `${this.#documents} documents wait to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
@@ -90,7 +90,7 @@ export class SharedLoad {
   }
 
   /** A load at a time for each line. That of the uncached goes on with the cached where nobody waits in its own. */
-  async #run(own: Line<Asked>): Promise<void> {
+  async #run(own: Line<LoadCaller>): Promise<void> {
     if (this.#running.has(own)) return;
     this.#running.add(own);
     // Whoever asks in the same turn shares it.
@@ -104,8 +104,8 @@ export class SharedLoad {
   }
 
   /** As many as a load holds. */
-  #take(line: Line<Asked>): readonly Asked[] {
-    const taken: Asked[] = [];
+  #take(line: Line<LoadCaller>): readonly LoadCaller[] {
+    const taken: LoadCaller[] = [];
     let documents = 0;
     for (let next = line.first; next; next = line.first) {
       if (taken.length > 0 && documents + next.wanted.length > LOAD_DOCUMENTS) break;
@@ -148,11 +148,11 @@ class Shared {
   readonly #core: Core;
   readonly #loading: Loading;
   /** Each with where his documents are in it. */
-  readonly #waiting: Map<Asked, readonly number[]>;
+  readonly #waiting: Map<LoadCaller, readonly number[]>;
   readonly documents: number;
 
-  constructor(core: Core, asked: readonly Asked[], asOf?: number) {
-    const { wanted, places } = once(asked);
+  constructor(core: Core, asked: readonly LoadCaller[], asOf?: number) {
+    const { wanted, places } = distinct(asked);
     this.#core = core;
     this.#loading = new Loading(core, core.untilClosed, wanted, asOf);
     this.#waiting = new Map(asked.map((one, index) => [one, places[index]!]));
@@ -193,7 +193,7 @@ function laneOf([first]: readonly Wanted[]): string {
 }
 
 /** Each document once, however many ask for it, and where each of those finds his. */
-function once(asked: readonly Asked[]): { wanted: readonly Wanted[]; places: readonly (readonly number[])[] } {
+function distinct(asked: readonly LoadCaller[]): { wanted: readonly Wanted[]; places: readonly (readonly number[])[] } {
   const wanted: Wanted[] = [];
   const known = new DocumentMap<number>();
   const places = asked.map((one) =>

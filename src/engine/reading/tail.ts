@@ -19,7 +19,7 @@ import { OwnReads } from './own-reads.ts';
 import { nextPage, PAGE } from './pages.ts';
 
 /** How much is kept of the log's end, in events and in UTF-16 code units of their JSON texts: two pages of short events. */
-const KEPT = { eventsMax: 1_000, unitsMax: 4 * 2 ** 20 };
+const TAIL = { eventsMax: 1_000, unitsMax: 4 * 2 ** 20 };
 
 /** How many are woken in one turn of the event loop: each takes some 10 µs, and nobody else is served meanwhile. */
 const WOKEN_MAX = 500;
@@ -47,7 +47,7 @@ export class Tail {
   readonly #core: Core;
   readonly #outage: Outage;
   readonly #waiting = new Audience<Waiter>();
-  #kept = new KeptEvents(0, KEPT);
+  #kept = new KeptEvents(0, TAIL);
   /** The end of the log when it was last read. */
   #end: LogEnd | undefined;
   /** What ends the reading; undefined while nobody waits. */
@@ -62,7 +62,7 @@ export class Tail {
   /** Somebody has read up to this end: if nobody waits, the log is gone on with from there. */
   join(end: LogEnd): void {
     if (this.#reading || (this.#end && end.position <= this.#kept.reached)) return;
-    this.#kept = new KeptEvents(end.position, KEPT);
+    this.#kept = new KeptEvents(end.position, TAIL);
     this.#end = end;
   }
 

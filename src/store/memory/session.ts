@@ -66,7 +66,7 @@ export class MemorySession implements Session {
     this.#waiters = new Waiters({
       look: () => this.#turn('end', () => log.visible),
       begin: () => void log.waiters.add(this.#waiters),
-      rest: () => void log.waiters.delete(this.#waiters),
+      end: () => void log.waiters.delete(this.#waiters),
     });
   }
 

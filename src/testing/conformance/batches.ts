@@ -123,8 +123,8 @@ export function kindsOf({ reads, commits }: Batch, answer: Appended): PartKind[]
   const places = answer.status === 'stored' ? answer.commits : commits.map(() => undefined);
   const isStale = (row: number): boolean =>
     stale.some(({ collection, id }) => collection === reads[row]!.collection && id === reads[row]!.id);
-  const isTainted = ({ command, reads: rests }: Commit, index: number): boolean =>
-    !places[index] && !duplicates.includes(command.id) && !rests.some(isStale);
+  const isTainted = ({ command, reads: rows }: Commit, index: number): boolean =>
+    !places[index] && !duplicates.includes(command.id) && !rows.some(isStale);
   const isPart = answer.status === 'stored' && places.includes(undefined);
   return [...(isPart ? (['in part'] as const) : []), ...(commits.some(isTainted) ? (['by taint alone'] as const) : [])];
 }

@@ -71,7 +71,7 @@ export class Waiting {
     // A channel's name is at most 63 bytes long, as a schema's may be by itself.
     this.#channel = `tidemark_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`;
     this.#mayListen = connectionsMax > OTHERS;
-    this.waiters = new Waiters({ look: () => this.#look(look), begin: () => this.#begin(), rest: () => this.#rest() });
+    this.waiters = new Waiters({ look: () => this.#look(look), begin: () => this.#begin(), end: () => this.#rest() });
     sessions.set(place, (sessions.get(place) ?? new Set()).add(this));
   }
 

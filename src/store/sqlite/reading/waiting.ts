@@ -56,7 +56,7 @@ export function waitersOn(
       timer = timers.setInterval(ask, ASK_MS);
       waiting.set(file, (waiting.get(file) ?? new Set()).add(waiters));
     },
-    rest() {
+    end() {
       timers.clearInterval(timer);
       version = undefined;
       waiting.get(file)?.delete(waiters);

@@ -22,8 +22,8 @@ const noted = (id: string, reads: readonly number[]): Commit => commit(id, event
 const falling = (id: string, ...on: Parameters<typeof event>): Commit => commit(id, event(...on), { reads: [0] });
 
 /** Two events on one document, one of them on another as well. */
-const bought = (id: string, rests: readonly number[]): Commit =>
-  commit(id, [event('NOTED', user('u1')), event('NOTED', user('u1'), order('o1'))], { reads: rests });
+const bought = (id: string, rows: readonly number[]): Commit =>
+  commit(id, [event('NOTED', user('u1')), event('NOTED', user('u1'), order('o1'))], { reads: rows });
 
 const ids = async (log: TestLog): Promise<string[]> =>
   (await log.session.commits({ after: 3, limit: 100 })).map(({ command }) => command.id);
@@ -194,7 +194,7 @@ export const standingCases = [
     async (log) => {
       const reads = await staleAndFresh(log);
       const late = Date.now() + CLOCK_AHEAD_MAX_MS + 60_000;
-      const ahead = (rests: readonly number[]): Commit => commit('late', event('NOTED'), { reads: rests, time: late });
+      const ahead = (rows: readonly number[]): Commit => commit('late', event('NOTED'), { reads: rows, time: late });
       await log.unchangedBy(() => throwsCode('ClockAhead', log.send([noted('b', [1]), ahead([1])], { reads })));
       await log.unchangedBy(() => throwsCode('ClockAhead', log.send([noted('b', [0]), ahead([1])], { reads })));
       same((await log.appendPart([noted('b', [1]), ahead([0])], { reads })).fell, ['late']);
@@ -258,8 +258,8 @@ export const standingCases = [
 
   onLog('contract', 'a place that is none in what a commit rests on is an error of the caller', async (log) => {
     const reads = await staleAndFresh(log);
-    for (const rests of [[2], [-1], [0.5], [Number.NaN], [1, 1]]) {
-      await log.unchangedBy(() => throwsCode('InvalidInput', log.send([noted('a', []), noted('b', rests)], { reads })));
+    for (const rows of [[2], [-1], [0.5], [Number.NaN], [1, 1]]) {
+      await log.unchangedBy(() => throwsCode('InvalidInput', log.send([noted('a', []), noted('b', rows)], { reads })));
     }
   }),
 ];
