@@ -25,7 +25,7 @@ const imports: Import[] = files.flatMap((from) =>
 
 const layerOf = (path: string): string => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path);
 const roomOf = (path: string): string | undefined => /^engine\/(\w+)\//.exec(path)?.[1];
-const engineOf = (path: string): string | undefined => /^store\/(\w+)\//.exec(path)?.[1];
+const storeOf = (path: string): string | undefined => /^store\/(\w+)\//.exec(path)?.[1];
 /** What may be imported, beside the layer itself, and what is in EVERYWHERE; `types` only as types. */
 const allowed: Record<string, { values: readonly string[]; types: readonly string[] }> = {
   model: { values: [], types: [] },
@@ -77,20 +77,18 @@ test.each(Object.keys(allowed))('%s knows only what is below it', (layer) => {
   expect(wrong).toEqual([]);
 });
 
-test('the model and the contract do no I/O, and no engine of storage knows another', () => {
+test('the model and the contract do no I/O, and no store knows another', () => {
   const node = imports
     .filter(({ from, to }) => layerOf(from) === 'model' && to.startsWith('node:'))
     .map(({ to }) => to);
   expect([...new Set(node)].sort()).toEqual(['node:buffer', 'node:crypto']);
-  expect(imports.filter(({ from, to }) => engineOf(from) && engineOf(to) && engineOf(from) !== engineOf(to))).toEqual(
-    [],
-  );
+  expect(imports.filter(({ from, to }) => storeOf(from) && storeOf(to) && storeOf(from) !== storeOf(to))).toEqual([]);
 });
 
 test('the core has no dependency but the types of Standard Schema', () => {
   const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !to.startsWith('node:'));
   expect(packages.filter(({ to, typeOnly }) => to !== '@standard-schema/spec' || !typeOnly)).toEqual([]);
-  // A driver is loaded by its own engine of storage, when a log is opened.
+  // A driver is loaded by its own store, when a log is opened.
   const loaded = files.flatMap((path) =>
     [...readFileSync(join(src, path), 'utf8').matchAll(/import\('([^'.][^']*)'\)/g)].map(([, to]) => `${path}: ${to}`),
   );

@@ -231,7 +231,7 @@ function fieldFault(field: string): Fault | undefined {
   return inName && at(JSON.stringify(field), here(`the field's name: ${inName.problem}`));
 }
 
-/** A lone surrogate or a NUL: two engines would disagree about it (PostgreSQL refuses NUL). */
+/** A lone surrogate or a NUL: two stores would disagree about it (PostgreSQL refuses NUL). */
 export function textFault(value: string): Fault | undefined {
   if (!value.isWellFormed()) return here('a lone surrogate is not well-formed Unicode');
   return value.includes('\0') ? here('a NUL character') : undefined;

@@ -1,4 +1,4 @@
-/** What every engine asks of a batch before it looks at the log. */
+/** What every store asks of a batch before it looks at the log. */
 import { InvalidInput } from '../errors.ts';
 import { DocumentMap } from '../document-map.ts';
 import type { Batch } from './store.ts';
@@ -6,13 +6,30 @@ import type { Batch } from './store.ts';
 /** As the contract has it. */
 const HASH = /^[0-9a-f]{64}$/;
 
-/** Throws `InvalidInput` unless a batch is one: such a defect of the caller would otherwise be stored for good. */
+/**
+ * Looks at a batch before the log is looked at: such a defect of the caller would otherwise be stored for good.
+ *
+ * @throws InvalidInput if it isn't valid
+ *
+ * @example
+ * ```ts
+ * import { assertBatch, GENESIS_HASH } from 'tidemark/store';
+ *
+ * const seen = { position: 0, hash: GENESIS_HASH };
+ * try {
+ *   assertBatch({ seen, generation: 0, handled: new Map(), reads: [], commits: [] });
+ * } catch (error) {
+ *   console.log(String(error)); // InvalidInput: The batch can't be stored: it has no commits. …
+ * }
+ * ```
+ */
 export function assertBatch({ commits, reads }: Batch): void {
   if (commits.length === 0) throw invalid('it has no commits', {});
   const ids = new Set<string>();
   for (const { command, events, time, digest, reads: rows } of commits) {
     ids.add(command.id);
-    if (!HASH.test(command.fingerprint) || !HASH.test(digest)) throw invalid('a hash is none', { command: command.id });
+    if (!HASH.test(command.fingerprint) || !HASH.test(digest))
+      throw invalid('a hash isn’t valid', { command: command.id });
     if (events.length === 0) throw invalid('a commit has no events', { command: command.id });
     if (!Number.isInteger(time) || time < 0) throw invalid('a commit has no time', { command: command.id });
     if (!arePlaces(rows, reads.length)) throw invalid('a commit rests on no row of reads', { command: command.id });
@@ -25,7 +42,7 @@ export function assertBatch({ commits, reads }: Batch): void {
   for (const { collection, id, version } of reads) {
     if (documents.get(collection, id)) throw invalid('a document is read twice', { collection, id });
     documents.set(collection, id, true);
-    if (!Number.isInteger(version) || version < 0) throw invalid('a version read is none', { collection, id });
+    if (!Number.isInteger(version) || version < 0) throw invalid('a version read isn’t valid', { collection, id });
   }
 }
 

@@ -63,7 +63,18 @@ export interface Machine {
   sinceBoot(): { readonly uptimeMs: number; readonly boot: string | undefined };
 }
 
-/** A clock that the user gave: his word. */
+/**
+ * A clock that the user gave: it is believed.
+ *
+ * @example
+ * ```ts
+ * import { givenClock, refuseTimesAhead } from 'tidemark/store';
+ *
+ * const clock = givenClock(() => 1_000, 10);
+ * const now = clock.read(0);
+ * refuseTimesAhead([], 0, now, clock.aheadMs); // throws ClockAhead for a commit whose time is above 1,010
+ * ```
+ */
 export function givenClock(clock: () => number, aheadMs: number): Clock {
   return { aheadMs, read: () => timeOf(clock) };
 }

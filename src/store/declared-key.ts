@@ -17,7 +17,17 @@ function areTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '');
 }
 
-/** A key out of its JSON text; throws what `wrong` makes of what is wrong with it. */
+/**
+ * A key out of its JSON text; throws what `wrong` makes of what is wrong with it.
+ *
+ * @example
+ * ```ts
+ * import { LogCorrupt } from 'tidemark';
+ * import { declaredKeyOf } from 'tidemark/store';
+ *
+ * const key = declaredKeyOf('{"fields":["order_id"]}', (what) => new LogCorrupt(`The registry is damaged: ${what}.`));
+ * ```
+ */
 export function declaredKeyOf(json: string, wrong: (what: string) => Error): DeclaredKey {
   return parsed(json, 'the declared key', isDeclaredKey, wrong);
 }
@@ -32,8 +42,8 @@ function parsed<T>(json: string, name: string, is: (value: unknown) => value is 
   try {
     value = JSON.parse(json);
   } catch {
-    throw wrong(`${name} is no JSON`);
+    throw wrong(`${name} isn’t JSON`);
   }
   if (is(value)) return value;
-  throw wrong(`${name} is none`);
+  throw wrong(`${name} isn’t valid`);
 }

@@ -41,7 +41,20 @@ export class Ground {
   }
 }
 
-/** Whether each commit of a batch stands. */
+/**
+ * Whether each commit of a batch stands.
+ *
+ * @param stale the rows of `batch.reads` that are stale
+ * @param duplicates the command ids under which a final outcome is stored
+ *
+ * @example
+ * ```ts
+ * import { standing, type Batch } from 'tidemark/store';
+ *
+ * // Which commits are stored, where nothing is stale but one command was executed before.
+ * const kept = (batch: Batch, known: string) => batch.commits.filter((_, index) => standing(batch, [], [known])[index]);
+ * ```
+ */
 export function standing(batch: Batch, stale: readonly number[], duplicates: readonly string[]): readonly boolean[] {
   if (stale.length === 0 && duplicates.length === 0) return batch.commits.map(() => true);
   const ground = new Ground(batch, stale);

@@ -1,10 +1,27 @@
 /**
- * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/hash-chain.md), what
- * becomes of collections that are registered, and the waiting that engines share.
+ * What the author of a store needs: the contract and its bounds, and each thing that all stores do alike. An append asks
+ * `assertBatch`, `standing`, `refuseTimesAhead` and `chainHash` (docs/hash-chain.md); reading the page bounds and `Room`;
+ * registering `grownBy`; waiting `Waiters`; the order of calls, and closing, `Turns` and `Writes`.
  */
+export { assertBatch } from './batch.ts';
 export { chainHash, GENESIS_HASH } from './chain.ts';
+export {
+  givenClock,
+  machineClock,
+  refuseTimesAhead,
+  type Anchor,
+  type AnchorPlace,
+  type Clock,
+  type MachineClockOptions,
+} from './clock.ts';
+export { declaredKeyOf, handledOf } from './declared-key.ts';
+export { standing } from './ground.ts';
+export { lowerBound, pageRows, upperBound } from './page-bounds.ts';
 export { grownBy, type LogFacts } from './registered.ts';
+export { Room } from './room.ts';
+export { kindOf, Turns, WRITE } from './turns.ts';
 export { Waiters, type Watch } from './waiters.ts';
+export { Writes, type Write } from './writes.ts';
 export {
   CLOCK_AHEAD_MAX_MS,
   LOAD_EVENTS_MAX,

@@ -1,10 +1,21 @@
 /**
- * Bounds of a range as whole numbers that mean the same, so that every engine answers alike: positions and versions are
- * whole, hence `after: 1.5` is `after: 1`. What is below 0 is 0; what is no number is left out.
+ * Bounds of a range as whole numbers that mean the same, so that every store answers alike: positions and versions are
+ * whole, hence `after: 1.5` is `after: 1`. What is below 0 is 0; what isn't a number is left out.
  */
 import { PAGE_ROWS_MAX } from './store.ts';
 
-/** An exclusive lower bound. */
+/**
+ * An exclusive lower bound.
+ *
+ * @example
+ * ```ts
+ * import { lowerBound, pageRows, upperBound } from 'tidemark/store';
+ *
+ * console.log(lowerBound(1.5), lowerBound(-5), lowerBound(undefined)); // 1 0 0
+ * console.log(upperBound(7.5), upperBound(undefined)); // 7 Infinity
+ * console.log(pageRows(5_000), pageRows(0.5)); // 1000 0
+ * ```
+ */
 export function lowerBound(after: number | undefined): number {
   return Math.max(0, Math.floor(after ?? 0) || 0);
 }

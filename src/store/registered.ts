@@ -1,5 +1,5 @@
 /**
- * What becomes of the collections that code asks to register. Judged here for every engine, so that all of them look in
+ * What becomes of the collections that code asks to register. Judged here for every store, so that all of them look in
  * the same order and say the same.
  */
 import { Buffer } from 'node:buffer';

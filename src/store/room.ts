@@ -8,6 +8,14 @@ const BYTES_A_UNIT = 3;
 /**
  * Counts the events of one answer, which may be spread over several documents: the text of an event that they share is
  * there once.
+ *
+ * @example
+ * ```ts
+ * import { Room } from 'tidemark/store';
+ *
+ * const room = new Room(2);
+ * console.log(['{}', '{}', '{}'].filter((json) => room.take(json)).length); // 2
+ * ```
  */
 export class Room {
   #rows: number;

@@ -1,18 +1,18 @@
 /**
- * What a storage engine owes.
+ * What a store owes.
  *
  * A store is a small, deterministic state machine: the same batches in the same order give the same log, the same
- * versions and the same hashes, whatever the engine. It knows nothing of reducers or schemas. The conformance suite in
- * `tidemark/testing` holds every engine to the sentences below.
+ * versions and the same hashes, whatever keeps them. It knows nothing of reducers or schemas. The conformance suite in
+ * `tidemark/testing` holds every store to the sentences below.
  *
  * Strings that reach a store are well-formed Unicode without NUL, are compared byte by byte in UTF-8, and are never
  * normalised. Times are milliseconds since the Unix epoch. Hashes are 64 lower-case hexadecimal digits.
  *
  * Errors a store may throw: `StoreUnavailable` (with `details.unknown: true` where a commit may or may not have been
- * stored), `ConnectionsBusy`, `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the engine
+ * stored), `ConnectionsBusy`, `ClockAhead`, `RebuildRequired`, `DefinitionChanged`, `Closed`, `LogCorrupt`, `HistoryDiverged` (where the store
  * itself sees that acknowledged commits are gone), `WrongLog` (where the log that was opened was there is another one, or none),
  * `FormatTooNew` (also once a later release has brought an open log to a newer format), and at opening `NotALog`,
- * `NotWritable`; for what no engine above should do, `InvalidInput` (a batch that is none) and `InvalidDefinition` (a
+ * `NotWritable`; for what no engine should do, `InvalidInput` (a batch that isn't valid) and `InvalidDefinition` (a
  * clock that throws, or gives no time). Nothing else reaches the caller.
  *
  * Bounds of ranges that no position or version can have are no errors: `after: -5` is 0, `after: 1.5` is 1, and a page
@@ -22,7 +22,7 @@ import type { DeclaredKey } from '../model/key.ts';
 
 /** A place where a log can be. Asking for one does nothing yet; each `open` gives an independent session on the log. */
 export interface Store {
-  /** What kind of engine it is, for messages and `status()`: `'sqlite'`. */
+  /** What kind of store it is, for messages and `status()`: `'sqlite'`. */
   readonly name: string;
   /** The clock that it was given by an option, if it was: an application that was given none goes by it as well. */
   readonly clock?: (() => number) | undefined;
@@ -43,7 +43,7 @@ export interface Opening {
 
 /**
  * An open log. Its methods may be called at any time; what they promise holds whatever other sessions do. What they are
- * given is the engine's own, and nobody changes it before they have answered: no engine of storage needs a copy.
+ * given is the store's own, and nobody changes it before they have answered: no store needs a copy.
  */
 export interface Session {
   /**
@@ -58,7 +58,7 @@ export interface Session {
   /**
    * Registers collections as the caller's code has them, all or none, in one transaction under the write lock, and returns
    * the registry. Where there is nothing to change it waits for nobody's lock. Each call that changes it raises the generation by one. A collection's types are those that it handles
-   * and those that its key map names. One after the other, in the order given (registered.ts judges them for every engine):
+   * and those that its key map names. One after the other, in the order given (registered.ts judges them for every store):
    *
    * 1. One that isn't registered is added to an empty log, and needs `RebuildRequired` on another.
    * 2. One of another definition than is registered needs `RebuildRequired`.
@@ -73,7 +73,7 @@ export interface Session {
   /**
    * Stores the commits of a batch whose ground holds, in one durable write, and says which fell and all that stands in their
    * way (laws 1 to 7): each commit stands or falls alone. The answer is given only after the write is on stable storage.
-   * `InvalidInput` is thrown for a batch that is none (no commits, a commit without events, a command id that stands in it
+   * `InvalidInput` is thrown for a batch that isn't valid (no commits, a commit without events, a command id that stands in it
    * twice, a document that is read twice, a commit that rests on no row of `reads`). In order, all within one write lock:
    *
    * 1. `diverged` if the log doesn't hold `seen`.
@@ -150,11 +150,11 @@ export interface Session {
    */
   moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd>;
 
-  /** How its storage is doing, for whoever looks after it; an engine that has nothing to say leaves it out. */
+  /** How its storage is doing, for whoever looks after it; a store that has nothing to say leaves it out. */
   health?(): Promise<Health>;
 
   /**
-   * Looks for damage that the engine itself can see (not the chain). One sentence for each finding; empty if sound. An engine
+   * Looks for damage that the store itself can see (not the chain). One sentence for each finding; empty if sound. A store
    * that looks at one piece after the other waits for `rest` between them: others have their turn there.
    */
   check(rest?: () => Promise<void>): Promise<readonly string[]>;
@@ -190,7 +190,7 @@ export type Locked = Pick<Session, 'registry' | 'append' | 'load' | 'ledger' | '
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 
 /**
- * Most events that one `load` returns: an engine that answers without waiting holds the event loop meanwhile, and whoever
+ * Most events that one `load` returns: a store that answers without waiting holds the event loop meanwhile, and whoever
  * folds them does. 10,000 took over 100 ms together.
  */
 export const LOAD_EVENTS_MAX = 1_000;
@@ -212,7 +212,7 @@ export const PAGE_POSITIONS_MAX = 10_000;
 export const STALE_EVENTS_MAX = 100;
 /** How long it may take until whoever waits hears of another process's commit, in milliseconds, on an idle machine. */
 export const MOVED_MS = 50;
-/** How far ahead of the store's clock a decision's time may be, in milliseconds, unless the engine is told otherwise. */
+/** How far ahead of the store's clock a decision's time may be, in milliseconds, unless the store is told otherwise. */
 export const CLOCK_AHEAD_MAX_MS = 5 * 60_000;
 
 // --- Registry ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-/** Turns of the event loop, for engines that answer without waiting for anything. */
+/** Turns of the event loop, for stores that answer without waiting for anything. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { Lanes } from '../lanes.ts';
@@ -20,9 +20,18 @@ const HOPS = 16;
 const STINT_MS = 2;
 
 /**
- * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the engine never
+ * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the store never
  * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, the kinds
  * (`load`, `read`, …) take turns.
+ *
+ * @example
+ * ```ts
+ * import { kindOf, Turns, WRITE } from 'tidemark/store';
+ *
+ * const turns = new Turns();
+ * await turns.run(WRITE, () => 'stored'); // before what others only read
+ * await turns.run(kindOf('read', { forBatch: false }), () => 'read');
+ * ```
  */
 export class Turns {
   #since = 0;

@@ -1,11 +1,11 @@
 /**
- * Those who wait for a log to move: the part of waiting that is the same in every engine. The engine says where the log
+ * Those who wait for a log to move: the part of waiting that is the same in every store. The store says where the log
  * ends, and when it may be worth a look; being told too often costs a look, too seldom makes somebody wait.
  */
 import { listen } from '../signal.ts';
 import type { LogEnd, LogPoint } from './store.ts';
 
-/** What an engine lends to {@link Waiters}. */
+/** What a store lends to {@link Waiters}. */
 export interface Watch {
   /** Where the log ends, for everybody to see. What it throws is what those who wait are told. */
   look(): Promise<LogEnd>;

@@ -12,6 +12,22 @@ export interface Write {
   orGivenUp<T>(work: Promise<T>): Promise<T>;
 }
 
+/**
+ * All writes of one session.
+ *
+ * @example
+ * ```ts
+ * import { Closed } from 'tidemark';
+ * import { Writes } from 'tidemark/store';
+ *
+ * const writes = new Writes(() => new Closed('The session was closed.'));
+ * const stored = await writes.run(async (write) => {
+ *   write.stores(); // from here on it isn't given up
+ *   return 'stored';
+ * });
+ * await writes.close({ timeoutMs: 100 });
+ * ```
+ */
 export class Writes {
   /** With what ends the waiting of whoever asked for it; nothing where it is being stored. */
   readonly #asked = new Map<Promise<unknown>, ((error: unknown) => void) | undefined>();

@@ -1,4 +1,4 @@
-/** Tidemark's testing: a domain's rules without a store, and the suite that every storage engine must pass. */
+/** Tidemark's testing: a domain's rules without a store, and the suite that every store must pass. */
 export { at, given, type Decided, type Given, type Parts, type TimedEvent, type WhenOptions } from './given.ts';
 export {
   conformanceCases,

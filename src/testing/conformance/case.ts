@@ -6,7 +6,7 @@ import { START } from './batches.ts';
 import { TestLog } from './log.ts';
 
 /**
- * Gives a fresh place with an empty log on each call, with the engine's defaults, its own clock included; but where
+ * Gives a fresh place with an empty log on each call, with the store's defaults, its own clock included; but where
  * `options.clock` is given, that is the store's clock. Sessions opened on one store share its log, as two servers do.
  */
 export type MakeStore = (options: Opening) => Store | Promise<Store>;
@@ -20,7 +20,7 @@ export type Law = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 9 | 'contract';
 export interface ConformanceCase {
   readonly name: string;
   readonly law: Law;
-  /** Rejects, nearly always with an `AssertionError`, if the engine breaks the law. */
+  /** Rejects, nearly always with an `AssertionError`, if the store breaks the law. */
   run(makeStore: MakeStore): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Positive controls: for each way in which an engine may be wrong, a case of the suite that fails.
+ * Positive controls: for each way in which a store may be wrong, a case of the suite that fails.
  */
 import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,7 +49,7 @@ describe('the suite', () => {
 });
 
 describe('the suite catches a store that', () => {
-  // A mutant that leaves somebody asleep does so for ever: nothing is learnt by waiting for as long as for a slow engine.
+  // A mutant that leaves somebody asleep does so for ever: nothing is learnt by waiting for as long as for a slow store.
   const { ms } = PATIENCE;
   beforeAll(() => void (PATIENCE.ms = 500));
   afterAll(() => void (PATIENCE.ms = ms));

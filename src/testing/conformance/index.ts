@@ -1,5 +1,5 @@
 /**
- * The suite that every storage engine must pass, for the authors of engines.
+ * The suite that every store must pass, for the authors of stores.
  */
 export type { ConformanceCase, Law, MakeStore } from './case.ts';
 export { conformanceCases } from './cases.ts';

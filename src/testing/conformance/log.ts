@@ -164,7 +164,7 @@ export async function everything(session: Session): Promise<Everything> {
   };
 }
 
-/** Most pages that any log of this suite has. An engine whose pages lead nowhere must fail, not hang. */
+/** Most pages that any log of this suite has. A store whose pages lead nowhere must fail, not hang. */
 const PAGES_MAX = 20_000;
 
 /** Every row of a list that is asked for page by page, each page by the last row before it. */

@@ -1,6 +1,6 @@
 /**
  * The contract once more, as small as it can be written: a list, and a scan of all of it for each question. What random
- * cases compare an engine with.
+ * cases compare a store with.
  */
 import { Buffer } from 'node:buffer';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../store/store.ts';

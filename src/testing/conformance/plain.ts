@@ -1,5 +1,5 @@
 /**
- * Comparison of what engines answer, whatever their objects are made of.
+ * Comparison of what stores answer, whatever their objects are made of.
  */
 import assert from 'node:assert/strict';
 
@@ -27,7 +27,7 @@ export async function throwsCode(code: string, promise: Promise<unknown>): Promi
     (reason: unknown) => reason ?? new Error('rejected with nothing'),
   );
   assert(Error.isError(error), `expected ${code} to be thrown, but nothing was`);
-  // By code, not by class: an engine may come with a copy of the package of its own.
+  // By code, not by class: a store may come with a copy of the package of its own.
   assert.equal((error as { code?: unknown }).code, code, `expected ${code}, got ${error.stack}`);
   assert(error.message.length > 20, 'the message says what happened and what to do');
   const details = (error as { details?: unknown }).details ?? {};

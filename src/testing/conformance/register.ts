@@ -12,10 +12,10 @@ export interface Framework {
 }
 
 /**
- * Registers the conformance suite of storage engines as tests: of vitest where it runs them, of another framework with
+ * Registers the conformance suite of stores as tests: of vitest where it runs them, of another framework with
  * global `describe` and `it` (Jest, Mocha, Bun), else of `node:test`.
  *
- * @param name - What the tests are listed under: the engine.
+ * @param name - What the tests are listed under: the store.
  * @param makeStore - Gives a fresh place with an empty log on each call.
  * @param framework - The framework's `describe` and `it`, where they can't be found.
  * @throws InvalidDefinition if it is no function, or a framework runs the tests that can't be found
@@ -25,14 +25,12 @@ export interface Framework {
  * import { memory } from 'tidemark/memory';
  * import { storeConformance } from 'tidemark/testing';
  *
- * storeConformance('memory', (options) => memory(options)); // your own engine in its place
+ * storeConformance('memory', (options) => memory(options)); // your own store in its place
  * ```
  */
 export function storeConformance(name: string, makeStore: MakeStore, framework: Framework = findFramework()): void {
   if (typeof name !== 'string' || typeof makeStore !== 'function') {
-    throw new InvalidDefinition(
-      'storeConformance: pass the name of an engine, and a function that makes a store of it.',
-    );
+    throw new InvalidDefinition('storeConformance: pass the name of a store, and a function that makes a store of it.');
   }
   framework.describe(`${name} is a store`, () => {
     for (const { law, name, run } of conformanceCases) {

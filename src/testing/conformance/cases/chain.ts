@@ -50,7 +50,7 @@ export const chainCases: readonly ConformanceCase[] = [
     same(log.end.hash, expectedChain([bare, ...later]).at(-1)?.hash);
   }),
 
-  onClockedLog(9, 'a fixed series of batches gives the same hash in every engine', async (log) => {
+  onClockedLog(9, 'a fixed series of batches gives the same hash in every store', async (log) => {
     const series = fixedSeries();
     for (const batch of series) await log.append(batch);
     const expected = expectedChain(series.flat()).at(-1);

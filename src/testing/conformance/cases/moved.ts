@@ -12,7 +12,7 @@ import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
 import { same, throwsCode } from '../plain.ts';
 
-/** After so long nobody will be woken any more: an engine that forgets somebody must fail, not hang. */
+/** After so long nobody will be woken any more: a store that forgets somebody must fail, not hang. */
 export const PATIENCE = { ms: 10_000 };
 
 const never = (): AbortSignal => abortController().signal;

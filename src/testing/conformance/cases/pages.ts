@@ -116,7 +116,7 @@ export const pagesCases = [
       same(positions(await allEvents(log.session, { types: ['RARE'], limit, reverse: true })), [...rare].reverse());
     }
     same(await allEvents(log.session, { types: ['UNKNOWN'] }), []);
-    // An engine may find rare events by an index; if it looks one by one, it says how far it has come.
+    // A store may find rare events by an index; if it looks one by one, it says how far it has come.
     const { events, next } = await log.session.read({ types: ['RARE'], after: 3, limit: 10 });
     if (next !== undefined) assert(next >= 4 && next < size && events.every(({ position }) => position <= next));
   }),

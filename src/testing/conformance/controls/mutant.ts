@@ -1,5 +1,5 @@
 /**
- * Storage engines with one defect each: the memory store with something done wrong on purpose. They show that the suite
+ * Stores with one defect each: the memory store with something done wrong on purpose. They show that the suite
  * can fail, and where.
  */
 import { chainHash } from '../../../store/chain.ts';
