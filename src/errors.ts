@@ -30,10 +30,14 @@ export abstract class TidemarkError extends Error {
   /** What the message is about, as plain JSON. */
   readonly details: ErrorDetails;
 
-  constructor(code: string, retryable: boolean, message: string, details: ErrorDetails = {}, cause?: unknown) {
+  /** The code of each error of the class, and whether it is retryable, unless it says otherwise. */
+  static readonly code: string;
+  static readonly retryable: boolean = false;
+
+  constructor(message: string, details: ErrorDetails = {}, cause?: unknown, retryable = new.target.retryable) {
     super(message, cause === undefined ? undefined : { cause });
-    this.name = code;
-    this.code = code;
+    this.name = new.target.code;
+    this.code = new.target.code;
     this.retryable = retryable;
     this.details = details;
   }
@@ -68,9 +72,7 @@ export function hasCode<const C extends Code>(error: unknown, ...codes: C[]): er
 
 /** An input, an id or an option isn't what it must be. Nothing was recorded. `details.path` leads to the fault. */
 export class InvalidInput extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown, code = 'InvalidInput') {
-    super(code, false, message, details, cause);
-  }
+  static override readonly code: string = 'InvalidInput';
 }
 
 /**
@@ -78,81 +80,59 @@ export class InvalidInput extends TidemarkError {
  * module was loaded again, and the application wasn't opened again with it. Nothing was recorded.
  */
 export class UnknownCommand extends InvalidInput {
-  constructor(message: string, details?: ErrorDetails) {
-    super(message, details, undefined, 'UnknownCommand');
-  }
+  static override readonly code: string = 'UnknownCommand';
 }
 
 /** The collection was not given to `open`: add it to `collections`. Or it was loaded again, as with {@link UnknownCommand}. */
 export class UnknownCollection extends InvalidInput {
-  constructor(message: string, details?: ErrorDetails) {
-    super(message, details, undefined, 'UnknownCollection');
-  }
+  static override readonly code: string = 'UnknownCollection';
 }
 
 /** A command id was used before, with another name, input or actor. Nothing was recorded. */
 export class CommandIdReused extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('CommandIdReused', false, message, details);
-  }
+  static override readonly code: string = 'CommandIdReused';
 }
 
 /** A document in `unchanged` has changed since the caller saw it. Nothing was recorded: show the new state, ask again. */
 export class Conflict extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('Conflict', false, message, details);
-  }
+  static override readonly code: string = 'Conflict';
 }
 
 // --- What the application defines ------------------------------------------------------------------------------------
 
 /** A domain, collection, command, event version, key, option or limit is defined wrongly. Thrown where that is done. */
 export class InvalidDefinition extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('InvalidDefinition', false, message, details, cause);
-  }
+  static override readonly code: string = 'InvalidDefinition';
 }
 
 /** `decide` made something that can't be stored as an event. Recorded as `$ERRORED`; the event itself is not stored. */
 export class InvalidEvent extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('InvalidEvent', false, message, details, cause);
-  }
+  static override readonly code: string = 'InvalidEvent';
 }
 
 /** A command went over a limit: events or bytes of a commit, attachments of an event, documents read. */
 export class LimitExceeded extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('LimitExceeded', false, message, details);
-  }
+  static override readonly code: string = 'LimitExceeded';
 }
 
 /** A schema answered with a promise. Decisions are synchronous: look things up in `prepare` instead. */
 export class AsyncSchema extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('AsyncSchema', false, message, details);
-  }
+  static override readonly code: string = 'AsyncSchema';
 }
 
 /** A reducer threw, or returned something that is not plain JSON. `details` names collection, id and event. */
 export class ReducerFailed extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('ReducerFailed', false, message, details, cause);
-  }
+  static override readonly code: string = 'ReducerFailed';
 }
 
 /** An upcast threw, or returned something that is not a plain object. `details` names type, version, position, documents. */
 export class UpcastFailed extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('UpcastFailed', false, message, details, cause);
-  }
+  static override readonly code: string = 'UpcastFailed';
 }
 
 /** The log was written by newer code than this: deploy the newer domain here too. `details` says where it was noticed. */
 export class DomainOutdated extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('DomainOutdated', false, message, details);
-  }
+  static override readonly code: string = 'DomainOutdated';
 }
 
 /**
@@ -160,32 +140,25 @@ export class DomainOutdated extends TidemarkError {
  * other ids than it did: what is stored would be read, and attached, in two ways. `details` says what differs.
  */
 export class DefinitionChanged extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('DefinitionChanged', false, message, details);
-  }
+  static override readonly code: string = 'DefinitionChanged';
 }
 
 /** A collection is new, or of another definition than is registered: its documents would have to be made from the log. */
 export class RebuildRequired extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('RebuildRequired', false, message, details);
-  }
+  static override readonly code: string = 'RebuildRequired';
 }
 
 // --- What happens while running ----------------------------------------------------------------------------------------
 
 /** The queue is full. Nothing was recorded: slow down, or send it again later with the same id. */
 export class Overloaded extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('Overloaded', true, message, details);
-  }
+  static override readonly code: string = 'Overloaded';
+  static override readonly retryable = true;
 }
 
 /** The application or the store was closed. Nothing was recorded. */
 export class Closed extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('Closed', false, message, details);
-  }
+  static override readonly code: string = 'Closed';
 }
 
 /**
@@ -194,9 +167,8 @@ export class Closed extends TidemarkError {
  * message names: a log that was taken away under its servers comes back by no try.
  */
 export class StoreUnavailable extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown, retryable = true) {
-    super('StoreUnavailable', retryable, message, details, cause);
-  }
+  static override readonly code: string = 'StoreUnavailable';
+  static override readonly retryable = true;
 }
 
 /**
@@ -204,9 +176,8 @@ export class StoreUnavailable extends TidemarkError {
  * already. Nothing was done: send fewer at once, or give the store more connections, and try again.
  */
 export class ConnectionsBusy extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('ConnectionsBusy', true, message, details);
-  }
+  static override readonly code: string = 'ConnectionsBusy';
+  static override readonly retryable = true;
 }
 
 /**
@@ -214,9 +185,8 @@ export class ConnectionsBusy extends TidemarkError {
  * can have come since the machine started. Nothing was recorded: set the clock.
  */
 export class ClockAhead extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('ClockAhead', true, message, details);
-  }
+  static override readonly code: string = 'ClockAhead';
+  static override readonly retryable = true;
 }
 
 /**
@@ -224,9 +194,7 @@ export class ClockAhead extends TidemarkError {
  * its place. If `details.after` is there, it is only the place that a caller wanted to go on from.
  */
 export class HistoryDiverged extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('HistoryDiverged', false, message, details);
-  }
+  static override readonly code: string = 'HistoryDiverged';
 }
 
 /**
@@ -234,37 +202,27 @@ export class HistoryDiverged extends TidemarkError {
  * made anew. Nothing was recorded: find the log where it is now, and open it there.
  */
 export class WrongLog extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('WrongLog', false, message, details, cause);
-  }
+  static override readonly code: string = 'WrongLog';
 }
 
 // --- What the store's place holds ----------------------------------------------------------------------------------------
 
 /** The file or database holds something else than a Tidemark log, or none can be made there. */
 export class NotALog extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('NotALog', false, message, details, cause);
-  }
+  static override readonly code: string = 'NotALog';
 }
 
 /** The log is of a newer format than this version of Tidemark reads: upgrade the package. */
 export class FormatTooNew extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('FormatTooNew', false, message, details);
-  }
+  static override readonly code: string = 'FormatTooNew';
 }
 
 /** The process may not write where the log is. */
 export class NotWritable extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('NotWritable', false, message, details, cause);
-  }
+  static override readonly code: string = 'NotWritable';
 }
 
 /** The stored log is damaged. `details` says where. Stop writing, keep the file, restore a copy beside it. */
 export class LogCorrupt extends TidemarkError {
-  constructor(message: string, details?: ErrorDetails, cause?: unknown) {
-    super('LogCorrupt', false, message, details, cause);
-  }
+  static override readonly code: string = 'LogCorrupt';
 }

@@ -21,7 +21,7 @@ export interface Meta {
 /** A kind of document. Made by `domain(…).collection(…)`. */
 export interface Collection<Name extends string, State> {
   readonly name: Name;
-  /** Asks for a document, in a command's `reads`. @throws InvalidInput if the id is none */
+  /** Asks for a document, in a command's `reads`. @throws InvalidInput if the id isn't valid */
   ref(id: string): Ref<State>;
 }
 

@@ -35,7 +35,7 @@ export interface VersionedSchema<Input = unknown, Output = Input> extends Standa
  * rewritten. What the last step gives is checked by the schema, as a new event is: `UpcastFailed` where it doesn't fit.
  * An upcast must leave the ids alone: what an event is attached to was settled when it was stored.
  *
- * A step that returns `undefined` says that such an event is none of the domain any more: it still counts as a version of
+ * A step that returns `undefined` says that such an event isn't the domain's any more: it still counts as a version of
  * the documents that it is attached to, no reducer sees it, and readers get `{ type: '$DROPPED', dropped: TYPE, fields }`
  * with the fields as they were stored.
  *

@@ -73,7 +73,7 @@ class CollectionRef<State> implements Ref<State> {
   }
 }
 
-/** Makes a ref. @throws InvalidInput if the id is none */
+/** Makes a ref. @throws InvalidInput if the id isn't valid */
 export function refTo<State>(collection: string, id: string): Ref<State> {
   const fault = idFault(id);
   if (fault) {
@@ -203,7 +203,7 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
 }
 
 /**
- * The ref that a value is, undefined if it is none. What is like one (another copy of the package has made it, or it hides
+ * The ref that a value is; undefined for anything else. What is like one (another copy of the package has made it, or it hides
  * behind a proxy) is read once, and copied: it might say something else when it is asked again.
  */
 function refOf(value: unknown): AnyRef | undefined {

@@ -48,7 +48,7 @@ const TIMED = markOf('timed');
  * An event that was decided at a time, for reducers and decisions that look at it.
  *
  * @param time milliseconds since the Unix epoch
- * @throws InvalidDefinition if the time is none
+ * @throws InvalidDefinition if the time isn't valid
  *
  * @example
  * ```ts

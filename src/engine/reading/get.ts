@@ -36,7 +36,7 @@ export function knownCollection(core: Core, collection: AnyCollection): Collecti
   throw new UnknownCollection(reloadedText('collection', name), { collection: name, reloaded: true });
 }
 
-/** The id of a document. @throws InvalidInput if it is none */
+/** The id of a document. @throws InvalidInput if it isn't valid */
 export function assertedId(collection: string, id: string): string {
   const fault = idFault(id);
   if (fault) throw new InvalidInput(`The id of a document of ${collection} ${fault}.`, { collection, path: 'id' });

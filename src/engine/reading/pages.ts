@@ -14,7 +14,7 @@ export interface Cursor {
   /** What it reads of the log, as whoever hands out the log's tail must know it. */
   readonly interest: Interest;
   read(limit: number): Promise<EventPage>;
-  /** Whether an event is shown: one that an upcast has dropped, or no schema has checked, is none of the type asked for. */
+  /** Whether an event is shown: one that an upcast has dropped, or no schema has checked, doesn't have the type asked for. */
   wants(event: AnyEvent): boolean;
   /** Makes sure, by the first page that was read, that it began at a place of this log. @throws HistoryDiverged */
   begun(page: EventPage): Promise<void>;

@@ -231,7 +231,7 @@ export const refusalCases = [
     same([fell, versions], [['c1'], range(1, 50)]);
   }),
 
-  onLog(1, 'a batch that is none is an error of the caller, and nothing of it is stored', async (log) => {
+  onLog(1, 'a batch that isn’t valid is an error of the caller, and nothing of it is stored', async (log) => {
     await log.append(commit('c1', event('BOUGHT', user('u1'))));
     const wrong = {
       'a command id twice': [commit('c2', event('NOTED')), commit('c3', event('NOTED')), commit('c2', event('NOTED'))],
@@ -241,7 +241,7 @@ export const refusalCases = [
       'a commit without events': [commit('c2', event('NOTED')), commit('c3', [])],
       'a fingerprint that is no hash': [commit('c2', event('NOTED'), { fingerprint: 'xyz' })],
       'a fingerprint that is too short': [commit('c2', event('NOTED'), { fingerprint: 'abcd' })],
-      'a digest that is none': [{ ...commit('c2', event('NOTED')), digest: 'A'.repeat(64) }],
+      'a digest that isn’t valid': [{ ...commit('c2', event('NOTED')), digest: 'A'.repeat(64) }],
     };
     for (const commits of Object.values(wrong))
       await log.unchangedBy(() => throwsCode('InvalidInput', log.send(commits, { reads: [at(user('u1'), 1)] })));

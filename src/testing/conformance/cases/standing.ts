@@ -256,7 +256,7 @@ export const standingCases = [
     same([fell.length, commits[0]?.position, commits.at(-1)?.position], [1_024, 4, 5]);
   }),
 
-  onLog('contract', 'a place that is none in what a commit rests on is an error of the caller', async (log) => {
+  onLog('contract', 'a place that isn’t valid in what a commit rests on is an error of the caller', async (log) => {
     const reads = await staleAndFresh(log);
     for (const rows of [[2], [-1], [0.5], [Number.NaN], [1, 1]]) {
       await log.unchangedBy(() => throwsCode('InvalidInput', log.send([noted('a', []), noted('b', rows)], { reads })));

@@ -72,7 +72,7 @@ export const storing: readonly Mutant[] = [
       duplicates: refused.duplicates.slice(0, 1),
     })),
   ),
-  mutant('stores the last of two commits with one id', 'a batch that is none', (sound) => ({
+  mutant('stores the last of two commits with one id', 'a batch that isn’t valid', (sound) => ({
     append: (batch) => {
       const commits = [...new Map(batch.commits.map((commit) => [commit.command.id, commit])).values()];
       return sound.append({ ...batch, commits });
