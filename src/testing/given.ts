@@ -2,45 +2,27 @@
  * Given events, when a command, then events or a failure: a domain's rules tested without a store, by the same code
  * that decides and folds in an application.
  */
-import { deepStrictEqual, fail } from 'node:assert/strict';
+import { fail } from 'node:assert/strict';
 import { AssertionError } from 'node:assert';
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
-import { anything, listOf, optionsOf, whole, type Checks } from '../options.ts';
-import { attacher } from '../model/attach.ts';
 import { brand, brandOf } from '../model/brand.ts';
-import {
-  collectionDefinition,
-  type AnyCollection,
-  type Collection,
-  type CollectionDefinition,
-} from '../model/collection.ts';
-import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
-import { decide, errored, type CommandCall, type Decision, type Rules } from '../model/decide.ts';
+import { collectionDefinition, type Collection } from '../model/collection.ts';
+import { commandDefinition, type AnyCommand } from '../model/command.ts';
+import { decide, errored, type CommandCall, type Decision } from '../model/decide.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
 import { isPromise, reading, thrown } from '../model/foreign.ts';
 import { idOption } from '../model/id.ts';
 import { assertIds, plainInput, validInput } from '../model/input.ts';
 import { plainCopy } from '../model/json.ts';
-import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import type { Read } from '../model/reads.ts';
-import { readOf, reduce, unborn, type Folded } from '../model/reduce.ts';
+import { readOf } from '../model/reduce.ts';
+import { anything, optionsOf, whole, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
-import { asJson, expectedBeside, isMatcher, takes } from './matching.ts';
-
-/** What is under test: collections, and commands whose failures are among the given events; in a list, or as for `open`. */
-export type Parts =
-  | readonly (AnyCollection | AnyCommand)[]
-  | { readonly collections: readonly AnyCollection[]; readonly commands?: readonly AnyCommand[] };
-
-/** An event that happened at a time; made by {@link at}. */
-export interface TimedEvent {
-  readonly time: number;
-  readonly event: { readonly type: string };
-}
+import { isMatcher, same, takes } from './matching.ts';
+import { World, type Parts, type TimedEvent } from './world.ts';
 
 const TIMED = markOf('timed');
 
@@ -164,112 +146,6 @@ function ownCopy<Event>(event: Event): Event {
   return 'copy' in copied ? (copied.copy as Event) : event;
 }
 
-/** The documents of a test, folded from its events. */
-class World {
-  readonly rules: Rules;
-  readonly collections = new Map<string, CollectionDefinition>();
-  readonly #failureTypes: ReadonlySet<string>;
-  readonly #documents = new Map<string, Folded>();
-  readonly #broken = new Map<string, unknown>();
-  #commands = 0;
-  time = 0;
-
-  constructor(parts: Parts) {
-    const list: readonly object[] = Array.isArray(parts) ? parts : partsIn(parts);
-    const commands: CommandDefinition[] = [];
-    for (const part of list) {
-      if ('ref' in part) {
-        const definition = collectionDefinition(part);
-        this.collections.set(definition.name, definition);
-      } else commands.push(commandDefinition(part));
-    }
-    const [first] = [...this.collections.values(), ...commands];
-    if (!first) throw new InvalidDefinition('given: pass the collections that are read or looked at.');
-    this.#failureTypes = new Set(commands.map(({ failureType }) => failureType));
-    this.rules = {
-      events: first.domain.events,
-      attacher: attacher(
-        [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
-        DEFAULT_LIMITS.eventAttachmentsMax,
-      ),
-      handled: new Set(),
-      limits: DEFAULT_LIMITS,
-    };
-  }
-
-  record({ event, time }: TimedEvent): void {
-    const undeclared = !this.rules.events.has(event.type) && this.#failureTypes.has(event.type);
-    this.apply(
-      [undeclared ? makeUncheckedEvent(event as ExpectedEvent, this.rules) : makeEvent(event, this.rules)],
-      time,
-    );
-  }
-
-  /** Folds events. A document that can't take one in can't be read from then on, as in an application. */
-  apply(events: readonly MadeEvent[], time: number): void {
-    this.time = Math.max(this.time, time);
-    for (const { event, attachments } of events) {
-      for (const { collection: name, id } of attachments) {
-        const key = `${name}\0${id}`;
-        if (this.#broken.has(key)) continue;
-        const collection = this.collections.get(name)!;
-        try {
-          this.#documents.set(key, reduce(collection, id, this.document(collection, id), event, time));
-        } catch (error) {
-          this.#broken.set(key, error);
-        }
-      }
-    }
-  }
-
-  /** @throws ReducerFailed if a document that was read can't take the events in: an application doesn't store them then */
-  assertTaken(events: readonly MadeEvent[], read: ReadonlySet<string>, time: number): void {
-    const folded = new Map<string, Folded>();
-    for (const { event, attachments } of events) {
-      for (const { collection: name, id } of attachments) {
-        const key = `${name}\0${id}`;
-        if (!read.has(key)) continue;
-        const collection = this.collections.get(name)!;
-        folded.set(key, reduce(collection, id, folded.get(key) ?? this.document(collection, id), event, time));
-      }
-    }
-  }
-
-  /** @throws ReducerFailed if it can't be folded */
-  document(collection: CollectionDefinition, id: string): Folded {
-    const key = `${collection.name}\0${id}`;
-    if (this.#broken.has(key)) throw this.#broken.get(key);
-    return this.#documents.get(key) ?? unborn(collection, id);
-  }
-
-  /** A part, itself or by its name. @throws InvalidDefinition if it isn't among the parts: nothing was folded for it */
-  collection(asked: string | CollectionDefinition): CollectionDefinition {
-    const name = typeof asked === 'string' ? asked : asked.name;
-    const collection = this.collections.get(name);
-    if (collection && (asked === name || asked === collection)) return collection;
-    throw new InvalidDefinition(
-      `given: the collection ${name} is asked for, but ${collection ? 'another of that name is' : 'not'} among the parts.`,
-      {
-        collection: name,
-      },
-    );
-  }
-
-  nextId(): string {
-    return `given-when-expect-${(this.#commands += 1)}`;
-  }
-}
-
-const objects = listOf((one, refuse) => (typeof one === 'object' && one !== null ? one : refuse('must hold objects')));
-const PARTS = { collections: objects, commands: objects };
-
-/** What is named as for `open`. */
-function partsIn(given: unknown): readonly object[] {
-  type Named = Partial<Record<keyof typeof PARTS, readonly object[]>>;
-  const { collections = [], commands = [] } = optionsOf<Named>('given', given, PARTS);
-  return [...collections, ...commands];
-}
-
 const WHEN: Checks<WhenOptions> = { time: whole(0), actor: idOption, prepared: anything, id: idOption };
 
 class Scenario implements Given {
@@ -342,13 +218,10 @@ class Then extends Scenario implements Decided {
 
   expect(expected: Expected): this {
     const { error, outcome, reason, details } = this.#decision;
-    if (reason === 'ERROR' && outcome === 'failed' && this.events[0]?.type === '$ERRORED') throw this.#wentWrong(error);
+    if (reason === 'ERROR' && outcome === 'failed' && this.events[0]?.type === '$ERRORED')
+      throw wrong(`${this.#command} went wrong`, error);
     if (this.events[0]?.type === '$FAILED') {
-      const wrong = new AssertionError({
-        message: `${this.#command} failed with ${reason}, but the failure can't be stored: ${thrown(error)}`,
-      });
-      wrong.cause = error;
-      throw wrong;
+      throw wrong(`${this.#command} failed with ${reason}, but the failure can't be stored`, error);
     }
     if (isFailure(expected)) {
       if (outcome !== 'failed')
@@ -390,23 +263,12 @@ class Then extends Scenario implements Decided {
       `${this.#command} was expected to go wrong with ${name}, but ${actual ? `went wrong with ${actual}` : `made ${shown(this.events)}`}`,
     );
   }
+}
 
-  #wentWrong(error: unknown): AssertionError {
-    const wrong = new AssertionError({
-      message: `${this.#command} went wrong: ${thrown(error)}`,
-    });
-    wrong.cause = error;
-    return wrong;
-  }
+function wrong(what: string, cause: unknown): AssertionError {
+  return Object.assign(new AssertionError({ message: `${what}: ${thrown(cause)}` }), { cause });
 }
 
 function shown(value: unknown): string {
   return JSON.stringify(value);
-}
-
-/** @throws AssertionError that shows both */
-function same(what: string, actual: unknown, expected: unknown): void {
-  const is = asJson(actual);
-  const wanted = expectedBeside(what, expected, is);
-  deepStrictEqual(is, wanted, `${what}\n  is       ${shown(is)}\n  expected ${shown(wanted)}`);
 }

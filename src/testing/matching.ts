@@ -2,6 +2,7 @@
  * Expected values with matchers in them, as `expect.any(String)`. Vitest's, Jest's, and any that are made by hand for
  * node:test have one thing in common: `asymmetricMatch(actual)` says whether a value is as expected.
  */
+import { deepStrictEqual } from 'node:assert/strict';
 import { InvalidDefinition } from '../errors.ts';
 import { isPromise, reading } from '../model/foreign.ts';
 import { describeFault, JSON_DEPTH_MAX, plainCopy, type Fault } from '../model/json.ts';
@@ -12,13 +13,20 @@ interface Matcher {
   toAsymmetricMatcher?(): string;
 }
 
+/** Whether what is there is as expected. @throws AssertionError that shows both */
+export function same(what: string, actual: unknown, expected: unknown): void {
+  const is = asJson(actual);
+  const wanted = expectedBeside(what, expected, is);
+  deepStrictEqual(is, wanted, `${what}\n  is       ${JSON.stringify(is)}\n  expected ${JSON.stringify(wanted)}`);
+}
+
 /**
  * What is expected beside what is there, both as JSON has them: where a matcher takes what is there, that stands in its
  * place, and where it doesn't, its name. So they are equal if all is as expected, and otherwise show where it isn't.
  *
  * @throws InvalidDefinition if something in it is neither plain JSON nor a matcher: it would be taken for what JSON makes of it
  */
-export function expectedBeside(what: string, expected: unknown, actual: unknown): unknown {
+function expectedBeside(what: string, expected: unknown, actual: unknown): unknown {
   return filled(
     reading('expect', () => outline(expected, (fault) => refuse(what, fault))),
     actual,
@@ -62,7 +70,7 @@ function own(value: unknown, name: string | number): unknown {
 }
 
 /** As JSON has it: without undefined fields. */
-export function asJson(value: unknown): unknown {
+function asJson(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? 'null');
 }
 
