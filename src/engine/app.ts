@@ -236,20 +236,18 @@ export class Application implements App {
   async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {
     this.#assertOpen();
     const several = reading('get', () => Array.isArray(ids), InvalidInput);
-    if (several)
-      return (await getDocuments(this.#core, this.#loads, collection, ids as readonly string[], at)) as never;
-    const [document] = await getDocuments(this.#core, this.#loads, collection, [ids as string], at);
-    return document as never;
+    const asked = (several ? ids : [ids]) as readonly string[];
+    const documents = await getDocuments(this.#core, this.#loads, collection, asked, at);
+    return (several ? documents : documents[0]) as never;
   }
 
   async fold(collections: AnyCollection | readonly AnyCollection[], ...more: readonly unknown[]): Promise<never> {
     this.#assertOpen();
     if (more.some((one) => one !== undefined)) throw foldsAll();
     const several = reading('fold', () => Array.isArray(collections), InvalidInput);
-    if (several)
-      return (await foldCollections(this.#core, this.#long, collections as readonly AnyCollection[])) as never;
-    const [documents] = await foldCollections(this.#core, this.#long, [collections as AnyCollection]);
-    return documents as never;
+    const asked = (several ? collections : [collections]) as readonly AnyCollection[];
+    const folded = await foldCollections(this.#core, this.#long, asked);
+    return (several ? folded : folded[0]) as never;
   }
 
   history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
