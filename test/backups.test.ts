@@ -1,14 +1,18 @@
-/** The commands of docs/sqlite.md, as they stand there: a backup is whole, is made beside servers at work, and can be put back. */
+/**
+ * The commands of docs/how-to/back-up-sqlite.md, as they stand there: a backup is whole, is made beside servers at work, can
+ * be looked at, and can be put back.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type App } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createService, parts, services, viewService } from './support/market.ts';
+import { NODE } from './docs/written.ts';
 import { temporaryFolder } from './support/stores.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../docs/sqlite.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../docs/how-to/back-up-sqlite.md'), 'utf8');
 const blocks = (language: string): string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, code = '']) => code);
 const running = blocks('sh').filter((code) => code.startsWith('# while servers run'));
@@ -68,6 +72,35 @@ test('with all servers stopped; and not a moment earlier', async () => {
   await app.close();
   shell(copying, cwd);
   await whole(cwd, status);
+});
+
+test('a look at a backup finds what it holds, and that it lacks what was noted later', () => {
+  // In the package's folder: the program finds the package by its name.
+  const cwd = mkdtempSync(join(import.meta.dirname, '.backups-'));
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
+  const tutorial = readFileSync(join(import.meta.dirname, '../docs/tutorial.md'), 'utf8');
+  writeFileSync(join(cwd, 'workshops.ts'), /^```ts\n(\/\/ workshops\.ts\n[^]*?)^```/m.exec(tutorial)![1]!);
+  writeFileSync(
+    join(cwd, 'look.ts'),
+    blocks('ts').find((code) => code.startsWith('// look.ts'))!,
+  );
+  writeFileSync(join(cwd, 'backup.ts'), programs[0]!);
+  writeFileSync(
+    join(cwd, 'main.ts'),
+    `import { open } from 'tidemark';
+     import { sqlite } from 'tidemark/sqlite';
+     import { look } from './look.ts';
+     import { parts, planWorkshop } from './workshops.ts';
+     await using app = await open({ store: sqlite('market.db'), ...parts });
+     await app.execute(planWorkshop, { workshop_id: 'w1', teacher_id: 'ann', places: 1 });
+     const noted = await app.status();
+     await import('./backup.ts');
+     await app.execute(planWorkshop, { workshop_id: 'w2', teacher_id: 'ann', places: 1 });
+     const point = ({ position, hash }) => ({ position, hash });
+     console.log(await look(point(noted)), await look(point(await app.status())));`,
+  );
+  const [node, ...options] = NODE;
+  expect(execFileSync(node, [...options, 'main.ts'], { cwd, encoding: 'utf8', stdio: 'pipe' })).toBe('true false\n');
 });
 
 test('a backup that is put back is the log again, whatever stood there', async () => {

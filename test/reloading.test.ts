@@ -1,4 +1,4 @@
-/** The code of docs/reloading.md, where modules are loaded again: by a development server of Vite's, and side by side. */
+/** The code of docs/how-to/hot-reload.md, where modules are loaded again: by a development server of Vite's, and side by side. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } fro
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'test', `.reloading-${process.pid}`);
-const page = readFileSync(join(root, 'docs/reloading.md'), 'utf8');
+const page = readFileSync(join(root, 'docs/how-to/hot-reload.md'), 'utf8');
 const blocks = new Map(
   [...page.matchAll(/^```ts\n\/\/ ([\w.-]+)\n([^]*?)^```/gm)].map(([, file = '', code = '']) => [file, code]),
 );

@@ -1,5 +1,5 @@
 /**
- * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/hash-chain.md), what
+ * What the author of a storage engine needs: the contract and its bounds, the chain's hash (docs/reference/hash-chain.md), what
  * becomes of collections that are registered, and the waiting that engines share.
  */
 export { chainHash, GENESIS_HASH } from './chain.ts';
