@@ -125,35 +125,6 @@ test('whoever follows the log is ended by the next evaluation: each event is dea
   expect(sent.filter((name) => name === 'third')).toHaveLength(1);
 });
 
-test('applications that are no longer used go by themselves', () => {
-  write(
-    'unused.ts',
-    `import { readdirSync } from 'node:fs';
-    import { open } from 'tidemark';
-    import { sqlite } from 'tidemark/sqlite';
-    import { openShop, parts, shops } from './shops.ts';
-    const used = async (n: number) => {
-      const app = await open({ store: sqlite('unused.db'), ...parts });
-      await app.execute(openShop, { shop_id: 's' + n, name: '' });
-      await app.get(shops, 's' + n);
-    };
-    const files = () => readdirSync('/proc/self/fd').length;
-    const before = files();
-    for (let n = 0; n < 20; n += 1) await used(n);
-    const opened = files() - before;
-    for (let n = 0; n < 20 && files() > before; n += 1) {
-      globalThis.gc!();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    console.log(JSON.stringify({ opened: opened >= 20, left: files() - before }));`,
-  );
-  const said = execFileSync(process.execPath, ['--expose-gc', '--conditions=@tidemark/source', 'unused.ts'], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  expect(JSON.parse(said)).toEqual({ opened: true, left: 0 });
-});
-
 test('in tests', () => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_TEST)/.test(name)));
   const said = execFileSync(process.execPath, ['--conditions=@tidemark/source', '--test', 'shops.test.ts'], {

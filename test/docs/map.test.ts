@@ -57,7 +57,7 @@ describe.each(pages)('%s', (page) => {
     const drawn = blocksOf(page)
       .filter(({ language }) => language === '')
       .flatMap(({ code }) => code.match(/[\w*./-]+\.ts\b/g) ?? []);
-    const looksLikePath = /^\.?[\w*-]+(\/[\w*.-]+)*\/?$/;
+    const looksLikePath = /^[\w*.-]+(\/[\w*.-]+)*\/?$/;
     const paths = [...named, ...drawn].filter(
       (text) =>
         looksLikePath.test(text) &&

@@ -56,7 +56,10 @@ export class WrittenPages {
       }),
     );
     try {
-      return execFileSync('tsc', ['-p', this.#folder], { encoding: 'utf8', cwd: ROOT });
+      return execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', this.#folder], {
+        encoding: 'utf8',
+        cwd: ROOT,
+      });
     } catch (error) {
       return (error as { stdout?: string }).stdout ?? String(error);
     }
