@@ -1,10 +1,10 @@
 /** The programs of docs/how-to/back-up-sqlite.md, as they stand there: a backup is whole, is made beside servers at work, and can be looked at. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { blocksFrom, made, whole } from './docs/backed-up.ts';
-import { blocksOf } from './docs/pages.ts';
+import { blocksOf, folderFor } from './docs/pages.ts';
 import { NODE } from './docs/written.ts';
 import { temporaryFolder } from './support/stores.ts';
 
@@ -26,7 +26,8 @@ test.each(programs)('while servers run, by Node: %s', async (code) => {
 
 test('a look at a backup finds what it holds, and that it lacks what was noted later', () => {
   // In the package's folder: the program finds the package by its name.
-  const cwd = mkdtempSync(join(import.meta.dirname, '.backups-'));
+  const cwd = folderFor('backups');
+  mkdirSync(cwd, { recursive: true });
   onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
   const workshops = blocksOf('docs/tutorial.md').find(({ name }) => name === 'workshops.ts')!;
   writeFileSync(join(cwd, 'workshops.ts'), workshops.code);

@@ -1,16 +1,13 @@
 /** The code of docs/how-to/hot-reload.md, where modules are loaded again: by a development server of Vite's, and side by side. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { blocksOf, folderFor } from './docs/pages.ts';
 
-const root = join(import.meta.dirname, '..');
-const folder = join(root, 'test', `.reloading-${process.pid}`);
-const page = readFileSync(join(root, 'docs/how-to/hot-reload.md'), 'utf8');
-const blocks = new Map(
-  [...page.matchAll(/^```ts\n\/\/ ([\w.-]+)\n([^]*?)^```/gm)].map(([, file = '', code = '']) => [file, code]),
-);
+const folder = folderFor('reloading');
+const blocks = new Map(blocksOf('docs/how-to/hot-reload.md').map(({ file, code }) => [file, code]));
 const was = process.cwd();
 
 beforeAll(() => {

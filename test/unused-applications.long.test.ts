@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { blocksOf } from './docs/pages.ts';
+import { blocksOf, folderFor } from './docs/pages.ts';
 
-const folder = join(import.meta.dirname, 'docs', `.unused-${process.pid}`);
+const folder = folderFor('unused');
 
 beforeAll(() => {
   mkdirSync(folder, { recursive: true });

@@ -4,6 +4,12 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
+/**
+ * A folder for programs of the pages. Within the package, so that they find it by its name; not under `test`, where what a killed
+ * run has left would be taken for tests.
+ */
+export const folderFor = (name: string): string => join(ROOT, `.docs-${name}-${process.pid}`);
+
 export const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 /** README.md, ARCHITECTURE.md and every page under docs/, as paths from the root. */

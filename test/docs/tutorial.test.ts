@@ -4,10 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testDatabase } from '../support/postgres.ts';
-import { blocksOf, isCode } from './pages.ts';
+import { blocksOf, folderFor, isCode } from './pages.ts';
 import { ENV } from './written.ts';
 
-const folder = join(import.meta.dirname, `.tutorial-${process.pid}`);
+const folder = folderFor('tutorial');
 const database = testDatabase();
 const blocks = blocksOf('docs/tutorial.md');
 

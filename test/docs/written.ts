@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { blocksOf, isCode, promisesOf, ROOT, type Block } from './pages.ts';
+import { blocksOf, folderFor, isCode, promisesOf, ROOT, type Block } from './pages.ts';
 import type { PageToRun, Ran } from './run-pages.ts';
 
 /** The file that pages import without having it: the domain that the tutorial makes. */
@@ -18,7 +18,7 @@ export class WrittenPages {
   readonly #folder: string;
 
   constructor(name: string) {
-    this.#folder = join(ROOT, 'test/docs', `.${name}-${process.pid}`);
+    this.#folder = folderFor(name);
     mkdirSync(this.#folder, { recursive: true });
   }
 
@@ -50,7 +50,7 @@ export class WrittenPages {
     writeFileSync(
       join(this.#folder, 'tsconfig.json'),
       JSON.stringify({
-        extends: '../../../tsconfig.json',
+        extends: '../tsconfig.json',
         compilerOptions: { noUnusedLocals: false },
         include: ['**/*.ts'],
       }),
