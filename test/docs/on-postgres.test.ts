@@ -8,7 +8,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { testDatabase, withDatabases } from '../support/postgres.ts';
 import { temporaryFolder } from '../support/stores.ts';
-import { blocksOf, isCode, PAGES } from './pages.ts';
+import { blocksOf, isCode, PAGES, read } from './pages.ts';
 import { WrittenPages } from './written.ts';
 
 const blocks = PAGES.filter((page) => page !== 'docs/tutorial.md').flatMap((page) => blocksOf(page));
@@ -57,15 +57,24 @@ const history = [
   { version: 1, position: 1, type: 'PLANNED' },
   { version: 2, position: 3, type: 'PLANNED' },
 ];
+/** The tables that a page tells of. */
+const tablesOf = (page: string): string[] => {
+  const [, section = ''] = /^## The tables\n([^]*?)(?=^## |$(?![^]))/m.exec(read(page)) ?? [];
+  return [...section.matchAll(/^\| `(\w+)` /gm)].map(([, table = '']) => table).sort();
+};
 const sqlOf = (page: string): string[] =>
   blocks.filter((block) => block.page === page && block.language === 'sql').map(({ code }) => code);
 
-describe('the SQL', () => {
+describe('the SQL, and the tables,', () => {
   const database = testDatabase();
   const folder = temporaryFolder();
 
   test('of docs/reference/postgres.md', async () => {
     await fill(postgres(database.url));
+    const tables = await database.run<{ name: string }>(
+      "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'tidemark' ORDER BY 1",
+    );
+    expect(tablesOf('docs/reference/postgres.md')).toEqual(tables.map(({ name }) => name).sort());
     const [locks = '', documents = '', ...more] = sqlOf('docs/reference/postgres.md');
     expect(more).toEqual([]);
     const rows = await database.run<(typeof history)[number]>(documents);
@@ -92,6 +101,8 @@ describe('the SQL', () => {
     const log = new DatabaseSync(file, { readOnly: true });
     onTestFinished(() => log.close());
     expect(log.prepare(documents).all()).toMatchObject(history);
+    const tables = log.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
+    expect(tablesOf('docs/reference/sqlite.md')).toEqual(tables.map(({ name }) => name));
   });
 
   test('there is no other', () => {
