@@ -1,5 +1,5 @@
 /**
- * Writes docs/hash-chain.vectors.json. The vectors are checked by a second implementation, written from the document
+ * Writes docs/reference/hash-chain.vectors.json. The vectors are checked by a second implementation, written from the document
  * alone (src/store/chain.test.ts), so this only needs to be run when the format gets a new tag.
  */
 import { writeFileSync } from 'node:fs';
@@ -88,4 +88,4 @@ const vectors = commits.map(({ recordedAt, ...commit }) => {
   previous = hash;
   return vector;
 });
-writeFileSync('docs/hash-chain.vectors.json', `${JSON.stringify(vectors, null, 2)}\n`);
+writeFileSync('docs/reference/hash-chain.vectors.json', `${JSON.stringify(vectors, null, 2)}\n`);

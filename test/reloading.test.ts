@@ -1,16 +1,13 @@
-/** The code of docs/reloading.md, where modules are loaded again: by a development server of Vite's, and side by side. */
+/** The code of docs/how-to/hot-reload.md, where modules are loaded again: by a development server of Vite's, and side by side. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { blocksOf, folderFor } from './docs/pages.ts';
 
-const root = join(import.meta.dirname, '..');
-const folder = join(root, 'test', `.reloading-${process.pid}`);
-const page = readFileSync(join(root, 'docs/reloading.md'), 'utf8');
-const blocks = new Map(
-  [...page.matchAll(/^```ts\n\/\/ ([\w.-]+)\n([^]*?)^```/gm)].map(([, file = '', code = '']) => [file, code]),
-);
+const folder = folderFor('reloading');
+const blocks = new Map(blocksOf('docs/how-to/hot-reload.md').map(({ file, code }) => [file, code]));
 const was = process.cwd();
 
 beforeAll(() => {
@@ -123,35 +120,6 @@ test('whoever follows the log is ended by the next evaluation: each event is dea
   (globalThis as { mailing?: AbortController }).mailing!.abort();
   await Promise.all(following);
   expect(sent.filter((name) => name === 'third')).toHaveLength(1);
-});
-
-test('applications that are no longer used go by themselves', () => {
-  write(
-    'unused.ts',
-    `import { readdirSync } from 'node:fs';
-    import { open } from 'tidemark';
-    import { sqlite } from 'tidemark/sqlite';
-    import { openShop, parts, shops } from './shops.ts';
-    const used = async (n: number) => {
-      const app = await open({ store: sqlite('unused.db'), ...parts });
-      await app.execute(openShop, { shop_id: 's' + n, name: '' });
-      await app.get(shops, 's' + n);
-    };
-    const files = () => readdirSync('/proc/self/fd').length;
-    const before = files();
-    for (let n = 0; n < 20; n += 1) await used(n);
-    const opened = files() - before;
-    for (let n = 0; n < 20 && files() > before; n += 1) {
-      globalThis.gc!();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    console.log(JSON.stringify({ opened: opened >= 20, left: files() - before }));`,
-  );
-  const said = execFileSync(process.execPath, ['--expose-gc', '--conditions=@tidemark/source', 'unused.ts'], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  expect(JSON.parse(said)).toEqual({ opened: true, left: 0 });
 });
 
 test('in tests', () => {

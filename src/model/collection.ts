@@ -61,7 +61,7 @@ export type CollectionOptions<E, State, R, K> = {
   readonly reduce: R & ExactReducers<R, State, E, K>;
   /**
    * Raised when the key or the meaning of the reducers changes; not for event types that the log has never held
-   * (docs/releases.md). 1 if not given.
+   * (docs/how-to/releases.md). 1 if not given.
    */
   readonly definition?: number;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });

@@ -96,7 +96,7 @@ export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D,
   /**
    * The place for calls to the outside world; runs before the queue. If it throws, so does `execute`, and nothing is
    * recorded. While it runs, the same command sent again in this process waits for what comes of it; sent again later, and
-   * unless it had an outcome, `prepare` runs again: with the same `context.id` (docs/outside-world.md).
+   * unless it had an outcome, `prepare` runs again: with the same `context.id` (docs/how-to/outside-world.md).
    */
   readonly prepare?: (
     input: StandardSchemaV1.InferOutput<Schema>,

@@ -19,7 +19,7 @@ const HASH = /^[0-9a-f]{64}$/;
  * try {
  *   assertBatch({ seen, generation: 0, handled: new Map(), reads: [], commits: [] });
  * } catch (error) {
- *   console.log(String(error)); // InvalidInput: The batch can't be stored: it has no commits. …
+ *   console.log((error as Error).name); // InvalidInput
  * }
  * ```
  */

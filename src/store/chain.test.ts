@@ -1,4 +1,4 @@
-/** The chain against docs/hash-chain.md: its vectors, and a second implementation written from the document alone. */
+/** The chain against docs/reference/hash-chain.md: its vectors, and a second implementation written from the document alone. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -14,7 +14,7 @@ interface Vector {
   readonly previous: string;
   readonly hash: string;
 }
-const vectors = JSON.parse(readFileSync('docs/hash-chain.vectors.json', 'utf8')) as readonly Vector[];
+const vectors = JSON.parse(readFileSync('docs/reference/hash-chain.vectors.json', 'utf8')) as readonly Vector[];
 
 const u32 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(8, '0'), 'hex');
 const u64 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(16, '0'), 'hex');

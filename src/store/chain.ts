@@ -1,7 +1,7 @@
 /**
  * The hash chain over commits: what makes a changed, removed or reordered fact show.
  *
- * The bytes are specified in docs/hash-chain.md, with test vectors beside it, so that another program can check a log.
+ * The bytes are specified in docs/reference/hash-chain.md, with test vectors beside it, so that another program can check a log.
  * Change nothing here without a new domain tag there.
  */
 import { Buffer } from 'node:buffer';
@@ -70,7 +70,7 @@ function sha256(): string {
   return digestOf('sha256', bytes.subarray(0, length), 'hex');
 }
 
-/** The canonical bytes of a commit's facts, as docs/hash-chain.md has them. A copy. */
+/** The canonical bytes of a commit's facts, as docs/reference/hash-chain.md has them. A copy. */
 export function canonicalBytes(commit: CommitFacts & { readonly events: readonly EventFacts[] }): Uint8Array {
   write(commit);
   return Uint8Array.from(bytes.subarray(0, length));

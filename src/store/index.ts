@@ -1,6 +1,6 @@
 /**
  * What the author of a store needs: the contract and its bounds, and each thing that all stores do alike. An append asks
- * `assertBatch`, `standing`, `refuseTimesAhead` and `chainHash` (docs/hash-chain.md); reading the page bounds and `Room`;
+ * `assertBatch`, `standing`, `refuseTimesAhead` and `chainHash` (docs/reference/hash-chain.md); reading the page bounds and `Room`;
  * registering `grownBy`; waiting `Waiters`; the order of calls, and closing, `Turns` and `Writes`.
  */
 export { assertBatch } from './batch.ts';

@@ -88,7 +88,7 @@ export interface Session {
    *    wrong clock takes, it can't drag the log along. A store without a server that knows the time throws it as well where
    *    its own clock is further ahead than it can have come since the machine started (clock.ts), unless it was given one.
    * 5. Of the commits that stand, and of them alone, every event takes the next position, every attachment its document's next
-   *    version, and every commit is hashed into the chain (docs/hash-chain.md). A commit's `recordedAt` is what the clock
+   *    version, and every commit is hashed into the chain (docs/reference/hash-chain.md). A commit's `recordedAt` is what the clock
    *    said, one reading for the batch; or its `time` or the `recordedAt` of the commit before, if that is later. So it never
    *    runs backwards, and what was recorded by a time that has passed stays the same, as long as the clock isn't set back. A
    *    commit that fell leaves nothing behind: no entry of the ledger, no document.

@@ -210,6 +210,9 @@ test('law 9: the README says that a log which lost its end can only be told by `
   expect(readme).toMatch(
     /a log cut off at its end, or an older copy, between two runs: keep `status\(\)`'s `position` and `hash` elsewhere and pass them to `verify\(\{ expect \}\)`/,
   );
-  const chain = readFileSync(new URL('../../docs/hash-chain.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
+  const chain = readFileSync(new URL('../../docs/reference/hash-chain.md', import.meta.url), 'utf8').replaceAll(
+    /\s+/g,
+    ' ',
+  );
   expect(chain).toMatch(/lost its end is a shorter log without a fault in it: only a hash kept elsewhere tells/);
 });

@@ -1,4 +1,4 @@
-/** Law 9: another program, which knows docs/hash-chain.md and nothing else, comes to the same hashes. */
+/** Law 9: another program, which knows docs/reference/hash-chain.md and nothing else, comes to the same hashes. */
 /* eslint-disable oxc/no-map-spread -- few objects */
 /* eslint-disable unicorn/no-useless-spread -- grouped by line */
 /* eslint-disable vitest/no-conditional-expect -- which is expected depends on what was drawn */
@@ -124,7 +124,7 @@ const folder = temporaryFolder();
 const file = join(folder, 'chain.db');
 
 test(
-  'law 9: the chain of random logs, computed again from docs/hash-chain.md: by SQL, and of every store',
+  'law 9: the chain of random logs, computed again from docs/reference/hash-chain.md: by SQL, and of every store',
   { timeout: 300_000 },
   async () => {
     await fc.assert(
@@ -162,7 +162,7 @@ test(
 
 test('law 9: the vectors beside the document', () => {
   const vectors = JSON.parse(
-    readFileSync(new URL('../../docs/hash-chain.vectors.json', import.meta.url), 'utf8'),
+    readFileSync(new URL('../../docs/reference/hash-chain.vectors.json', import.meta.url), 'utf8'),
   ) as readonly {
     commit: {
       command: Record<string, string>;

@@ -1,5 +1,5 @@
 /**
- * The hash chain, written from docs/hash-chain.md alone: nothing of the product is imported here. It reads a log by plain
+ * The hash chain, written from docs/reference/hash-chain.md alone: nothing of the product is imported here. It reads a log by plain
  * SQL, or takes commits and events that somebody else has read.
  */
 import { createHash } from 'node:crypto';

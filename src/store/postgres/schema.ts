@@ -12,7 +12,7 @@
  *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
  *                              command id have one final outcome (law 1) and any number before it.
  *                    outcome   0 succeeded, 1 failed.
- *                    hash      the chain's hash after the commit (docs/hash-chain.md), 32 bytes.
+ *                    hash      the chain's hash after the commit (docs/reference/hash-chain.md), 32 bytes.
  *     events       the log, one row an event.
  *                    time         of the decision, as in the commit: a fold needs no other row.
  *                    attachments  document,version,document,version,… in the order appended.

@@ -1,5 +1,5 @@
 /**
- * The hash chain once more, written from docs/hash-chain.md without the code that makes it: a store's hashes are
+ * The hash chain once more, written from docs/reference/hash-chain.md without the code that makes it: a store's hashes are
  * compared with these, so an error in one of both shows.
  */
 import { Buffer } from 'node:buffer';

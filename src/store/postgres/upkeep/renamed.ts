@@ -14,7 +14,8 @@ import { functions } from '../schema.ts';
  * ```ts
  * import { renamed } from 'tidemark/postgres';
  *
- * console.log(renamed('shop_old')); // after ALTER SCHEMA shop RENAME TO shop_old
+ * // To be run after ALTER SCHEMA shop RENAME TO shop_old.
+ * console.log(renamed('shop_old'));
  * ```
  */
 export function renamed(schema: string): string {

@@ -154,7 +154,7 @@ export function withoutWal(file: string): LogCorrupt {
   return new LogCorrupt(
     `${file} is a part of a log: it holds no commits yet, as they are in its write-ahead log, and that isn't at ${file}-wal, or is ` +
       'damaged. It was copied, or moved, alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM ' +
-      'INTO, backup(): see docs/sqlite.md). To start a new log, remove it.',
+      'INTO, backup(): see docs/how-to/back-up-sqlite.md). To start a new log, remove it.',
     { file, wal: `${file}-wal` },
   );
 }
@@ -173,7 +173,7 @@ function linked(file: string, names: number): NotWritable {
   return new NotWritable(
     `${file} has ${names} names (hard links). SQLite keeps the newest commits beside the name that a log is opened by, so servers ` +
       `that open it by another would miss them, and damage it. Remove the other names (find / -samefile '${file}'); a backup is ` +
-      'made by VACUUM INTO or backup() (docs/sqlite.md).',
+      'made by VACUUM INTO or backup() (docs/how-to/back-up-sqlite.md).',
     { file, names },
   );
 }
