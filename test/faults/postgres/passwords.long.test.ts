@@ -8,7 +8,7 @@ import { InvalidInput, TidemarkError } from 'tidemark';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readOptions } from '../../../examples/marketplace/options.ts';
+import { readOptions } from '../../../demo/options.ts';
 import { drawn } from '../../fuzz/seed.ts';
 import { start, type Server } from '../../support/postgres-server.ts';
 

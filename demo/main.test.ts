@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { testDatabase } from '../../test/support/postgres.ts';
+import { testDatabase } from '../test/support/postgres.ts';
 import { children, figures, isAlive, marketplace, start } from './start.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'marketplace-test-'));

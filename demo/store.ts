@@ -6,7 +6,7 @@ import { InvalidInput, type Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
-import { start } from '../../scripts/postgres-server.ts';
+import { start } from '../scripts/postgres-server.ts';
 
 export type StoreSpec =
   | { readonly kind: 'memory' }
