@@ -15,6 +15,7 @@ describe('the options', () => {
       store: { kind: 'temporary' },
       seed: 42,
       json: false,
+      svg: undefined,
     });
     expect(read('--store', 'memory:').servers).toBe(1);
     expect(read('--store', 'postgres:')).toMatchObject({ store: { kind: 'own postgres' }, servers: 2 });

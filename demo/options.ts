@@ -11,6 +11,8 @@ export interface Options {
   /** Makes names, titles, prices, and who asks for what. When which server gets through is the machine's affair. */
   readonly seed: number;
   readonly json: boolean;
+  /** The file of a picture of the race. */
+  readonly svg: string | undefined;
 }
 
 const ROUNDS_MAX = 1_000_000;
@@ -37,6 +39,7 @@ export const HELP = `Two servers race for a thousand places, and each place is s
   --seed N             makes names, titles, prices and who asks for what, 0 to ${SEED_MAX} (random, and
                        printed); not who gets through first, nor the run's own name in front of its ids
   --json               the last line of stdout is one JSON object; all else goes to stderr
+  --svg FILE           draws the race into a file
   --help               this text
 
 Exit code: 0 all laws hold; 1 a law is broken, the run failed, or there was no race (servers not at
@@ -54,6 +57,7 @@ export function readOptions(args: readonly string[], randomSeed: () => number): 
     store: { type: 'string' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
+    svg: { type: 'string' },
   });
   const store = storeSpec(values.store);
   const defaultServers = store.kind === 'memory' ? '1' : '2';
@@ -71,5 +75,6 @@ export function readOptions(args: readonly string[], randomSeed: () => number): 
     store,
     seed: values.seed === undefined ? randomSeed() : whole('seed', values.seed, 0, SEED_MAX),
     json: values.json,
+    svg: values.svg,
   };
 }
