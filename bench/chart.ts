@@ -7,7 +7,7 @@ export interface Group {
   readonly bars: readonly Bar[];
 }
 
-export interface Bar {
+interface Bar {
   /** What it is, in words that a stranger knows. */
   readonly label: string;
   readonly value: number;

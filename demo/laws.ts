@@ -15,7 +15,7 @@ export interface Law {
 const ROUNDS_TO_WIN = 50;
 
 /** What was asked for. */
-export interface Asked {
+interface Asked {
   readonly rounds: number;
   /** How many of each service must have been sold. */
   readonly sales: number;

@@ -8,13 +8,13 @@ import type { Figures } from './figures.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export interface Started {
+interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
 }

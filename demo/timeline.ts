@@ -1,7 +1,7 @@
 /** What the picture of a race is drawn from: when each place was sold and by whom, and a few rounds in full. */
 import type { Raced } from './server.ts';
 
-export interface Sale {
+interface Sale {
   /** The place of its server in the list of their names. */
   readonly server: number;
   /** Milliseconds of the clock that all processes share. */
