@@ -60,20 +60,20 @@ function read(args: readonly string[]) {
   });
   return { ...values, measures: chosen('only', values.only, Object.keys(MEASURES)) };
 }
-type Asked = ReturnType<typeof read>;
+type Options = ReturnType<typeof read>;
 
-async function main(asked: Asked): Promise<number> {
-  if (asked.folder !== undefined) {
-    await measure(asked.measures[0]!, asked.folder, asked);
+async function main(options: Options): Promise<number> {
+  if (options.folder !== undefined) {
+    await measure(options.measures[0]!, options.folder, options);
     return 0;
   }
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   const results: Record<string, Measured> = {};
   try {
     await makeMarket(join(folder, 'template.db'));
-    for (const name of asked.measures) {
+    for (const name of options.measures) {
       console.error(`measuring ${name} …`);
-      results[name] = await inProcess(name, folder, asked);
+      results[name] = await inProcess(name, folder, options);
       console.error(table(name, results[name]));
     }
   } finally {
@@ -84,9 +84,11 @@ async function main(asked: Asked): Promise<number> {
   const broken = figures.filter(({ bare, floor }) => floor !== undefined && bare !== undefined && bare < floor);
   for (const { name } of missed) console.error(`missed: ${name}`);
   for (const { name } of broken) console.error(`the bare loop is below its floor, so nothing is said by: ${name}`);
-  if (asked.json) {
+  if (options.json) {
     const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
-    console.log(JSON.stringify({ machine, quick: asked.quick, results, missed: names(missed), broken: names(broken) }));
+    console.log(
+      JSON.stringify({ machine, quick: options.quick, results, missed: names(missed), broken: names(broken) }),
+    );
   }
   return missed.length + broken.length > 0 ? 1 : 0;
 }
@@ -95,7 +97,7 @@ function names(figures: readonly Figure[]): readonly string[] {
   return figures.map(({ name }) => name);
 }
 
-async function inProcess(name: string, folder: string, { quick, svg }: Asked): Promise<Measured> {
+async function inProcess(name: string, folder: string, { quick, svg }: Options): Promise<Measured> {
   const args = ['--only', name, '--folder', folder, ...(quick ? ['--quick'] : []), ...(svg ? ['--svg', svg] : [])];
   const child = fork(import.meta.filename, args, { execArgv: [...process.execArgv, '--expose-gc'] });
   const exit = once(child, 'exit');
@@ -105,7 +107,7 @@ async function inProcess(name: string, folder: string, { quick, svg }: Asked): P
   return result;
 }
 
-async function measure(name: string, folder: string, { quick, svg }: Asked): Promise<void> {
+async function measure(name: string, folder: string, { quick, svg }: Options): Promise<void> {
   const own = mkdtempSync(join(folder, `${name}-`));
   let files = 0;
   const fresh = (): string => join(own, `${(files += 1)}.db`);

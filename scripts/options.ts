@@ -11,10 +11,10 @@ const MISUSED = 2;
  *
  * @param read makes of the arguments what `main` is given
  */
-export async function script<Asked>(
+export async function script<Options>(
   help: string,
-  read: (args: readonly string[]) => Asked,
-  main: (asked: Asked) => Promise<number> | number,
+  read: (args: readonly string[]) => Options,
+  main: (options: Options) => Promise<number> | number,
 ): Promise<void> {
   const args = process.argv.slice(2);
   if (args.includes('--help') || args.includes('-h')) {
@@ -31,9 +31,9 @@ export async function script<Asked>(
 }
 
 /** @throws Misused for an option that is unknown, or has no value */
-export function parsed<const Options extends NonNullable<ParseArgsConfig['options']>>(
+export function parsed<const Config extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
-  options: Options,
+  options: Config,
 ) {
   try {
     return parseArgs({ args: [...args], strict: true, options }).values;

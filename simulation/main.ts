@@ -24,7 +24,7 @@ const HELP = `Runs the engine in a simulated world, one seed after the other, an
 Exit code: 0 all laws hold; 1 a law is broken; 2 an option is wrong.
 `;
 
-interface Asked {
+interface Options {
   readonly seed: number | undefined;
   readonly runs: number | undefined;
   readonly hours: number | undefined;
@@ -33,7 +33,7 @@ interface Asked {
   readonly defect: string | undefined;
 }
 
-function read(args: readonly string[]): Asked {
+function read(args: readonly string[]): Options {
   const values = parsed(args, {
     seed: { type: 'string' },
     runs: { type: 'string' },
@@ -61,7 +61,7 @@ function print(lines: string): void {
   process.stdout.write(`${lines}\n`);
 }
 
-function tellFailure({ seed, tail, steps }: Run, error: unknown, { store, defect }: Asked): void {
+function tellFailure({ seed, tail, steps }: Run, error: unknown, { store, defect }: Options): void {
   print(tail.join('\n'));
   print(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   // A URL may hold a password.
@@ -72,22 +72,22 @@ function tellFailure({ seed, tail, steps }: Run, error: unknown, { store, defect
   );
 }
 
-async function main(asked: Asked): Promise<number> {
-  const engines = asked.store === undefined ? undefined : await enginesOf(asked.store);
+async function main(options: Options): Promise<number> {
+  const engines = options.store === undefined ? undefined : await enginesOf(options.store);
   try {
-    return await simulate(asked, engines);
+    return await simulate(options, engines);
   } finally {
     await engines?.end();
   }
 }
 
-async function simulate(asked: Asked, engines: Engines | undefined): Promise<number> {
-  const { hours, trace, defect } = asked;
+async function simulate(options: Options, engines: Engines | undefined): Promise<number> {
+  const { hours, trace, defect } = options;
   const plant = defect === undefined ? undefined : DEFECTS[defect];
   const start = Date.now();
-  const first = asked.seed ?? start % 1_000_000_000;
+  const first = options.seed ?? start % 1_000_000_000;
   const until = hours === undefined ? Infinity : start + hours * 3_600_000;
-  const runs = asked.runs ?? (hours === undefined ? 1_000 : Infinity);
+  const runs = options.runs ?? (hours === undefined ? 1_000 : Infinity);
   print(`Simulating from seed ${first}.`);
   const sum = { seeds: 0, steps: 0, commits: 0, answers: 0 };
   const met = new Map<string, number>();
@@ -103,13 +103,13 @@ async function simulate(asked: Asked, engines: Engines | undefined): Promise<num
   while (sum.seeds < runs && Date.now() < until) {
     const run = await runSeed(first + sum.seeds, { plant, trace, notes: engines !== undefined });
     if (run.broken) {
-      tellFailure(run, run.broken, asked);
+      tellFailure(run, run.broken, options);
       return 1;
     }
     try {
       sum.answers += (await engines?.replay(run))?.answers ?? 0;
     } catch (error) {
-      tellFailure(run, error, asked);
+      tellFailure(run, error, options);
       return 1;
     }
     if (trace) print(run.tail.join('\n'));

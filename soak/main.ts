@@ -66,9 +66,9 @@ function read(args: readonly string[]) {
   };
 }
 
-async function main(asked: ReturnType<typeof read>): Promise<number> {
-  const { stores, minutes, seed, only, words } = asked;
-  if (asked.inside) return (await inside(stores[0]!, { ms: minutes * 60_000, seed, only })) ? 0 : 1;
+async function main(options: ReturnType<typeof read>): Promise<number> {
+  const { stores, minutes, seed, only, words } = options;
+  if (options.inside) return (await inside(stores[0]!, { ms: minutes * 60_000, seed, only })) ? 0 : 1;
   let sound = true;
   for (const store of stores) {
     print(`${store}, --seed ${seed} …`);

@@ -1,7 +1,7 @@
 /** `npm run bench:peers`: Tidemark beside other event stores. */
 import { parsed, script } from '../../scripts/options.ts';
 import { install } from './install.ts';
-import type { Asked } from './run.ts';
+import type { Options } from './run.ts';
 
 const HELP = `Tidemark beside other event stores: the same sale by each. Installs them on first use.
 
@@ -16,7 +16,7 @@ const HELP = `Tidemark beside other event stores: the same sale by each. Install
 Exit code: 0 all limits are kept; 1 one isn't, or what was stored isn't what callers were told; 2 an option is wrong.
 `;
 
-function read(args: readonly string[]): Asked {
+function read(args: readonly string[]): Options {
   const { only, quick, json, svg } = parsed(args, {
     only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
@@ -26,9 +26,9 @@ function read(args: readonly string[]): Asked {
   return { only: only.split(',').filter((part) => part !== ''), quick, json, svg };
 }
 
-await script(HELP, read, async (asked) => {
+await script(HELP, read, async (options) => {
   install();
   // Only now are there the packages that it needs.
   const { run } = await import('./run.ts');
-  return run(asked);
+  return run(options);
 });

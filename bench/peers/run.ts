@@ -14,7 +14,7 @@ import { limitsTable, table } from './table.ts';
 const FULL: Sizes = { services: 5_000, rounds: 3, warmMs: 500, ms: 1_500, drainMs: 3_000 };
 const QUICK: Sizes = { services: 500, rounds: 1, warmMs: 300, ms: 700, drainMs: 2_000 };
 
-export interface Asked {
+export interface Options {
   /** Parts of names or databases; all take part if there are none. */
   readonly only: readonly string[];
   readonly quick: boolean;
@@ -23,7 +23,7 @@ export interface Asked {
   readonly svg: string | undefined;
 }
 
-export async function run({ only, quick, json, svg }: Asked): Promise<number> {
+export async function run({ only, quick, json, svg }: Options): Promise<number> {
   const sizes = quick ? QUICK : FULL;
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-peers-files-'));
   chmodSync(folder, 0o700);
