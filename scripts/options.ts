@@ -30,13 +30,22 @@ export async function script<Options>(
   }
 }
 
-/** @throws Misused for an option that is unknown, or has no value */
+/** @throws Misused for an option that is unknown or has no value, and for whatever isn't an option */
 export function parsed<const Config extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: Config,
 ) {
+  return parsedWithNames(args, options, false).values;
+}
+
+/** The same where names of files may be given as well. */
+export function parsedWithNames<const Config extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Config,
+  allowPositionals = true,
+) {
   try {
-    return parseArgs({ args: [...args], strict: true, options }).values;
+    return parseArgs({ args: [...args], strict: true, allowPositionals, options });
   } catch (error) {
     // parseArgs explains `--` and positionals at length; its first sentence says what is wrong.
     const [first = ''] = (error as Error).message.split(/\.\s|\n/);

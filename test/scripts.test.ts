@@ -28,7 +28,7 @@ function run(command: string, option: string): Promise<Ended> {
 }
 
 test('they are all here', () => {
-  const names = ['start', 'bench', 'bench:peers', 'simulate', 'soak', 'model', 'postgres', 'build'];
+  const names = ['start', 'bench', 'bench:peers', 'simulate', 'soak', 'model', 'postgres', 'build', 'test:all'];
   expect(ours.map(([name]) => name)).toEqual(expect.arrayContaining(names));
 });
 
