@@ -6,7 +6,7 @@ export default defineConfig({
   // Without 'import', which the workers would apply to what a package requires as well: pg would get modules for classes.
   ssr: { resolve: { conditions: ['@tidemark/source', 'node', 'default'] } },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts'],
     // What takes long, or needs more than Node and npm, is run by `npm run test:all`.
     exclude: [...configDefaults.exclude, ...(isAll ? [] : ['**/*.long.test.ts'])],
     reporters: ['default', './scripts/summary-reporter.ts'],

@@ -1,14 +1,11 @@
-/**
- * `npm run bench`: how close to the engine below. `--only NAME` runs one measure, `--json` ends with one line of JSON,
- * `--quick` is for a look. Each measure runs in a process of its own, so that its peak memory is its own.
- */
+/** `npm run bench`. Each measure runs in a process of its own, so that its peak memory is its own. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { chosen, parsed, script } from '../scripts/options.ts';
 import { holds, type Bench, type Figure } from './bench.ts';
 import { crowds } from './measures/crowds.ts';
 import { documents } from './measures/documents.ts';
@@ -39,33 +36,44 @@ interface Measured {
   readonly peakMiB: number;
 }
 
-const { values } = parseArgs({
-  options: {
+const HELP = `How close Tidemark comes to a bare loop over SQLite, and what else has a limit.
+
+  npm run bench -- [options]
+
+  --only NAME  one measure: ${Object.keys(MEASURES).join(', ')}
+  --quick      for a look: the figures say nothing then
+  --json       the last line of stdout is one JSON object
+  --svg FILE   the picture of a measure that has one: servers
+  --help       this text
+
+Exit code: 0 all limits are kept; 1 one isn't, or the bare loop was too slow to compare with; 2 an option is wrong.
+`;
+
+function read(args: readonly string[]) {
+  const values = parsed(args, {
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
-    worker: { type: 'string' },
-    folder: { type: 'string' },
     svg: { type: 'string' },
-  },
-});
+    // For the process of a measure.
+    folder: { type: 'string' },
+  });
+  return { ...values, measures: chosen('only', values.only, Object.keys(MEASURES)) };
+}
+type Options = ReturnType<typeof read>;
 
-if (values.worker && values.folder) await measure(values.worker, values.folder);
-else process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const chosen = values.only ? [values.only] : Object.keys(MEASURES);
-  if (chosen.some((name) => !Object.hasOwn(MEASURES, name))) {
-    console.error(`There is no measure ${values.only}. There are: ${Object.keys(MEASURES).join(', ')}.`);
-    return 2;
+async function main(options: Options): Promise<number> {
+  if (options.folder !== undefined) {
+    await measure(options.measures[0]!, options.folder, options);
+    return 0;
   }
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   const results: Record<string, Measured> = {};
   try {
     await makeMarket(join(folder, 'template.db'));
-    for (const name of chosen) {
+    for (const name of options.measures) {
       console.error(`measuring ${name} …`);
-      results[name] = await inProcess(name, folder);
+      results[name] = await inProcess(name, folder, options);
       console.error(table(name, results[name]));
     }
   } finally {
@@ -76,10 +84,10 @@ async function main(): Promise<number> {
   const broken = figures.filter(({ bare, floor }) => floor !== undefined && bare !== undefined && bare < floor);
   for (const { name } of missed) console.error(`missed: ${name}`);
   for (const { name } of broken) console.error(`the bare loop is below its floor, so nothing is said by: ${name}`);
-  if (values.json) {
+  if (options.json) {
     const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
     console.log(
-      JSON.stringify({ machine, quick: values.quick, results, missed: names(missed), broken: names(broken) }),
+      JSON.stringify({ machine, quick: options.quick, results, missed: names(missed), broken: names(broken) }),
     );
   }
   return missed.length + broken.length > 0 ? 1 : 0;
@@ -89,15 +97,8 @@ function names(figures: readonly Figure[]): readonly string[] {
   return figures.map(({ name }) => name);
 }
 
-async function inProcess(name: string, folder: string): Promise<Measured> {
-  const args = [
-    '--worker',
-    name,
-    '--folder',
-    folder,
-    ...(values.quick ? ['--quick'] : []),
-    ...(values.svg ? ['--svg', values.svg] : []),
-  ];
+async function inProcess(name: string, folder: string, { quick, svg }: Options): Promise<Measured> {
+  const args = ['--only', name, '--folder', folder, ...(quick ? ['--quick'] : []), ...(svg ? ['--svg', svg] : [])];
   const child = fork(import.meta.filename, args, { execArgv: [...process.execArgv, '--expose-gc'] });
   const exit = once(child, 'exit');
   const [result] = (await Promise.race([once(child, 'message'), exit.then(() => [])])) as [Measured?];
@@ -106,7 +107,7 @@ async function inProcess(name: string, folder: string): Promise<Measured> {
   return result;
 }
 
-async function measure(name: string, folder: string): Promise<void> {
+async function measure(name: string, folder: string, { quick, svg }: Options): Promise<void> {
   const own = mkdtempSync(join(folder, `${name}-`));
   let files = 0;
   const fresh = (): string => join(own, `${(files += 1)}.db`);
@@ -118,10 +119,10 @@ async function measure(name: string, folder: string): Promise<void> {
       copyFileSync(file, copy);
       return copy;
     },
-    ms: values.quick ? 300 : 2_000,
-    rounds: values.quick ? 1 : 5,
-    quick: values.quick,
-    svg: values.svg,
+    ms: quick ? 300 : 2_000,
+    rounds: quick ? 1 : 5,
+    quick,
+    svg,
   };
   const figures = await MEASURES[name]!(bench);
   rmSync(own, { recursive: true, force: true });
@@ -156,3 +157,5 @@ function table(name: string, { figures, peakMiB }: Measured): string {
   rows.push(['peak memory: MiB', shown(peakMiB), '', '', '', '']);
   return rows.toString();
 }
+
+await script(HELP, read, main);

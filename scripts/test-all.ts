@@ -1,10 +1,23 @@
 /**
  * All tests, in their long forms: `npm run test:all`. What they need beside Node and npm is looked for first; what is missing
- * is named, with the command that installs it. Arguments go to vitest.
+ * is named, with the command that installs it.
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { once } from 'node:events';
 import { delimiter, join } from 'node:path';
+import { parsedWithNames, script } from './options.ts';
+
+const HELP = `Runs all tests, in their long forms, on Linux, as root. Names what is missing first.
+
+  npm run test:all -- [options] [files]
+
+  files                        only test files whose path has one of these words (all)
+  -t, --testNamePattern WORDS  only tests whose name has these words
+  --help                       this text
+
+Exit code: 0 all pass; 1 one fails, or something is missing; 2 an option is wrong.
+`;
 
 /** Programs that the tests run: Debian's package, and what for. */
 const PROGRAMS: Readonly<Record<string, readonly [name: string, purpose: string]>> = {
@@ -38,14 +51,22 @@ function missing(): string[] {
   return lines;
 }
 
-const lines = missing();
-if (lines.length > 0) {
-  process.stderr.write(`All tests need more than Node and npm:\n${lines.map((line) => `- ${line}\n`).join('')}`);
-  process.exitCode = 1;
-} else {
-  const vitest = spawn('vitest', ['run', ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, TIDEMARK_ALL: '1' },
-  });
-  vitest.once('exit', (code) => (process.exitCode = code ?? 1));
+/** What vitest is asked for. */
+function read(args: readonly string[]): string[] {
+  const { values, positionals } = parsedWithNames(args, { testNamePattern: { type: 'string', short: 't' } });
+  return values.testNamePattern === undefined ? positionals : [...positionals, '-t', values.testNamePattern];
 }
+
+async function main(asked: readonly string[]): Promise<number> {
+  const lines = missing();
+  if (lines.length > 0) {
+    process.stderr.write(`All tests need more than Node and npm:\n${lines.map((line) => `- ${line}\n`).join('')}`);
+    return 1;
+  }
+  const env = { ...process.env, TIDEMARK_ALL: '1' };
+  const vitest = spawn('vitest', ['run', ...asked], { stdio: 'inherit', env });
+  const [code] = (await once(vitest, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+await script(HELP, read, main);

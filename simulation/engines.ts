@@ -17,14 +17,17 @@ export interface Engines {
 }
 
 /** `sqlite:`, `postgres:` (a server that is started for it) or `postgres://…`. */
+export function isEngine(text: string): boolean {
+  return text === 'sqlite:' || text === 'postgres:' || /^postgres(ql)?:\/\//.test(text);
+}
+
 export async function enginesOf(text: string): Promise<Engines> {
   if (text === 'sqlite:') return onSqlite();
   if (text === 'postgres:') {
     const server = await start();
     return onPostgres(server.url, () => server.end());
   }
-  if (/^postgres(ql)?:\/\//.test(text)) return onPostgres(text, async () => undefined);
-  throw new TypeError('--store must be sqlite:, postgres: or postgres://….');
+  return onPostgres(text, async () => undefined);
 }
 
 function onSqlite(): Engines {

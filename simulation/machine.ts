@@ -24,7 +24,7 @@ export interface StoreClock {
   readonly says: () => number;
 }
 
-export interface Stamp {
+interface Stamp {
   readonly said: number;
   readonly now: number;
 }

@@ -1,77 +1,93 @@
 /**
- * The simulation for hours: `node --conditions=@tidemark/source simulation/main.ts --seed 1 --hours 2`. Goes from seed to
- * seed; the first that breaks a law ends it with exit code 1, its trace's tail, and the command that runs it again.
+ * The simulation for hours: `npm run simulate -- --seed 1 --hours 2`. Goes from seed to seed; the first that breaks a law
+ * ends it with exit code 1, its trace's tail, and the command that runs it again.
  */
-import { parseArgs } from 'node:util';
+import { amount, Misused, parsed, script, shown, whole } from '../scripts/options.ts';
 import { DEFECTS } from './defects.ts';
-import { enginesOf, type Engines } from './engines.ts';
+import { enginesOf, isEngine, type Engines } from './engines.ts';
 import { runSeed, type Run } from './run.ts';
+
+const SEED_MAX = Number.MAX_SAFE_INTEGER;
 
 const HELP = `Runs the engine in a simulated world, one seed after the other, and checks the laws.
 
-  --seed N       the first seed (default: from the clock)
-  --runs N       how many seeds (default: 1000, or no bound with --hours)
+  npm run simulate -- [options]
+
+  --seed N       the first seed (from the clock, and printed)
+  --runs N       how many seeds (1000, or no bound with --hours)
   --hours H      for how long
   --trace        print the whole trace of each run
-  --store ENGINE each run is replayed on sqlite:, postgres: (started for it) or postgres://…, and the answers compared
+  --store STORE  each run is replayed on sqlite:, postgres: (started for it) or postgres://…, and the answers compared
   --defect NAME  plant a defect: ${Object.keys(DEFECTS).join('; ')}
+  --help         this text
+
+Exit code: 0 all laws hold; 1 a law is broken; 2 an option is wrong.
 `;
 
-const { values } = parseArgs({
-  options: {
+interface Options {
+  readonly seed: number | undefined;
+  readonly runs: number | undefined;
+  readonly hours: number | undefined;
+  readonly trace: boolean;
+  readonly store: string | undefined;
+  readonly defect: string | undefined;
+}
+
+function read(args: readonly string[]): Options {
+  const values = parsed(args, {
     seed: { type: 'string' },
     runs: { type: 'string' },
     hours: { type: 'string' },
     trace: { type: 'boolean', default: false },
     store: { type: 'string' },
     defect: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
-
-function number(name: 'seed' | 'runs' | 'hours'): number | undefined {
-  const value = values[name];
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (Number.isFinite(number) && number >= 0) return number;
-  throw new TypeError(`--${name} must be a number, not ${value}.`);
+  });
+  const { seed, runs, hours, trace, store, defect } = values;
+  if (store !== undefined && !isEngine(store))
+    throw new Misused(`--store must be sqlite:, postgres: or postgres://…, not ${shown(store)}.`);
+  if (defect !== undefined && !Object.hasOwn(DEFECTS, defect))
+    throw new Misused(`--defect: there is none named ${shown(defect)}. See --help.`);
+  return {
+    seed: seed === undefined ? undefined : whole('seed', seed, 0, SEED_MAX),
+    runs: runs === undefined ? undefined : whole('runs', runs, 0, Number.MAX_SAFE_INTEGER),
+    hours: hours === undefined ? undefined : amount('hours', hours),
+    trace,
+    store,
+    defect,
+  };
 }
 
 function print(lines: string): void {
   process.stdout.write(`${lines}\n`);
 }
 
-function tellFailure({ seed, tail, steps }: Run, error: unknown): void {
+function tellFailure({ seed, tail, steps }: Run, error: unknown, { store, defect }: Options): void {
   print(tail.join('\n'));
   print(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   // A URL may hold a password.
-  const store = values.store === undefined ? '' : ` --store ${values.store.replace(/:\/\/.*/, '://…')}`;
-  const defect = (values.defect === undefined ? '' : ` --defect '${values.defect}'`) + store;
+  const replayed = store === undefined ? '' : ` --store ${store.replace(/:\/\/.*/, '://…')}`;
+  const same = (defect === undefined ? '' : ` --defect '${defect}'`) + replayed;
   print(
-    `Seed ${seed} broke it after ${steps} steps. Again: npm run simulate -- --seed ${seed} --runs 1 --trace${defect}`,
+    `Seed ${seed} broke it after ${steps} steps. Again: npm run simulate -- --seed ${seed} --runs 1 --trace${same}`,
   );
 }
 
-async function main(): Promise<number> {
-  if (values.help || (values.defect !== undefined && !DEFECTS[values.defect])) {
-    print(HELP);
-    return values.help ? 0 : 2;
-  }
-  const engines = values.store === undefined ? undefined : await enginesOf(values.store);
+async function main(options: Options): Promise<number> {
+  const engines = options.store === undefined ? undefined : await enginesOf(options.store);
   try {
-    return await simulate(engines);
+    return await simulate(options, engines);
   } finally {
     await engines?.end();
   }
 }
 
-async function simulate(engines: Engines | undefined): Promise<number> {
-  const plant = values.defect === undefined ? undefined : DEFECTS[values.defect];
+async function simulate(options: Options, engines: Engines | undefined): Promise<number> {
+  const { hours, trace, defect } = options;
+  const plant = defect === undefined ? undefined : DEFECTS[defect];
   const start = Date.now();
-  const first = number('seed') ?? start % 1_000_000_000;
-  const hours = number('hours');
+  const first = options.seed ?? start % 1_000_000_000;
   const until = hours === undefined ? Infinity : start + hours * 3_600_000;
-  const runs = number('runs') ?? (hours === undefined ? 1_000 : Infinity);
+  const runs = options.runs ?? (hours === undefined ? 1_000 : Infinity);
   print(`Simulating from seed ${first}.`);
   const sum = { seeds: 0, steps: 0, commits: 0, answers: 0 };
   const met = new Map<string, number>();
@@ -85,18 +101,18 @@ async function simulate(engines: Engines | undefined): Promise<number> {
     );
   };
   while (sum.seeds < runs && Date.now() < until) {
-    const run = await runSeed(first + sum.seeds, { plant, trace: values.trace, notes: engines !== undefined });
+    const run = await runSeed(first + sum.seeds, { plant, trace, notes: engines !== undefined });
     if (run.broken) {
-      tellFailure(run, run.broken);
+      tellFailure(run, run.broken, options);
       return 1;
     }
     try {
       sum.answers += (await engines?.replay(run))?.answers ?? 0;
     } catch (error) {
-      tellFailure(run, error);
+      tellFailure(run, error, options);
       return 1;
     }
-    if (values.trace) print(run.tail.join('\n'));
+    if (trace) print(run.tail.join('\n'));
     sum.seeds += 1;
     sum.steps += run.steps;
     sum.commits += run.commits;
@@ -113,5 +129,4 @@ async function simulate(engines: Engines | undefined): Promise<number> {
   return 0;
 }
 
-// Not by process.exit: what was printed to a pipe would be cut off.
-process.exitCode = await main();
+await script(HELP, read, main);

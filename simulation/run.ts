@@ -22,7 +22,7 @@ export interface Run {
   readonly notes: readonly Noted[];
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly plant?: Plant | undefined;
   /** Whether the whole trace is kept, not only its end. */
   readonly trace?: boolean;

@@ -13,7 +13,7 @@ import type { Store } from '../src/store/store.ts';
 
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly name: string;
   readonly shape: DomainShape;
   readonly release: number;

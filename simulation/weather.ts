@@ -14,7 +14,7 @@ export interface Climate {
 }
 
 /** What becomes of a request to write. */
-export type Fate = 'arrives' | 'refused' | 'lost' | 'late';
+type Fate = 'arrives' | 'refused' | 'lost' | 'late';
 
 export class Weather {
   readonly #climate: Climate;

@@ -7,11 +7,12 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect, parseArgs } from 'node:util';
+import { inspect } from 'node:util';
 import Table from 'cli-table3';
 import { memory } from 'tidemark/memory';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
+import { amount, chosen, Misused, parsed, script, whole } from '../scripts/options.ts';
 import { start } from '../scripts/postgres-server.ts';
 import { forgetfulReader, lockTaker } from './outside.ts';
 import { BEHAVIOURS } from './rude.ts';
@@ -40,43 +41,34 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function options() {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string', default: '3' },
-      store: { type: 'string' },
-      only: { type: 'string' },
-      seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
-      help: { type: 'boolean', default: false },
-      inside: { type: 'boolean', default: false },
-    },
+function read(args: readonly string[]) {
+  const values = parsed(args, {
+    minutes: { type: 'string', default: '3' },
+    store: { type: 'string' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    inside: { type: 'boolean', default: false },
   });
-  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
-  if (!(minutes > 0 && minutes < Infinity)) throw new Error('--minutes must be a number above 0.');
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number from 0.');
-  const stores = STORES.filter((name) => values.store === undefined || values.store === name);
-  if (stores.length === 0) throw new Error(`--store must be ${STORES.join(' or ')}.`);
+  const minutes = amount('minutes', values.minutes);
+  if (minutes === 0) throw new Misused('--minutes must be above 0.');
+  const stores = chosen('store', values.store, STORES);
   const words = values.only;
   const only = words === undefined ? undefined : Object.keys(BEHAVIOURS).filter((name) => name.includes(words));
   if (only?.length === 0)
-    throw new Error(`--only: there is none of that name. There are: ${Object.keys(BEHAVIOURS).join('; ')}.`);
-  return { ...values, minutes, seed, stores, only };
+    throw new Misused(`--only: there is none of that name. There are: ${Object.keys(BEHAVIOURS).join('; ')}.`);
+  return {
+    minutes,
+    seed: whole('seed', values.seed, 0, Number.MAX_SAFE_INTEGER),
+    stores,
+    words,
+    only,
+    inside: values.inside,
+  };
 }
 
-async function main(): Promise<number> {
-  let given: ReturnType<typeof options>;
-  try {
-    given = options();
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`);
-    return 2;
-  }
-  if (given.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const { stores, minutes, seed, only } = given;
-  if (given.inside) return (await inside(stores[0]!, { ms: minutes * 60_000, seed, only })) ? 0 : 1;
+async function main(options: ReturnType<typeof read>): Promise<number> {
+  const { stores, minutes, seed, only, words } = options;
+  if (options.inside) return (await inside(stores[0]!, { ms: minutes * 60_000, seed, only })) ? 0 : 1;
   let sound = true;
   for (const store of stores) {
     print(`${store}, --seed ${seed} …`);
@@ -84,7 +76,7 @@ async function main(): Promise<number> {
     const child = fork(
       import.meta.filename,
       ['--inside', '--store', store, '--minutes', String(minutes / stores.length), '--seed', String(seed)].concat(
-        given.only === undefined ? [] : ['--only', process.argv[process.argv.indexOf('--only') + 1]!],
+        words === undefined ? [] : ['--only', words],
       ),
       { execArgv: [...process.execArgv, '--expose-gc', `--max-old-space-size=${HEAP[store]}`] },
     );
@@ -162,4 +154,4 @@ function numbers(seed: number): (max: number) => number {
   };
 }
 
-process.exitCode = await main();
+await script(HELP, read, main);

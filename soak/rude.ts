@@ -6,7 +6,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { collectedFrom } from './collected.ts';
 import { call, docs, fill, note, tag, wide, type Shop } from './shop.ts';
 
-export interface Rude {
+interface Rude {
   readonly app: Shop;
   /** A whole number below. */
   readonly below: (max: number) => number;
@@ -37,7 +37,7 @@ async function many(
 const shared = Array.from({ length: 1_000_000 }, (_, n) => n);
 const manyUnchanged = Array.from({ length: 200_000 }, (_, n) => ({ collection: 'docs', id: `x${n}`, version: 0 }));
 
-export type Behaviour = (rude: Rude) => Promise<readonly PromiseSettledResult<unknown>[]>;
+type Behaviour = (rude: Rude) => Promise<readonly PromiseSettledResult<unknown>[]>;
 
 export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   'a long list of documents that must be unchanged': ({ app, below }) =>

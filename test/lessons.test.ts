@@ -54,7 +54,7 @@ const NOT_YET: Readonly<Record<number, string>> = {
 };
 
 const root = join(import.meta.dirname, '..');
-const texts = ['test', 'src', 'simulation', 'examples']
+const texts = ['test', 'src', 'simulation', 'demo', 'examples']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(root, folder, path)),
   )

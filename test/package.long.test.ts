@@ -106,9 +106,9 @@ test('the tarball installs, compiles with skipLibCheck: false, and runs', () => 
   // What users need and nothing else.
   const others = packed.files.map(({ path }) => path).filter((path) => !/^dist\/.+\.(js|d\.ts)$/.test(path));
   expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
-  expect(packed.files.map(({ path }) => path).filter((path) => /\.test\.|controls|bench|examples/.test(path))).toEqual(
-    [],
-  );
+  expect(
+    packed.files.map(({ path }) => path).filter((path) => /\.test\.|controls|bench|demo|examples/.test(path)),
+  ).toEqual([]);
 
   const installed = Object.keys(
     (JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as { packages: object }).packages,

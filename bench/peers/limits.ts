@@ -3,7 +3,7 @@ import type { Figure } from '../bench.ts';
 import { ratio, type Result } from './results.ts';
 import { BARE, BARE_TOLD, EMMETT, PGBENCH, TIDEMARK } from './systems.ts';
 
-export const LIMITS = {
+const LIMITS = {
   /** Commands/s with 64 callers and one process, of the bare client's that makes the same calls with the same rows. */
   ofBare: 0.7,
   /** And of `pgbench -N`'s transactions/s with 64 clients. */

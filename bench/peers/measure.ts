@@ -4,7 +4,7 @@ import type { Cluster } from './postgres.ts';
 import { result, type Result } from './results.ts';
 import { TIDEMARK } from './systems.ts';
 
-export interface Measured {
+interface Measured {
   readonly results: readonly Result[];
   readonly systems: readonly { name: string; database: string; versions: string; setup: string }[];
   readonly notMeasured: readonly { name: string; database: string; why: string }[];

@@ -2,7 +2,7 @@
 
 /** An event before the measuring: each service was created, and bought so many times. */
 export const SALES_BEFORE = 4;
-export const BUYERS = 20_000;
+const BUYERS = 20_000;
 export const PRICE = 5;
 /** Nothing sells out while it is measured. */
 export const QUANTITY = 1_000_000_000;

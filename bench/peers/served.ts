@@ -6,7 +6,7 @@ import type { Asked, Case, Contestant, Run, Sizes } from './contestant.ts';
 import type { Done } from './peer.ts';
 import { Server } from './server.ts';
 
-export interface Served {
+interface Served {
   readonly name: string;
   readonly adapter: string;
   readonly database: Contestant['database'];

@@ -19,7 +19,7 @@ interface Mark {
 }
 
 /** All that a state depends on of the time is what is left of it. */
-export const TIME_MODULUS = 1_009;
+const TIME_MODULUS = 1_009;
 
 /** So many marks a document is born with. */
 const MARKS = 40;
@@ -82,7 +82,7 @@ export function frozenState(state: State): State {
 }
 
 /** What `decide` comes to: data, of which the real command makes a return value or an exception. */
-export type Verdict =
+type Verdict =
   | { readonly kind: 'events'; readonly events: readonly Fields[] }
   | { readonly kind: 'failure'; readonly reason: string; readonly details: object }
   | { readonly kind: 'nothing' }

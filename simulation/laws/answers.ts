@@ -38,7 +38,7 @@ export function toldOutcome({ commit, events }: Logged, replayed: boolean): obje
 }
 
 /** Whether a call asks for the same as what a commit was made for: then it is answered with that. */
-export function asksTheSame(one: Call, other: Call): boolean {
+function asksTheSame(one: Call, other: Call): boolean {
   return (
     one.command === other.command &&
     one.actor === other.actor &&

@@ -2,7 +2,7 @@
 import { plain } from '../../src/testing/conformance/plain.ts';
 import { isDeepStrictEqual } from 'node:util';
 
-export type Law = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 9 | 'answers' | 'errors' | 'clock' | 'liveness' | 'determinism';
+type Law = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 9 | 'answers' | 'errors' | 'clock' | 'liveness' | 'determinism';
 
 export class LawBroken extends Error {
   readonly law: Law;

@@ -20,7 +20,7 @@ interface Expected {
   readonly events: readonly Fields[];
 }
 
-export interface Rules {
+interface Rules {
   readonly shape: DomainShape;
   readonly registered: Registered;
 }

@@ -10,7 +10,7 @@ export interface Logged {
 }
 
 /** When something was asked for and answered: the end of the log then. Eras are told apart by a log that went back. */
-export interface Span {
+interface Span {
   readonly after: number;
   readonly era: number;
   upTo?: number;

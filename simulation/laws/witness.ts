@@ -13,13 +13,13 @@ import { checkReading } from './readings.ts';
 import type { Call, Logged, Reading } from './records.ts';
 import { Timeline } from './timeline.ts';
 
-export interface WitnessOptions extends Circumstances {
+interface WitnessOptions extends Circumstances {
   /** Whether all servers are of one process, on one store: then they know what of each other is on its way. */
   readonly together: boolean;
 }
 
 /** When a commit was stored. */
-export interface ClockSpan {
+interface ClockSpan {
   /** What the store's clock said: between these. */
   readonly from: number;
   readonly to: number;

@@ -1,22 +1,20 @@
 /**
- * The model-based test for hours: `node --conditions=@tidemark/source test/model/main.ts --seed 1 --hours 2`. Every store
- * in turn, seed after seed; the first plan that breaks a law is shrunk and printed, and ends it with exit code 1.
+ * The model-based test for hours: `npm run model -- --seed 1 --hours 2`. Each store in turn, seed after seed; the first
+ * plan that breaks a law is shrunk and printed, and ends it with exit code 1.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
+import { amount, chosen, parsed, script, whole } from '../../scripts/options.ts';
 import type { MakeStore } from '../../src/testing/conformance/case.ts';
 import { checkStore } from './property.ts';
 
 /** Plans under one seed; a store on disk gets a tenth of them. */
 const ROUND_RUNS = 500;
-
-const { values } = parseArgs({
-  options: { seed: { type: 'string' }, hours: { type: 'string', default: '1' }, store: { type: 'string' } },
-});
+/** Of 32 bits: what fast-check takes. */
+const SEED_MAX = 2 ** 31 - 1;
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-model-'));
 let files = 0;
@@ -25,22 +23,42 @@ const stores: Record<string, { readonly make: MakeStore; readonly runs: number }
   sqlite: { make: (options) => sqlite(join(folder, `${(files += 1)}.db`), options), runs: ROUND_RUNS / 10 },
 };
 
+const HELP = `Runs random applications on each store, and compares them with a plain model of the laws.
+
+  npm run model -- [options]
+
+  --seed N      the first seed (from the clock, and printed)
+  --hours H     for how long; 0 is one seed on each store (1)
+  --store NAME  ${Object.keys(stores).join(', ')} (each)
+  --help        this text
+
+Exit code: 0 all laws hold; 1 a law is broken; 2 an option is wrong.
+`;
+
+function read(args: readonly string[]) {
+  const values = parsed(args, {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
+    hours: { type: 'string', default: '1' },
+    store: { type: 'string' },
+  });
+  return {
+    seed: whole('seed', values.seed, 0, SEED_MAX),
+    hours: amount('hours', values.hours),
+    names: chosen('store', values.store, Object.keys(stores)),
+  };
+}
+
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function main(): Promise<number> {
+async function main({ seed, hours, names }: ReturnType<typeof read>): Promise<number> {
   const start = Date.now();
-  const until = start + Number(values.hours) * 3_600_000;
-  let seed = Number(values.seed ?? start % 1_000_000_000);
-  const chosen = Object.entries(stores).filter(([name]) => values.store === undefined || values.store === name);
-  if (!Number.isFinite(until) || !Number.isInteger(seed) || chosen.length === 0) {
-    print(`--seed N, --hours H, --store ${Object.keys(stores).join('|')}`);
-    return 2;
-  }
+  const until = start + hours * 3_600_000;
   let plans = 0;
   do {
-    for (const [name, { make, runs }] of chosen) {
+    for (const name of names) {
+      const { make, runs } = stores[name]!;
       const { failure, runs: done } = await checkStore(make, { seed, runs });
       plans += done;
       if (failure !== undefined) {
@@ -59,7 +77,7 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main();
+  await script(HELP, read, main);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

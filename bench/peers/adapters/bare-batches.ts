@@ -21,7 +21,7 @@ const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex
 /** Stands for an end of the log until its turn comes. */
 const BEFORE = { position: 0, hash: HASHES[0]! };
 
-export type Parameters = (Buffer | string | null)[];
+type Parameters = (Buffer | string | null)[];
 
 /**
  * Batches with the versions that documents will have when their turn comes: nobody else writes. If `told` they say of the

@@ -12,7 +12,7 @@ type Aggregate = Service & { readonly aggregateId: string; readonly version: num
 export const SETUP = 'Command with its default of 2 retries (eventAlreadyExistsRetries)';
 
 // eslint-disable-next-line typescript/explicit-function-return-type -- its type is inferred from its parts
-export function servicesIn(eventStorageAdapter: EventStorageAdapter) {
+function servicesIn(eventStorageAdapter: EventStorageAdapter) {
   return new EventStore({
     eventStoreId: 'SERVICES',
     eventTypes: [serviceCreated, serviceBought],

@@ -3,7 +3,7 @@ import { CommandHandler, type Event } from '@event-driven-io/emmett';
 import { NOTHING, afterBought, afterCreated, bought, created, salesBefore } from './market.ts';
 import type { Service, ServiceBought, ServiceCreated } from './market.ts';
 
-export type ServiceEvent = Event<'SERVICE_CREATED', ServiceCreated> | Event<'SERVICE_BOUGHT', ServiceBought>;
+type ServiceEvent = Event<'SERVICE_CREATED', ServiceCreated> | Event<'SERVICE_BOUGHT', ServiceBought>;
 
 /** Emmett names the collection by what stands before the first dash, and ours begin with `service-`. */
 export const streamOf = (service_id: string): string => service_id;

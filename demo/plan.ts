@@ -16,7 +16,7 @@ export type Request =
 /** For each server what it is asked, in this order. */
 export type Queues = readonly (readonly Request[])[];
 
-export interface Round {
+interface Round {
   /** Offers the service, before the race. */
   readonly create: Request;
   readonly service: string;
@@ -30,7 +30,7 @@ export interface Round {
   readonly again: Queues | undefined;
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   readonly rounds: number;
   readonly buyers: number;
   readonly places: number;

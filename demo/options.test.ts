@@ -1,6 +1,6 @@
 /** Every option that is refused, in one sentence that names it. */
-import { InvalidInput } from 'tidemark';
 import { describe, expect, it } from 'vitest';
+import { Misused } from '../scripts/options.ts';
 import { readOptions } from './options.ts';
 
 const read = (...args: string[]) => readOptions(args, () => 42);
@@ -15,7 +15,7 @@ describe('the options', () => {
       store: { kind: 'temporary' },
       seed: 42,
       json: false,
-      help: false,
+      svg: undefined,
     });
     expect(read('--store', 'memory:').servers).toBe(1);
     expect(read('--store', 'postgres:')).toMatchObject({ store: { kind: 'own postgres' }, servers: 2 });
@@ -50,7 +50,7 @@ describe('the options', () => {
     [['--store', 'sqlite::memory:'], /--store sqlite:FILE needs the path of a file, not ":memory:"/],
     [['--store', 'sqlite:file:x.db'], /--store sqlite:FILE needs the path of a file, not "file:x.db"/],
   ])('%j are refused', (args, message) => {
-    expect(() => read(...args)).toThrow(InvalidInput);
+    expect(() => read(...args)).toThrow(Misused);
     expect(() => read(...args)).toThrow(message);
     expect(() => read(...args)).not.toThrow(/\n/);
   });

@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { InvalidInput, type Store } from 'tidemark';
+import type { Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
-import { start } from '../../scripts/postgres-server.ts';
+import { Misused, shown } from '../scripts/options.ts';
+import { start } from '../scripts/postgres-server.ts';
 
 export type StoreSpec =
   | { readonly kind: 'memory' }
@@ -19,7 +20,7 @@ export type StoreSpec =
 /** The schema that holds the log in a PostgreSQL database. */
 export const SCHEMA = 'marketplace';
 
-/** @throws InvalidInput if it is no store that this program knows */
+/** @throws Misused if it isn't a store that this program knows */
 export function storeSpec(text: string | undefined): StoreSpec {
   if (text === undefined) return { kind: 'temporary' };
   if (text === 'memory:') return { kind: 'memory' };
@@ -29,11 +30,9 @@ export function storeSpec(text: string | undefined): StoreSpec {
     try {
       // The name as it was given: resolved, ":memory:" and "file:x.db" would look like any other file.
       sqlite(file);
-    } catch (error) {
-      throw new InvalidInput(
+    } catch {
+      throw new Misused(
         `--store sqlite:FILE needs the path of a file, not ${shown(file)}. For a log in memory use --store memory:.`,
-        { path: 'store' },
-        error,
       );
     }
     return { kind: 'sqlite', file: resolve(file) };
@@ -42,18 +41,11 @@ export function storeSpec(text: string | undefined): StoreSpec {
     try {
       postgres(text);
     } catch (error) {
-      throw new InvalidInput(`--store: ${(error as Error).message}`, { path: 'store' }, error);
+      throw new Misused(`--store: ${(error as Error).message}`);
     }
     return { kind: 'postgres', url: text };
   }
-  throw new InvalidInput(`--store must be sqlite:FILE, postgres://…, postgres: or memory:, not ${shown(text)}.`, {
-    path: 'store',
-  });
-}
-
-/** What was given, as a message may repeat it: not where it may hold a password. */
-export function shown(given: string): string {
-  return /@|:\/\//.test(given) ? 'what was given' : JSON.stringify(given);
+  throw new Misused(`--store must be sqlite:FILE, postgres://…, postgres: or memory:, not ${shown(text)}.`);
 }
 
 /** A place where the log is, for as long as the program runs. */

@@ -1,13 +1,13 @@
 /** The program from outside: what it prints, and how it ends. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { testDatabase } from '../../test/support/postgres.ts';
-import { children, figures, isAlive, marketplace, start } from './start.ts';
+import { testDatabase } from '../test/support/postgres.ts';
+import { strokesIn } from './sample.ts';
+import { children, figures, isAlive, marketplace, start, startedWith } from './start.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'marketplace-test-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -64,11 +64,11 @@ describe('a run on PostgreSQL', () => {
     const url = new URL(database.url);
     url.password = 'secret';
     const { child, ended, servers } = await running('--store', url.href);
-    const shown = execFileSync('ps', ['eww', '-o', 'command=', '-p', servers.join(',')], { encoding: 'utf8' });
+    const shown = servers.map(startedWith);
     child.kill('SIGINT');
     await ended;
-    expect(shown.match(/server-process/g)).toHaveLength(2);
-    expect(shown).not.toContain('secret');
+    for (const one of shown) expect(one).toContain('server-process');
+    expect(shown.join()).not.toContain('secret');
   });
 
   it('starts a server of its own, which is gone afterwards', async () => {
@@ -92,7 +92,9 @@ describe('a run on PostgreSQL', () => {
 describe('a run', () => {
   it('lets two processes race for places on one file, and ends with one line of JSON', async () => {
     const file = join(directory, 'race.db');
-    const ended = await marketplace(['--rounds', '40', '--store', `sqlite:${file}`, '--seed', '11', '--json']);
+    const drawn = join(directory, 'race.svg');
+    const args = ['--rounds', '40', '--store', `sqlite:${file}`, '--seed', '11', '--json', '--svg', drawn];
+    const ended = await marketplace(args);
     expect(ended).toMatchObject({ code: 0 });
     expect(ended.stdout.trimEnd().split('\n')).toHaveLength(1);
     const found = figures(ended);
@@ -108,6 +110,8 @@ describe('a run', () => {
     // Everybody's registration, each round's service, and what was sold or refused: no command without an event.
     expect(found.events).toBe(found.commands);
     expect(found.commands).toBe(10 + 2 * 16 + 40 + found.sold + found.refused);
+    const [paris = [], tokyo = []] = strokesIn(readFileSync(drawn, 'utf8'));
+    expect({ Paris: paris.length, Tokyo: tokyo.length }).toEqual(found.winsByServer);
   });
 
   it('can be repeated on a file, with fresh ids', async () => {

@@ -1,19 +1,20 @@
 /** For tests: the program as a user starts it, in a process of its own. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { Figures } from './figures.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export interface Started {
+interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
 }
@@ -39,16 +40,23 @@ export function figures({ stdout }: Ended): Figures {
   return JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Figures;
 }
 
-/** The processes that a process has started. */
-export function children(child: ChildProcess): number[] {
+/** The processes that a process has started. Linux tells it in files: there `pgrep` may not be installed. */
+export function children({ pid }: ChildProcess): number[] {
   try {
-    return execFileSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
-      .map(Number);
+    const said =
+      process.platform === 'linux'
+        ? readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+        : execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+    return said.trim().split(/\s+/).filter(Boolean).map(Number);
   } catch {
     return [];
   }
+}
+
+/** What everybody on the machine can read of a process: what it was started with, and its environment. */
+export function startedWith(pid: number): string {
+  if (process.platform !== 'linux') return execFileSync('ps', ['eww', '-o', 'command=', '-p', String(pid)]).toString();
+  return ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8')).join(' ');
 }
 
 export function isAlive(pid: number): boolean {

@@ -8,7 +8,7 @@
 import { domain, failure } from 'tidemark';
 import * as z from 'zod';
 
-export const market = domain({
+const market = domain({
   events: {
     USER_REGISTERED: z.object({ user_id: z.string(), name: z.string() }),
     SERVICE_CREATED: z.object({

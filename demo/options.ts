@@ -1,7 +1,6 @@
 /** The program's options: what may be given, what it means, and what is refused. */
-import { parseArgs } from 'node:util';
-import { InvalidInput } from 'tidemark';
-import { shown, storeSpec, type StoreSpec } from './store.ts';
+import { Misused, parsed, whole } from '../scripts/options.ts';
+import { storeSpec, type StoreSpec } from './store.ts';
 
 export interface Options {
   readonly rounds: number;
@@ -12,7 +11,8 @@ export interface Options {
   /** Makes names, titles, prices, and who asks for what. When which server gets through is the machine's affair. */
   readonly seed: number;
   readonly json: boolean;
-  readonly help: boolean;
+  /** The file of a picture of the race. */
+  readonly svg: string | undefined;
 }
 
 const ROUNDS_MAX = 1_000_000;
@@ -39,6 +39,7 @@ export const HELP = `Two servers race for a thousand places, and each place is s
   --seed N             makes names, titles, prices and who asks for what, 0 to ${SEED_MAX} (random, and
                        printed); not who gets through first, nor the run's own name in front of its ids
   --json               the last line of stdout is one JSON object; all else goes to stderr
+  --svg FILE           draws the race into a file
   --help               this text
 
 Exit code: 0 all laws hold; 1 a law is broken, the run failed, or there was no race (servers not at
@@ -46,16 +47,24 @@ work at once, no conflict while they were, or a server without a win in 50 round
 2 an option or the store's file is wrong; 130 stopped by Ctrl-C.
 `;
 
-/** @throws InvalidInput with a message of one line, for an option that is unknown or wrong */
+/** @throws Misused for an option that is unknown or wrong */
 export function readOptions(args: readonly string[], randomSeed: () => number): Options {
-  const values = parse(args);
+  const values = parsed(args, {
+    rounds: { type: 'string', default: '1000' },
+    buyers: { type: 'string', default: '8' },
+    places: { type: 'string', default: '1' },
+    servers: { type: 'string' },
+    store: { type: 'string' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    svg: { type: 'string' },
+  });
   const store = storeSpec(values.store);
   const defaultServers = store.kind === 'memory' ? '1' : '2';
   const servers = whole('servers', values.servers ?? defaultServers, 1, SERVER_NAMES.length);
   if (store.kind === 'memory' && servers > 1) {
-    throw new InvalidInput(
+    throw new Misused(
       `--store memory: is a log within one process, so it can't have ${servers} servers. Use --servers 1, or --store sqlite:FILE.`,
-      { path: 'servers' },
     );
   }
   return {
@@ -66,39 +75,6 @@ export function readOptions(args: readonly string[], randomSeed: () => number): 
     store,
     seed: values.seed === undefined ? randomSeed() : whole('seed', values.seed, 0, SEED_MAX),
     json: values.json,
-    help: values.help,
+    svg: values.svg,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      options: {
-        rounds: { type: 'string', default: '1000' },
-        buyers: { type: 'string', default: '8' },
-        places: { type: 'string', default: '1' },
-        servers: { type: 'string' },
-        store: { type: 'string' },
-        seed: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values;
-  } catch (error) {
-    // parseArgs explains `--` and positionals at length; its first sentence says what is wrong.
-    const [first = ''] = (error as Error).message.split(/\.\s|\n/);
-    const [, argument] = /^Unexpected argument '(.*)'$/s.exec(first) ?? [];
-    const what = argument === undefined ? first.replace(/\.$/, '') : `Unexpected argument: ${shown(argument)}`;
-    throw new InvalidInput(`${what}. See --help.`, { path: 'options' });
-  }
-}
-
-function whole(name: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new InvalidInput(`--${name} must be a whole number from ${min} to ${max}, not ${shown(text)}.`, {
-    path: name,
-  });
 }

@@ -9,7 +9,7 @@ const PLAIN_LINE_MS = 5_000;
 const BAR_MAX = 30;
 const BAR_MIN = 4;
 
-export interface Progress {
+interface Progress {
   show(standing: Standing): void;
   /** Leaves the screen to others. */
   end(): void;

@@ -174,7 +174,7 @@ describe('each law', () => {
   });
 
   it('answers: an outcome that is not in the log, or is another there', async () => {
-    result.answers.take('Paris', [{ id: 'x', reason: null, position: 9, sold: false, replayed: false }]);
+    result.answers.take('Paris', [{ id: 'x', reason: null, position: 9, sold: false, replayed: false, at: 0 }]);
     expect(broken(judge(asked, result, await proof()))).toEqual(['answers']);
   });
 
@@ -204,13 +204,13 @@ describe('each law', () => {
 
   it('resent: a command that was executed twice', async () => {
     const [id, { reason, position, sold, server }] = [...result.answers.told].find(([, told]) => told.reason !== null)!;
-    result.answers.take(server!, [{ id, reason, position, sold, replayed: false }]);
+    result.answers.take(server!, [{ id, reason, position, sold, replayed: false, at: 0 }]);
     expect(broken(judge(asked, result, await proof()))).toEqual(['resent']);
   });
 
   it('resent: a command that was answered otherwise the second time', async () => {
     const [id, { reason, position, sold, server }] = [...result.answers.told][0]!;
-    result.answers.take(server!, [{ id, reason, position: position + 1, sold, replayed: true }]);
+    result.answers.take(server!, [{ id, reason, position: position + 1, sold, replayed: true, at: 0 }]);
     expect(broken(judge(asked, result, await proof()))).toEqual(['resent']);
   });
 

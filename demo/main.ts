@@ -3,7 +3,8 @@
  * sold exactly once. `npm start -- --help` tells the options and exit codes.
  */
 import { randomInt } from 'node:crypto';
-import { InvalidInput, TidemarkError } from 'tidemark';
+import { TidemarkError } from 'tidemark';
+import { Misused, script } from '../scripts/options.ts';
 import { HELP, readOptions, type Options } from './options.ts';
 import { run } from './run.ts';
 import { Screen } from './screen.ts';
@@ -27,26 +28,10 @@ const MISPLACED = new Set([
   'InvalidDefinition',
 ]);
 
-async function main(): Promise<number> {
-  let options: Options;
-  try {
-    options = readOptions(process.argv.slice(2), () => randomInt(2 ** 32));
-  } catch (error) {
-    if (!(error instanceof InvalidInput)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return EXIT.misused;
-  }
-  if (options.help) {
-    process.stdout.write(HELP);
-    return EXIT.sound;
-  }
-  let place: Place;
-  try {
-    place = await placeOf(options.store);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`);
-    return EXIT.misused;
-  }
+async function main(options: Options): Promise<number> {
+  const place = await placeOf(options.store).catch((error: unknown) => {
+    throw new Misused((error as Error).message);
+  });
   const interruption = new AbortController();
   const interrupted = onInterruption(interruption, place);
   try {
@@ -99,4 +84,4 @@ function onInterruption(controller: AbortController, place: Place): () => number
   };
 }
 
-process.exitCode = await main();
+await script(HELP, (args) => readOptions(args, () => randomInt(2 ** 32)), main);

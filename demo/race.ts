@@ -13,6 +13,7 @@ import { pages } from './digest.ts';
 import { Meetings } from './meetings.ts';
 import type { Plan, Queues, Request } from './plan.ts';
 import type { Server, ServerReport } from './server.ts';
+import { Timeline } from './timeline.ts';
 
 /** What can be said while it runs. */
 export interface Standing {
@@ -26,6 +27,7 @@ export interface Standing {
 export interface RaceResult {
   readonly answers: Answers;
   readonly meetings: Meetings;
+  readonly timeline: Timeline;
   readonly seconds: number;
   readonly reports: readonly (ServerReport & { readonly name: string })[];
   /** For each server the digests of all documents of the run, in the order of the plan. */
@@ -40,7 +42,9 @@ export async function race(
   progress: (standing: Standing) => void,
 ): Promise<RaceResult> {
   const answers = new Answers();
-  const meetings = new Meetings(servers.map(({ name }) => name));
+  const names = servers.map(({ name }) => name);
+  const meetings = new Meetings(names);
+  const timeline = new Timeline(names);
   let rounds = 0;
 
   /**
@@ -54,8 +58,10 @@ export async function race(
     await Promise.all(inOrder.map(({ server, queue }) => server.ready(queue)));
     const order = inOrder.map(({ server }) => server);
     const raced = await Promise.all(order.map((server) => server.go()));
-    meetings.take(order.map(({ name }, index) => ({ name, raced: raced[index]! })));
-    for (const [index, server] of order.entries()) answers.take(server.name, raced[index]!.answers);
+    const round = order.map(({ name }, index) => ({ name, raced: raced[index]! }));
+    meetings.take(round);
+    timeline.take(round);
+    for (const { name, raced } of round) answers.take(name, raced.answers);
   };
   /** Outside of the race: without a barrier, and without a word to those who have nothing to do. */
   const send = async (server: Server, requests: readonly Request[] = []): Promise<void> => {
@@ -84,7 +90,7 @@ export async function race(
   const digests = await Promise.all(
     servers.map(async (server) => ({ name: server.name, digests: await allDigests(server, plan, signal) })),
   );
-  return { answers, meetings, seconds, reports, digests };
+  return { answers, meetings, timeline, seconds, reports, digests };
 }
 
 async function allDigests(server: Server, plan: Plan, signal: AbortSignal): Promise<readonly string[]> {

@@ -3,7 +3,7 @@ import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 
 export type Output = NodeJS.WriteStream & Partial<Pick<WriteStream, 'columns'>>;
-export type Colour = 'green' | 'red' | 'yellow' | 'bold';
+type Colour = 'green' | 'red' | 'yellow' | 'bold';
 
 const COLUMNS_DEFAULT = 80;
 

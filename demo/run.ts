@@ -1,11 +1,13 @@
 /** One run from beginning to end: the servers, the race, the proof, the report. */
 import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { open } from 'tidemark';
 import { marketplace } from './domain.ts';
 import { figuresOf, type Figures } from './figures.ts';
 import { judge, number } from './laws.ts';
 import type { Options } from './options.ts';
 import { SERVER_NAMES } from './options.ts';
+import { pictureOf } from './picture.ts';
 import { Plan } from './plan.ts';
 import { progressOn } from './progress.ts';
 import { prove } from './proof.ts';
@@ -36,6 +38,7 @@ export async function run(options: Options, place: Place, screen: Screen, signal
   const laws = judge({ rounds, sales }, result, proof);
   const figures = figuresOf(options, store, name, result, proof, laws);
   report(screen, figures);
+  if (options.svg !== undefined) writeFileSync(options.svg, pictureOf(figures, result.timeline));
   return figures;
 }
 

@@ -16,13 +16,15 @@ export interface Answer {
   readonly sold: boolean;
   /** Whether it had been answered before, and this is that answer. */
   readonly replayed: boolean;
+  /** When it was answered; milliseconds of a clock that all processes share. */
+  readonly at: number;
 }
 
 export interface Raced {
   readonly answers: readonly Answer[];
   /** Batches refused because a document had moved, meanwhile. */
   readonly conflicts: number;
-  /** When the first command went in and the last was answered; milliseconds of a clock that all processes share. */
+  /** When the first command went in and the last was answered, by the same clock. */
   readonly from: number;
   readonly to: number;
 }
@@ -87,11 +89,12 @@ class LocalServer implements Server {
   }
 
   async #answer(request: Request): Promise<Answer> {
-    const start = performance.now();
+    const start = clock();
     const { status, reason, events, position, replayed } = await this.#execute(request);
-    this.#latency.record(Math.max(1, Math.round((performance.now() - start) * 1e6)));
+    const at = clock();
+    this.#latency.record(Math.max(1, Math.round((at - start) * 1e6)));
     const sold = events.some(({ event }) => event.type === 'SERVICE_BOUGHT');
-    return { id: request.id, reason: status === 'failed' ? reason : null, position, sold, replayed };
+    return { id: request.id, reason: status === 'failed' ? reason : null, position, sold, replayed, at };
   }
 
   /** The server's name goes with it into the log: so the log can be asked who won. */

@@ -1,9 +1,9 @@
 /** What is shown, at any width. */
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { Figures } from './figures.ts';
 import { barLine, progressOn } from './progress.ts';
 import { report } from './report.ts';
+import { FIGURES } from './sample.ts';
 import { Screen, wrap, type Output } from './screen.ts';
 
 function screenOf(output: { isTTY: boolean; columns?: number; rows?: number }, environment: NodeJS.ProcessEnv = {}) {
@@ -26,35 +26,6 @@ function drawings(isTTY: boolean): number {
   return text().split('commands/s').length - 1;
 }
 
-const FIGURES: Figures = {
-  ok: false,
-  seed: 1,
-  store: 'memory:',
-  run: '1-abc',
-  rounds: 1000,
-  servers: 2,
-  commands: 17_917,
-  resent: 1334,
-  events: 17_917,
-  sold: 1000,
-  refused: 15_875,
-  refusedByReason: { SOLD_OUT: 15_000, UNKNOWN_SERVICE: 875 },
-  oversold: 0,
-  conflicts: 1396,
-  conflictsByServer: { Paris: 700, Tokyo: 696 },
-  overlapping: 994,
-  winsByServer: { Paris: 1000, Tokyo: 0 },
-  latencyMsByServer: { Paris: { p50: 1.5, p99: 9.25 }, Tokyo: { p50: 1.75, p99: 10 } },
-  rebuilt: true,
-  documents: 1042,
-  chain: false,
-  seconds: 6.1,
-  commandsPerSecond: 3158,
-  laws: [
-    { name: 'places', ok: true, found: '1,000 services, each sold exactly once' },
-    { name: 'chain', ok: false, found: 'The hash chain breaks at position 12' },
-  ],
-};
 const STANDING = { rounds: 500, commands: 9000, conflicts: 700 };
 
 describe('the report', () => {

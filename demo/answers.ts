@@ -4,7 +4,7 @@
  */
 import type { Answer } from './server.ts';
 
-export interface Told {
+export interface Answered {
   /** The server that answered it as new. */
   server: string | undefined;
   readonly reason: string | null;
@@ -18,12 +18,12 @@ export interface Told {
 }
 
 export class Answers {
-  readonly #told = new Map<string, Told>();
+  readonly #told = new Map<string, Answered>();
   /** All answers, repeated ones too. */
   count = 0;
 
   /** By command id. */
-  get told(): ReadonlyMap<string, Readonly<Told>> {
+  get told(): ReadonlyMap<string, Readonly<Answered>> {
     return this.#told;
   }
 
