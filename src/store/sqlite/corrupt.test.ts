@@ -98,7 +98,7 @@ it('check finds an index that says other than the events', async () => {
 
 it.each([
   ['attachments', "UPDATE events SET attachments = 'x'; DELETE FROM attachments WHERE version = 2"],
-  ['documents’ numbers', 'UPDATE documents SET id = id + 5000000000'],
+  ['documents’ numbers', 'UPDATE documents SET number = number + 5000000000'],
 ])('an append on damaged ground stores nothing: %s', async (_what, sql) => {
   const session = await edited(sql);
   const [last] = await session.commits({ limit: 1, reverse: true });

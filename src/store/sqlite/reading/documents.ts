@@ -14,12 +14,12 @@ export interface DocumentsTable {
 export function documentsTable(database: DatabaseSync): DocumentsTable {
   // Names are few; the subquery is one seek for each.
   const collections = database.prepare(
-    `SELECT id, name FROM names n
-     WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.id) ORDER BY name`,
+    `SELECT number, name FROM names n
+     WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.number) ORDER BY name`,
   );
   const page = database.prepare(
-    `SELECT d.name, (SELECT a.version FROM attachments a WHERE a.document = d.id ORDER BY a.version DESC LIMIT 1)
-     FROM documents d WHERE d.collection = ? AND d.name > ? ORDER BY d.name LIMIT ?`,
+    `SELECT d.id, (SELECT a.version FROM attachments a WHERE a.document = d.number ORDER BY a.version DESC LIMIT 1)
+     FROM documents d WHERE d.collection = ? AND d.id > ? ORDER BY d.id LIMIT ?`,
   );
 
   return {

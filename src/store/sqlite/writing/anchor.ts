@@ -6,8 +6,8 @@ import { isWhole } from '../values.ts';
 
 /** Within a transaction that holds the write lock. */
 export function anchorTable(database: DatabaseSync): AnchorPlace {
-  const select = database.prepare('SELECT boot, uptime, clock FROM anchor');
-  const put = database.prepare('INSERT OR REPLACE INTO anchor (id, boot, uptime, clock) VALUES (1, ?, ?, ?)');
+  const select = database.prepare('SELECT boot, uptime_ms, clock_ms FROM anchor');
+  const put = database.prepare('INSERT OR REPLACE INTO anchor (id, boot, uptime_ms, clock_ms) VALUES (1, ?, ?, ?)');
   return {
     read() {
       const [boot, uptimeMs, clockMs] = one<[string, number, number]>(select) ?? [];

@@ -56,7 +56,7 @@ export function appender(database: DatabaseSync, parts: Parts): Append {
   const attachmentRows = new Attachments(database);
   const handledAbove = database.prepare(
     `SELECT 1 FROM attachments WHERE document = ? AND version > ?
-     AND type IN (SELECT id FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
+     AND type IN (SELECT number FROM names WHERE name IN (SELECT value FROM json_each(?))) LIMIT 1`,
   );
 
   function staleReads(batch: Batch): { heads: number[]; rows: number[]; stale: StaleDocument[] } {

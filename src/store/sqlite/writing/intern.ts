@@ -48,16 +48,16 @@ export interface Interned {
 }
 
 export function interned(database: DatabaseSync, bounds: CacheBounds): Interned {
-  const selectName = database.prepare('SELECT name FROM names WHERE id = ?');
-  const selectNameId = database.prepare('SELECT id FROM names WHERE name = ?');
-  const selectDocument = database.prepare('SELECT collection, name FROM documents WHERE id = ?');
-  const selectDocumentId = database.prepare('SELECT id FROM documents WHERE collection = ? AND name = ?');
+  const selectName = database.prepare('SELECT name FROM names WHERE number = ?');
+  const selectNameId = database.prepare('SELECT number FROM names WHERE name = ?');
+  const selectDocument = database.prepare('SELECT collection, id FROM documents WHERE number = ?');
+  const selectDocumentId = database.prepare('SELECT number FROM documents WHERE collection = ? AND id = ?');
   const insertName = database.prepare('INSERT INTO names (name) VALUES (?)');
   const holdType = database.prepare(
     `INSERT INTO types (type, position, succeeded) VALUES (?1, ?2, ?3)
      ON CONFLICT (type) DO UPDATE SET succeeded = coalesce(succeeded, ?3)`,
   );
-  const insertDocument = database.prepare('INSERT INTO documents (collection, name) VALUES (?, ?)');
+  const insertDocument = database.prepare('INSERT INTO documents (collection, id) VALUES (?, ?)');
 
   const nameIds = new Bounded<string, number>(bounds.names);
   const names = new Bounded<number, string>(bounds.names);
