@@ -17,6 +17,7 @@ import { setTimeout } from 'node:timers/promises';
 import { hasCode } from '../../../errors.ts';
 import type { Opening } from '../../store.ts';
 import type { Aside } from './aside.ts';
+import type { Asides } from './asides.ts';
 import { CHECKPOINT_PAGES, one, single } from '../connecting/connection.ts';
 import { isBusy, translated } from '../errors.ts';
 import { WAL_FRAME_HEADER } from '../connecting/still-there.ts';
@@ -42,13 +43,12 @@ const SET_UP =
 
 type Counted = readonly [busy: number, pages: number, copied: number];
 
-export interface Parts {
+interface Parts {
   readonly file: string;
   readonly writer: DatabaseSync;
   readonly reader: DatabaseSync;
   readonly warn: Opening['warn'];
-  /** Runs something on a connection in a thread of its own, which ends with it. */
-  readonly aside: <T>(setUp: string, work: (aside: Aside) => Promise<T>) => Promise<T>;
+  readonly asides: Asides;
 }
 
 export class Checkpoints {
@@ -118,8 +118,8 @@ export class Checkpoints {
 
   #copyAside(): void {
     this.#isAside = true;
-    this.#parts
-      .aside(SET_UP, (aside) => this.#copyUntilLittle(aside))
+    this.#parts.asides
+      .run({ setUp: SET_UP }, (aside) => this.#copyUntilLittle(aside))
       .then(
         () => {
           this.#toldOfFailure = false;
