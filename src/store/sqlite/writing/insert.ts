@@ -24,11 +24,23 @@ export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
     this.#values = Array<SQLInputValue>(WIDE * this.#columns.length).fill(null);
   }
 
+  /**
+   * Its fields must stand in the order of the columns. That is looked at, and costs a third of looking each of them up by its
+   * name, which made an append 5% slower.
+   */
   add(row: Row): void {
-    for (const column of this.#columns) this.#values[this.#filled++] = row[column]!;
-    if (this.#filled < this.#values.length) return;
+    const columns = this.#columns;
+    const values = this.#values;
+    let filled = this.#filled;
+    let index = 0;
+    for (const column in row) {
+      if (column !== columns[index++]) throw new TypeError(`The field ${column} isn't in its place.`);
+      values[filled++] = row[column]!;
+    }
+    this.#filled = filled;
+    if (filled < values.length) return;
     this.#filled = 0;
-    this.#wide.run(...this.#values);
+    this.#wide.run(...values);
   }
 
   /** Inserts the rows that are left. */
