@@ -34,10 +34,9 @@ import type {
 import { Section } from '../section.ts';
 import type { Offered } from '../section.ts';
 import { kindOf } from '../turns.ts';
-import type { Waiters } from '../waiters.ts';
 import { urlOf } from './connecting/connection.ts';
 import { closed, notRegistered, translated } from './errors.ts';
-import { tellWaiters, waitersOn } from './reading/waiting.ts';
+import { Waiting } from './reading/waiting.ts';
 import type { WritingRoles } from './roles.ts';
 import { Thrown, Transactions } from './transactions.ts';
 import type { TransactionOptions } from './transactions.ts';
@@ -57,7 +56,7 @@ export class SqliteSession implements Session {
   readonly #options: SessionOptions;
   readonly #reader: DatabaseSync;
   readonly #transactions: Transactions;
-  readonly #waiters: Waiters;
+  readonly #waiting: Waiting;
   readonly #checkpoints: Checkpoints | undefined;
   readonly #asides: Asides;
 
@@ -70,10 +69,10 @@ export class SqliteSession implements Session {
     this.#asides = new Asides(urlOf(file, settled), lockTimeoutMs, () => closed(file));
     this.#transactions = new Transactions(writer, reader, options, (now) => {
       this.#checkpoints?.committed(now);
-      tellWaiters(file);
+      this.#waiting.tell();
     });
     this.#checkpoints = writer && new Checkpoints({ file, writer, reader, warn, asides: this.#asides });
-    this.#waiters = waitersOn(reader, options, async () => (await this.load([])).end);
+    this.#waiting = new Waiting(reader, async () => (await this.load([])).end, options);
   }
 
   registry(): Promise<Registry> {
@@ -144,7 +143,7 @@ export class SqliteSession implements Session {
 
   async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
     this.#transactions.assertOpen();
-    return this.#waiters.wait(from, signal);
+    return this.#waiting.waiters.wait(from, signal);
   }
 
   async health(): Promise<Health> {
@@ -166,7 +165,7 @@ export class SqliteSession implements Session {
   async close(closing?: Closing): Promise<void> {
     if (this.#transactions.isClosed) return;
     const stopped = this.#transactions.stop(closing);
-    this.#waiters.fail(closed(this.#options.file));
+    this.#waiting.close(closed(this.#options.file));
     await stopped;
     await this.#asides.close();
     await this.#transactions.close();
