@@ -51,17 +51,17 @@ export class BareLoop {
     this.#attachments = insert('attachments', 4);
     this.#begin = database.prepare('BEGIN IMMEDIATE');
     this.#commit = database.prepare('COMMIT');
-    const nameId = (name: string): number =>
-      Number(database.prepare('SELECT id FROM names WHERE name = ?').get(name)?.['id']);
-    this.#command = nameId('BUY_SERVICE');
-    this.#type = nameId('SERVICE_BOUGHT');
-    const ids = (pattern: string): number[] =>
+    const numberOf = (name: string): number =>
+      Number(database.prepare('SELECT number FROM names WHERE name = ?').get(name)?.['number']);
+    this.#command = numberOf('BUY_SERVICE');
+    this.#type = numberOf('SERVICE_BOUGHT');
+    const numbersOf = (pattern: string): number[] =>
       database
-        .prepare('SELECT id FROM documents WHERE name LIKE ? ORDER BY id')
+        .prepare('SELECT number FROM documents WHERE id LIKE ? ORDER BY number')
         .all(pattern)
-        .map((row) => Number(row['id']));
-    this.#services = ids('service-%');
-    this.#buyers = ids('buyer-%');
+        .map((row) => Number(row['number']));
+    this.#services = numbersOf('service-%');
+    this.#buyers = numbersOf('buyer-%');
     if (this.#services.length !== SERVICES || this.#buyers.length < buyers)
       throw new Error('Not every service and buyer exists.');
     for (const row of database

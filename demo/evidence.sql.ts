@@ -11,7 +11,7 @@ export const LOG_OF_FILE = `
   SELECT events.position, names.name AS type, events.json, commits.command_id, commits.correlation AS server
   FROM main.commits
   JOIN main.events ON events.position >= commits.position AND events.position < commits.position + commits.event_count
-  JOIN main.names ON names.id = events.type
+  JOIN main.names ON names.number = events.type
 `;
 
 /** Over the tables of a log in PostgreSQL (src/store/postgres/tables.ts), a page after the position `$1`. */

@@ -23,7 +23,7 @@ async function asked(name: string, seed: string): Promise<unknown> {
   const rows = database
     .prepare(
       `SELECT command_id, iif(names.name IN ('USER_REGISTERED', 'SERVICE_CREATED'), json, '') AS json
-       FROM commits JOIN events USING (position) JOIN names ON names.id = events.type ORDER BY command_id`,
+       FROM commits JOIN events USING (position) JOIN names ON names.number = events.type ORDER BY command_id`,
     )
     .all();
   database.close();

@@ -1,10 +1,10 @@
 /**
- * The simulated store's machine: one log (the memory store's own functions on it), its write lock, and writes that are
+ * The simulated store's machine: one log (the memory store's own roles on it), its write lock, and writes that are
  * done after their sender has given them up. It survives all servers; it may go back in time.
  */
 import { machineClock, type Anchor, type AnchorPlace, type Clock } from '../src/store/clock.ts';
-import { append, undo } from '../src/store/memory/writing/append.ts';
-import { register } from '../src/store/memory/writing/registry.ts';
+import { Appender, undo } from '../src/store/memory/writing/append.ts';
+import { RegistryEntries } from '../src/store/memory/writing/registry.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
 import type { Appended, Batch, CollectionEntry, Registry, StoredCommit } from '../src/store/store.ts';
 import { registryAfter } from '../src/testing/conformance/model.ts';
@@ -85,7 +85,7 @@ export class Machine implements Owner {
     const expected = registryAfter(log.registry, given, new Set(log.events.map(({ type }) => type)));
     if (typeof expected === 'string') this.refused.set(owner.name, expected);
     try {
-      const registry = register(log, given);
+      const registry = new RegistryEntries(log).register(given);
       same(4, registry, expected, () => `what ${owner.name} was registered as`);
       this.#grown();
       return registry;
@@ -118,7 +118,7 @@ export class Machine implements Owner {
   }
 
   append(batch: Batch, { clock, says }: StoreClock): Appended {
-    const answer = append(this.log, batch, clock);
+    const answer = new Appender(this.log, clock).append(batch);
     if (answer.status !== 'stored') return answer;
     const stamp = { said: says(), now: this.#scheduler.now };
     const stored = answer.commits.filter((at) => at !== undefined);

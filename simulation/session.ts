@@ -4,14 +4,11 @@
  */
 import { Closed, StoreUnavailable } from '../src/errors.ts';
 import { check } from '../src/store/memory/upkeep/check.ts';
-import { commits, ledger } from '../src/store/memory/reading/commits.ts';
-import { documents } from '../src/store/memory/reading/documents.ts';
-import { load } from '../src/store/memory/reading/load.ts';
-import { read } from '../src/store/memory/reading/read.ts';
-import { scan } from '../src/store/memory/reading/scan.ts';
+import { Roles } from '../src/store/memory/roles.ts';
 import { endOf } from '../src/store/memory/schema.ts';
-import { types } from '../src/store/memory/reading/types.ts';
-import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
+import { Section } from '../src/store/section.ts';
+import type { Offered } from '../src/store/section.ts';
+import type { Appended, Batch, LogEnd, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import { kindsOf } from '../src/testing/conformance/batches.ts';
 import type { Call } from './journal.ts';
@@ -43,6 +40,7 @@ export function storeFor(owner: Owner, place: Place): Store {
 
 function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: Place): Session {
   const { log, journal } = machine;
+  const { registry, loader, reader, scanner, commits, types, documents } = new Roles(log);
   const { name } = owner;
   let closed = false;
 
@@ -57,6 +55,11 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     await travel(`← ${call}`);
     if (weather.refuses()) throw unavailable();
     return answer;
+  };
+  const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
+    await travel(`locked ${call}`);
+    if (weather.refuses()) throw unavailable();
+    return journal.calls(name, call, given, run, { locked: true, now: clock.says() });
   };
   const doubted = (batches: readonly Batch[]): StoreUnavailable => {
     meets('doubt');
@@ -88,7 +91,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
   };
 
   return {
-    registry: () => ask('registry', [], () => log.registry),
+    registry: () => ask('registry', [], () => registry.registry()),
     register: (collections) =>
       ask('register', [collections], () => {
         // While somebody holds the lock the registry can't be touched: he would attach by an old one.
@@ -98,18 +101,18 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
         if (registry.generation > generation && log.events.length > 0) meets('types added');
         return registry;
       }),
-    load: (requests, options) => ask('load', [requests, options], () => load(log, log.visible, requests, options)),
-    read: (range) => ask('read', [range], () => read(log, log.visible, range)),
+    load: (requests, options) => ask('load', [requests, options], () => loader.load(log.visible, requests, options)),
+    read: (range) => ask('read', [range], () => reader.read(log.visible, range)),
     async scan(range) {
       // Asked for with all names, as it can be asked again.
       const all = { ...range, known: nobody };
-      const page = await ask('scan', [all], () => scan(log, log.visible, all));
+      const page = await ask('scan', [all], () => scanner.scan(log.visible, all));
       return { ...page, named: page.named.filter(({ document }) => !range.known(document)) };
     },
-    commits: (range) => ask('commits', [range], () => commits(log, log.visible, range)),
-    ledger: (ids) => ask('ledger', [ids], () => ledger(log, log.visible, ids)),
-    types: (range) => ask('types', [range], () => types(log, log.visible, range)),
-    documents: (range) => ask('documents', [range], () => documents(log, log.visible, range)),
+    commits: (range) => ask('commits', [range], () => commits.commits(log.visible, range)),
+    ledger: (ids) => ask('ledger', [ids], () => commits.ledger(log.visible, ids)),
+    types: (range) => ask('types', [range], () => types.types(log.visible, range)),
+    documents: (range) => ask('documents', [range], () => documents.documents(log.visible, range)),
     async moved(from, signal) {
       await travel('moved →');
       const end = await waiters.wait(from, signal);
@@ -142,7 +145,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
       const sent: Batch[] = [];
       let result: Awaited<ReturnType<typeof work>>;
       try {
-        result = await work(lockedFor(sent));
+        result = await new Section(offered(sent), { loses: () => true }).run(work);
         holder.committing = true;
         await travel('commit →');
       } catch (error) {
@@ -174,28 +177,19 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     },
   };
 
-  function lockedFor(sent: Batch[]): Locked {
-    let broken = false;
-    const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
-      await travel(`locked ${call}`);
-      if (broken || weather.refuses()) throw unavailable();
-      return journal.calls(name, call, given, run, { locked: true, now: clock.says() });
-    };
+  function offered(sent: Batch[]): Offered {
     return {
-      registry: () => step('registry', [], () => log.registry),
-      load: (requests, options) => step('load', [requests, options], () => load(log, endOf(log), requests, options)),
-      ledger: (ids) => step('ledger', [ids], () => ledger(log, endOf(log), ids)),
-      commits: (range) => step('commits', [range], () => commits(log, endOf(log), range)),
-      read: (range) => step('read', [range], () => read(log, endOf(log), range)),
+      registry: () => step('registry', [], () => registry.registry()),
+      load: (requests, options) => step('load', [requests, options], () => loader.load(endOf(log), requests, options)),
+      ledger: (ids) => step('ledger', [ids], () => commits.ledger(endOf(log), ids)),
+      commits: (range) => step('commits', [range], () => commits.commits(endOf(log), range)),
+      read: (range) => step('read', [range], () => reader.read(endOf(log), range)),
       append: (batch) =>
         step('append', [batch], () => {
           sent.push(batch);
           const answer = machine.append(batch, clock);
           meets(`locked append ${answer.status}`);
           return answer;
-        }).catch((error: unknown) => {
-          broken = true;
-          throw error;
         }),
     };
   }

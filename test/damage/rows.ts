@@ -8,8 +8,8 @@ import { TABLES } from '../support/tables.ts';
 
 /** What SQLite keeps besides the tables, and looks rows up by. */
 const INDEXES: Readonly<Record<string, { readonly table: string; readonly columns: readonly string[] }>> = {
-  sqlite_autoindex_names_1: { table: 'names', columns: ['name', 'id'] },
-  sqlite_autoindex_documents_1: { table: 'documents', columns: ['collection', 'name', 'id'] },
+  sqlite_autoindex_names_1: { table: 'names', columns: ['name', 'number'] },
+  sqlite_autoindex_documents_1: { table: 'documents', columns: ['collection', 'id', 'number'] },
   sqlite_autoindex_commits_1: { table: 'commits', columns: ['command_id', 'attempt', 'position'] },
 };
 

@@ -150,7 +150,7 @@ describe('a file', () => {
   });
 
   test('an anchor that can’t be one is made again', async () => {
-    for (const change of ['UPDATE anchor SET clock = -5', 'UPDATE anchor SET uptime = -1']) {
+    for (const change of ['UPDATE anchor SET clock_ms = -5', 'UPDATE anchor SET uptime_ms = -1']) {
       const at = newFile();
       storedNow(await once({ ...at, offMs: 0 }));
       asking(at.where, (file) => file.exec(change));

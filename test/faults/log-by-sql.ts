@@ -138,7 +138,7 @@ export function lost(file: string, all: readonly Acknowledged[]): string[] {
   return asking(file, (database) => {
     const commits = database.prepare('SELECT * FROM commits WHERE command_id = ? AND attempt = 0');
     const events = database.prepare(
-      'SELECT name AS type, json FROM events JOIN names ON names.id = type WHERE position BETWEEN ? AND ? ORDER BY position',
+      'SELECT name AS type, json FROM events JOIN names ON names.number = type WHERE position BETWEEN ? AND ? ORDER BY position',
     );
     return all.flatMap(({ id, position, status, reason, events: expected }) => {
       const [commit, another] = commits.all(id);

@@ -92,11 +92,13 @@ export function readFile(file: string): readonly ReadCommit[] {
   const database = new DatabaseSync(file, { readOnly: true });
   try {
     const events = database.prepare(
-      `SELECT n.name AS type, e.schema_version AS schemaVersion, e.json FROM events e JOIN names n ON n.id = e.type
+      `SELECT n.name AS type, e.schema_version AS schemaVersion, e.json FROM events e JOIN names n ON n.number = e.type
        WHERE e.position >= ? AND e.position < ? ORDER BY e.position`,
     );
     return database
-      .prepare('SELECT c.*, n.name AS command_name FROM commits c JOIN names n ON n.id = c.name ORDER BY c.position')
+      .prepare(
+        'SELECT c.*, n.name AS command_name FROM commits c JOIN names n ON n.number = c.name ORDER BY c.position',
+      )
       .all()
       .map((row) => ({
         position: Number(row['position']),

@@ -16,19 +16,21 @@ function rowsOf(file: string): readonly Row[] {
     const documents = new Map(
       database
         .prepare(
-          "SELECT d.id, n.name || '/' || d.name AS name FROM documents AS d JOIN names AS n ON n.id = d.collection",
+          "SELECT d.number, n.name || '/' || d.id AS name FROM documents AS d JOIN names AS n ON n.number = d.collection",
         )
         .all()
-        .map(({ id, name }) => [id, String(name)]),
+        .map(({ number, name }) => [number, String(name)]),
     );
     return database
       .prepare(
-        `SELECT position, name AS type, json, attachments FROM events JOIN names ON names.id = type ORDER BY position`,
+        `SELECT position, name AS type, json, attachments FROM events JOIN names ON names.number = type ORDER BY position`,
       )
       .all()
       .map(({ position, type, json, attachments }) => {
         const list = JSON.parse(String(attachments)) as number[];
-        const pairs = list.flatMap((id, n) => (n % 2 === 0 ? [[documents.get(id)!, list[n + 1]!] as const] : []));
+        const pairs = list.flatMap((number, n) =>
+          n % 2 === 0 ? [[documents.get(number)!, list[n + 1]!] as const] : [],
+        );
         return {
           position: Number(position),
           type: String(type),

@@ -3,9 +3,9 @@ export const TABLES: Readonly<
   Record<string, { readonly key: readonly string[]; readonly columns: readonly string[] }>
 > = {
   meta: { key: ['name'], columns: ['value'] },
-  names: { key: ['id'], columns: ['name'] },
+  names: { key: ['number'], columns: ['name'] },
   registry: { key: ['name'], columns: ['definition', 'key', 'handled'] },
-  documents: { key: ['id'], columns: ['collection', 'name'] },
+  documents: { key: ['number'], columns: ['collection', 'id'] },
   commits: {
     key: ['position'],
     columns: [

@@ -2,7 +2,7 @@
  * A log in this process's memory, for tests and prototypes. **Nothing is durable**: the log is gone with the object that
  * `memory()` returned, and no other process can see it. It is never a default; whoever wants it asks for it by name.
  *
- * It is also the plainest statement of the storage contract in running code: read it first when writing an engine.
+ * It is also the plainest statement of the contract in running code: read it first when writing a store.
  */
 import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../options.ts';
 import { givenClock } from '../clock.ts';

@@ -1,5 +1,5 @@
 /**
- * A session on a log in memory. Every method gives way once before it looks at the log, as a real engine would, so that
+ * A session on a log in memory. Every method gives way once before it looks at the log, as a store that waits would, so that
  * what races elsewhere races here too.
  */
 import { Closed } from '../../errors.ts';
@@ -30,63 +30,54 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
+import { Section } from '../section.ts';
+import type { Offered } from '../section.ts';
 import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
 import type { Write } from '../writes.ts';
-import { append, undo } from './writing/append.ts';
+import { Appender, undo } from './writing/append.ts';
 import { check } from './upkeep/check.ts';
-import { commits, ledger } from './reading/commits.ts';
-import { documents } from './reading/documents.ts';
-import { load } from './reading/load.ts';
-import { read } from './reading/read.ts';
-import { register, unchangedBy } from './writing/registry.ts';
-import { scan } from './reading/scan.ts';
+import { Roles } from './roles.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
-import { types } from './reading/types.ts';
-
-/** One piece of work under the write lock. */
-interface Section {
-  over: boolean;
-  /** The error of an append in it. */
-  broken?: { readonly error: unknown };
-}
 
 export class MemorySession implements Session {
   readonly #log: Log;
-  readonly #clock: Clock;
+  readonly #roles: Roles;
+  readonly #appender: Appender;
   readonly #waiters: Waiters;
   readonly #writes = new Writes(closed);
   #closed = false;
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
-    this.#clock = clock;
+    this.#roles = new Roles(log);
+    this.#appender = new Appender(log, clock);
     this.#waiters = new Waiters({
-      look: () => this.#turn('end', () => log.visible),
+      look: () => this.#read('end', (_, end) => end),
       begin: () => void log.waiters.add(this.#waiters),
       end: () => void log.waiters.delete(this.#waiters),
     });
   }
 
-  async registry(): Promise<Registry> {
-    return this.#turn('registry', () => this.#log.registry);
+  registry(): Promise<Registry> {
+    return this.#read('registry', ({ registry }) => registry.registry());
   }
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
-    const unchanged = await this.#turn('registry', () => unchangedBy(this.#log, collections));
+    const unchanged = await this.#read('registry', ({ registry }, end) => registry.unchangedBy(end, collections));
     if (unchanged) return unchanged;
     return this.#write((write) => {
       write.stores();
-      return register(this.#log, collections);
+      return this.#roles.registry.register(collections);
     });
   }
 
   async append(batch: Batch): Promise<Appended> {
     return this.#write((write) => {
       write.stores();
-      const answer = append(this.#log, batch, this.#clock);
+      const answer = this.#appender.append(batch);
       publish(this.#log);
       return answer;
     });
@@ -94,51 +85,45 @@ export class MemorySession implements Session {
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     return this.#write(async (write) => {
-      const section: Section = { over: false };
       try {
-        const result = await write.orGivenUp(work(this.#locked(section, write)));
-        // Whatever the work made of it: a real engine may have stored half of that batch.
-        if (section.broken !== undefined) throw section.broken.error;
+        const result = await new Section(this.#offered(), write).run(work);
         write.stores();
         publish(this.#log);
         return result;
       } catch (error) {
         undo(this.#log, this.#log.visible.position);
         throw error;
-      } finally {
-        section.over = true;
       }
     });
   }
 
-  async load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#turn(kindOf(requests.length === 0 ? 'end' : 'load', options), () =>
-      load(this.#log, this.#log.visible, requests, options),
-    );
+  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
+    const kind = kindOf(requests.length === 0 ? 'end' : 'load', options);
+    return this.#read(kind, ({ loader }, end) => loader.load(end, requests, options));
   }
 
-  async read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
-    return this.#turn(kindOf('read', options), () => read(this.#log, this.#log.visible, range));
+  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
+    return this.#read(kindOf('read', options), ({ reader }, end) => reader.read(end, range));
   }
 
-  async scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
-    return this.#turn(kindOf('scan', options), () => scan(this.#log, this.#log.visible, range));
+  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
+    return this.#read(kindOf('scan', options), ({ scanner }, end) => scanner.scan(end, range));
   }
 
-  async commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#turn(kindOf('commits', options), () => commits(this.#log, this.#log.visible, range));
+  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#read(kindOf('commits', options), ({ commits }, end) => commits.commits(end, range));
   }
 
-  async ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#turn(kindOf('ledger', options), () => ledger(this.#log, this.#log.visible, ids));
+  ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
+    return this.#read(kindOf('ledger', options), ({ commits }, end) => commits.ledger(end, ids));
   }
 
-  async types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#turn('types', () => types(this.#log, this.#log.visible, range));
+  types(range: TypesRange): Promise<readonly HeldType[]> {
+    return this.#read('types', ({ types }, end) => types.types(end, range));
   }
 
-  async documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#turn('documents', () => documents(this.#log, this.#log.visible, range));
+  documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
+    return this.#read('documents', ({ documents }, end) => documents.documents(end, range));
   }
 
   moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
@@ -149,7 +134,7 @@ export class MemorySession implements Session {
     const pieces = check(this.#log, this.#log.visible);
     for (;;) {
       await rest?.();
-      const piece = await this.#turn('check', () => pieces.next());
+      const piece = await this.#read('check', () => pieces.next());
       if (piece.done) return piece.value;
     }
   }
@@ -175,54 +160,25 @@ export class MemorySession implements Session {
     );
   }
 
-  /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
-  #locked(section: Section, write: Write): Locked {
+  /** What the holder of the lock may do: see all that is stored, its own included. */
+  #offered(): Offered {
     const log = this.#log;
-    // What comes after the turn runs without a pause, so nothing can be appended once the section is over.
-    const turn = async (): Promise<void> => {
-      await Promise.resolve();
-      if (section.over) {
-        throw new Closed('The exclusive section is over. Await everything in it before it returns.');
-      }
-      write.assertGoing();
-    };
+    const { registry, loader, reader, commits } = this.#roles;
     return {
-      registry: async () => {
-        await turn();
-        return log.registry;
-      },
-      append: async (batch) => {
-        await turn();
-        try {
-          return append(log, batch, this.#clock);
-        } catch (error) {
-          section.broken = { error };
-          throw error;
-        }
-      },
-      load: async (requests, options) => {
-        await turn();
-        return load(log, endOf(log), requests, options);
-      },
-      ledger: async (ids) => {
-        await turn();
-        return ledger(log, endOf(log), ids);
-      },
-      commits: async (asked) => {
-        await turn();
-        return commits(log, endOf(log), asked);
-      },
-      read: async (asked) => {
-        await turn();
-        return read(log, endOf(log), asked);
-      },
+      registry: () => registry.registry(),
+      append: (batch) => this.#appender.append(batch),
+      load: (requests, options) => loader.load(endOf(log), requests, options),
+      ledger: (ids) => commits.ledger(endOf(log), ids),
+      commits: (range) => commits.commits(endOf(log), range),
+      read: (range) => reader.read(endOf(log), range),
     };
   }
 
-  async #turn<T>(kind: string, call: () => T): Promise<T> {
+  /** Reads what everybody can see, in the turn of its kind. */
+  async #read<T>(kind: string, run: (roles: Roles, end: LogEnd) => T): Promise<T> {
     return this.#log.turns.run(kind, () => {
       if (this.#closed) throw closed();
-      return call();
+      return run(this.#roles, this.#log.visible);
     });
   }
 }

@@ -98,7 +98,7 @@ it('check finds an index that says other than the events', async () => {
 
 it.each([
   ['attachments', "UPDATE events SET attachments = 'x'; DELETE FROM attachments WHERE version = 2"],
-  ['documents’ numbers', 'UPDATE documents SET id = id + 5000000000'],
+  ['documents’ numbers', 'UPDATE documents SET number = number + 5000000000'],
 ])('an append on damaged ground stores nothing: %s', async (_what, sql) => {
   const session = await edited(sql);
   const [last] = await session.commits({ limit: 1, reverse: true });
@@ -148,4 +148,24 @@ it('an overwritten page is damage, whichever it is', async () => {
     codes.push(await damage(copy));
   }
   expect(codes).toEqual(range(1, pages - 1).map(() => 'LogCorrupt'));
+});
+
+it('an event of others that is missing: heads aren’t taken from a log with a gap, and what rests on another document is stored', async () => {
+  const log = await TestLog.on(sqlite(file));
+  log.end = (await log.session.load([])).end;
+  await log.append(commit('c4', event('BOUGHT', service('s1'), user('u1'))));
+  const other = await log.open();
+  for (const id of ['c5', 'c6']) await log.append(commit(id, event('BOUGHT', service('s1'))), { by: other });
+  const { position } = log.end;
+  const head = await log.head(service('s1'), other);
+  const database = new DatabaseSync(file);
+  database.exec(`DELETE FROM events WHERE position = ${position}`);
+  database.close();
+  // Decided on what a reader makes of the log with its gap.
+  const reads = [at(service('s1'), head - 1)];
+  const resting = commit('c7', event('BOUGHT', service('s1')), { reads: [0] });
+  const { commits, stale } = await log.appendPart([resting, commit('c8', event('NOTED', user('u9')))], { reads });
+  expect(commits).toMatchObject([undefined, { position: position + 1 }]);
+  expect(stale).toMatchObject([{ id: 's1', head }]);
+  await log.close();
 });

@@ -185,6 +185,15 @@ export function openedForReading(file: string): NotWritable {
   );
 }
 
+/** And these collections aren't registered as they are. */
+export function notRegistered(file: string, collections: readonly string[]): NotWritable {
+  return new NotWritable(
+    `${file} was opened for reading (readOnly), and ${collections.join(', ')} isn't registered with it as it is ` +
+      'here. Open it once without readOnly, with these collections, or leave them out.',
+    { file, readOnly: true, collections },
+  );
+}
+
 export function notALog(file: string, what: string): NotALog {
   return new NotALog(`${file} is ${what}, not a log. It was left as it is: choose another name.`, { file });
 }

@@ -113,7 +113,10 @@ function checkName(file: string): void {
     );
   }
   if (file === ':memory:') {
-    throw new InvalidDefinition('":memory:" is no file. For a log that is kept nowhere use tidemark/memory.', { file });
+    throw new InvalidDefinition(
+      '":memory:" is not the name of a file. For a log that is kept nowhere use tidemark/memory.',
+      { file },
+    );
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
     // It may hold a password, so it isn't repeated.

@@ -8,9 +8,9 @@
  *     meta         one row a setting: `generation` (of the registry of collections).
  *                    incomplete   only ever in the file of a log that is new, and never in the log: it was taken away in
  *                                 the write-ahead log. The file without that says so that it isn't all (log-file.ts).
- *     names        event types, collection and command names, as integers.
+ *     names        the number of each event type, collection and command name; all other tables hold that number.
  *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
- *     documents    document ids as integers: one row a document that has at least one event.
+ *     documents    the number of each document that has at least one event; `id` is its id in its collection.
  *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
  *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
  *                              command id have one final outcome (law 1) and any number before it.
@@ -32,7 +32,7 @@
  * 1. Positions in `events` are 1, 2, 3, … without gaps.
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
- * 4. Every interned integer has its row in `names` or `documents`.
+ * 4. Every number has its row in `names` or `documents`.
  * 5. `types` has exactly the types of `events`. (Events that were removed, once that is possible, keep their row.)
  * 6. The tables are those that {@link MIGRATIONS} make, and no trigger changes what is written to them.
  *
@@ -60,7 +60,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE names (
-    id INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
   ) STRICT;
 
@@ -72,10 +72,10 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE documents (
-    id INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    UNIQUE (collection, name)
+    id TEXT NOT NULL,
+    UNIQUE (collection, id)
   ) STRICT;
 
   CREATE TABLE commits (
@@ -123,8 +123,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE anchor (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     boot TEXT NOT NULL,
-    uptime INTEGER NOT NULL,
-    clock INTEGER NOT NULL
+    uptime_ms INTEGER NOT NULL,
+    clock_ms INTEGER NOT NULL
   ) STRICT;
 
   INSERT INTO meta (name, value) VALUES ('generation', 0);

@@ -3,30 +3,38 @@ import { lowerBound, pageRows } from '../../page-bounds.ts';
 import type { HeldType, LogEnd, TypesRange } from '../../store.ts';
 import type { Log } from '../schema.ts';
 
-/** Takes in an event that is stored. */
-export function addType({ types }: Log, type: string, position: number, succeeded: boolean): void {
-  const held = types.get(type);
-  if (held !== undefined && (held.succeeded !== undefined || !succeeded)) return;
-  types.set(
-    type,
-    Object.freeze({ type, position: held?.position ?? position, ...(succeeded && { succeeded: position }) }),
-  );
-}
+export class Types {
+  readonly #log: Log;
 
-/** Forgets what came above a position. */
-export function dropTypes({ types }: Log, position: number): void {
-  for (const held of types.values()) {
-    if (held.position > position) types.delete(held.type);
-    else types.set(held.type, upTo(held, position));
+  constructor(log: Log) {
+    this.#log = log;
   }
-}
 
-export function types(log: Log, end: LogEnd, { after, limit }: TypesRange): readonly HeldType[] {
-  const from = lowerBound(after);
-  return [...log.types.values()]
-    .filter(({ position }) => position > from && position <= end.position)
-    .slice(0, pageRows(limit))
-    .map((held) => upTo(held, end.position));
+  types(end: LogEnd, { after, limit }: TypesRange): readonly HeldType[] {
+    const from = lowerBound(after);
+    return [...this.#log.types.values()]
+      .filter(({ position }) => position > from && position <= end.position)
+      .slice(0, pageRows(limit))
+      .map((held) => upTo(held, end.position));
+  }
+
+  /** Takes in an event that is stored. */
+  add(type: string, position: number, succeeded: boolean): void {
+    const { types } = this.#log;
+    const held = types.get(type);
+    if (held !== undefined && (held.succeeded !== undefined || !succeeded)) return;
+    const first = held?.position ?? position;
+    types.set(type, Object.freeze({ type, position: first, ...(succeeded && { succeeded: position }) }));
+  }
+
+  /** Forgets what came above a position. */
+  drop(position: number): void {
+    const { types } = this.#log;
+    for (const held of types.values()) {
+      if (held.position > position) types.delete(held.type);
+      else types.set(held.type, upTo(held, position));
+    }
+  }
 }
 
 /** As it was when the log ended at a position. */

@@ -22,103 +22,122 @@ import type {
 } from '../../store.ts';
 import { endOf, findDocument, fitting, holds } from '../schema.ts';
 import type { DocumentRow, Log } from '../schema.ts';
-import { addType, dropTypes } from '../reading/types.ts';
+import { Types } from '../reading/types.ts';
 
-/** Answers a batch in the order that the contract gives. If it throws, nothing is stored either. */
-export function append(log: Log, batch: Batch, clock: Clock): Appended {
-  assertBatch(batch);
-  if (!holds(log, batch.seen)) return { status: 'diverged' };
-  if (batch.generation !== log.registry.generation) return { status: 'behind' };
-  const heads = batch.reads.map((read) => headOf(log, read));
-  if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
-  const rows = batch.reads.flatMap((read, row) => (isStale(log, batch, read) ? [row] : []));
-  const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
-  const stands = standing(batch, rows, duplicates);
-  const judged = { heads, stale: staleDocuments(log, batch, rows), duplicates };
-  const kept = batch.commits.filter((_, index) => stands[index]);
-  const { recordedAt } = endOf(log);
-  if (kept.length === 0) return { status: 'refused', end: endOf(log), ...judged };
-  const now = clock.read(recordedAt);
-  refuseTimesAhead(kept, recordedAt, now, clock.aheadMs);
-  const versions: number[] = [];
-  const commits = batch.commits.map((commit, index) => (stands[index] ? store(log, commit, now, versions) : undefined));
-  return { status: 'stored', end: endOf(log), ...judged, commits, versions };
-}
+export class Appender {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #types: Types;
 
-function headOf(log: Log, { collection, id }: DocumentRef): number {
-  return findDocument(log, collection, id)?.events.length ?? 0;
-}
-
-/** Whether an event of a type that the deciding application handles was attached since. */
-function isStale(log: Log, batch: Batch, { collection, id, version }: DocumentVersion): boolean {
-  const row = findDocument(log, collection, id);
-  const handled = batch.handled.get(collection);
-  if (row === undefined || handled === undefined) return false;
-  for (let index = version; index < row.events.length; index++) if (handled.has(row.events[index]!.type)) return true;
-  return false;
-}
-
-function staleDocuments(log: Log, { reads }: Batch, rows: readonly number[]): StaleDocument[] {
-  const room = new Room(LOAD_EVENTS_MAX);
-  return rows.map((row) => {
-    const { collection, id, version } = reads[row]!;
-    const { events } = findDocument(log, collection, id)!;
-    return { collection, id, head: events.length, events: fitting(events, version, version + STALE_EVENTS_MAX, room) };
-  });
-}
-
-/** Stores a commit, and adds the versions that its events have made. */
-function store(log: Log, commit: Commit, now: number, versions: number[]): StoredAt {
-  const stored = storeCommit(log, commit, now);
-  for (const event of commit.events) {
-    for (const version of storeEvent(log, event, stored)) versions.push(version);
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#types = new Types(log);
   }
-  const { position, recordedAt, hash } = stored;
-  return { position, recordedAt, hash };
-}
 
-function storeCommit(
-  log: Log,
-  { command, outcome, final, reason, details, time, events, digest }: Commit,
-  now: number,
-): StoredCommit {
-  const previous = endOf(log);
-  const position = previous.position + 1;
-  const recordedAt = Math.max(now, time, previous.recordedAt);
-  const hash = chainHash(previous.hash, position, recordedAt, digest);
-  const facts = { command: Object.freeze({ ...command }), outcome, final, reason, details, time };
-  const stored = Object.freeze({ ...facts, position, eventCount: events.length, recordedAt, hash });
-  log.commits.push(stored);
-  const attempts = log.ledger.get(command.id);
-  if (attempts === undefined) log.ledger.set(command.id, [stored]);
-  else attempts.push(stored);
-  return stored;
-}
+  /** Answers a batch in the order that the contract gives. If it throws, nothing is stored either. */
+  append(batch: Batch): Appended {
+    const log = this.#log;
+    assertBatch(batch);
+    if (!holds(log, batch.seen)) return { status: 'diverged' };
+    if (batch.generation !== log.registry.generation) return { status: 'behind' };
+    const heads = batch.reads.map((read) => this.#headOf(read));
+    if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
+    const rows = batch.reads.flatMap((read, row) => (this.#isStale(batch, read) ? [row] : []));
+    const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
+    const stands = standing(batch, rows, duplicates);
+    const judged = { heads, stale: this.#staleDocuments(batch, rows), duplicates };
+    const kept = batch.commits.filter((_, index) => stands[index]);
+    const { recordedAt } = endOf(log);
+    if (kept.length === 0) return { status: 'refused', end: endOf(log), ...judged };
+    const now = this.#clock.read(recordedAt);
+    refuseTimesAhead(kept, recordedAt, now, this.#clock.aheadMs);
+    const versions: number[] = [];
+    const commits = batch.commits.map((commit, index) =>
+      stands[index] ? this.#store(commit, now, versions) : undefined,
+    );
+    return { status: 'stored', end: endOf(log), ...judged, commits, versions };
+  }
 
-/** Stores the event at the next position, and returns the versions that its documents got by it. */
-function storeEvent(log: Log, { type, schemaVersion, json, attachments }: NewEvent, commit: StoredCommit): number[] {
-  const position = log.events.length + 1;
-  const attached = attachments.map((ref): DocumentVersion => {
-    const row = documentRow(log, ref);
-    const version = row.events.length + 1;
-    row.events.push(Object.freeze({ type, schemaVersion, json, version, position, time: commit.time }));
-    return Object.freeze({ collection: ref.collection, id: ref.id, version });
-  });
-  log.events.push(Object.freeze({ type, schemaVersion, json, position, attachments: Object.freeze(attached), commit }));
-  addType(log, type, position, commit.outcome === 'succeeded');
-  return attached.map(({ version }) => version);
-}
+  #headOf({ collection, id }: DocumentRef): number {
+    return findDocument(this.#log, collection, id)?.events.length ?? 0;
+  }
 
-function documentRow(log: Log, { collection, id }: DocumentRef): DocumentRow {
-  const ofCollection = log.documents.get(collection) ?? new Map<string, DocumentRow>();
-  log.documents.set(collection, ofCollection);
-  const known = ofCollection.get(id);
-  if (known !== undefined) return known;
-  const row: DocumentRow = { number: log.listed.rows.length + 1, collection, id, events: [] };
-  ofCollection.set(id, row);
-  log.listed.rows.push(row);
-  log.listed.sorted = false;
-  return row;
+  /** Whether an event of a type that the deciding application handles was attached since. */
+  #isStale(batch: Batch, { collection, id, version }: DocumentVersion): boolean {
+    const row = findDocument(this.#log, collection, id);
+    const handled = batch.handled.get(collection);
+    if (row === undefined || handled === undefined) return false;
+    for (let index = version; index < row.events.length; index++) if (handled.has(row.events[index]!.type)) return true;
+    return false;
+  }
+
+  #staleDocuments({ reads }: Batch, rows: readonly number[]): StaleDocument[] {
+    const room = new Room(LOAD_EVENTS_MAX);
+    return rows.map((row) => {
+      const { collection, id, version } = reads[row]!;
+      const { events } = findDocument(this.#log, collection, id)!;
+      return {
+        collection,
+        id,
+        head: events.length,
+        events: fitting(events, version, version + STALE_EVENTS_MAX, room),
+      };
+    });
+  }
+
+  /** Stores a commit, and adds the versions that its events have made. */
+  #store(commit: Commit, now: number, versions: number[]): StoredAt {
+    const stored = this.#storeCommit(commit, now);
+    for (const event of commit.events) {
+      for (const version of this.#storeEvent(event, stored)) versions.push(version);
+    }
+    const { position, recordedAt, hash } = stored;
+    return { position, recordedAt, hash };
+  }
+
+  #storeCommit({ command, outcome, final, reason, details, time, events, digest }: Commit, now: number): StoredCommit {
+    const log = this.#log;
+    const previous = endOf(log);
+    const position = previous.position + 1;
+    const recordedAt = Math.max(now, time, previous.recordedAt);
+    const hash = chainHash(previous.hash, position, recordedAt, digest);
+    const facts = { command: Object.freeze({ ...command }), outcome, final, reason, details, time };
+    const stored = Object.freeze({ ...facts, position, eventCount: events.length, recordedAt, hash });
+    log.commits.push(stored);
+    const attempts = log.ledger.get(command.id);
+    if (attempts === undefined) log.ledger.set(command.id, [stored]);
+    else attempts.push(stored);
+    return stored;
+  }
+
+  /** Stores the event at the next position, and returns the versions that its documents got by it. */
+  #storeEvent({ type, schemaVersion, json, attachments }: NewEvent, commit: StoredCommit): number[] {
+    const { events } = this.#log;
+    const position = events.length + 1;
+    const attached = attachments.map((ref): DocumentVersion => {
+      const row = this.#documentRow(ref);
+      const version = row.events.length + 1;
+      row.events.push(Object.freeze({ type, schemaVersion, json, version, position, time: commit.time }));
+      return Object.freeze({ collection: ref.collection, id: ref.id, version });
+    });
+    events.push(Object.freeze({ type, schemaVersion, json, position, attachments: Object.freeze(attached), commit }));
+    this.#types.add(type, position, commit.outcome === 'succeeded');
+    return attached.map(({ version }) => version);
+  }
+
+  #documentRow({ collection, id }: DocumentRef): DocumentRow {
+    const { documents, listed } = this.#log;
+    const ofCollection = documents.get(collection) ?? new Map<string, DocumentRow>();
+    documents.set(collection, ofCollection);
+    const known = ofCollection.get(id);
+    if (known !== undefined) return known;
+    const row: DocumentRow = { number: listed.rows.length + 1, collection, id, events: [] };
+    ofCollection.set(id, row);
+    listed.rows.push(row);
+    listed.sorted = false;
+    return row;
+  }
 }
 
 /** Takes away everything above a position: what an `exclusive` appended before it failed. */
@@ -131,5 +150,5 @@ export function undo(log: Log, position: number): void {
     const { command } = log.commits.pop()!;
     log.ledger.get(command.id)!.pop();
   }
-  dropTypes(log, position);
+  new Types(log).drop(position);
 }

@@ -2,31 +2,46 @@
  * Which collections are attached to events, and how: what lets servers with different code append side by side.
  */
 import { grownBy } from '../../registered.ts';
-import type { CollectionEntry, Registry } from '../../store.ts';
+import type { CollectionEntry, LogEnd, Registry } from '../../store.ts';
 import { compareStrings } from '../reading/order.ts';
+import { endOf } from '../schema.ts';
 import type { Log } from '../schema.ts';
 
-/** The registry, if it has all of them already. Without the lock, so by what everybody can see. */
-export function unchangedBy(log: Log, collections: readonly CollectionEntry[]): Registry | undefined {
-  const { registry, types, visible } = log;
-  const firstOf = (type: string): number | undefined => {
-    const position = types.get(type)?.position;
-    return position !== undefined && position <= visible.position ? position : undefined;
-  };
-  const grown = grownBy(registry.collections, collections, { isEmpty: visible.position === 0, firstOf });
-  return grown.length === 0 ? registry : undefined;
-}
+export class RegistryEntries {
+  readonly #log: Log;
 
-/** Adds what is new. The caller holds the write lock. Nothing is changed if it throws. */
-export function register(log: Log, collections: readonly CollectionEntry[]): Registry {
-  const { registry, events, types } = log;
-  const facts = { isEmpty: events.length === 0, firstOf: (type: string) => types.get(type)?.position };
-  const grown = grownBy(registry.collections, collections, facts);
-  if (grown.length === 0) return registry;
-  const entries = new Map([...registry.collections, ...grown].map((entry) => [entry.name, Object.freeze(entry)]));
-  log.registry = Object.freeze({
-    generation: registry.generation + 1,
-    collections: Object.freeze([...entries.values()].sort((a, b) => compareStrings(a.name, b.name))),
-  });
-  return log.registry;
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  registry(): Registry {
+    return this.#log.registry;
+  }
+
+  /** The registry, if it has all of them already. */
+  unchangedBy(end: LogEnd, collections: readonly CollectionEntry[]): Registry | undefined {
+    return this.#grownBy(end, collections).length === 0 ? this.#log.registry : undefined;
+  }
+
+  /** Adds what is new. The caller holds the write lock. Nothing is changed if it throws. */
+  register(collections: readonly CollectionEntry[]): Registry {
+    const { registry } = this.#log;
+    const grown = this.#grownBy(endOf(this.#log), collections);
+    if (grown.length === 0) return registry;
+    const entries = new Map([...registry.collections, ...grown].map((entry) => [entry.name, Object.freeze(entry)]));
+    this.#log.registry = Object.freeze({
+      generation: registry.generation + 1,
+      collections: Object.freeze([...entries.values()].sort((a, b) => compareStrings(a.name, b.name))),
+    });
+    return this.#log.registry;
+  }
+
+  #grownBy(end: LogEnd, collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
+    const { registry, types } = this.#log;
+    const firstOf = (type: string): number | undefined => {
+      const position = types.get(type)?.position;
+      return position !== undefined && position <= end.position ? position : undefined;
+    };
+    return grownBy(registry.collections, collections, { isEmpty: end.position === 0, firstOf });
+  }
 }

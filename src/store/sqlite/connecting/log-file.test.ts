@@ -30,7 +30,7 @@ import { TestLog } from '../../../testing/conformance/log.ts';
 import { sqlite } from '../index.ts';
 import type { SqliteOptions } from '../index.ts';
 import { connect } from './connection.ts';
-import { frameCounter } from './still-there.ts';
+import { Wal } from './wal.ts';
 import { inspect } from './log-file.ts';
 import { APPLICATION_ID, FORMAT, MARK_INCOMPLETE, UNMARK_INCOMPLETE } from '../schema.ts';
 
@@ -312,7 +312,7 @@ describe('a good place', () => {
     // How often it has begun anew, and its frames: one says that the file isn’t all, the other that all is there.
     expect(wal.readUInt32BE(12)).toBe(0);
     const other = connect(file);
-    expect(frameCounter(other)()).toBeGreaterThan(1);
+    expect(new Wal(other).frames()).toBeGreaterThan(1);
     other.close();
     await session.close();
   });
@@ -328,7 +328,7 @@ describe('a good place', () => {
     const insert = database.prepare('INSERT INTO meta (name, value) VALUES (?, 1)');
     for (let n = 0; n < 2_000; n += 1) insert.run(`filled-${n}`);
     const other = connect(file);
-    expect(frameCounter(other)()).toBe(0);
+    expect(new Wal(other).frames()).toBe(0);
     other.close();
     const told = { code: 'StoreUnavailable', retryable: true };
     await expect(sqlite(file, { lockTimeoutMs: 100 }).open()).rejects.toMatchObject(told);

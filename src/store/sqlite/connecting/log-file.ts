@@ -12,7 +12,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, StoreUnavailable } from '../../../errors.ts';
 import { notALog, notWritable, unreadable } from '../errors.ts';
 import { readHeader } from './header.ts';
-import { frameCounter, WAL_HEADER } from './still-there.ts';
+import { Wal, WAL_HEADER } from './wal.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete } from '../schema.ts';
 
 /** Most links that are followed from one to the next, as on Linux. */
@@ -49,7 +49,7 @@ export function realPlace(path: string): string {
  * there. `file` is a real place.
  */
 export function inspect(file: string): void {
-  mayWrite(file, lookAt(file));
+  mayWrite(file, statsOrThrow(file));
   const found = formatAt(file);
   if (typeof found === 'number') refuseNewer(file, found);
 }
@@ -62,7 +62,7 @@ export function inspectForReading(file: string): void {
   try {
     accessSync(file, constants.R_OK);
   } catch (error) {
-    if (lookAt(file) !== undefined || !existsSync(dirname(file))) throw unreadable(file, error);
+    if (statsOrThrow(file) !== undefined || !existsSync(dirname(file))) throw unreadable(file, error);
   }
   const found = formatAt(file);
   if (found === undefined) {
@@ -93,10 +93,10 @@ export function inspectForReading(file: string): void {
  * @throws NotALog, LogCorrupt
  */
 function formatAt(file: string): number | 'unfinished' | undefined {
-  let stats = lookAt(file);
+  let stats = statsOrThrow(file);
   if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
     // While a log is made its file has bytes before there is a write-ahead log: unless it was made just now, it is lost.
-    stats = lookAt(file);
+    stats = statsOrThrow(file);
     if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
   }
   if (stats === undefined) return undefined;
@@ -147,7 +147,7 @@ function headless(file: string, what: string): LogCorrupt {
  * write-ahead log begins anew by that: with the write lock held, it is certain. No transaction may be open on `connection`.
  */
 export function isWithoutWal(connection: DatabaseSync): boolean {
-  return isIncomplete(connection) && frameCounter(connection)() === 0;
+  return isIncomplete(connection) && new Wal(connection).frames() === 0;
 }
 
 export function withoutWal(file: string): LogCorrupt {
@@ -203,14 +203,14 @@ function isMountPoint(file: string): boolean {
 }
 
 function hasWal(file: string): boolean {
-  return (lookAt(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
+  return (statsOrThrow(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
 }
 
 function hasBytes(file: string): boolean {
-  return (lookAt(file)?.size ?? 0) > 0;
+  return (statsOrThrow(file)?.size ?? 0) > 0;
 }
 
-function lookAt(file: string): Stats | undefined {
+function statsOrThrow(file: string): Stats | undefined {
   try {
     return statSync(file, { throwIfNoEntry: false });
   } catch (error) {

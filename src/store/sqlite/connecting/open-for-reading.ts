@@ -77,7 +77,7 @@ export async function openForReading(path: string, options: Omit<OpenOptions, 's
     exclusive: (work) => current.session.exclusive(work),
     load: (requests, loading) => ask((session) => session.load(requests, loading)),
     read: (range, options) => ask((session) => session.read(range, options)),
-    scan: (range) => ask((session) => session.scan(range)),
+    scan: (range, options) => ask((session) => session.scan(range, options)),
     commits: (range, options) => ask((session) => session.commits(range, options)),
     ledger: (ids, options) => ask((session) => session.ledger(ids, options)),
     types: (range) => ask((session) => session.types(range)),
@@ -154,13 +154,14 @@ async function sessionOn(
 
 /** How the file stands, if nobody has the log open; undefined if somebody has, or had when the machine stopped. */
 function standing(file: string): string | undefined {
-  const main = lookAt(file);
-  if (main === undefined || (lookAt(`${file}-wal`)?.size ?? 0n) > 0n || lookAt(`${file}-journal`)) return undefined;
+  const main = bigStatsOf(file);
+  if (main === undefined || (bigStatsOf(`${file}-wal`)?.size ?? 0n) > 0n || bigStatsOf(`${file}-journal`))
+    return undefined;
   const { dev, ino, size, mtimeNs, ctimeNs } = main;
   return [dev, ino, size, mtimeNs, ctimeNs].join();
 }
 
-function lookAt(file: string): BigIntStats | undefined {
+function bigStatsOf(file: string): BigIntStats | undefined {
   try {
     return statSync(file, { bigint: true, throwIfNoEntry: false });
   } catch {

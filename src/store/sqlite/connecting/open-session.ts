@@ -2,7 +2,7 @@
 import type { AnchorPlace, Clock } from '../../clock.ts';
 import type { Opening, Session } from '../../store.ts';
 import { lockTimeout, translatedAtOpen } from '../errors.ts';
-import type { CacheBounds } from '../writing/intern.ts';
+import type { CacheBounds } from '../writing/interned.ts';
 import { whenFree } from '../writing/lock.ts';
 import { openAt } from './open.ts';
 import { SqliteSession } from '../session.ts';

@@ -11,12 +11,9 @@ import { lstatSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { HistoryDiverged, StoreUnavailable } from '../../../errors.ts';
-import { one, single } from './connection.ts';
-import { isReadOnly } from '../errors.ts';
+import { single } from './connection.ts';
+import { Wal, WAL_FRAME_HEADER, WAL_HEADER } from './wal.ts';
 
-/** Of the write-ahead log's header, and of each frame's (https://www.sqlite.org/fileformat2.html#walformat), in bytes. */
-export const WAL_HEADER = 32;
-export const WAL_FRAME_HEADER = 24;
 /** How often a log is looked at that seems to be cut off: it may have begun anew between two looks. */
 const LOOKS = 3;
 
@@ -28,18 +25,18 @@ const LOOKS = 3;
  */
 export function stillThere(path: string, file: string, connection: DatabaseSync): () => void {
   const wal = `${file}-wal`;
-  const main = lookAt(path);
-  const first = lookAt(wal);
-  const shm = lookAt(`${file}-shm`);
-  const frames = frameCounter(connection);
+  const main = statsOf(path);
+  const first = statsOf(wal);
+  const shm = statsOf(`${file}-shm`);
+  const counter = new Wal(connection);
   let diverged: HistoryDiverged | undefined;
   const frameBytes = WAL_FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
 
   /** The log is written before its frames are counted, so they are asked for first: others may be writing meanwhile. */
   const isWhole = (): boolean => {
     for (let looks = 1; looks <= LOOKS; looks += 1) {
-      const count = frames();
-      if (count === 0 || (lookAt(wal)?.size ?? 0) >= WAL_HEADER + count * frameBytes) return true;
+      const count = counter.frames();
+      if (count === 0 || (statsOf(wal)?.size ?? 0) >= WAL_HEADER + count * frameBytes) return true;
     }
     return false;
   };
@@ -47,32 +44,15 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
   return () => {
     // Others may write over the gap: that heals nothing.
     if (diverged) throw diverged;
-    const now = lookAt(path);
+    const now = statsOf(path);
     // Moved away with a link left behind: whoever comes by that keeps the newest commits beside the other place.
     if (!sameFile(now, main) || isLink(file) || now.size === 0)
       throw gone(path, now?.size === 0 ? 'emptied' : undefined);
     // Whoever opens the log next makes another one, and knows nothing of the locks in this.
-    if (!sameFile(lookAt(`${file}-shm`), shm)) throw gone(`${file}-shm`);
+    if (!sameFile(statsOf(`${file}-shm`), shm)) throw gone(`${file}-shm`);
     const whole = isWhole();
-    if (!sameFile(lookAt(wal), first)) throw gone(wal);
+    if (!sameFile(statsOf(wal), first)) throw gone(wal);
     if (!whole) throw (diverged = cutOff(wal));
-  };
-}
-
-/** Counts the frames that SQLite believes the write-ahead log to have. */
-export function frameCounter(connection: DatabaseSync): () => number {
-  const [major = 0, minor = 0] = single<string>(connection, 'SELECT sqlite_version()').split('.').map(Number);
-  // Before 3.51 the word isn't known, and taken for a real checkpoint.
-  if (major === 3 && minor < 51) return () => 0;
-  const noop = connection.prepare('PRAGMA wal_checkpoint(NOOP)');
-  return () => {
-    try {
-      return one<[busy: number, frames: number, copied: number]>(noop)?.[1] ?? 0;
-    } catch (error) {
-      // One that may not write isn't told.
-      if (isReadOnly(error)) return 0;
-      throw error;
-    }
   };
 }
 
@@ -84,7 +64,7 @@ function isLink(file: string): boolean {
   }
 }
 
-function lookAt(file: string): Stats | undefined {
+function statsOf(file: string): Stats | undefined {
   try {
     return statSync(file, { throwIfNoEntry: false });
   } catch {

@@ -7,7 +7,7 @@ import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import { all, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
-import type { Interned } from '../writing/intern.ts';
+import type { Interned } from '../writing/interned.ts';
 import { isCount, isTextOrNull, isWhole } from '../values.ts';
 
 const COLUMNS = `position, event_count, command_id, attempt, name, fingerprint, actor, correlation, causation, outcome,
@@ -31,91 +31,114 @@ type Row = readonly [
   hash: Uint8Array,
 ];
 
-export interface Chain {
-  /** The end of the log. */
-  end(): LogEnd;
-  /** Whether a commit ends at that position with that hash. */
-  holds(point: LogPoint): boolean;
-  /** The commit that the event at a position belongs to. */
-  commitAt(position: number): StoredCommit;
-  commits(range: CommitRange): readonly StoredCommit[];
-  ledger(ids: readonly string[]): readonly StoredCommit[];
-  /** Which of the command ids have a final outcome at or below a position. */
-  finals(ids: readonly string[], upTo: number): readonly string[];
-}
+export class Commits {
+  readonly #last;
+  readonly #floor;
+  readonly #floorEnd;
+  readonly #floorTime;
+  readonly #forward;
+  readonly #backward;
+  readonly #lastAttempt;
+  readonly #finalAttempt;
+  readonly #finalPosition;
+  readonly #interned: Interned;
 
-export function chain(database: DatabaseSync, interned: Interned): Chain {
-  const last = database.prepare(
-    'SELECT position, event_count, recorded_at, hash FROM commits ORDER BY position DESC LIMIT 1',
-  );
-  const endAt = database.prepare(
-    'SELECT position, event_count, hash FROM commits WHERE position <= ? ORDER BY position DESC LIMIT 1',
-  );
-  const floor = database.prepare(`SELECT ${COLUMNS} FROM commits WHERE position <= ? ORDER BY position DESC LIMIT 1`);
-  const floorTime = database.prepare(
-    'SELECT position, recorded_at FROM commits WHERE position <= ? ORDER BY position DESC LIMIT 1',
-  );
-  const page = (order: 'ASC' | 'DESC') =>
-    database.prepare(
-      `SELECT ${COLUMNS} FROM commits WHERE position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`,
+  constructor(database: DatabaseSync, interned: Interned) {
+    const from = 'FROM commits WHERE position <= ? ORDER BY position DESC LIMIT 1';
+    const page = `SELECT ${COLUMNS} FROM commits WHERE position > ? AND position <= ? ORDER BY position`;
+    const ofCommand = `SELECT ${COLUMNS} FROM commits WHERE command_id = ?`;
+    this.#last = database.prepare(
+      'SELECT position, event_count, recorded_at, hash FROM commits ORDER BY position DESC LIMIT 1',
     );
-  const forward = page('ASC');
-  const backward = page('DESC');
-  const lastAttempt = database.prepare(
-    `SELECT ${COLUMNS} FROM commits WHERE command_id = ? ORDER BY attempt DESC LIMIT 1`,
-  );
-  const finalAttempt = database.prepare(`SELECT ${COLUMNS} FROM commits WHERE command_id = ? AND attempt = 0`);
-  const finalPosition = database.prepare(
-    'SELECT position FROM commits WHERE command_id = ? AND attempt = 0 AND position <= ?',
-  );
-
-  function end(): LogEnd {
-    const row = one<[number, number, number, Uint8Array]>(last);
-    if (row === undefined) return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
-    const [position, eventCount, recordedAt, hash] = row;
-    if (!isCount(position) || !isCount(eventCount) || !isWhole(position + eventCount) || !isWhole(recordedAt)) {
-      throw corrupt('the last commit has a position, a number of events or a time that is none', { position });
-    }
-    return { position: position + eventCount - 1, hash: hex(hash, position), recordedAt };
+    this.#floor = database.prepare(`SELECT ${COLUMNS} ${from}`);
+    this.#floorEnd = database.prepare(`SELECT position, event_count, hash ${from}`);
+    this.#floorTime = database.prepare(`SELECT position, recorded_at ${from}`);
+    this.#forward = database.prepare(`${page} LIMIT ?`);
+    this.#backward = database.prepare(`${page} DESC LIMIT ?`);
+    this.#lastAttempt = database.prepare(`${ofCommand} ORDER BY attempt DESC LIMIT 1`);
+    this.#finalAttempt = database.prepare(`${ofCommand} AND attempt = 0`);
+    this.#finalPosition = database.prepare(
+      'SELECT position FROM commits WHERE command_id = ? AND attempt = 0 AND position <= ?',
+    );
+    this.#interned = interned;
   }
 
-  function holds(point: LogPoint): boolean {
+  commits({ after, upTo, recordedBy, reverse = false, limit }: CommitRange): readonly StoredCommit[] {
+    const end = this.end();
+    const last = upperBound(upTo);
+    const until = recordedBy === undefined ? last : Math.min(last, this.#lastRecordedBy(recordedBy, end));
+    const rows = all<Row>(reverse ? this.#backward : this.#forward, lowerBound(after), until, pageRows(limit));
+    return rows.map((row) => this.#stored(row));
+  }
+
+  ledger(ids: readonly string[]): readonly StoredCommit[] {
+    this.end();
+    return [...new Set(ids)].flatMap((id) => {
+      const row = one<Row>(this.#lastAttempt, id);
+      if (row === undefined) return [];
+      // The final outcome has the lowest attempt, 0: what came before it is not asked for any more.
+      return [this.#stored((row[3] === 0 ? undefined : one<Row>(this.#finalAttempt, id)) ?? row)];
+    });
+  }
+
+  /** The end of the log. To be asked in each transaction before anything else: what is interned is held against it. */
+  end(): LogEnd {
+    const end = this.#end();
+    this.#interned.follow(end, this);
+    return end;
+  }
+
+  /** Whether a commit ends at that position with that hash. */
+  holds(point: LogPoint): boolean {
     if (point.position === 0) return point.hash === GENESIS_HASH;
-    const row = one<[number, number, Uint8Array]>(endAt, point.position);
+    const row = one<[number, number, Uint8Array]>(this.#floorEnd, point.position);
     if (row === undefined) return false;
     return row[0] + row[1] - 1 === point.position && hex(row[2], row[0]) === point.hash;
   }
 
+  /** The commit that the event at a position belongs to. */
+  commitAt(position: number): StoredCommit {
+    const row = one<Row>(this.#floor, position);
+    if (row === undefined || row[0] + row[1] <= position) throw corrupt('an event without a commit', { position });
+    return this.#stored(row);
+  }
+
+  /** Which of the command ids have a final outcome at or below a position. */
+  finals(ids: readonly string[], upTo: number): readonly string[] {
+    return ids.filter((id) => one<[number]>(this.#finalPosition, id, upTo) !== undefined);
+  }
+
+  #end(): LogEnd {
+    const row = one<[number, number, number, Uint8Array]>(this.#last);
+    if (row === undefined) return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+    const [position, eventCount, recordedAt, hash] = row;
+    if (!isCount(position) || !isCount(eventCount) || !isWhole(position + eventCount) || !isWhole(recordedAt)) {
+      throw corrupt("a position, a number of events or a time of the last commit isn't valid", { position });
+    }
+    return { position: position + eventCount - 1, hash: hex(hash, position), recordedAt };
+  }
+
   /** The position of the last commit recorded by a time, found by halving: `recorded_at` never runs backwards. */
-  function lastRecordedBy(time: number): number {
+  #lastRecordedBy(time: number, end: LogEnd): number {
     let low = 0;
-    let high = end().position;
+    let high = end.position;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const row = one<[number, number]>(floorTime, middle);
+      const row = one<[number, number]>(this.#floorTime, middle);
       if (row === undefined || row[1] <= time) low = middle;
       else high = row[0] - 1;
     }
     return low;
   }
 
-  function stored(row: Row): StoredCommit {
-    const [position, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
-    const [outcome, reason, details, time, recordedAt, hash] = rest;
-    if (outcome !== 0 && outcome !== 1) throw corrupt('an outcome that doesn’t exist', { position });
-    // A success is final: otherwise the same id could be executed once more.
-    if (attempt !== 0 && (attempt !== position || outcome === 0))
-      throw corrupt('an attempt that is none', { position });
-    if (!isCount(position) || !isCount(eventCount) || !isWhole(time) || !isWhole(recordedAt)) {
-      throw corrupt('a commit has a position, a number of events or a time that is none', { position });
-    }
-    if (typeof id !== 'string' || ![actor, correlation, causation, reason, details].every(isTextOrNull)) {
-      throw corrupt('a commit has a text that is none', { position });
-    }
+  #stored(row: Row): StoredCommit {
+    const [position, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...others] = row;
+    const [outcome, reason, details, time, recordedAt, hash] = others;
+    assertCommit(row);
     return {
       command: {
         id,
-        name: interned.name(name, { position }),
+        name: this.#interned.name(name, { position }),
         fingerprint: hex(fingerprint, position),
         ...(actor !== null && { actor }),
         ...(correlation !== null && { correlation }),
@@ -132,42 +155,25 @@ export function chain(database: DatabaseSync, interned: Interned): Chain {
       hash: hex(hash, position),
     };
   }
+}
 
-  return {
-    end,
-    holds,
-
-    commitAt(position) {
-      const row = one<Row>(floor, position);
-      if (row === undefined || row[0] + row[1] <= position) throw corrupt('an event without a commit', { position });
-      return stored(row);
-    },
-
-    commits({ after, upTo, recordedBy, reverse = false, limit }) {
-      interned.follow(end(), holds);
-      const last = upperBound(upTo);
-      const until = recordedBy === undefined ? last : Math.min(last, lastRecordedBy(recordedBy));
-      const rows = all<Row>(reverse ? backward : forward, lowerBound(after), until, pageRows(limit));
-      return rows.map(stored);
-    },
-
-    ledger(ids) {
-      interned.follow(end(), holds);
-      return [...new Set(ids)].flatMap((id) => {
-        const row = one<Row>(lastAttempt, id);
-        if (row === undefined) return [];
-        // The final outcome has the lowest attempt, 0: what came before it is not asked for any more.
-        return [stored((row[3] === 0 ? undefined : one<Row>(finalAttempt, id)) ?? row)];
-      });
-    },
-
-    finals(ids, upTo) {
-      return ids.filter((id) => one<[number]>(finalPosition, id, upTo) !== undefined);
-    },
-  };
+/** @throws LogCorrupt unless the values of a row are what a commit can hold */
+function assertCommit(row: Row): void {
+  const [position, eventCount, id, attempt, , , actor, correlation, causation, ...others] = row;
+  const [outcome, reason, details, time, recordedAt] = others;
+  const where = { position };
+  if (outcome !== 0 && outcome !== 1) throw corrupt('an outcome that doesn’t exist', where);
+  // A success is final: otherwise the same id could be executed once more.
+  if (attempt !== 0 && (attempt !== position || outcome === 0)) throw corrupt("an attempt isn't valid", where);
+  if (!isCount(position) || !isCount(eventCount) || !isWhole(time) || !isWhole(recordedAt)) {
+    throw corrupt("a position, a number of events or a time of a commit isn't valid", where);
+  }
+  if (typeof id !== 'string' || ![actor, correlation, causation, reason, details].every(isTextOrNull)) {
+    throw corrupt("a text of a commit isn't valid", where);
+  }
 }
 
 function hex(bytes: Uint8Array, position: number): string {
-  if (!types.isUint8Array(bytes) || bytes.length !== 32) throw corrupt('a hash that is none', { position });
+  if (!types.isUint8Array(bytes) || bytes.length !== 32) throw corrupt("a hash isn't valid", { position });
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }

@@ -7,44 +7,42 @@ import { all } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 import { isCount } from '../values.ts';
 
-export interface DocumentsTable {
-  documents(range: DocumentsRange): readonly DocumentHead[];
-}
+export class Documents {
+  readonly #collections;
+  readonly #page;
 
-export function documentsTable(database: DatabaseSync): DocumentsTable {
-  // Names are few; the subquery is one seek for each.
-  const collections = database.prepare(
-    `SELECT id, name FROM names n
-     WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.id) ORDER BY name`,
-  );
-  const page = database.prepare(
-    `SELECT d.name, (SELECT a.version FROM attachments a WHERE a.document = d.id ORDER BY a.version DESC LIMIT 1)
-     FROM documents d WHERE d.collection = ? AND d.name > ? ORDER BY d.name LIMIT ?`,
-  );
+  constructor(database: DatabaseSync) {
+    // Names are few; the subquery is one seek for each.
+    this.#collections = database.prepare(
+      `SELECT number, name FROM names n
+       WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.number) ORDER BY name`,
+    );
+    this.#page = database.prepare(
+      `SELECT d.id, (SELECT a.version FROM attachments a WHERE a.document = d.number ORDER BY a.version DESC LIMIT 1)
+       FROM documents d WHERE d.collection = ? AND d.id > ? ORDER BY d.id LIMIT ?`,
+    );
+  }
 
-  return {
-    documents({ after, limit }) {
-      const most = pageRows(limit);
-      const found: DocumentHead[] = [];
-      for (const [integer, collection] of all<[number, string]>(collections, after?.collection ?? '')) {
-        if (typeof collection !== 'string') throw corrupt(`the name ${integer} is none`);
-        const start = collection === after?.collection ? after.id : '';
-        for (const [id, head] of all<[string, number | null]>(page, integer, start, most - found.length)) {
-          if (head === null) throw corrupt('a document without events', { collection, id });
-          if (typeof id !== 'string' || !isCount(head))
-            throw corrupt('an id or a version that is none', { collection });
-          // A damaged index may lead back: whoever asks on after the last would never come to an end.
-          const last = found.at(-1) ?? after;
-          if (last !== undefined && !comesAfter(collection, id, last)) {
-            throw corrupt('an index is out of order', { collection, id });
-          }
-          found.push({ collection, id, head });
+  documents({ after, limit }: DocumentsRange): readonly DocumentHead[] {
+    const most = pageRows(limit);
+    const found: DocumentHead[] = [];
+    for (const [number, collection] of all<[number, string]>(this.#collections, after?.collection ?? '')) {
+      if (typeof collection !== 'string') throw corrupt(`the name ${number} isn't valid`);
+      const start = collection === after?.collection ? after.id : '';
+      for (const [id, head] of all<[string, number | null]>(this.#page, number, start, most - found.length)) {
+        if (head === null) throw corrupt('a document without events', { collection, id });
+        if (typeof id !== 'string' || !isCount(head)) throw corrupt("an id or a version isn't valid", { collection });
+        // A damaged index may lead back: whoever asks on after the last would never come to an end.
+        const last = found.at(-1) ?? after;
+        if (last !== undefined && !comesAfter(collection, id, last)) {
+          throw corrupt('an index is out of order', { collection, id });
         }
-        if (found.length >= most) break;
+        found.push({ collection, id, head });
       }
-      return found;
-    },
-  };
+      if (found.length >= most) break;
+    }
+    return found;
+  }
 }
 
 /** By collection, then by id, as bytes of UTF-8. */

@@ -12,10 +12,11 @@ import type {
 import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
 import { PAGE_POSITIONS_MAX } from '../../store.ts';
-import type { Chain } from './commits.ts';
+import type { Commits } from './commits.ts';
 import { each, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
-import type { Interned } from '../writing/intern.ts';
+import { attachmentsIn, inlineList } from './inline.ts';
+import type { Interned } from '../writing/interned.ts';
 import type { Loader } from './load.ts';
 import { isCount, isSchemaVersion } from '../values.ts';
 
@@ -31,167 +32,158 @@ export type EventRow = readonly [
   json: string,
 ];
 
-export interface Reader {
-  read(range: LogRange | DocumentRange): EventPage;
+/** Positions that one page looks at, both ends inclusive. */
+interface Window {
+  readonly low: number;
+  readonly high: number;
+  readonly reverse: boolean;
 }
 
-export function reader(database: DatabaseSync, interned: Interned, chain: Chain, loader: Loader): Reader {
-  const page = (order: 'ASC' | 'DESC', filter: string) =>
-    database.prepare(
-      `SELECT ${COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ? ${filter} ORDER BY e.position ${order} LIMIT ?`,
-    );
-  const ofTypes = 'AND e.type IN (SELECT value FROM json_each(?))';
-  const forward = page('ASC', '');
-  const backward = page('DESC', '');
-  const forwardOfTypes = page('ASC', ofTypes);
-  const backwardOfTypes = page('DESC', ofTypes);
-  const isThere = database.prepare('SELECT 1 FROM events WHERE position = ?');
-  const ofDocument = database.prepare(
-    `SELECT a.version, a.position, ${COLUMNS} FROM attachments a LEFT JOIN events e ON e.position = a.position
-     WHERE a.document = ? AND a.version > ? ORDER BY a.version LIMIT ?`,
-  );
+/** Rows of a page; `full` if there may be more in its window. */
+interface Rows {
+  readonly rows: readonly EventRow[];
+  readonly full: boolean;
+}
 
-  function stored(rows: readonly EventRow[]): readonly StoredEvent[] {
+export class Reader {
+  readonly #forward;
+  readonly #backward;
+  readonly #forwardOfTypes;
+  readonly #backwardOfTypes;
+  readonly #isThere;
+  readonly #ofDocument;
+  readonly #interned: Interned;
+  readonly #commits: Commits;
+  readonly #loader: Loader;
+
+  constructor(database: DatabaseSync, interned: Interned, commits: Commits, loader: Loader) {
+    const page = `SELECT ${COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ?`;
+    const pageOfTypes = `${page} AND e.type IN (SELECT value FROM json_each(?))`;
+    this.#forward = database.prepare(`${page} ORDER BY e.position LIMIT ?`);
+    this.#backward = database.prepare(`${page} ORDER BY e.position DESC LIMIT ?`);
+    this.#forwardOfTypes = database.prepare(`${pageOfTypes} ORDER BY e.position LIMIT ?`);
+    this.#backwardOfTypes = database.prepare(`${pageOfTypes} ORDER BY e.position DESC LIMIT ?`);
+    this.#isThere = database.prepare('SELECT 1 FROM events WHERE position = ?');
+    this.#ofDocument = database.prepare(
+      `SELECT a.version, a.position, ${COLUMNS} FROM attachments a LEFT JOIN events e ON e.position = a.position
+       WHERE a.document = ? AND a.version > ? ORDER BY a.version LIMIT ?`,
+    );
+    this.#interned = interned;
+    this.#commits = commits;
+    this.#loader = loader;
+  }
+
+  read(range: LogRange | DocumentRange): EventPage {
+    const end = this.#commits.end();
+    return 'document' in range ? this.#document(range, end) : this.#log(range, end);
+  }
+
+  #log({ after, before, types, reverse = false, limit }: LogRange, end: LogEnd): EventPage {
+    const lowest = lowerBound(after) + 1;
+    // Exclusive: what is below 7.5 is what is not above 7.
+    const highest = Math.min(upperBound(before && Math.ceil(before) - 1), end.position);
+    const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
+    const high = reverse ? highest : Math.min(highest, lowest + PAGE_POSITIONS_MAX - 1);
+    const window = { low, high, reverse };
+    const most = pageRows(limit);
+    const { rows, full } = types === undefined ? this.#all(window, most) : this.#ofTypes(types, window, most);
+    // Full: go on after the last event. Not full: the whole window has been looked at.
+    const start = reverse ? high + 1 : low - 1;
+    const reached = full ? (rows.at(-1)?.[0] ?? start) : reverse ? low : high;
+    const more = reverse ? reached > lowest : reached < highest;
+    return { end, events: this.#stored(rows), next: more ? reached : undefined };
+  }
+
+  /** Events of a window: every position must be there. */
+  #all({ low, high, reverse }: Window, most: number): Rows {
+    const [first, step] = reverse ? [high, -1] : [low, 1];
+    const room = new Room(most);
+    const rows: EventRow[] = [];
+    let full = most === 0;
+    each<EventRow>(reverse ? this.#backward : this.#forward, [low, high, most], (row) => {
+      const expected = first + step * rows.length;
+      if (row[0] !== expected) throw corrupt('an event is missing', { position: expected });
+      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
+      if (!full) rows.push(row);
+      return !full;
+    });
+    full ||= rows.length === most;
+    if (!full && rows.length < high - low + 1) {
+      throw corrupt('an event is missing', { position: first + step * rows.length });
+    }
+    return { rows, full };
+  }
+
+  #ofTypes(types: readonly string[], { low, high, reverse }: Window, most: number): Rows {
+    const numbers = types.map((type) => this.#interned.numberOf(type)).filter((number) => number !== undefined);
+    const room = new Room(most);
+    const rows: EventRow[] = [];
+    let full = most === 0;
+    const statement = reverse ? this.#backwardOfTypes : this.#forwardOfTypes;
+    each<EventRow>(statement, [low, high, JSON.stringify(numbers), most], (row) => {
+      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
+      if (!full) rows.push(row);
+      return !full;
+    });
+    full ||= rows.length === most;
+    if (!full && low <= high && one(this.#isThere, high) === undefined) {
+      // A log whose end is said to be far away would keep a reader of few types looking for ever.
+      throw corrupt('an event is missing', { position: high });
+    }
+    return { rows, full };
+  }
+
+  #document({ document: { collection, id }, after, limit }: DocumentRange, end: LogEnd): EventPage {
+    const from = lowerBound(after);
+    const document = this.#interned.documentNumber(collection, id);
+    if (document === undefined) return { end, events: [], next: undefined };
+    const head = this.#loader.head(document);
+    const most = Math.max(0, Math.min(head, from + pageRows(limit)) - from);
+    const gap = (version: number) => corrupt('versions of a document have a gap', { collection, id, version });
+    const room = new Room(most);
+    const rows: EventRow[] = [];
+    let full = false;
+    each<[number, number, ...EventRow]>(this.#ofDocument, [document, from, most], ([version, position, ...row]) => {
+      if (version !== from + 1 + rows.length) throw gap(version);
+      if (row[0] === null) throw corrupt('an event is missing', { position });
+      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
+      if (!full) rows.push(row);
+      return !full;
+    });
+    if (!full && rows.length < most) throw gap(from + 1 + rows.length);
+    const reached = from + rows.length;
+    return { end, events: this.#stored(rows), next: reached < head ? reached : undefined };
+  }
+
+  #stored(rows: readonly EventRow[]): readonly StoredEvent[] {
     let commit: StoredCommit | undefined;
     return rows.map(([position, type, schemaVersion, time, attachments, json]) => {
       if (!isCount(position) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
-        throw corrupt('an event has a value that is none', { position });
+        throw corrupt("a value of an event isn't valid", { position });
       }
       if (commit === undefined || position < commit.position || position >= commit.position + commit.eventCount) {
-        commit = chain.commitAt(position);
+        commit = this.#commits.commitAt(position);
       }
       // The chain covers the commit's; folds take the event's.
       if (time !== commit.time) throw corrupt('an event has another time than its commit', { position });
       return {
-        type: interned.name(type, { position }),
+        type: this.#interned.name(type, { position }),
         schemaVersion,
         json,
         position,
-        attachments: resolved(attachments, position, interned),
+        attachments: this.#attachments(attachments, position),
         commit,
       };
     });
   }
 
-  function log(range: LogRange, end: LogEnd): EventPage {
-    const { types, reverse = false } = range;
-    const lowest = lowerBound(range.after) + 1;
-    // Exclusive: what is below 7.5 is what is not above 7.
-    const highest = Math.min(upperBound(range.before && Math.ceil(range.before) - 1), end.position);
-    const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
-    const high = reverse ? highest : Math.min(highest, lowest + PAGE_POSITIONS_MAX - 1);
-    const most = pageRows(range.limit);
-    const ids = types?.map((type) => interned.nameId(type)).filter((id) => id !== undefined);
-    const step = reverse ? -1 : 1;
-    const first = reverse ? high : low;
-    const room = new Room(most);
-    const rows: EventRow[] = [];
-    let full = most === 0;
-    const take = (row: EventRow): boolean => {
-      // Without a filter every position must be there.
-      const expected = first + step * rows.length;
-      if (ids === undefined && row[0] !== expected) throw corrupt('an event is missing', { position: expected });
-      if (!room.take(row[5], undefined, attachmentsIn(row[4]))) full = true;
-      else rows.push(row);
-      return !full;
-    };
-    if (ids === undefined) each<EventRow>(reverse ? backward : forward, [low, high, most], take);
-    else each<EventRow>(reverse ? backwardOfTypes : forwardOfTypes, [low, high, JSON.stringify(ids), most], take);
-    full ||= rows.length === most;
-    if (ids === undefined && !full && rows.length < high - low + 1) {
-      throw corrupt('an event is missing', { position: first + step * rows.length });
+  #attachments(inline: string, position: number): readonly DocumentVersion[] {
+    const list = inlineList(inline, position);
+    const versions: DocumentVersion[] = [];
+    for (let index = 0; index < list.length; index += 2) {
+      const { collection, id } = this.#interned.document(list[index]!, { position });
+      versions.push({ collection, id, version: list[index + 1]! });
     }
-    // Full: go on after the last event. Not full: the whole window has been looked at.
-    if (ids !== undefined && !full && low <= high && one(isThere, high) === undefined) {
-      // A log whose end is said to be far away would keep a reader of few types looking for ever.
-      throw corrupt('an event is missing', { position: high });
-    }
-    const reached = full ? (rows.at(-1)?.[0] ?? first - step) : reverse ? low : high;
-    const more = reverse ? reached > lowest : reached < highest;
-    return { end, events: stored(rows), next: more ? reached : undefined };
+    return versions;
   }
-
-  function document(range: DocumentRange, end: LogEnd): EventPage {
-    const { collection, id } = range.document;
-    const after = lowerBound(range.after);
-    const integer = interned.documentId(collection, id);
-    if (integer === undefined) return { end, events: [], next: undefined };
-    const head = loader.head(integer);
-    const last = Math.min(head, after + pageRows(range.limit));
-    const gap = (version: number) => corrupt('versions of a document have a gap', { collection, id, version });
-    const room = new Room(last - after);
-    const rows: EventRow[] = [];
-    let full = false;
-    each<[number, number, ...EventRow]>(ofDocument, [integer, after, Math.max(0, last - after)], (found) => {
-      const [version, position, ...row] = found;
-      if (version !== after + 1 + rows.length) throw gap(version);
-      if (row[0] === null) throw corrupt('an event is missing', { position });
-      if (!room.take(row[5], undefined, attachmentsIn(row[4]))) full = true;
-      else rows.push(row);
-      return !full;
-    });
-    if (!full && rows.length < last - after) throw gap(after + 1 + rows.length);
-    const reached = after + rows.length;
-    return { end, events: stored(rows), next: reached < head ? reached : undefined };
-  }
-
-  return {
-    read(range) {
-      const end = chain.end();
-      interned.follow(end, chain.holds);
-      return 'document' in range ? document(range, end) : log(range, end);
-    },
-  };
-}
-
-/** The list inline with an event: `[document, version, document, version, …]`. Throws `LogCorrupt` if it is no such. */
-export function inlineList(attachments: string, position: number): readonly number[] {
-  const list = typeof attachments === 'string' ? wholeNumbers(attachments) : undefined;
-  if (list === undefined || list.length % 2 !== 0) {
-    throw corrupt("an event's list of documents is none", { position });
-  }
-  return list;
-}
-
-/** How many documents a list inline with an event has, before it is looked at closely. */
-function attachmentsIn(list: unknown): number {
-  if (typeof list !== 'string') return 0;
-  let commas = 0;
-  for (let at = list.indexOf(','); at >= 0; at = list.indexOf(',', at + 1)) commas += 1;
-  return Math.ceil(commas / 2);
-}
-
-const [ZERO, NINE, COMMA] = [0x30, 0x39, 0x2c];
-
-/** Reads `[1,23,4]` as append writes it: whole numbers from 1. By hand, as JSON.parse and a check take five times as long. */
-function wholeNumbers(text: string): readonly number[] | undefined {
-  const last = text.length - 1;
-  if (text[0] !== '[' || text[last] !== ']') return undefined;
-  const numbers: number[] = [];
-  let number = 0;
-  for (let index = 1; index < last; index += 1) {
-    const unit = text.charCodeAt(index);
-    if (unit === COMMA && number > 0) {
-      numbers.push(number);
-      number = 0;
-    } else if (unit >= ZERO && unit <= NINE && (number > 0 || unit > ZERO)) {
-      number = number * 10 + (unit - ZERO);
-      if (number > Number.MAX_SAFE_INTEGER) return undefined;
-    } else return undefined;
-  }
-  if (number > 0) numbers.push(number);
-  // Nothing, or a comma, before the bracket.
-  else if (last > 1) return undefined;
-  return numbers;
-}
-
-/** The documents in the list inline with an event. */
-export function resolved(attachments: string, position: number, interned: Interned): readonly DocumentVersion[] {
-  const list = inlineList(attachments, position);
-  const versions: DocumentVersion[] = [];
-  for (let index = 0; index < list.length; index += 2) {
-    const { collection, id } = interned.document(list[index]!, { position });
-    versions.push({ collection, id, version: list[index + 1]! });
-  }
-  return versions;
 }

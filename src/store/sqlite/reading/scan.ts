@@ -2,12 +2,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
-import type { DocumentRef, ScanPage, ScannedEvent, ScanRange } from '../../store.ts';
-import type { Chain } from './commits.ts';
+import type { LogEnd, ScanPage, ScannedEvent, ScanRange } from '../../store.ts';
+import type { Commits } from './commits.ts';
 import { all } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
-import type { Interned } from '../writing/intern.ts';
-import { inlineList, type EventRow } from './read.ts';
+import type { Interned } from '../writing/interned.ts';
+import { inlineList } from './inline.ts';
+import type { EventRow } from './read.ts';
 import { isSchemaVersion, isWhole } from '../values.ts';
 
 /**
@@ -17,20 +18,65 @@ import { isSchemaVersion, isWhole } from '../values.ts';
 const ROWS = 32;
 const SHORT_TEXTS = 64 * 1024;
 
-export function scanner(database: DatabaseSync, interned: Interned, chain: Chain): (range: ScanRange) => ScanPage {
-  const rowsAfter = database.prepare(
-    `SELECT position, type, schema_version, time, attachments, json FROM events
-     WHERE position > ? ORDER BY position LIMIT ?`,
-  );
+type Named = ScanPage['named'][number];
 
-  function scanned(row: EventRow, expected: number): ScannedEvent {
+export class Scanner {
+  readonly #rowsAfter;
+  readonly #interned: Interned;
+  readonly #commits: Commits;
+
+  constructor(database: DatabaseSync, interned: Interned, commits: Commits) {
+    this.#rowsAfter = database.prepare(
+      `SELECT position, type, schema_version, time, attachments, json FROM events
+       WHERE position > ? ORDER BY position LIMIT ?`,
+    );
+    this.#interned = interned;
+    this.#commits = commits;
+  }
+
+  scan({ after, limit, known, seen }: ScanRange): ScanPage {
+    const end = this.#commits.end();
+    const from = lowerBound(after);
+    const events = this.#eventsAfter(from, pageRows(limit), end);
+    const reached = from + events.length;
+    return {
+      end,
+      holds: seen === undefined || this.#commits.holds(seen),
+      events,
+      named: this.#named(events, known),
+      next: reached < end.position ? reached : undefined,
+    };
+  }
+
+  #eventsAfter(after: number, most: number, end: LogEnd): readonly ScannedEvent[] {
+    const room = new Room(most);
+    const events: ScannedEvent[] = [];
+    let reached = after;
+    let ask = ROWS;
+    while (reached < end.position && room.rows > 0) {
+      const rows = all<EventRow>(this.#rowsAfter, reached, Math.min(ask, room.rows, end.position - reached));
+      if (rows.length === 0) throw corrupt('an event is missing', { position: reached + 1 });
+      let length = 0;
+      for (const row of rows) {
+        const event = this.#scanned(row, reached + 1);
+        if (!room.take(event.json, undefined, event.attachments.length / 2)) break;
+        events.push(event);
+        reached += 1;
+        length += event.json.length;
+      }
+      ask = length < SHORT_TEXTS ? ask * 4 : ROWS;
+    }
+    return events;
+  }
+
+  #scanned(row: EventRow, expected: number): ScannedEvent {
     const [position, type, schemaVersion, time, attachments, json] = row;
     if (position !== expected) throw corrupt('an event is missing', { position: expected });
     if (!isWhole(time) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
-      throw corrupt('an event has a value that is none', { position });
+      throw corrupt("a value of an event isn't valid", { position });
     }
     return {
-      type: interned.name(type, { position }),
+      type: this.#interned.name(type, { position }),
       schemaVersion,
       json,
       position,
@@ -39,36 +85,15 @@ export function scanner(database: DatabaseSync, interned: Interned, chain: Chain
     };
   }
 
-  return ({ after, limit, known, seen }) => {
-    const end = chain.end();
-    interned.follow(end, chain.holds);
-    const room = new Room(pageRows(limit));
-    const events: ScannedEvent[] = [];
-    const named = new Map<number, DocumentRef & { readonly document: number }>();
-    const name = ({ attachments, position }: ScannedEvent): void => {
+  #named(events: readonly ScannedEvent[], known: ScanRange['known']): readonly Named[] {
+    const named = new Map<number, Named>();
+    for (const { attachments, position } of events) {
       for (let index = 0; index < attachments.length; index += 2) {
         const document = attachments[index]!;
         if (known(document) || named.has(document)) continue;
-        named.set(document, { document, ...interned.document(document, { position }) });
+        named.set(document, { document, ...this.#interned.document(document, { position }) });
       }
-    };
-    let reached = lowerBound(after);
-    let ask = ROWS;
-    while (reached < end.position && room.rows > 0) {
-      const rows = all<EventRow>(rowsAfter, reached, Math.min(ask, room.rows, end.position - reached));
-      if (rows.length === 0) throw corrupt('an event is missing', { position: reached + 1 });
-      let length = 0;
-      for (const row of rows) {
-        const event = scanned(row, reached + 1);
-        if (!room.take(event.json, undefined, event.attachments.length / 2)) break;
-        name(event);
-        events.push(event);
-        reached += 1;
-        length += event.json.length;
-      }
-      ask = length < SHORT_TEXTS ? ask * 4 : ROWS;
     }
-    const next = reached < end.position ? reached : undefined;
-    return { end, holds: seen === undefined || chain.holds(seen), events, named: [...named.values()], next };
-  };
+    return [...named.values()];
+  }
 }

@@ -16,52 +16,67 @@ import { isBusy, translated } from '../errors.ts';
 const ASK_MS = 15;
 
 /** File → sessions of this process in which somebody waits. */
-const waiting = new Map<string, Set<Waiters>>();
+const sessions = new Map<string, Set<Waiting>>();
 
-/** This process has committed to the file. Other names of it, by links, are asked for like other processes' commits. */
-export function tellWaiters(file: string): void {
-  for (const waiters of waiting.get(file) ?? []) waiters.wake();
+export interface WaitingOptions {
+  readonly file: string;
+  readonly inPlace: () => void;
 }
 
-/**
- * Those who wait in a session. `database` is its reading connection, with no transaction open between two turns of the
- * event loop; `look` reads the end of the log by it.
- */
-export function waitersOn(
-  database: DatabaseSync,
-  { file, inPlace }: { readonly file: string; readonly inPlace: () => void },
-  look: () => Promise<LogEnd>,
-): Waiters {
-  // Another number whenever another connection has committed, the session's own writing one included.
-  const dataVersion = database.prepare('PRAGMA data_version');
-  let timer: NodeJS.Timeout | undefined;
+export class Waiting {
+  readonly waiters: Waiters;
+  readonly #dataVersion;
+  readonly #options: WaitingOptions;
+  #timer: NodeJS.Timeout | undefined;
   /** None before the first: what was committed between a look and it would be taken for known. */
-  let version: number | undefined;
+  #version: number | undefined;
 
-  const ask = (): void => {
+  /**
+   * `reader` is the session's reading connection, with no transaction open between two turns of the event loop; `look` reads
+   * the end of the log by it.
+   */
+  constructor(reader: DatabaseSync, look: () => Promise<LogEnd>, options: WaitingOptions) {
+    // Another number whenever another connection has committed, the session's own writing one included.
+    this.#dataVersion = reader.prepare('PRAGMA data_version');
+    this.#options = options;
+    this.waiters = new Waiters({ look, begin: () => this.#begin(), end: () => this.#end() });
+  }
+
+  /** This session has committed. Other names of the file, by links, are asked for like other processes' commits. */
+  tell(): void {
+    for (const { waiters } of sessions.get(this.#options.file) ?? []) waiters.wake();
+  }
+
+  /** Whoever waits is told `error`. */
+  close(error: unknown): void {
+    this.waiters.fail(error);
+  }
+
+  #begin(): void {
+    const { file } = this.#options;
+    this.#timer = timers.setInterval(() => this.#ask(), ASK_MS);
+    sessions.set(file, (sessions.get(file) ?? new Set()).add(this));
+  }
+
+  #end(): void {
+    const { file } = this.#options;
+    timers.clearInterval(this.#timer);
+    this.#version = undefined;
+    sessions.get(file)?.delete(this);
+    if (sessions.get(file)?.size === 0) sessions.delete(file);
+  }
+
+  #ask(): void {
+    const { file, inPlace } = this.#options;
     try {
       inPlace();
-      const now = one<[number]>(dataVersion)?.[0];
-      if (now === version) return;
-      version = now;
-      waiters.wake();
+      const now = one<[number]>(this.#dataVersion)?.[0];
+      if (now === this.#version) return;
+      this.#version = now;
+      this.waiters.wake();
     } catch (error) {
       // While another process recovers or closes the log it can't be asked; the next time it can.
-      if (!isBusy(error)) waiters.fail(translated(error, file));
+      if (!isBusy(error)) this.waiters.fail(translated(error, file));
     }
-  };
-  const waiters = new Waiters({
-    look,
-    begin() {
-      timer = timers.setInterval(ask, ASK_MS);
-      waiting.set(file, (waiting.get(file) ?? new Set()).add(waiters));
-    },
-    end() {
-      timers.clearInterval(timer);
-      version = undefined;
-      waiting.get(file)?.delete(waiters);
-      if (waiting.get(file)?.size === 0) waiting.delete(file);
-    },
-  });
-  return waiters;
+  }
 }

@@ -56,20 +56,20 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
   },
   {
-    sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT id FROM names)',
+    sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT number FROM names)',
     sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
   },
   {
-    sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT id FROM names)',
+    sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT number FROM names)',
     sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
   },
   {
-    sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT id FROM documents)',
+    sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT number FROM documents)',
     sentence: (document) => `Document ${document} has events but no id.`,
   },
   {
-    sql: `SELECT id, collection FROM documents d WHERE collection NOT IN (SELECT id FROM names)
-            OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.id)`,
+    sql: `SELECT number, collection FROM documents d WHERE collection NOT IN (SELECT number FROM names)
+            OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)`,
     sentence: (document) => `Document ${document} has no collection or no events.`,
   },
   {

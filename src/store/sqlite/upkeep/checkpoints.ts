@@ -17,9 +17,11 @@ import { setTimeout } from 'node:timers/promises';
 import { hasCode } from '../../../errors.ts';
 import type { Opening } from '../../store.ts';
 import type { Aside } from './aside.ts';
+import type { Asides } from './asides.ts';
 import { CHECKPOINT_PAGES, one, single } from '../connecting/connection.ts';
 import { isBusy, translated } from '../errors.ts';
-import { WAL_FRAME_HEADER } from '../connecting/still-there.ts';
+import { Wal, WAL_FRAME_HEADER } from '../connecting/wal.ts';
+import type { Counted } from '../connecting/wal.ts';
 
 /** From so many pages on commits copy nothing. */
 const ASIDE_PAGES = 2 * CHECKPOINT_PAGES;
@@ -40,20 +42,17 @@ const WARN_BYTES = 64 * 2 ** 20;
 const SET_UP =
   'PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0';
 
-type Counted = readonly [busy: number, pages: number, copied: number];
-
-export interface Parts {
+interface Parts {
   readonly file: string;
   readonly writer: DatabaseSync;
   readonly reader: DatabaseSync;
   readonly warn: Opening['warn'];
-  /** Runs something on a connection in a thread of its own, which ends with it. */
-  readonly aside: <T>(setUp: string, work: (aside: Aside) => Promise<T>) => Promise<T>;
+  readonly asides: Asides;
 }
 
 export class Checkpoints {
   readonly #parts: Parts;
-  readonly #count: (() => Counted | undefined) | undefined;
+  readonly #wal: Wal;
   readonly #pageBytes: number;
   readonly #passive: StatementSync;
   readonly #restart: StatementSync;
@@ -68,25 +67,25 @@ export class Checkpoints {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#count = counter(parts.reader);
+    this.#wal = new Wal(parts.reader);
     this.#pageBytes = single<number>(parts.reader, 'PRAGMA page_size') + WAL_FRAME_HEADER;
     this.#passive = parts.writer.prepare('PRAGMA wal_checkpoint(PASSIVE)');
     this.#restart = parts.writer.prepare('PRAGMA wal_checkpoint(RESTART)');
-    if (this.#count) parts.writer.exec('PRAGMA wal_autocheckpoint = 0');
+    if (this.#wal.isCounted) parts.writer.exec('PRAGMA wal_autocheckpoint = 0');
   }
 
   /** What isn't copied yet, in bytes; undefined where this SQLite doesn't say. With no transaction open on the reader. */
   get walBytes(): number | undefined {
-    const counted = this.#count?.();
+    const counted = this.#wal.counted();
     return counted && this.#bytesOf(counted);
   }
 
   /** To be called directly after a commit, with no transaction open on the reader. */
   committed(now: number): void {
-    if (this.#isAside || !this.#count || now < Math.min(this.#lookAt, this.#restartAt)) return;
+    if (this.#isAside || !this.#wal.isCounted || now < Math.min(this.#lookAt, this.#restartAt)) return;
     this.#lookAt = now + LOOK_MS;
     try {
-      const [, pages, copied] = this.#count()!;
+      const [, pages, copied] = this.#wal.counted()!;
       if (pages - copied >= ASIDE_PAGES) this.#copyAside();
       else if (pages - copied >= CHECKPOINT_PAGES) this.#copy(now);
       else if (now >= this.#restartAt) this.#beginAnew(pages, now + RESTART_MS);
@@ -98,7 +97,7 @@ export class Checkpoints {
   /** Copies while others go on writing. */
   #copy(now: number): void {
     const [busy] = one<Counted>(this.#passive)!;
-    const [, pages, copied] = this.#count!()!;
+    const [, pages, copied] = this.#wal.counted()!;
     // Another process is copying, or somebody reads what is older.
     if (busy !== 0 || pages - copied >= CHECKPOINT_PAGES) return;
     this.#toldOfFailure = false;
@@ -118,8 +117,8 @@ export class Checkpoints {
 
   #copyAside(): void {
     this.#isAside = true;
-    this.#parts
-      .aside(SET_UP, (aside) => this.#copyUntilLittle(aside))
+    this.#parts.asides
+      .run({ setUp: SET_UP }, (aside) => this.#copyUntilLittle(aside))
       .then(
         () => {
           this.#toldOfFailure = false;
@@ -170,12 +169,4 @@ export class Checkpoints {
   #bytesOf([, pages, copied]: Counted): number {
     return Math.max(0, pages - copied) * this.#pageBytes;
   }
-}
-
-/** Undefined before SQLite 3.51, where the word isn't known, and taken for a real checkpoint. */
-function counter(connection: DatabaseSync): (() => Counted | undefined) | undefined {
-  const [major = 0, minor = 0] = single<string>(connection, 'SELECT sqlite_version()').split('.').map(Number);
-  if (major === 3 && minor < 51) return undefined;
-  const noop = connection.prepare('PRAGMA wal_checkpoint(NOOP)');
-  return () => one<Counted>(noop);
 }

@@ -7,64 +7,70 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Recent } from '../../../recent.ts';
 import type { LogPoint } from '../../store.ts';
-import type { Chain } from '../reading/commits.ts';
+import type { Commits } from '../reading/commits.ts';
 import { all } from '../connecting/connection.ts';
-import { START } from './intern.ts';
+import { START } from './interned.ts';
 import type { Loader } from '../reading/load.ts';
-import { inlineList } from '../reading/read.ts';
+import { inlineList } from '../reading/inline.ts';
 
 /** Most foreign events that the heads are taken along by; beyond it, asking again for what is needed costs less. */
 const FOLLOW_EVENTS_MAX = 5_000;
 
-export interface Heads {
+export class Heads {
+  readonly #foreign;
+  readonly #commits: Commits;
+  readonly #loader: Loader;
+  readonly #heads: Recent<number, number>;
+  #asOf = START;
+
+  constructor(database: DatabaseSync, commits: Commits, loader: Loader, max: number) {
+    this.#foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
+    this.#commits = commits;
+    this.#loader = loader;
+    this.#heads = new Recent(max);
+  }
+
   /** To be told the end of the log in each transaction, before anything else is asked. */
-  follow(end: LogPoint): void;
+  follow(end: LogPoint): void {
+    if (end.hash === this.#asOf.hash) return;
+    const grown = end.position - this.#asOf.position;
+    if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && this.#commits.holds(this.#asOf)) this.#takeAlong(grown);
+    else this.#heads.clear();
+    this.#asOf = end;
+  }
+
   /**
    * To be told the end after an append, and what it moved. Not before its rows are in: until then a head that was
    * forgotten for lack of room couldn't be asked for again.
    */
-  moved(end: LogPoint, to: ReadonlyMap<number, number>): void;
-  get(document: number): number;
+  moved(end: LogPoint, to: ReadonlyMap<number, number>): void {
+    for (const [document, version] of to) this.#heads.set(document, version);
+    this.#asOf = end;
+  }
+
+  get(document: number): number {
+    let version = this.#heads.get(document);
+    if (version === undefined) this.#heads.set(document, (version = this.#loader.head(document)));
+    return version;
+  }
+
   /** After a transaction that was rolled back. */
-  forget(): void;
-}
+  forget(): void {
+    this.#heads.clear();
+    this.#asOf = START;
+  }
 
-export function cachedHeads(database: DatabaseSync, chain: Chain, loader: Loader, max: number): Heads {
-  const foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
-  const heads = new Recent<number, number>(max);
-  let asOf = START;
-
-  const forget = (): void => {
-    heads.clear();
-    asOf = START;
-  };
-
-  return {
-    follow(end) {
-      if (end.hash === asOf.hash) return;
-      const grown = end.position - asOf.position;
-      if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && chain.holds(asOf)) {
-        for (const [position, attachments] of all<[number, string]>(foreign, asOf.position)) {
-          const list = inlineList(attachments, position);
-          for (let index = 0; index < list.length; index += 2) {
-            const document = list[index] as number;
-            if (heads.has(document)) heads.set(document, list[index + 1] as number);
-          }
-        }
-      } else {
-        heads.clear();
+  #takeAlong(grown: number): void {
+    let events = 0;
+    for (const [position, attachments] of all<[number, string]>(this.#foreign, this.#asOf.position)) {
+      events += 1;
+      const list = inlineList(attachments, position);
+      for (let index = 0; index < list.length; index += 2) {
+        const document = list[index] as number;
+        if (this.#heads.has(document)) this.#heads.set(document, list[index + 1] as number);
       }
-      asOf = end;
-    },
-    moved(end, to) {
-      for (const [document, version] of to) heads.set(document, version);
-      asOf = end;
-    },
-    get(document) {
-      let version = heads.get(document);
-      if (version === undefined) heads.set(document, (version = loader.head(document)));
-      return version;
-    },
-    forget,
-  };
+    }
+    // One that is missing is damage, and moved something: the documents' own rows still say to where.
+    if (events !== grown) this.#heads.clear();
+  }
 }

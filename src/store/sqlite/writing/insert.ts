@@ -4,41 +4,51 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 /** Rows of a wide statement. */
 const WIDE = 32;
 
-/** Rows on their way into a table: collected value by value, inserted when there are enough for a wide statement. */
-export class Inserts {
-  readonly #columns: number;
+/** Each column of a row, and how its value is written: `?`, or an expression of it (`unhex(?)`). */
+export type Columns<Row> = { readonly [Column in keyof Row]: string };
+
+/** Rows on their way into a table: collected one by one, inserted when there are enough for a wide statement. */
+export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
+  readonly #columns: readonly (keyof Row)[];
   readonly #wide;
   readonly #narrow;
   readonly #values: SQLInputValue[];
   #filled = 0;
 
-  /** `row` is what one row's VALUES are, `(?, ?, unhex(?))`; `target` is `table (column, …)`. */
-  constructor(database: DatabaseSync, target: string, row: string) {
-    this.#columns = row.split('?').length - 1;
+  constructor(database: DatabaseSync, table: string, columns: Columns<Row>) {
+    this.#columns = Object.keys(columns);
+    const target = `${table} (${this.#columns.join(', ')})`;
+    const row = `(${Object.values(columns).join(',')})`;
     this.#wide = database.prepare(`INSERT INTO ${target} VALUES ${Array(WIDE).fill(row).join(',')}`);
     this.#narrow = database.prepare(`INSERT INTO ${target} VALUES ${row}`);
-    this.#values = Array<SQLInputValue>(WIDE * this.#columns).fill(null);
+    this.#values = Array<SQLInputValue>(WIDE * this.#columns.length).fill(null);
   }
 
-  /** The next value of a row. */
-  put(value: SQLInputValue): void {
-    this.#values[this.#filled++] = value;
-  }
-
-  /** To be called after each row. */
-  endRow(): void {
-    if (this.#filled < this.#values.length) return;
+  /**
+   * Its fields must stand in the order of the columns. That is looked at, and costs a third of looking each of them up by its
+   * name, which made an append 5% slower.
+   */
+  add(row: Row): void {
+    const columns = this.#columns;
+    const values = this.#values;
+    let filled = this.#filled;
+    let index = 0;
+    for (const column in row) {
+      if (column !== columns[index++]) throw new TypeError(`The field ${column} isn't in its place.`);
+      values[filled++] = row[column]!;
+    }
+    this.#filled = filled;
+    if (filled < values.length) return;
     this.#filled = 0;
-    this.#wide.run(...this.#values);
+    this.#wide.run(...values);
   }
 
   /** Inserts the rows that are left. */
   flush(): void {
     const filled = this.#filled;
     this.#filled = 0;
-    for (let from = 0; from < filled; from += this.#columns) {
-      this.#narrow.run(...this.#values.slice(from, from + this.#columns));
-    }
+    const step = this.#columns.length;
+    for (let from = 0; from < filled; from += step) this.#narrow.run(...this.#values.slice(from, from + step));
   }
 
   /** Drops the rows that are left: of a batch that isn't stored. */

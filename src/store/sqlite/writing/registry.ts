@@ -5,61 +5,66 @@ import { grownBy } from '../../registered.ts';
 import type { CollectionEntry, Registry } from '../../store.ts';
 import { all, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
-import type { TypesTable } from '../reading/types.ts';
+import type { Types } from '../reading/types.ts';
 import { isCount, isWhole } from '../values.ts';
 
-export interface RegistryTable {
-  generation(): number;
-  registry(): Registry;
+export class RegistryEntries {
+  readonly #select;
+  readonly #selectGeneration;
+  readonly #replace;
+  readonly #raise;
+  readonly #types: Types;
+
+  constructor(database: DatabaseSync, types: Types) {
+    this.#select = database.prepare('SELECT name, definition, key, handled FROM registry ORDER BY name');
+    this.#selectGeneration = database.prepare("SELECT value FROM meta WHERE name = 'generation'");
+    this.#replace = database.prepare('REPLACE INTO registry (name, definition, key, handled) VALUES (?, ?, ?, ?)');
+    this.#raise = database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
+    this.#types = types;
+  }
+
+  registry(): Registry {
+    return { generation: this.generation(), collections: this.#entries() };
+  }
+
   /** The registry, if it has all of them already: then there is nothing to write. */
-  unchangedBy(collections: readonly CollectionEntry[]): Registry | undefined;
+  unchangedBy(collections: readonly CollectionEntry[]): Registry | undefined {
+    return this.#grownBy(collections).length === 0 ? this.registry() : undefined;
+  }
+
   /** With the write lock held. */
-  register(collections: readonly CollectionEntry[]): Registry;
-}
+  register(collections: readonly CollectionEntry[]): Registry {
+    const grown = this.#grownBy(collections);
+    for (const { name, definition, key, handled } of grown) {
+      this.#replace.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
+    }
+    if (grown.length > 0) this.#raise.run();
+    return this.registry();
+  }
 
-export function registryTable(database: DatabaseSync, types: TypesTable): RegistryTable {
-  const select = database.prepare('SELECT name, definition, key, handled FROM registry ORDER BY name');
-  const selectGeneration = database.prepare("SELECT value FROM meta WHERE name = 'generation'");
-  const write = database.prepare('REPLACE INTO registry (name, definition, key, handled) VALUES (?, ?, ?, ?)');
-  const raise = database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
+  /** The names of those that aren't registered as they are. */
+  lacking(collections: readonly CollectionEntry[]): readonly string[] {
+    return this.#grownBy(collections).map(({ name }) => name);
+  }
 
-  function generation(): number {
-    const row = one<[number]>(selectGeneration);
+  generation(): number {
+    const row = one<[number]>(this.#selectGeneration);
     if (row === undefined) throw corrupt('the generation of the registry is missing');
-    if (!isWhole(row[0])) throw corrupt('the generation of the registry is none');
+    if (!isWhole(row[0])) throw corrupt("the generation of the registry isn't valid");
     return row[0];
   }
 
-  function registry(): Registry {
-    const rows = all<[string, number, string, string]>(select);
-    return {
-      generation: generation(),
-      collections: rows.map(([name, definition, key, handled]) => {
-        if (typeof name !== 'string' || !isCount(definition)) {
-          throw corrupt('a registered collection has a name or definition that is none', { collection: name });
-        }
-        const wrong = (what: string): Error => corrupt(what, { collection: name });
-        return { name, definition, key: declaredKeyOf(key, wrong), handled: handledOf(handled, wrong) };
-      }),
-    };
+  #grownBy(collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
+    return grownBy(this.#entries(), collections, this.#types.facts());
   }
 
-  return {
-    generation,
-    registry,
-    unchangedBy(collections) {
-      const now = registry();
-      return grownBy(now.collections, collections, types.facts()).length === 0 ? now : undefined;
-    },
-    register(collections) {
-      const before = registry();
-      const grown = grownBy(before.collections, collections, types.facts());
-      if (grown.length === 0) return before;
-      for (const { name, definition, key, handled } of grown) {
-        write.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
+  #entries(): readonly CollectionEntry[] {
+    return all<[string, number, string, string]>(this.#select).map(([name, definition, key, handled]) => {
+      if (typeof name !== 'string' || !isCount(definition)) {
+        throw corrupt("the name or the definition of a registered collection isn't valid", { collection: name });
       }
-      raise.run();
-      return registry();
-    },
-  };
+      const wrong = (what: string): Error => corrupt(what, { collection: name });
+      return { name, definition, key: declaredKeyOf(key, wrong), handled: handledOf(handled, wrong) };
+    });
+  }
 }
