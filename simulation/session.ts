@@ -11,7 +11,9 @@ import { read } from '../src/store/memory/reading/read.ts';
 import { scan } from '../src/store/memory/reading/scan.ts';
 import { endOf } from '../src/store/memory/schema.ts';
 import { types } from '../src/store/memory/reading/types.ts';
-import type { Appended, Batch, LogEnd, Locked, Session, Store } from '../src/store/store.ts';
+import { Section } from '../src/store/section.ts';
+import type { Offered } from '../src/store/section.ts';
+import type { Appended, Batch, LogEnd, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import { kindsOf } from '../src/testing/conformance/batches.ts';
 import type { Call } from './journal.ts';
@@ -57,6 +59,11 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     await travel(`← ${call}`);
     if (weather.refuses()) throw unavailable();
     return answer;
+  };
+  const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
+    await travel(`locked ${call}`);
+    if (weather.refuses()) throw unavailable();
+    return journal.calls(name, call, given, run, { locked: true, now: clock.says() });
   };
   const doubted = (batches: readonly Batch[]): StoreUnavailable => {
     meets('doubt');
@@ -142,7 +149,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
       const sent: Batch[] = [];
       let result: Awaited<ReturnType<typeof work>>;
       try {
-        result = await work(lockedFor(sent));
+        result = await new Section(offered(sent), { loses: () => true }).run(work);
         holder.committing = true;
         await travel('commit →');
       } catch (error) {
@@ -174,13 +181,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     },
   };
 
-  function lockedFor(sent: Batch[]): Locked {
-    let broken = false;
-    const step = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
-      await travel(`locked ${call}`);
-      if (broken || weather.refuses()) throw unavailable();
-      return journal.calls(name, call, given, run, { locked: true, now: clock.says() });
-    };
+  function offered(sent: Batch[]): Offered {
     return {
       registry: () => step('registry', [], () => log.registry),
       load: (requests, options) => step('load', [requests, options], () => load(log, endOf(log), requests, options)),
@@ -193,9 +194,6 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
           const answer = machine.append(batch, clock);
           meets(`locked append ${answer.status}`);
           return answer;
-        }).catch((error: unknown) => {
-          broken = true;
-          throw error;
         }),
     };
   }

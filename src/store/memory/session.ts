@@ -30,6 +30,8 @@ import type {
   TypesRange,
 } from '../store.ts';
 import type { Clock } from '../clock.ts';
+import { Section } from '../section.ts';
+import type { Offered } from '../section.ts';
 import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes } from '../writes.ts';
@@ -45,13 +47,6 @@ import { scan } from './reading/scan.ts';
 import { endOf, publish } from './schema.ts';
 import type { Log } from './schema.ts';
 import { types } from './reading/types.ts';
-
-/** One piece of work under the write lock. */
-interface Section {
-  over: boolean;
-  /** The error of an append in it. */
-  broken?: { readonly error: unknown };
-}
 
 export class MemorySession implements Session {
   readonly #log: Log;
@@ -94,19 +89,14 @@ export class MemorySession implements Session {
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
     return this.#write(async (write) => {
-      const section: Section = { over: false };
       try {
-        const result = await write.orGivenUp(work(this.#locked(section, write)));
-        // Whatever the work made of it: a real engine may have stored half of that batch.
-        if (section.broken !== undefined) throw section.broken.error;
+        const result = await new Section(this.#offered(), write).run(work);
         write.stores();
         publish(this.#log);
         return result;
       } catch (error) {
         undo(this.#log, this.#log.visible.position);
         throw error;
-      } finally {
-        section.over = true;
       }
     });
   }
@@ -175,47 +165,16 @@ export class MemorySession implements Session {
     );
   }
 
-  /** What the holder of the lock may do: see all that is stored, its own included, as long as it holds the lock. */
-  #locked(section: Section, write: Write): Locked {
+  /** What the holder of the lock may do: see all that is stored, its own included. */
+  #offered(): Offered {
     const log = this.#log;
-    // What comes after the turn runs without a pause, so nothing can be appended once the section is over.
-    const turn = async (): Promise<void> => {
-      await Promise.resolve();
-      if (section.over) {
-        throw new Closed('The exclusive section is over. Await everything in it before it returns.');
-      }
-      write.assertGoing();
-    };
     return {
-      registry: async () => {
-        await turn();
-        return log.registry;
-      },
-      append: async (batch) => {
-        await turn();
-        try {
-          return append(log, batch, this.#clock);
-        } catch (error) {
-          section.broken = { error };
-          throw error;
-        }
-      },
-      load: async (requests, options) => {
-        await turn();
-        return load(log, endOf(log), requests, options);
-      },
-      ledger: async (ids) => {
-        await turn();
-        return ledger(log, endOf(log), ids);
-      },
-      commits: async (asked) => {
-        await turn();
-        return commits(log, endOf(log), asked);
-      },
-      read: async (asked) => {
-        await turn();
-        return read(log, endOf(log), asked);
-      },
+      registry: () => log.registry,
+      append: (batch) => append(log, batch, this.#clock),
+      load: (requests, options) => load(log, endOf(log), requests, options),
+      ledger: (ids) => ledger(log, endOf(log), ids),
+      commits: (range) => commits(log, endOf(log), range),
+      read: (range) => read(log, endOf(log), range),
     };
   }
 

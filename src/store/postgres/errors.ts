@@ -225,8 +225,3 @@ export function fencedOff(place: string): StoreUnavailable {
 export function closed(place: string): Closed {
   return new Closed(`The session on the log in ${place} was closed. Open the log again to use it.`, { place });
 }
-
-/** What an exclusive section says to those who come late. */
-export function over(place: string): Closed {
-  return new Closed('The exclusive section is over. Await everything in it before it returns.', { place });
-}

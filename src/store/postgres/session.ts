@@ -36,7 +36,7 @@ import { chain } from './reading/commits.ts';
 import type { Connection, Query } from './connecting/connection.ts';
 import type { Connections } from './connecting/connections.ts';
 import { documentsTable } from './reading/documents.ts';
-import { closed, fencedOff, over, translated } from './errors.ts';
+import { closed, fencedOff, translated } from './errors.ts';
 import { runLocked } from './writing/exclusive.ts';
 import { call } from './functions.ts';
 import { KnownDocuments } from './writing/known.ts';
@@ -183,7 +183,6 @@ export class PostgresSession implements Session {
         answerTimeoutMs,
         offers: (query: Query, connection: Connection) => this.#offers(query, connection),
         translate: (error: unknown) => translated(error, place),
-        over: () => over(place),
       };
       return this.#transactions.untilSent(() =>
         use(async (connection) => {

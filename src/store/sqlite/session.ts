@@ -57,6 +57,8 @@ import { cachedHeads } from './writing/heads.ts';
 import { CACHE_BOUNDS, interned } from './writing/intern.ts';
 import type { CacheBounds } from './writing/intern.ts';
 import { loader } from './reading/load.ts';
+import { Section } from '../section.ts';
+import type { Offered } from '../section.ts';
 import { kindOf, Turns } from '../turns.ts';
 import { within } from '../within.ts';
 import { Writes } from '../writes.ts';
@@ -123,6 +125,18 @@ function writingTables(database: DatabaseSync, bounds: CacheBounds, options: Pic
 }
 
 type WritingTables = ReturnType<typeof writingTables>;
+
+/** What an exclusive section can ask, within its transaction. */
+function offered({ registry, append, loader, chain, reader }: WritingTables): Offered {
+  return {
+    registry: () => registry.registry(),
+    append: (batch) => append.looking(batch),
+    load: (requests, options) => loader.load(requests, options),
+    ledger: (ids) => chain.ledger(ids),
+    commits: (range) => chain.commits(range),
+    read: (range) => reader.read(range),
+  };
+}
 
 function isStored(appended: Appended | undefined): boolean {
   return appended?.status === 'stored';
@@ -232,46 +246,17 @@ export class SqliteSession implements Session {
   }
 
   async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+    const { file, inPlace } = this.#options;
     return this.#write(
-      async ({ registry, loader, reader, chain, append }, write) => {
-        let over = false;
-        let broken: TidemarkError | undefined;
-        const step = async <R>(run: () => R): Promise<R> => {
-          if (over) throw closed(this.#options.file);
-          write.assertGoing();
-          try {
-            return run();
-          } catch (error) {
-            throw translated(error, this.#options.file);
-          }
-        };
-        const locked: Locked = {
-          registry: () => step(() => registry.registry()),
-          load: (requests, options) => step(() => loader.load(requests, options)),
-          ledger: (ids) => step(() => chain.ledger(ids)),
-          commits: (range) => step(() => chain.commits(range)),
-          read: (range) => step(() => reader.read(range)),
-          append: (batch) =>
-            step(() => {
-              try {
-                return append.looking(batch);
-              } catch (error) {
-                // Half of the batch may be inserted: whatever `work` makes of the error, nothing is committed.
-                broken = translated(error, this.#options.file);
-                throw broken;
-              }
-            }),
-        };
+      async (writing, write) => {
+        const rules = { ...write, translated: (error: unknown) => translated(error, file) };
         try {
-          const result = await write.orGivenUp(work(locked));
-          if (broken !== undefined) throw broken;
+          const result = await new Section(offered(writing), rules).run(work);
           // The work may have taken long.
-          this.#options.inPlace();
+          inPlace();
           return result;
         } catch (error) {
           throw new Thrown(error);
-        } finally {
-          over = true;
         }
       },
       () => true,

@@ -1,5 +1,6 @@
 /** Work under the write lock: one transaction on one connection, committed when the work is done. */
 import { hasCode } from '../../../errors.ts';
+import { Section } from '../../section.ts';
 import type { Locked } from '../../store.ts';
 import type { Connection, Query } from '../connecting/connection.ts';
 
@@ -17,8 +18,6 @@ export interface SectionOptions {
   readonly answerTimeoutMs: number;
   readonly offers: Offers;
   readonly translate: (error: unknown) => unknown;
-  /** What those are told who come late. */
-  readonly over: () => Error;
 }
 
 /** What the work answered with, or what it, or a statement of it, threw. */
@@ -30,41 +29,25 @@ export async function runLocked<T>(
   work: (locked: Locked) => Promise<T>,
   options: SectionOptions,
 ): Promise<Worked<T>> {
-  const { lock, log, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate, over } = options;
+  const { lock, log, lockTimeoutMs, idleTimeoutMs, answerTimeoutMs, offers, translate } = options;
   const statementTimeoutMs = lockTimeoutMs + answerTimeoutMs;
   // At this level each statement sees what was committed before the lock was given. A server that vanished without a word
   // (no reset ever comes) mustn't keep the lock.
   await connection.begin('READ COMMITTED', { statementTimeoutMs, lockTimeoutMs, idleTimeoutMs });
   await connection.query(lock, [String(lockTimeoutMs), log], { timeoutMs: statementTimeoutMs });
 
-  let ended = false;
-  let broken: { readonly thrown: unknown } | undefined;
-  const step = async <R>(run: () => Promise<R>, isAppend = false): Promise<R> => {
-    if (ended) throw over();
-    try {
-      return await run();
-    } catch (error) {
-      // The transaction is lost, or half of a batch may be in it: whatever the work makes of it, nothing is committed. What
-      // was read and is damaged has lost nothing.
-      if (isAppend || !hasCode(error, 'LogCorrupt')) broken ??= { thrown: translate(error) };
-      throw translate(error);
-    }
-  };
-  const offered = offers((text, parameters = []) => connection.query(text, [...parameters, log]), connection);
-  const locked: Locked = {
-    registry: () => step(() => offered.registry()),
-    load: (requests, loading) => step(() => offered.load(requests, loading)),
-    ledger: (ids) => step(() => offered.ledger(ids)),
-    commits: (range) => step(() => offered.commits(range)),
-    read: (range) => step(() => offered.read(range)),
-    append: (batch) => step(() => offered.append(batch), true),
-  };
+  const section = new Section(
+    offers((text, parameters = []) => connection.query(text, [...parameters, log]), connection),
+    {
+      orGivenUp: (working) => Promise.race([working, connection.abandoned]),
+      translated: translate,
+      // A statement that failed has undone the transaction. What was read and is damaged has lost nothing.
+      loses: (error) => !hasCode(error, 'LogCorrupt'),
+    },
+  );
   try {
-    const result = await Promise.race([work(locked), connection.abandoned]);
-    return broken ?? { result };
+    return { result: await section.run(work) };
   } catch (thrown) {
     return { thrown: translate(thrown) };
-  } finally {
-    ended = true;
   }
 }

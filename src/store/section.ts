@@ -1,0 +1,77 @@
+/**
+ * An exclusive section, the same in every store: what its work may ask while the write lock is held. Its calls are refused
+ * once it is over. Nothing of it is committed after an append in it threw, whatever the work made of that: half of the batch
+ * may be in the transaction.
+ */
+import { Closed } from '../errors.ts';
+import type { Locked } from './store.ts';
+
+/** The calls as a store makes them in its transaction. */
+export type Offered = {
+  readonly [Call in keyof Locked]: (
+    ...given: Parameters<Locked[Call]>
+  ) => Awaited<ReturnType<Locked[Call]>> | ReturnType<Locked[Call]>;
+};
+
+/** What differs between stores. */
+export interface SectionRules {
+  /** Asked before each call. @throws Closed once the section was given up */
+  readonly assertGoing?: () => void;
+  /** What the work comes to, which may take any time: until the section is given up. */
+  readonly orGivenUp?: <T>(work: Promise<T>) => Promise<T>;
+  /** What is told of an error of a call. */
+  readonly translated?: (error: unknown) => unknown;
+  /** Whether the transaction is lost with a call that threw this and isn't an append. */
+  readonly loses?: (error: unknown) => boolean;
+}
+
+export class Section {
+  readonly #offered: Offered;
+  readonly #rules: SectionRules;
+  #over = false;
+  #broken: { readonly error: unknown } | undefined;
+
+  constructor(offered: Offered, rules: SectionRules) {
+    this.#offered = offered;
+    this.#rules = rules;
+  }
+
+  /** Runs the work. The caller commits what this returns, and rolls back if it throws. */
+  async run<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+    try {
+      const working = work(this.#locked());
+      const result = await (this.#rules.orGivenUp?.(working) ?? working);
+      if (this.#broken) throw this.#broken.error;
+      return result;
+    } finally {
+      this.#over = true;
+    }
+  }
+
+  #locked(): Locked {
+    const offered = this.#offered;
+    return {
+      registry: () => this.#call(() => offered.registry()),
+      append: (batch) => this.#call(() => offered.append(batch), true),
+      load: (requests, options) => this.#call(() => offered.load(requests, options)),
+      ledger: (ids) => this.#call(() => offered.ledger(ids)),
+      commits: (range) => this.#call(() => offered.commits(range)),
+      read: (range) => this.#call(() => offered.read(range)),
+    };
+  }
+
+  async #call<T>(run: () => T | Promise<T>, isAppend = false): Promise<T> {
+    // Every call gives way once, as those of the session do.
+    await undefined;
+    const { assertGoing, translated, loses } = this.#rules;
+    assertGoing?.();
+    if (this.#over) throw new Closed('The exclusive section is over. Await everything in it before it returns.');
+    try {
+      return await run();
+    } catch (error) {
+      const told = translated ? translated(error) : error;
+      if (isAppend || loses?.(error)) this.#broken ??= { error: told };
+      throw told;
+    }
+  }
+}
