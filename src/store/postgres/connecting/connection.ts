@@ -9,7 +9,7 @@
 import type { Buffer } from 'node:buffer';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { cancel } from './cancel.ts';
-import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, sqlState, Unheard } from '../errors.ts';
+import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, READ_ONLY, sqlState, Unheard } from '../failed.ts';
 import { HEARD } from '../writing/lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
 import { beginSettings } from './settings.ts';
@@ -40,7 +40,7 @@ const CANCEL_MS = 2_000;
  */
 const UNFINISHED_MS = 60_000;
 
-export interface Asking {
+export interface StatementOptions {
   /** For statements that may take longer, or wait for a lock. */
   readonly timeoutMs?: number | undefined;
   /** Whether it may commit something: then it is never cancelled. */
@@ -65,7 +65,7 @@ export class Connection {
   #notReplicated = false;
   #noticed = false;
   #heard = false;
-  /** Why nothing is asked here any more, and who is told of that. */
+  /** Why nothing is asked here any more, and what rejects the calls that wait. */
   #abandoned: Abandoned | undefined;
   readonly #toTell = new Set<(error: Abandoned) => void>();
   /** What was given up, and isn't answered yet. */
@@ -74,7 +74,7 @@ export class Connection {
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
     this.#waits = waits;
-    // Between two statements nobody else listens: the process would end.
+    // Between two statements there is no other listener: the process would end.
     this.#onError = () => (this.#spent = true);
     client.on('error', this.#onError);
     this.#onNotice = ({ routine, message }) => {
@@ -86,11 +86,11 @@ export class Connection {
   }
 
   /** @throws Failed */
-  async query(text: string, parameters?: readonly Parameter[], asking?: Asking): Promise<readonly Row[]> {
-    return rowsOf(await this.#ask(text, parameters, asking));
+  async query(text: string, parameters?: readonly Parameter[], options?: StatementOptions): Promise<readonly Row[]> {
+    return rowsOf(await this.#ask(text, parameters, options));
   }
 
-  /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
+  /** Begins a transaction that doesn't rest on settings of others (settings.ts). */
   async begin(mode: string, settings: TransactionSettings): Promise<void> {
     this.#inTransaction = true;
     try {
@@ -221,9 +221,9 @@ export class Connection {
     else this.#toTell.add(tell);
   }
 
-  async #ask(text: string, parameters?: readonly Parameter[], asking: Asking = {}): Promise<Answer> {
+  async #ask(text: string, parameters?: readonly Parameter[], options: StatementOptions = {}): Promise<Answer> {
     if (this.#abandoned) throw new Failed(this.#abandoned, { beginning: true });
-    const { timeoutMs = this.#waits.answerTimeoutMs, commits = false } = asking;
+    const { timeoutMs = this.#waits.answerTimeoutMs, commits = false } = options;
     const query = { text, rowMode: 'array', types: AS_TEXT, ...(parameters && { values: [...parameters] }) } as const;
     const given = Promise.withResolvers<never>();
     const timer = setTimeout(() => given.reject(new NoAnswer(timeoutMs)), timeoutMs);
@@ -241,7 +241,7 @@ export class Connection {
         this.#unanswered = { answered, commits, failed };
       }
       // A server that takes no writes any more may have been overtaken by another, at the same address.
-      if (isLost(failed) || sqlState(failed) === '25006') this.#spent = true;
+      if (isLost(failed) || sqlState(failed) === READ_ONLY) this.#spent = true;
       throw failed;
     } finally {
       clearTimeout(timer);
@@ -260,7 +260,7 @@ interface Answer {
   readonly command: string;
 }
 
-// Several statements in one text give an answer each; nobody asks for their rows.
+// Several statements in one text give an answer each; their rows are never needed.
 function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }

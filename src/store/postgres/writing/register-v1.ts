@@ -3,9 +3,9 @@
  * that the caller has judged them by (`done`); otherwise, or where the log holds by now what mustn't be in it, the caller is
  * to look again (`moved`). What to say of a collection that can't be registered is the caller's to know.
  *
- * It believes nobody that a collection has only grown, since any server's role may call it.
+ * It doesn't trust the caller that a collection has only grown, since any server's role may call it.
  */
-import { TYPES_GONE } from '../errors.ts';
+import { TYPES_GONE } from '../failed.ts';
 import { durableFunctionSql } from './lock.ts';
 
 /** The types that a collection has more than are registered of it, as rows. */
@@ -39,7 +39,7 @@ export const registerV1 = (schema: string): string =>
       JOIN ${schema}.registry r ON r.name = given.name
       CROSS JOIN LATERAL (${ADDED}) AS added (type)
       JOIN ${schema}.names n ON n.name = added.type
-      JOIN ${schema}.types t ON t.type = n.id) THEN
+      JOIN ${schema}.types t ON t.type = n.number) THEN
     EXIT answer;
   END IF;
   IF EXISTS (
