@@ -1,42 +1,34 @@
 /**
- * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}. The first
- * says where the log is.
+ * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}.
  * It ends when the parent disconnects, or is gone; Ctrl-C, which reaches every process of a terminal, is the parent's.
  */
-import { once } from 'node:events';
 import type { Call, Reply } from './remote-server.ts';
-import { openServer } from './server.ts';
+import { openServer, type Server } from './server.ts';
 import { storeAt } from './store.ts';
 
 const [name = ''] = process.argv.slice(2);
+let server: Server | undefined;
 
 process.on('SIGINT', () => undefined);
+process.on('disconnect', () => void (server?.close() ?? Promise.resolve()).finally(() => process.exit(0)));
+process.on('message', (call: Call) => {
+  obey(call).then(
+    (value) => reply({ value }),
+    (error: unknown) => reply({ error: String(error) }),
+  );
+});
+
+async function obey(call: Call): Promise<unknown> {
+  if ('open' in call) {
+    server = await openServer(name, storeAt(call.open));
+    return undefined;
+  }
+  // Each method takes what its caller, who knows the types, has sent.
+  const method = server![call.method].bind(server) as (argument: unknown) => Promise<unknown>;
+  return method(call.argument);
+}
 
 function reply(message: Reply): void {
   // With the parent gone nobody waits for the answer; `disconnect` ends this process.
   if (process.connected) process.send?.(message, () => undefined);
 }
-
-/** Numbered 0: whether the log could be opened. */
-async function start(): Promise<void> {
-  const [address] = (await once(process, 'message')) as [string];
-  const server = await openServer(name, storeAt(address));
-  process.on('disconnect', () => {
-    void server.close().finally(() => process.exit(0));
-  });
-  process.on('message', (message: Call) => {
-    const { number, method, argument } = message;
-    // Each method takes what its caller, who knows the types, has sent.
-    const call = server[method].bind(server) as (argument: unknown) => Promise<unknown>;
-    call(argument).then(
-      (value) => reply({ number, value }),
-      (error: unknown) => reply({ number, error: String(error) }),
-    );
-  });
-  reply({ number: 0, value: undefined });
-}
-
-await start().catch((error: unknown) => {
-  reply({ number: 0, error: String(error) });
-  process.disconnect();
-});
