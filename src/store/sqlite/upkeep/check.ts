@@ -1,13 +1,11 @@
 /**
- * Looks for damage that the engine itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so
+ * Looks for damage that the store itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so
  * in a thread. Each statement is as of a moment of its own, and holds by itself.
  */
+import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from '../errors.ts';
 import { PARTS, schemaFindings, type Part } from '../schema.ts';
-
-/** Most findings of each kind. */
-const FINDINGS_MAX = 5;
 
 /** Each query gives the rows that break a rule; the sentence tells of one. */
 const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[] = [
@@ -15,33 +13,33 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sql: `SELECT position, expected FROM
             (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM events)
           WHERE position <> expected`,
-    sentence: (position, expected) => `Events are missing from position ${expected} up to ${position}.`,
+    sentence: FINDING.eventsMissing,
   },
   {
     sql: `SELECT position, expected FROM
             (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM commits)
           WHERE position <> expected`,
-    sentence: (position, expected) => `A commit begins at position ${position}, where ${expected} was expected.`,
+    sentence: FINDING.commitElsewhere,
   },
   {
     sql: 'SELECT position, event_count FROM commits WHERE event_count < 1',
-    sentence: (position, count) => `The commit at position ${position} says that it has ${count} events.`,
+    sentence: FINDING.commitWithoutEvents,
   },
   {
     sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM events),
             (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM commits) WHERE events <> commits`,
-    sentence: (events, commits) => `The events end at position ${events}, the commits at ${commits}.`,
+    sentence: FINDING.otherEnds,
   },
   {
     sql: `SELECT position FROM events WHERE NOT json_valid(attachments)
             OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
-    sentence: (position) => `The event at position ${position} has no list of its documents.`,
+    sentence: FINDING.eventWithoutList,
   },
   {
     sql: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
             CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
           WHERE rows <> inline`,
-    sentence: (rows, inline) => `The index holds ${rows} attachments, the events ${inline}.`,
+    sentence: FINDING.otherCounts,
   },
   {
     sql: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
@@ -53,41 +51,41 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
             (SELECT document, version, position,
               lag(position, 1, 0) OVER (PARTITION BY document ORDER BY version) AS before FROM attachments)
           WHERE position <= before`,
-    sentence: (document, version) => `Version ${version} of document ${document} comes before the version below it.`,
+    sentence: FINDING.versionsOutOfOrder,
   },
   {
     sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT number FROM names)',
-    sentence: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,
+    sentence: FINDING.typeWithoutName,
   },
   {
     sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT number FROM names)',
-    sentence: (position, name) => `The commit at position ${position} has the command ${name}, which has no name.`,
+    sentence: FINDING.commandWithoutName,
   },
   {
     sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT number FROM documents)',
-    sentence: (document) => `Document ${document} has events but no id.`,
+    sentence: FINDING.documentWithoutId,
   },
   {
     sql: `SELECT number, collection FROM documents d WHERE collection NOT IN (SELECT number FROM names)
             OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)`,
-    sentence: (document) => `Document ${document} has no collection or no events.`,
+    sentence: FINDING.documentWithoutEvents,
   },
   {
     sql: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
             OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
             OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
-    sentence: (position) => `The commit at position ${position} has a hash, fingerprint, outcome or time that is none.`,
+    sentence: FINDING.wrongCommit,
   },
   {
     sql: `SELECT position FROM
             (SELECT position, recorded_at, lag(recorded_at, 1, 0) OVER (ORDER BY position) AS before FROM commits)
           WHERE recorded_at < before`,
-    sentence: (position) => `The commit at position ${position} was recorded before the one before it.`,
+    sentence: FINDING.recordedTooEarly,
   },
   {
     sql: `SELECT position FROM events e WHERE time IS NOT
             (SELECT c.time FROM commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
-    sentence: (position) => `The event at position ${position} has another time than its commit.`,
+    sentence: FINDING.otherTime,
   },
   {
     sql: `SELECT type, stored, listed FROM (
@@ -95,8 +93,7 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
             FROM (SELECT type, min(position) AS position FROM events GROUP BY type) e
             FULL JOIN types t ON t.type = e.type)
           WHERE stored IS NOT listed`,
-    sentence: (type, stored, listed) =>
-      `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
+    sentence: FINDING.otherFirstEvent,
   },
   {
     // CROSS JOIN keeps the order: from the events to their commits it would be each with each.
@@ -106,28 +103,13 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
             WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
             GROUP BY e.type) e ON e.type = t.type
           WHERE e.position IS NOT t.succeeded`,
-    sentence: (type, stored, listed) =>
-      `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
-  },
-  {
-    sql: `SELECT name FROM registry
-          WHERE NOT json_valid(key) OR NOT json_valid(handled) OR json_type(handled) <> 'array'`,
-    sentence: (name) => `The declared key or the handled types of the collection ${name} are none.`,
-  },
-  {
-    sql: "SELECT 1 WHERE (SELECT count(*) FROM meta WHERE name = 'generation') <> 1",
-    sentence: () => 'The generation of the registry is missing.',
-  },
-  {
-    // Each rise added at least one collection, or one type to a key map or to what is handled.
-    sql: `SELECT value, collections FROM meta, (
-            SELECT count(*) AS collections, coalesce(sum(1 + json_array_length(handled)
-              + (SELECT count(*) FROM json_each(registry.key, '$.types'))), 0) AS most
-            FROM registry WHERE json_valid(key) AND json_valid(handled))
-          WHERE name = 'generation' AND value NOT BETWEEN min(collections, 1) AND most`,
-    sentence: (generation, collections) => `The registry has generation ${generation} and ${collections} collections.`,
+    sentence: FINDING.otherFirstSuccess,
   },
 ];
+
+/** The registry as it is stored, for {@link registryFindings}. */
+const REGISTRY_ROWS = `SELECT (SELECT group_concat(value) FROM meta WHERE name = 'generation'), r.name, r.key, r.handled
+  FROM (SELECT 1) LEFT JOIN registry r ON true ORDER BY r.name`;
 
 /** Bytes of lists that are looked at together: what is sorted of them fits into memory. */
 const LISTS_BYTES = 2 ** 20;
@@ -161,9 +143,7 @@ async function listFindings(look: Look): Promise<readonly string[]> {
     const upTo = row?.[0] ?? undefined;
     if (upTo === undefined) return findings.slice(0, FINDINGS_MAX);
     for (const [position, document, version] of await look<[unknown, unknown, unknown]>(LISTS, after, upTo)) {
-      findings.push(
-        `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
-      );
+      findings.push(FINDING.notInIndex(position, document, version));
     }
     if (findings.length >= FINDINGS_MAX) return findings.slice(0, FINDINGS_MAX);
     after = upTo;
@@ -181,6 +161,7 @@ export async function check(look: Look): Promise<readonly string[]> {
       const rows = await look<readonly unknown[]>(`${sql} LIMIT ${FINDINGS_MAX}`);
       findings.push(...rows.map((row) => sentence(...row)));
     }
+    findings.push(...registryFindings(await look<readonly unknown[]>(REGISTRY_ROWS)));
     findings.push(...(await listFindings(look)));
   } catch (error) {
     // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
