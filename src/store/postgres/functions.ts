@@ -10,7 +10,7 @@
  * No function goes on once a later release has made a format that breaks with its own: what it finds may mean something
  * else by then. Those that read ask this with the log's id, in one statement; those that write, under the lock.
  */
-import { DIFFERENT_LOG, NEWER_FORMAT, WRONG_ENCODING } from './errors.ts';
+import { DIFFERENT_LOG, NEWER_FORMAT, WRONG_ENCODING } from './failed.ts';
 import { FUNCTION_SETTINGS } from './connecting/settings.ts';
 
 /** A function of one statement that only reads. */

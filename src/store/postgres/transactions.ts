@@ -9,18 +9,8 @@ import { abortController } from '../../realm.ts';
 import { queryOn } from './connecting/connection.ts';
 import type { Asking, Connection, Query } from './connecting/connection.ts';
 import type { Connections } from './connecting/connections.ts';
-import {
-  closed,
-  Failed,
-  isCutShort,
-  isLost,
-  isMissing,
-  isNotSent,
-  sqlState,
-  translated,
-  unknownCommit,
-  WRONG_ISOLATION,
-} from './errors.ts';
+import { closed, translated, unknownCommit } from './errors.ts';
+import { Failed, isCutShort, isLost, isMissing, isNotSent, sqlState, WRONG_ISOLATION } from './failed.ts';
 import { Fence } from './connecting/fence.ts';
 import type { Purpose } from './connecting/gate.ts';
 import { Queue } from './writing/lock.ts';

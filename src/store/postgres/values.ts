@@ -2,7 +2,7 @@
  * Values as PostgreSQL sends them: texts. What isn't what a log can hold is named here, rather than met as a TypeError
  * above, or as a wrong answer.
  */
-import { corrupt } from './errors.ts';
+import { corrupt } from '../corrupt.ts';
 import type { Value } from './connecting/connection.ts';
 
 type Where = Readonly<Record<string, unknown>>;

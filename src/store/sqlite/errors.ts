@@ -14,6 +14,8 @@ import {
   type TidemarkError,
 } from '../../errors.ts';
 
+export { corrupt } from '../corrupt.ts';
+
 /** Said of much that is wrong with a statement: also of one on a table that isn't there. */
 const ERROR = 1;
 const LACKING = /^no such (table|column|index)|has no column/;
@@ -154,17 +156,6 @@ export function translatedAtOpen(error: unknown, file: string): TidemarkError {
 // The binding refuses integers beyond 2^53, which only damage can have put there.
 function isOutOfRange(error: unknown): boolean {
   return Error.isError(error) && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
-}
-
-/** The log holds what no log can hold. `where` says at which position or document. */
-export function corrupt(what: string, where: Readonly<Record<string, unknown>> = {}): LogCorrupt {
-  const place = Object.entries(where)
-    .map(([name, value]) => ` ${name} ${String(value)}`)
-    .join(',');
-  return new LogCorrupt(
-    `The log is damaged${place && ` at${place}`}: ${what}. Stop writing, keep the file, and restore a copy beside it.`,
-    where,
-  );
 }
 
 export function notWritable(file: string, cause?: unknown): NotWritable {

@@ -9,7 +9,7 @@
 import type { Buffer } from 'node:buffer';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { cancel } from './cancel.ts';
-import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, sqlState, Unheard } from '../errors.ts';
+import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, READ_ONLY, sqlState, Unheard } from '../failed.ts';
 import { HEARD } from '../writing/lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
 import { beginSettings } from './settings.ts';
@@ -241,7 +241,7 @@ export class Connection {
         this.#unanswered = { answered, commits, failed };
       }
       // A server that takes no writes any more may have been overtaken by another, at the same address.
-      if (isLost(failed) || sqlState(failed) === '25006') this.#spent = true;
+      if (isLost(failed) || sqlState(failed) === READ_ONLY) this.#spent = true;
       throw failed;
     } finally {
       clearTimeout(timer);

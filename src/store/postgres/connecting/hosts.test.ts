@@ -1,6 +1,6 @@
 /** Which of several servers is connected to: pools that answer as they are told. */
 import { describe, expect, it } from 'vitest';
-import { Failed } from '../errors.ts';
+import { Failed } from '../failed.ts';
 import { Hosts } from './hosts.ts';
 import type { PostgresClient, PostgresPool } from './pool.ts';
 

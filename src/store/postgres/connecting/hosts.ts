@@ -4,7 +4,7 @@
  * would be taken for history that is gone.
  */
 import { Connection, type Waits } from './connection.ts';
-import { Failed, isPermanent, Standby } from '../errors.ts';
+import { Failed, isPermanent, Standby } from '../failed.ts';
 import type { PostgresClient, PostgresPool } from './pool.ts';
 
 export interface HostPool {

@@ -5,7 +5,9 @@
  */
 import { FormatTooNew, NotALog, WrongLog } from '../../../errors.ts';
 import type { Connection, Query } from './connection.ts';
-import { corrupt, isMadeMeanwhile, notWritable, wrongLog } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
+import { notWritable, wrongLog } from '../errors.ts';
+import { isMadeMeanwhile } from '../failed.ts';
 import { lockSql } from '../writing/lock.ts';
 import { FORMAT, MIGRATIONS, quoted } from '../schema.ts';
 import type { Migration } from '../schema.ts';

@@ -6,7 +6,7 @@ import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../../store.ts
 import { texts } from '../arrays.ts';
 import { above, upTo } from '../bigints.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { count, hash, text, whole } from '../values.ts';

@@ -9,7 +9,7 @@ import { int8s, texts } from '../arrays.ts';
 import { upTo } from '../bigints.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Value } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { count, numbers, schemaVersion, text, whole } from '../values.ts';

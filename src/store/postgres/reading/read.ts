@@ -15,7 +15,7 @@ import { texts } from '../arrays.ts';
 import { above, upTo } from '../bigints.ts';
 import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './commits.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { documentSql, headSql } from './load.ts';

@@ -6,7 +6,7 @@ import { int8s } from '../arrays.ts';
 import { above } from '../bigints.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Row } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { LISTED } from './read.ts';

@@ -3,7 +3,7 @@ import { pageRows } from '../../page-bounds.ts';
 import type { HeldType, TypesRange } from '../../store.ts';
 import { above } from '../bigints.ts';
 import type { Query } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { callOf, type Reading } from '../functions.ts';
 import { count, text } from '../values.ts';
 

@@ -8,7 +8,7 @@ import type { Encoded } from './encode.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import type { KnownDocuments, Learned } from './known.ts';
 import { documentEvent } from '../reading/load.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { call } from '../functions.ts';
 import type { Settings } from '../connecting/options.ts';
 import type { SynchronousCommit } from '../connecting/synchronous-commit.ts';

@@ -12,7 +12,7 @@
  * are free for reads: also for those of the work that holds the lock.
  */
 
-import { WRONG_ISOLATION } from '../errors.ts';
+import { WRONG_ISOLATION } from '../failed.ts';
 import { beginSql, sameFormatSql, sameLogSql } from '../functions.ts';
 import { FUNCTION_SETTINGS } from '../connecting/settings.ts';
 

@@ -5,7 +5,7 @@
  *
  * It believes nobody that a collection has only grown, since any server's role may call it.
  */
-import { TYPES_GONE } from '../errors.ts';
+import { TYPES_GONE } from '../failed.ts';
 import { durableFunctionSql } from './lock.ts';
 
 /** The types that a collection has more than are registered of it, as rows. */

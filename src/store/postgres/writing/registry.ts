@@ -5,7 +5,7 @@ import type { LogFacts } from '../../registered.ts';
 import type { CollectionEntry, Registry } from '../../store.ts';
 import { int8s, texts } from '../arrays.ts';
 import type { Query } from '../connecting/connection.ts';
-import { corrupt } from '../errors.ts';
+import { corrupt } from '../../corrupt.ts';
 import { call, callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { count, text, whole } from '../values.ts';
