@@ -18,7 +18,7 @@ export const LOG_OF_FILE = `
 export const LOG_OF_DATABASE = `
   SELECT events.position, names.name, events.json, commits.command_id, commits.correlation
   FROM ${SCHEMA}.events
-  JOIN ${SCHEMA}.names ON names.id = events.type
+  JOIN ${SCHEMA}.names ON names.number = events.type
   CROSS JOIN LATERAL (
     SELECT * FROM ${SCHEMA}.commits WHERE commits.position <= events.position ORDER BY commits.position DESC LIMIT 1
   ) AS commits

@@ -4,20 +4,14 @@
  */
 import pg from 'pg';
 import { postgres } from '../../../src/store/postgres/index.ts';
+import { answerOf, appendCall, inOrder } from '../../../src/store/postgres/writing/append-parameters.ts';
 import { nameOf } from '../load.ts';
 import { countInPostgres } from '../count.ts';
 import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
-const appendOf = (parameters: readonly unknown[]): string =>
-  `SELECT status, end_position, end_recorded_at, end_hash, heads, document_ids, hashes, stale, stale_events, duplicates, fallen
-  FROM tidemark.append_v1(${parameters.map((_, index) => `$${index + 1}`).join(', ')})`;
-/** Where the end of the log as last seen stands among the parameters: all that can't be known beforehand. */
-const SEEN_POSITION = 4;
-const SEEN_HASH = 5;
-const KNOWN_POSITION = 12;
-const KNOWN_HASH = 13;
+const SCHEMA = '"tidemark"';
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
 export const peer = bare(
@@ -25,7 +19,7 @@ export const peer = bare(
   'append_v1 with batches made beforehand, of the size that Tidemark has just made; the database looks for each document',
 );
 
-/** Tells ids and heads of documents if `told`, as Tidemark does of those that it has met. */
+/** Tells numbers and heads of documents if `told`, as Tidemark does of those that it has met. */
 export function bare(told: boolean, setup: string): Peer {
   return {
     packages: ['pg'],
@@ -49,8 +43,8 @@ async function openBare(url: string, told: boolean): Promise<Shop> {
 async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> {
   const { callers, warmMs, ms } = work;
   const group = Math.max(1, Math.round(work.group ?? callers));
-  const batches = await prepare(client, work, group, told);
-  const append = appendOf(batches[0] ?? []);
+  const { batches, log } = await prepare(client, work, group, told);
+  const append = appendCall(SCHEMA);
   let seen = await end(client);
   const latencies: number[] = [];
   const errors: Record<string, number> = {};
@@ -61,24 +55,26 @@ async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> 
   let used = process.cpuUsage();
   let began = performance.now();
   let last = began;
-  for (const parameters of batches) {
-    parameters[SEEN_POSITION] = seen.position;
-    parameters[SEEN_HASH] = seen.hash;
-    if (parameters[KNOWN_POSITION] !== null)
-      [parameters[KNOWN_POSITION], parameters[KNOWN_HASH]] = [seen.position, seen.hash];
+  for (const values of batches) {
+    // All that can't be known beforehand.
+    [values.seen_position, values.seen_hash] = [seen.position, seen.hash];
+    if (values.known_position !== null) [values.known_position, values.known_hash] = [seen.position, seen.hash];
     const asked = performance.now();
     if (asked >= over) break;
     if (began < start && asked >= start) [used, began] = [process.cpuUsage(), asked];
-    let row: readonly (string | null)[];
+    let hashes: string;
+    let before: number;
     try {
-      const query = { text: append, values: parameters, rowMode: 'array', types: AS_TEXT } as const;
-      row = (await client.query<(string | null)[]>(query)).rows[0]!;
-      if (row[0] !== 'stored') throw new Error(`append_v1 answers ${row[0]}`);
+      const query = { text: append, values: [...inOrder(values), log], rowMode: 'array', types: AS_TEXT } as const;
+      const answer = answerOf((await client.query<(string | null)[]>(query)).rows[0]!);
+      if (answer.status !== 'stored') throw new Error(`append_v1 answers ${answer.status}`);
+      hashes = answer.hashes!;
+      before = Number(answer.end_position);
     } catch (error) {
       errors[nameOf(error)] = 1;
       break;
     }
-    seen = { position: String(Number(row[1]) + group), hash: Buffer.from(row[6]!.slice(-64), 'hex') };
+    seen = { position: String(before + group), hash: Buffer.from(hashes.slice(-64), 'hex') };
     last = performance.now();
     acknowledged += group;
     if (last < start || last >= over) continue;

@@ -1,6 +1,7 @@
-/** The bare client's batches, as parameters of `append_v1`: made before the time is taken. */
+/** The bare client's batches, as they are sent to `append_v1`: made before the time is taken. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import { sentValues, type SentValues } from '../../../src/store/postgres/writing/append-parameters.ts';
 import { encoded } from '../../../src/store/postgres/writing/encode.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../../src/store/store.ts';
 import { PRICE, buyerId, serviceId, type Work } from '../peer.ts';
@@ -21,20 +22,24 @@ const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex
 /** Stands for an end of the log until its turn comes. */
 const BEFORE = { position: 0, hash: HASHES[0]! };
 
-type Parameters = (Buffer | string | null)[];
+export interface Prepared {
+  readonly batches: readonly SentValues[];
+  /** The log's id, which is said last in every call. */
+  readonly log: string;
+}
 
 /**
  * Batches with the versions that documents will have when their turn comes: nobody else writes. If `told` they say of the
- * documents that exist already what Tidemark's would: their ids and heads.
+ * documents that exist already what Tidemark's would: their numbers and heads.
  */
-export async function prepare(client: pg.Client, work: Work, group: number, told: boolean): Promise<Parameters[]> {
-  const { heads, ids } = await documentsOf(client);
+export async function prepare(client: pg.Client, work: Work, group: number, told: boolean): Promise<Prepared> {
+  const { heads, numbers } = await documentsOf(client);
   const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
   const log = await client.query<{ id: string }>('SELECT id FROM tidemark.log');
   const session = randomUUID();
   const length = Math.ceil((work.warmMs + work.ms) * Math.min(COMMANDS_PER_MS / group, CALLS_PER_MS));
   let n = work.from;
-  return Array.from({ length }, () => {
+  const batches = Array.from({ length }, () => {
     const now = Date.now();
     const touched: string[] = [];
     const reads = new Map<string, number>();
@@ -70,12 +75,12 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
     });
     const before = new Map(touched.map((document) => [document, heads.get(document) ?? 0]));
     for (const document of touched) heads.set(document, (heads.get(document) ?? 0) + 1);
-    const tell = ({ collection, id }: { collection: string; id: string }) => {
+    const find = ({ collection, id }: { collection: string; id: string }) => {
       const document = `${collection} ${id}`;
-      const known = ids.get(document);
-      return known === undefined ? undefined : { document: known, head: before.get(document)! };
+      const known = numbers.get(document);
+      return known === undefined ? undefined : { number: known, head: before.get(document)! };
     };
-    const sent = encoded(
+    const { values } = encoded(
       {
         seen: BEFORE,
         generation: Number(generation.rows[0]!.value),
@@ -83,22 +88,30 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
         reads: Array.from(reads, ([id, version]) => ({ collection: 'services', id, version })),
         commits,
       },
-      { now: undefined, aheadMs: CLOCK_AHEAD_MAX_MS },
-      { end: BEFORE, tell: told ? tell : () => undefined },
+      { end: BEFORE, find: told ? find : () => undefined },
     );
-    return [session, '0', LOCK_TIMEOUT_MS, null, ...sent.parameters, log.rows[0]!.id];
+    return sentValues({
+      session,
+      fence: 0,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      durability: undefined,
+      clock: undefined,
+      ahead_ms: CLOCK_AHEAD_MAX_MS,
+      ...values,
+    });
   });
+  return { batches, log: log.rows[0]!.id };
 }
 
 /** The documents that exist already. */
-async function documentsOf(client: pg.Client): Promise<{ heads: Map<string, number>; ids: Map<string, number> }> {
-  const { rows } = await client.query<{ document: string; id: string; head: string }>(`
-    SELECT n.name || ' ' || d.name AS document, d.id, max(a.version) AS head
-    FROM tidemark.attachments a JOIN tidemark.documents d ON d.id = a.document
-      JOIN tidemark.names n ON n.id = d.collection GROUP BY 1, 2`);
+async function documentsOf(client: pg.Client): Promise<{ heads: Map<string, number>; numbers: Map<string, number> }> {
+  const { rows } = await client.query<{ document: string; number: string; head: string }>(`
+    SELECT n.name || ' ' || d.id AS document, d.number, max(a.version) AS head
+    FROM tidemark.attachments a JOIN tidemark.documents d ON d.number = a.document
+      JOIN tidemark.names n ON n.number = d.collection GROUP BY 1, 2`);
   return {
     heads: new Map(rows.map(({ document, head }) => [document, Number(head)])),
-    ids: new Map(rows.map(({ document, id }) => [document, Number(id)])),
+    numbers: new Map(rows.map(({ document, number }) => [document, Number(number)])),
   };
 }
 

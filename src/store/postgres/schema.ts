@@ -5,9 +5,9 @@
  *     migrations   one row a format: whether it is `breaking`, and when it was made.
  *     log          one row: the log's own id, random, and the name of the schema that its functions speak of (functions.ts).
  *     meta         one row a setting: `generation` (of the registry of collections).
- *     names        event types, collection and command names, as integers.
+ *     names        event types, collection and command names, each with its number.
  *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
- *     documents    document ids as integers: one row a document that has at least one event.
+ *     documents    documents, each with its number: one row a document that has at least one event.
  *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
  *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
  *                              command id have one final outcome (law 1) and any number before it.
@@ -34,7 +34,7 @@
  *    that both thought they held the lock could not both be stored.
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
- * 4. Every interned integer has its row in `names` or `documents`.
+ * 4. Every number of a name or document has its row in `names` or `documents`.
  * 5. `types` has exactly the types of `events`. (Events that were removed, once that is possible, keep their row.)
  *
  * Writing is done by functions that run with the rights of their owner (SECURITY DEFINER), with a search path of

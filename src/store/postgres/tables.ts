@@ -1,5 +1,9 @@
 /** Format 1: the tables. What each holds is told in schema.ts. `schema` is quoted already. */
-export const tables = (schema: string): string => `
+export const tables = (schema: string): string =>
+  [ofTheLogItself, ofNames, ofFacts, ofIndexes, ofWriters].map((statements) => statements(schema)).join('\n');
+
+/** Which log it is, its settings and its registry. */
+const ofTheLogItself = (schema: string): string => `
   CREATE TABLE ${schema}.log (
     id uuid PRIMARY KEY,
     schema text COLLATE "C" NOT NULL
@@ -10,11 +14,6 @@ export const tables = (schema: string): string => `
     value bigint NOT NULL
   );
 
-  CREATE TABLE ${schema}.names (
-    id integer PRIMARY KEY,
-    name text COLLATE "C" NOT NULL UNIQUE
-  );
-
   CREATE TABLE ${schema}.registry (
     name text COLLATE "C" PRIMARY KEY,
     definition bigint NOT NULL,
@@ -22,13 +21,27 @@ export const tables = (schema: string): string => `
     handled text NOT NULL
   );
 
-  CREATE TABLE ${schema}.documents (
-    id bigint PRIMARY KEY,
-    collection integer NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    UNIQUE (collection, name)
+  INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
+  INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
+`;
+
+/** What is written as a number elsewhere. */
+const ofNames = (schema: string): string => `
+  CREATE TABLE ${schema}.names (
+    number integer PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE
   );
 
+  CREATE TABLE ${schema}.documents (
+    number bigint PRIMARY KEY,
+    collection integer NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    UNIQUE (collection, id)
+  );
+`;
+
+/** What happened: the chain covers these two. */
+const ofFacts = (schema: string): string => `
   CREATE TABLE ${schema}.commits (
     position bigint PRIMARY KEY,
     event_count integer NOT NULL,
@@ -56,7 +69,10 @@ export const tables = (schema: string): string => `
     attachments text NOT NULL,
     json text NOT NULL
   );
+`;
 
+/** What follows from the facts, and is kept so that nobody need look through them. */
+const ofIndexes = (schema: string): string => `
   CREATE TABLE ${schema}.types (
     type integer PRIMARY KEY,
     position bigint NOT NULL,
@@ -70,7 +86,10 @@ export const tables = (schema: string): string => `
     type integer NOT NULL,
     PRIMARY KEY (document, version)
   );
+`;
 
+/** What writers keep each other away by. */
+const ofWriters = (schema: string): string => `
   CREATE TABLE ${schema}.fences (
     session uuid PRIMARY KEY,
     fence bigint NOT NULL,
@@ -78,7 +97,4 @@ export const tables = (schema: string): string => `
   );
 
   CREATE TABLE ${schema}.write_lock ();
-
-  INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
-  INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
 `;

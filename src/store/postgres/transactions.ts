@@ -5,17 +5,23 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, isTidemarkError } from '../../errors.ts';
-import { abortController } from '../../realm.ts';
+import type { Locked } from '../store.ts';
+import { WRITE } from '../turns.ts';
+import { within } from '../within.ts';
 import { queryOn } from './connecting/connection.ts';
-import type { Asking, Connection, Query } from './connecting/connection.ts';
+import type { Connection, Query, StatementOptions } from './connecting/connection.ts';
 import type { Connections } from './connecting/connections.ts';
-import { closed, translated, unknownCommit } from './errors.ts';
-import { Failed, isCutShort, isLost, isMissing, isNotSent, sqlState, WRONG_ISOLATION } from './failed.ts';
 import { Fence } from './connecting/fence.ts';
 import type { Purpose } from './connecting/gate.ts';
-import { Queue } from './writing/lock.ts';
-import { lookForLog } from './connecting/migrate.ts';
+import { assertSameLog } from './connecting/migrate.ts';
 import type { Settings } from './connecting/options.ts';
+import { closed, translated, unknownCommit } from './errors.ts';
+import { Failed, isCutShort, isLost, isMissing, isNotSent, sqlState, WRONG_ISOLATION } from './failed.ts';
+import { call } from './functions.ts';
+import { quoted } from './schema.ts';
+import { runLocked } from './writing/exclusive.ts';
+import type { Offering } from './writing/exclusive.ts';
+import { Queue } from './writing/lock.ts';
 
 /** What opening has found. */
 export interface OpenedLog {
@@ -28,13 +34,12 @@ export interface OpenedLog {
 /** The pause before a statement is sent again on another connection, in milliseconds. */
 const PAUSE_MS = 20;
 
-/** Runs work on a connection for a write. */
-export type Use = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
-
 export class Transactions {
   readonly fence = new Fence();
   readonly #connections: Connections;
   readonly #settings: Settings & OpenedLog;
+  readonly #raiseFence: string;
+  readonly #takeLock: string;
   readonly #queue = new Queue();
   #stateSettings: boolean;
   #closed = false;
@@ -42,6 +47,8 @@ export class Transactions {
   constructor(connections: Connections, settings: Settings & OpenedLog) {
     this.#connections = connections;
     this.#settings = settings;
+    this.#raiseFence = call(quoted(settings.schema), 'fence_v1', 3);
+    this.#takeLock = call(quoted(settings.schema), 'lock_v1', 1);
     this.#stateSettings = settings.stateSettings;
   }
 
@@ -57,30 +64,72 @@ export class Transactions {
   async close(timeoutMs?: number): Promise<void> {
     this.#closed = true;
     const idle = this.#queue.idle().then(() => this.#connections.idle());
-    if (timeoutMs !== undefined && !(await isOverWithin(idle, timeoutMs))) this.#connections.abandon();
+    if (timeoutMs !== undefined && !(await within(idle, timeoutMs))) this.#connections.abandon();
     await idle;
     await this.#connections.end();
   }
 
   /** One statement, or several of which each may be of another end of the log. */
   read<T>(kind: Purpose, run: (query: Query) => Promise<T>): Promise<T> {
-    return this.#retried(kind, async (connection, stated) => {
+    return this.#retried(kind, (connection, stated) => {
       const query = this.#calls(connection);
       return stated ? this.#stated(connection, () => run(query)) : run(query);
     });
   }
 
   /** Several statements that are no calls, with settings of our own: what they find is of the log that was opened. */
-  look<T>(run: (query: Query) => Promise<T>): Promise<T> {
+  inTransaction<T>(run: (query: Query) => Promise<T>): Promise<T> {
     const { schema, log, place } = this.#settings;
     return this.#retried('check', (connection) =>
       this.#stated(connection, async () => {
         const query = queryOn(connection);
-        await lookForLog(query, schema, log, place);
+        await assertSameLog(query, schema, log, place);
         const result = await run(query);
         // What stands in statements may have come to mean something else meanwhile: another log, or a newer format.
-        await lookForLog(query, schema, log, place);
+        await assertSameLog(query, schema, log, place);
         return result;
+      }),
+    );
+  }
+
+  /** Runs a write in its turn, in a transaction of its own. */
+  async write<T>(run: (query: Query, fence: number) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    return this.#queue.run(() =>
+      this.#untilSent(this.#stateSettings, (connection, stated) => this.#transaction(connection, run, stated)),
+    );
+  }
+
+  /** Runs work under the write lock in its turn, in one transaction: once, whatever was sent. */
+  async exclusive<T>(work: (locked: Locked) => Promise<T>, offering: Offering): Promise<T> {
+    this.assertOpen();
+    const { log, place, lockTimeoutMs } = this.#settings;
+    const translate = (error: unknown): unknown => translated(error, place);
+    const settings = { lock: this.#takeLock, log, lockTimeoutMs, ...this.#writing, translate };
+    return this.#queue.run(async () => {
+      await this.settled();
+      return this.#untilSent(true, async (connection) => {
+        const result = await runLocked(connection, work, offering, settings);
+        await this.#commit(connection, this.fence.current).catch((error: unknown) => {
+          throw translate(error);
+        });
+        return result;
+      });
+    });
+  }
+
+  /** Waits until what the ledger says of earlier appends is final (fence.ts). */
+  settled(): Promise<void> {
+    const { lockTimeoutMs } = this.#settings;
+    return this.fence.settle((fence) =>
+      this.#retried('fence', async (connection, cutShort) => {
+        const stated = cutShort || this.#stateSettings;
+        // At another level two that remove the same old fences would collide.
+        if (stated) await connection.begin('READ COMMITTED', this.#writing);
+        const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
+        await this.#calls(connection, this.#sent(!stated))(this.#raiseFence, parameters);
+        connection.assertHeard();
+        if (stated && !(await connection.commit())) throw rolledBack();
       }),
     );
   }
@@ -90,23 +139,41 @@ export class Transactions {
     const end = performance.now() + this.#settings.connectTimeoutMs;
     let stated = false;
     let lost: Failed | undefined;
-    return this.#translating(async () => {
-      for (;;) {
-        this.assertOpen();
-        try {
-          return await this.#connections.use(kind, (connection) => run(connection, stated));
-        } catch (error) {
-          // What it waits for now is its own connection: that one gave no answer.
-          if (lost && hasCode(error, 'ConnectionsBusy')) throw lost;
-          if (isCutShort(error) && !stated) stated = true;
-          else if (!isLost(error) || performance.now() >= end) throw error;
-          else {
-            lost = error;
-            await sleep(PAUSE_MS);
-          }
+    for (;;) {
+      this.assertOpen();
+      try {
+        return await this.#connections.use(kind, (connection) => run(connection, stated));
+      } catch (error) {
+        // What it waits for now is its own connection: that one gave no answer.
+        if (lost && hasCode(error, 'ConnectionsBusy')) throw await this.#told(lost);
+        if (isCutShort(error) && !stated) stated = true;
+        else if (!isLost(error) || performance.now() >= end) throw await this.#told(error);
+        else {
+          lost = error;
+          await sleep(PAUSE_MS);
         }
       }
-    });
+    }
+  }
+
+  /**
+   * Runs a write: on another connection as long as nothing of it was sent, for as long as connecting may take; and with
+   * settings of ours if others have refused it or cut it short. `stated`: whether it states them anyway.
+   */
+  async #untilSent<T>(stated: boolean, run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
+    const end = performance.now() + this.#settings.connectTimeoutMs;
+    for (;;) {
+      try {
+        return await this.#connections.use(WRITE, (connection) => run(connection, stated));
+      } catch (error) {
+        if (isNotSent(error) && performance.now() < end) continue;
+        const refused = error instanceof Failed && sqlState(error) === WRONG_ISOLATION;
+        if (stated || !(refused || isCutShort(error))) throw await this.#told(error);
+        stated = true;
+        // The default of the database was changed since the session was opened.
+        if (refused) this.#stateSettings = true;
+      }
+    }
   }
 
   /** Runs what only reads in a transaction that states its settings. */
@@ -121,64 +188,12 @@ export class Transactions {
   }
 
   /** Every function of the log takes the log's id last. */
-  #calls(connection: Connection, asking?: Asking): Query {
-    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], asking);
-  }
-
-  /** Runs a write in its turn, in a transaction of its own. */
-  async write<T>(run: (query: Query, fence: number) => Promise<T>): Promise<T> {
-    let stated = this.#stateSettings;
-    return this.inTurn(async (use) => {
-      for (;;) {
-        try {
-          return await this.untilSent(() => use((connection) => this.#transaction(connection, run, stated)));
-        } catch (error) {
-          const refused = error instanceof Failed && sqlState(error) === WRONG_ISOLATION;
-          if (stated || !(refused || isCutShort(error))) throw error;
-          stated = true;
-          // The default of the database was changed since the session was opened.
-          if (refused) this.#stateSettings = true;
-        }
-      }
-    });
-  }
-
-  /** Runs `work` again, on another connection, as long as nothing of it was sent. For as long as connecting may take. */
-  async untilSent<T>(work: () => Promise<T>): Promise<T> {
-    const end = performance.now() + this.#settings.connectTimeoutMs;
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isNotSent(error) || performance.now() >= end) throw error;
-      }
-    }
-  }
-
-  /** Runs work that writes once those before it are done. */
-  async inTurn<T>(work: (use: Use) => Promise<T>): Promise<T> {
-    this.assertOpen();
-    return this.#queue.run(() => this.#translating(() => work((run) => this.#connections.use('write', run))));
-  }
-
-  /** Waits until what the ledger says of earlier appends is final (fence.ts). `raise` is the statement that raises a fence. */
-  settled(raise: string): Promise<void> {
-    const { lockTimeoutMs } = this.#settings;
-    return this.fence.settle((fence) =>
-      this.#retried('fence', async (connection, cutShort) => {
-        const stated = cutShort || this.#stateSettings;
-        // At another level two that remove the same old fences would collide.
-        if (stated) await connection.begin('READ COMMITTED', this.#writing);
-        const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
-        await this.#calls(connection, this.#sent(!stated))(raise, parameters);
-        connection.assertHeard();
-        if (stated && !(await connection.commit())) throw rolledBack();
-      }),
-    );
+  #calls(connection: Connection, options?: StatementOptions): Query {
+    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], options);
   }
 
   /** Commits what was sent under a fence. */
-  async commit(connection: Connection, fence: number): Promise<void> {
+  async #commit(connection: Connection, fence: number): Promise<void> {
     let committed: boolean;
     try {
       committed = await connection.commit();
@@ -189,7 +204,7 @@ export class Transactions {
   }
 
   /** How a write is sent: `commits` if it is a transaction of its own. */
-  #sent(commits: boolean): Asking {
+  #sent(commits: boolean): StatementOptions {
     return { timeoutMs: this.#writing.statementTimeoutMs, commits };
   }
 
@@ -229,7 +244,7 @@ export class Transactions {
       await connection.rollback();
       throw error;
     }
-    await this.commit(connection, fence);
+    await this.#commit(connection, fence);
     return result;
   }
 
@@ -241,36 +256,20 @@ export class Transactions {
     return unknownCommit(error, this.#settings.place);
   }
 
-  async #translating<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      if (isMissing(error)) await this.#lookForLog();
-      throw translated(error, this.#settings.place);
-    }
-  }
-
-  /** What isn't there may be gone with its schema. @throws WrongLog, NotALog, FormatTooNew if that is so */
-  async #lookForLog(): Promise<void> {
+  /** What the caller is told of a failure. What isn't there may be gone with its schema. */
+  async #told(error: unknown): Promise<unknown> {
     const { schema, log, place } = this.#settings;
-    try {
-      await this.#connections.use('check', (connection) =>
-        this.#stated(connection, () => lookForLog(queryOn(connection), schema, log, place)),
-      );
-    } catch (error) {
-      if (isTidemarkError(error)) throw error;
+    if (isMissing(error)) {
+      try {
+        await this.#connections.use('check', (connection) =>
+          this.#stated(connection, () => assertSameLog(queryOn(connection), schema, log, place)),
+        );
+      } catch (found) {
+        if (isTidemarkError(found)) return found;
+      }
     }
+    return translated(error, place);
   }
-}
-
-async function isOverWithin(idle: Promise<void>, timeoutMs: number): Promise<boolean> {
-  const late = abortController();
-  const over = await Promise.race([
-    idle.then(() => true),
-    sleep(timeoutMs, false, { signal: late.signal }).catch(() => false),
-  ]);
-  late.abort();
-  return over;
 }
 
 function rolledBack(): Failed {

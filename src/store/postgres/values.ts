@@ -11,7 +11,7 @@ type Where = Readonly<Record<string, unknown>>;
 export function whole(value: Value | number | undefined, what: string, where: Where = {}): number {
   const number = Number(value);
   if (value === null || value === undefined || !Number.isSafeInteger(number) || number < 0) {
-    throw corrupt(`${what} that is none`, where);
+    throw corrupt(`${what} isn't valid`, where);
   }
   return number;
 }
@@ -19,14 +19,14 @@ export function whole(value: Value | number | undefined, what: string, where: Wh
 /** The same from 1. */
 export function count(value: Value | undefined, what: string, where: Where = {}): number {
   const number = whole(value, what, where);
-  if (number === 0) throw corrupt(`${what} that is none`, where);
+  if (number === 0) throw corrupt(`${what} isn't valid`, where);
   return number;
 }
 
 /** A number that the chain has 32 bits for. */
 export function schemaVersion(value: Value | number | undefined, where: Where): number {
   const number = whole(value, 'a schema version', where);
-  if (number > 0xffff_ffff) throw corrupt('a schema version that is none', where);
+  if (number > 0xffff_ffff) throw corrupt("a schema version isn't valid", where);
   return number;
 }
 
@@ -37,7 +37,7 @@ export function text(value: Value | undefined, what: string, where: Where): stri
 
 /** 32 bytes, as the 64 hexadecimal digits that `encode` gives: how PostgreSQL shows a `bytea` by itself is a setting. */
 export function hash(value: Value | undefined, where: Where): string {
-  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw corrupt('a hash that is none', where);
+  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw corrupt("a hash isn't valid", where);
   return value;
 }
 

@@ -40,7 +40,7 @@ const CANCEL_MS = 2_000;
  */
 const UNFINISHED_MS = 60_000;
 
-export interface Asking {
+export interface StatementOptions {
   /** For statements that may take longer, or wait for a lock. */
   readonly timeoutMs?: number | undefined;
   /** Whether it may commit something: then it is never cancelled. */
@@ -86,8 +86,8 @@ export class Connection {
   }
 
   /** @throws Failed */
-  async query(text: string, parameters?: readonly Parameter[], asking?: Asking): Promise<readonly Row[]> {
-    return rowsOf(await this.#ask(text, parameters, asking));
+  async query(text: string, parameters?: readonly Parameter[], options?: StatementOptions): Promise<readonly Row[]> {
+    return rowsOf(await this.#ask(text, parameters, options));
   }
 
   /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
@@ -221,9 +221,9 @@ export class Connection {
     else this.#toTell.add(tell);
   }
 
-  async #ask(text: string, parameters?: readonly Parameter[], asking: Asking = {}): Promise<Answer> {
+  async #ask(text: string, parameters?: readonly Parameter[], options: StatementOptions = {}): Promise<Answer> {
     if (this.#abandoned) throw new Failed(this.#abandoned, { beginning: true });
-    const { timeoutMs = this.#waits.answerTimeoutMs, commits = false } = asking;
+    const { timeoutMs = this.#waits.answerTimeoutMs, commits = false } = options;
     const query = { text, rowMode: 'array', types: AS_TEXT, ...(parameters && { values: [...parameters] }) } as const;
     const given = Promise.withResolvers<never>();
     const timer = setTimeout(() => given.reject(new NoAnswer(timeoutMs)), timeoutMs);

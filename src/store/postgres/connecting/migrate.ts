@@ -38,7 +38,7 @@ const COLUMNS = 'format,breaking,applied_at';
  * Throws `NotALog`, `NotWritable`, `FormatTooNew` or `WrongLog` unless there is a log in the schema, or can be. Within a
  * transaction that states its settings.
  */
-export async function lookAt(query: Query, name: string, place: string): Promise<Found> {
+export async function findLog(query: Query, name: string, place: string): Promise<Found> {
   const schema = quoted(name);
   const [row] = await query(LOOK, [schema]);
   const [exists, usable, columns, ...objects] = row!;
@@ -78,9 +78,9 @@ async function idOf(query: Query, name: string, place: string): Promise<string> 
   );
 }
 
-/** Looks whether the log with this id is there, in a format that this version reads. @throws WrongLog, NotALog, FormatTooNew */
-export async function lookForLog(query: Query, name: string, id: string, place: string): Promise<void> {
-  const { log } = await lookAt(query, name, place);
+/** @throws WrongLog, NotALog, FormatTooNew unless the log with this id is there, in a format that this version reads */
+export async function assertSameLog(query: Query, name: string, id: string, place: string): Promise<void> {
+  const { log } = await findLog(query, name, place);
   if (log === id) return;
   throw wrongLog(place, { place, schema: name }, log === undefined ? 'none' : undefined);
 }
@@ -117,7 +117,7 @@ async function migrateOnce(
   // Stated, whatever the default is: what comes after the lock must see what its last holder has made.
   await connection.begin('READ COMMITTED', { statementTimeoutMs: timeoutMs * 2, lockTimeoutMs: timeoutMs });
   await query('SET LOCAL default_table_access_method = heap');
-  let found = await lookAt(query, name, place);
+  let found = await findLog(query, name, place);
   if (found.missing) await query(`CREATE SCHEMA ${schema}`);
   if (found.format === 0) {
     await query(
@@ -126,7 +126,7 @@ async function migrateOnce(
   } else {
     // Nobody appends while the log changes its form, and one at a time changes it.
     await query(lockSql(schema));
-    found = await lookAt(query, name, place);
+    found = await findLog(query, name, place);
   }
   for (const [index, { breaking, sql }] of migrations.entries()) {
     if (index < found.format) continue;

@@ -7,7 +7,7 @@ import { Connections } from './connections.ts';
 import { translatedAtOpen } from '../errors.ts';
 import { Gate } from './gate.ts';
 import { Hosts, type HostPool } from './hosts.ts';
-import { lookAt, migrate } from './migrate.ts';
+import { findLog, migrate } from './migrate.ts';
 import type { Found } from './migrate.ts';
 import type { Settings } from './options.ts';
 import { FORMAT } from '../schema.ts';
@@ -97,19 +97,19 @@ async function prepare(connection: Connection, settings: Settings): Promise<Open
       { place, setting: 'client_encoding' },
     );
   }
-  let found = await looked(connection, settings);
+  let found = await findLogOn(connection, settings);
   if (found.format < FORMAT) {
     await migrate(connection, schema, place, lockTimeoutMs);
-    found = await looked(connection, settings);
+    found = await findLogOn(connection, settings);
   }
   const stateSettings = isolation !== 'read committed' || (transactionTimeout ?? '0') !== '0';
   return { log: found.log!, stateSettings };
 }
 
-async function looked(connection: Connection, { schema, place, answerTimeoutMs }: Settings): Promise<Found> {
+async function findLogOn(connection: Connection, { schema, place, answerTimeoutMs }: Settings): Promise<Found> {
   await connection.begin('READ COMMITTED', { statementTimeoutMs: answerTimeoutMs });
   await connection.assertNotices();
-  const found = await lookAt(queryOn(connection), schema, place);
+  const found = await findLog(queryOn(connection), schema, place);
   await connection.commit();
   return found;
 }

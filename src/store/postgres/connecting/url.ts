@@ -86,7 +86,7 @@ function isEscaped(text: string): boolean {
 function unreadable(): InvalidDefinition {
   // It may hold a password, so it isn't repeated.
   return new InvalidDefinition(
-    'The connection string is none: give postgres://role:password@host:5432/database. Special characters in a password ' +
+    "The connection string isn't valid: give postgres://role:password@host:5432/database. Special characters in a password " +
       'are written as in any URL: %40 for @, %2F for /, %25 for %.',
   );
 }

@@ -74,7 +74,7 @@ export function storedCommit(row: readonly Value[]): StoredCommit {
   if (outcome !== '0' && outcome !== '1') throw corrupt('an outcome that doesn’t exist', where);
   const final = attempt === '0';
   // A success is final: otherwise the same id could be executed once more.
-  if (!final && (attempt !== at || outcome === '0')) throw corrupt('an attempt that is none', where);
+  if (!final && (attempt !== at || outcome === '0')) throw corrupt("an attempt isn't valid", where);
   return {
     command: {
       id: text(id, 'a command id', where),
@@ -96,15 +96,10 @@ export function storedCommit(row: readonly Value[]): StoredCommit {
   };
 }
 
-export interface Chain {
-  commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]>;
-  ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]>;
-}
-
 const COLUMNS = COMMIT_COLUMNS.join(', ');
 
 const pageSql = (schema: string, order: 'ASC' | 'DESC', last: string): string =>
-  `SELECT ${COLUMNS} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.id = c.name
+  `SELECT ${COLUMNS} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.number = c.name
    WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
 
 /** The last commit recorded by a time is found by halving: `recorded_at` never runs backwards. */
@@ -148,28 +143,38 @@ const LEDGER: Reading = {
     CROSS JOIN LATERAL (
       SELECT c.* FROM ${schema}.commits c WHERE c.command_id = given.id
       ORDER BY c.attempt = 0 DESC, c.attempt DESC LIMIT 1
-    ) c LEFT JOIN ${schema}.names n ON n.id = c.name`,
+    ) c LEFT JOIN ${schema}.names n ON n.number = c.name`,
 };
 export const COMMITS: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_BY, BACKWARD_BY, LEDGER];
 
-export function chain(schema: string): Chain {
-  const forward = callOf(schema, FORWARD);
-  const backward = callOf(schema, BACKWARD);
-  const forwardBy = callOf(schema, FORWARD_BY);
-  const backwardBy = callOf(schema, BACKWARD_BY);
-  const ledger = callOf(schema, LEDGER);
+export class Commits {
+  readonly #forward: string;
+  readonly #backward: string;
+  readonly #forwardBy: string;
+  readonly #backwardBy: string;
+  readonly #ledger: string;
 
-  return {
-    async commits(query, { after, upTo: last, recordedBy, reverse = false, limit }) {
-      const parameters = [above(after), upTo(last), String(pageRows(limit))];
-      if (recordedBy === undefined) return (await query(reverse ? backward : forward, parameters)).map(storedCommit);
-      // Before all that is recorded, if it is no time.
-      const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
-      return (await query(reverse ? backwardBy : forwardBy, [...parameters, by])).map(storedCommit);
-    },
-    async ledger(query, ids) {
-      if (ids.length === 0) return [];
-      return (await query(ledger, [texts([...new Set(ids)])])).map(storedCommit);
-    },
-  };
+  constructor(schema: string) {
+    this.#forward = callOf(schema, FORWARD);
+    this.#backward = callOf(schema, BACKWARD);
+    this.#forwardBy = callOf(schema, FORWARD_BY);
+    this.#backwardBy = callOf(schema, BACKWARD_BY);
+    this.#ledger = callOf(schema, LEDGER);
+  }
+
+  async commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]> {
+    const { after, upTo: last, recordedBy, reverse = false, limit } = range;
+    const parameters = [above(after), upTo(last), String(pageRows(limit))];
+    if (recordedBy === undefined) {
+      return (await query(reverse ? this.#backward : this.#forward, parameters)).map(storedCommit);
+    }
+    // Before all that is recorded, if it is no time.
+    const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
+    return (await query(reverse ? this.#backwardBy : this.#forwardBy, [...parameters, by])).map(storedCommit);
+  }
+
+  async ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]> {
+    if (ids.length === 0) return [];
+    return (await query(this.#ledger, [texts([...new Set(ids)])])).map(storedCommit);
+  }
 }

@@ -7,32 +7,35 @@ import type { Reading } from '../functions.ts';
 import { headSql } from './load.ts';
 import { count, text } from '../values.ts';
 
-export type Documents = (query: Query, range: DocumentsRange) => Promise<readonly DocumentHead[]>;
-
 const PAGE: Reading = {
   name: 'documents_v1',
   takes: 'text, text, int',
   gives: 'text, text, bigint',
   // Names are few; whether one is a collection's is one seek for each.
   sql: (schema) => `
-    SELECT c.name, d.name, ${headSql(schema, 'd.id')}
+    SELECT c.name, d.id, ${headSql(schema, 'd.number')}
     FROM (
-      SELECT n.id, n.name FROM ${schema}.names n
-      WHERE n.name >= $1 AND EXISTS (SELECT FROM ${schema}.documents d WHERE d.collection = n.id)
+      SELECT n.number, n.name FROM ${schema}.names n
+      WHERE n.name >= $1 AND EXISTS (SELECT FROM ${schema}.documents d WHERE d.collection = n.number)
     ) c
     CROSS JOIN LATERAL (
-      SELECT d.id, d.name FROM ${schema}.documents d
-      WHERE d.collection = c.id AND d.name > CASE WHEN c.name = $1 THEN $2 ELSE '' END
-      ORDER BY d.name LIMIT $3
+      SELECT d.number, d.id FROM ${schema}.documents d
+      WHERE d.collection = c.number AND d.id > CASE WHEN c.name = $1 THEN $2 ELSE '' END
+      ORDER BY d.id LIMIT $3
     ) d
-    ORDER BY c.name, d.name LIMIT $3`,
+    ORDER BY c.name, d.id LIMIT $3`,
 };
 export const DOCUMENTS: readonly Reading[] = [PAGE];
 
-export function documentsTable(schema: string): Documents {
-  const page = callOf(schema, PAGE);
-  return async (query, { after, limit }) => {
-    const rows = await query(page, [after?.collection ?? '', after?.id ?? '', String(pageRows(limit))]);
+export class Documents {
+  readonly #page: string;
+
+  constructor(schema: string) {
+    this.#page = callOf(schema, PAGE);
+  }
+
+  async documents(query: Query, { after, limit }: DocumentsRange): Promise<readonly DocumentHead[]> {
+    const rows = await query(this.#page, [after?.collection ?? '', after?.id ?? '', String(pageRows(limit))]);
     return rows.map(([collection, id, head]) => {
       const where = { collection, id };
       return {
@@ -41,5 +44,5 @@ export function documentsTable(schema: string): Documents {
         head: count(head, 'the head of a document', where),
       };
     });
-  };
+  }
 }

@@ -8,18 +8,16 @@ import { lowerBound, upperBound } from '../../page-bounds.ts';
 import { int8s, texts } from '../arrays.ts';
 import { upTo } from '../bigints.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
-import type { Query, Value } from '../connecting/connection.ts';
+import type { Query, Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { count, numbers, schemaVersion, text, whole } from '../values.ts';
 
-export type Load = (query: Query, requests: readonly LoadRequest[], options?: LoadOptions) => Promise<Loaded>;
-
 /** The document that a collection's name and an id stand for. One seek each: LIMIT keeps the planner from a join. */
 export const documentSql = (schema: string, collection: string, id: string): string =>
-  `(SELECT d.id FROM ${schema}.documents d
-    WHERE d.collection = (SELECT n.id FROM ${schema}.names n WHERE n.name = ${collection}) AND d.name = ${id} LIMIT 1)`;
+  `(SELECT d.number FROM ${schema}.documents d
+    WHERE d.collection = (SELECT n.number FROM ${schema}.names n WHERE n.name = ${collection}) AND d.id = ${id} LIMIT 1)`;
 
 /** The head of a document: its last row. */
 export const headSql = (schema: string, document: string): string =>
@@ -56,11 +54,11 @@ export const roomSql = (first: string, json: string): string =>
 const loadSql = (schema: string, head: string): string => `
   WITH log AS MATERIALIZED ${endSql(schema)},
   request AS MATERIALIZED (
-    SELECT given.ordinal, given.after, known.id AS document, at.head,
+    SELECT given.ordinal, given.after, known.number AS document, at.head,
       greatest(0, least(at.head, given.up_to) - given.after) AS wanted
     FROM unnest($1, $2, $3, $4)
       WITH ORDINALITY AS given (collection, id, after, up_to, ordinal)
-    CROSS JOIN LATERAL (SELECT ${documentSql(schema, 'given.collection', 'given.id')} AS id OFFSET 0) known
+    CROSS JOIN LATERAL (SELECT ${documentSql(schema, 'given.collection', 'given.id')} AS number OFFSET 0) known
     CROSS JOIN LATERAL (SELECT ${head} AS head OFFSET 0) at),
   room AS (
     SELECT request.*, ${LOAD_EVENTS_MAX} - (sum(wanted) OVER (ORDER BY ordinal) - wanted) AS rows FROM request),
@@ -89,7 +87,7 @@ const loadSql = (schema: string, head: string): string => `
   FROM (VALUES (true)) AS answer
   LEFT JOIN log ON true
   LEFT JOIN event ON event.bytes <= ${PAGE_BYTES_MAX}
-  LEFT JOIN ${schema}.names n ON n.id = event.type
+  LEFT JOIN ${schema}.names n ON n.number = event.type
   ORDER BY event.row`;
 
 const GIVES = 'bigint, bigint, text, bigint[], bigint[], boolean, bigint, bigint, bigint, text, bigint, bigint, text';
@@ -108,13 +106,13 @@ const LOAD: Reading = {
   name: 'load_v1',
   takes: TAKES,
   gives: GIVES,
-  sql: (schema) => loadSql(schema, headSql(schema, 'known.id')),
+  sql: (schema) => loadSql(schema, headSql(schema, 'known.number')),
 };
 const LOAD_AS_OF: Reading = {
   name: 'load_as_of_v1',
   takes: `${TAKES}, bigint`,
   gives: GIVES,
-  sql: (schema) => loadSql(schema, headAsOfSql(schema, 'known.id', '$7')),
+  sql: (schema) => loadSql(schema, headAsOfSql(schema, 'known.number', '$7')),
 };
 export const LOADING: readonly Reading[] = [END, LOAD, LOAD_AS_OF];
 
@@ -143,46 +141,59 @@ export function documentEvent(
   };
 }
 
-export function loader(schema: string): Load {
-  const endOnly = callOf(schema, END);
-  const now = callOf(schema, LOAD);
-  const asOfThen = callOf(schema, LOAD_AS_OF);
+export class Loader {
+  readonly #end: string;
+  readonly #now: string;
+  readonly #asOf: string;
 
-  return async (query, requests, { asOf, seen } = {}) => {
+  constructor(schema: string) {
+    this.#end = callOf(schema, END);
+    this.#now = callOf(schema, LOAD);
+    this.#asOf = callOf(schema, LOAD_AS_OF);
+  }
+
+  async load(query: Query, requests: readonly LoadRequest[], { asOf, seen }: LoadOptions = {}): Promise<Loaded> {
     const point = pointParameters(seen);
     if (requests.length === 0) {
-      const [row] = await query(endOnly, point);
+      const [row] = await query(this.#end, point);
       return { end: endOf(row!), holds: holdsPoint(seen, row![3]), documents: [] };
     }
-    const most = Number.MAX_SAFE_INTEGER;
     const parameters = [
       texts(requests.map(({ collection }) => collection)),
       texts(requests.map(({ id }) => id)),
-      int8s(requests.map(({ after }) => Math.min(lowerBound(after), most))),
-      int8s(requests.map((request) => Math.min(upperBound(request.upTo), most))),
+      int8s(requests.map(({ after }) => Math.min(lowerBound(after), Number.MAX_SAFE_INTEGER))),
+      int8s(requests.map((request) => Math.min(upperBound(request.upTo), Number.MAX_SAFE_INTEGER))),
       ...point,
     ];
-    const rows = asOf === undefined ? await query(now, parameters) : await query(asOfThen, [...parameters, upTo(asOf)]);
-    const heads = wholeHeads(rows[0]![3], requests);
-    const events = requests.map((): DocumentEvent[] => []);
-    const told = new Map<number, string>();
-    for (const [, , , , , , ordinal, ...event] of rows) {
-      if (ordinal === null || ordinal === undefined) continue;
-      const index = Number(ordinal) - 1;
-      const expected = lowerBound(requests[index]!.after) + events[index]!.length + 1;
-      events[index]!.push(documentEvent(event, expected, told));
-    }
-    const documents = numbers(rows[0]![4]);
+    const rows = await (asOf === undefined
+      ? query(this.#now, parameters)
+      : query(this.#asOf, [...parameters, upTo(asOf)]));
+    const [, , , heads, documents, holds] = rows[0]!;
+    const events = eventsOf(rows, requests);
+    const numbersOf = numbers(documents);
     return {
       end: endOf(rows[0]!),
-      holds: holdsPoint(seen, rows[0]![5]),
-      documents: heads.map((head, index) => ({
-        document: head > 0 ? documents[index]! : undefined,
+      holds: holdsPoint(seen, holds),
+      documents: wholeHeads(heads, requests).map((head, index) => ({
+        document: head > 0 ? numbersOf[index]! : undefined,
         head,
         events: events[index]!,
       })),
     };
-  };
+  }
+}
+
+/** The events of each request. */
+function eventsOf(rows: readonly Row[], requests: readonly LoadRequest[]): readonly (readonly DocumentEvent[])[] {
+  const events = requests.map((): DocumentEvent[] => []);
+  const told = new Map<number, string>();
+  for (const [, , , , , , ordinal, ...event] of rows) {
+    if (ordinal === null || ordinal === undefined) continue;
+    const index = Number(ordinal) - 1;
+    const expected = lowerBound(requests[index]!.after) + events[index]!.length + 1;
+    events[index]!.push(documentEvent(event, expected, told));
+  }
+  return events;
 }
 
 function wholeHeads(value: Value | undefined, requests: readonly LoadRequest[]): readonly number[] {

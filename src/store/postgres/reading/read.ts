@@ -21,8 +21,6 @@ import type { Reading } from '../functions.ts';
 import { documentSql, headSql } from './load.ts';
 import { count, schemaVersion, text, whole } from '../values.ts';
 
-export type Read = (query: Query, range: LogRange | DocumentRange) => Promise<EventPage>;
-
 const EVENT = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 
 /** How many numbers the list inline with an event has: two for each document. */
@@ -43,25 +41,25 @@ const pageSql = (schema: string, found: string, extra: string): string => `
   SELECT log.position, log.recorded_at, log.hash,
     CASE WHEN coalesce(page.row, 1) = 1 THEN ${extra} END,
     CASE WHEN page.row = 1 THEN (
-      SELECT json_agg(json_build_array(d.id, n.name, d.name))
+      SELECT json_agg(json_build_array(d.number, n.name, d.id))
       FROM (
-        SELECT DISTINCT item.value AS id
+        SELECT DISTINCT item.value AS number
         FROM page, unnest(string_to_array(page.attachments, ',')::bigint[]) WITH ORDINALITY AS item (value, ordinal)
         WHERE item.ordinal % 2 = 1
       ) named
-      CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.id = named.id LIMIT 1) d
-      JOIN ${schema}.names n ON n.id = d.collection
+      CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.number = named.number LIMIT 1) d
+      JOIN ${schema}.names n ON n.number = d.collection
     ) END,
     page.version, page.position, t.name, page.schema_version, page.time, page.attachments, page.json,
     ${COMMIT_COLUMNS.map((column) => (column === 'c.position' ? column : `CASE WHEN c.position IS DISTINCT FROM lag(c.position) OVER (ORDER BY page.row) THEN ${column} END`)).join(', ')}
   FROM (VALUES (true)) AS answer
   LEFT JOIN log ON true
   LEFT JOIN page ON true
-  LEFT JOIN ${schema}.names t ON t.id = page.type
+  LEFT JOIN ${schema}.names t ON t.number = page.type
   LEFT JOIN LATERAL (
     SELECT * FROM ${schema}.commits c WHERE c.position <= page.position ORDER BY c.position DESC LIMIT 1
   ) c ON true
-  LEFT JOIN ${schema}.names n ON n.id = c.name
+  LEFT JOIN ${schema}.names n ON n.number = c.name
   ORDER BY page.row`;
 
 /** A page of positions $1 to $2, at most $3 events, of the types $4. */
@@ -71,7 +69,7 @@ const logSql = (schema: string, order: 'ASC' | 'DESC', ofTypes: boolean): string
     order === 'ASC'
       ? `$1 AND least(${high}, $1 + ${PAGE_POSITIONS_MAX - 1})`
       : `greatest($1, ${high} - ${PAGE_POSITIONS_MAX - 1}) AND ${high}`;
-  const types = `AND e.type = ANY (ARRAY(SELECT n.id FROM ${schema}.names n WHERE n.name = ANY ($4)))`;
+  const types = `AND e.type = ANY (ARRAY(SELECT n.number FROM ${schema}.names n WHERE n.name = ANY ($4)))`;
   const found = `
     SELECT row_number() OVER (ORDER BY e.position ${order}) AS row, NULL::bigint AS version, e.* FROM (
       SELECT ${EVENT} FROM ${schema}.events e WHERE e.position BETWEEN ${window} ${ofTypes ? types : ''}
@@ -111,21 +109,34 @@ const OF_DOCUMENT: Reading = {
 };
 export const READING: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_OF_TYPES, BACKWARD_OF_TYPES, OF_DOCUMENT];
 
-export function reader(schema: string): Read {
-  const forward = callOf(schema, FORWARD);
-  const backward = callOf(schema, BACKWARD);
-  const forwardOfTypes = callOf(schema, FORWARD_OF_TYPES);
-  const backwardOfTypes = callOf(schema, BACKWARD_OF_TYPES);
-  const ofDocument = callOf(schema, OF_DOCUMENT);
+export class Reader {
+  readonly #forward: string;
+  readonly #backward: string;
+  readonly #forwardOfTypes: string;
+  readonly #backwardOfTypes: string;
+  readonly #ofDocument: string;
 
-  async function log(query: Query, { after, before, types, reverse = false, limit }: LogRange): Promise<EventPage> {
+  constructor(schema: string) {
+    this.#forward = callOf(schema, FORWARD);
+    this.#backward = callOf(schema, BACKWARD);
+    this.#forwardOfTypes = callOf(schema, FORWARD_OF_TYPES);
+    this.#backwardOfTypes = callOf(schema, BACKWARD_OF_TYPES);
+    this.#ofDocument = callOf(schema, OF_DOCUMENT);
+  }
+
+  read(query: Query, range: LogRange | DocumentRange): Promise<EventPage> {
+    return 'document' in range ? this.#document(query, range) : this.#log(query, range);
+  }
+
+  async #log(query: Query, { after, before, types, reverse = false, limit }: LogRange): Promise<EventPage> {
     const lowest = lowerBound(after) + 1;
     // Exclusive: what is below 7.5 is what is not above 7.
     const below = before && Math.ceil(before) - 1;
     const rows = pageRows(limit);
-    const statement = types === undefined ? (reverse ? backward : forward) : reverse ? backwardOfTypes : forwardOfTypes;
     const bounds = [above(lowest), upTo(below), String(rows)];
-    const found = await query(statement, types === undefined ? bounds : [...bounds, texts(types)]);
+    const found = await (types === undefined
+      ? query(reverse ? this.#backward : this.#forward, bounds)
+      : query(reverse ? this.#backwardOfTypes : this.#forwardOfTypes, [...bounds, texts(types)]));
     const { end, events } = pageOf(found);
     const highest = Math.min(upperBound(below), end.position);
     const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
@@ -146,10 +157,10 @@ export function reader(schema: string): Read {
     return { end, events, next: more ? reached : undefined };
   }
 
-  async function document(query: Query, range: DocumentRange): Promise<EventPage> {
+  async #document(query: Query, range: DocumentRange): Promise<EventPage> {
     const { collection, id } = range.document;
     const after = lowerBound(range.after);
-    const found = await query(ofDocument, [collection, id, above(range.after), String(pageRows(range.limit))]);
+    const found = await query(this.#ofDocument, [collection, id, above(range.after), String(pageRows(range.limit))]);
     const { end, events } = pageOf(found);
     const head = whole(found[0]![EXTRA], 'a version', { collection, id });
     for (const [index, row] of found.slice(0, events.length).entries()) {
@@ -160,8 +171,6 @@ export function reader(schema: string): Read {
     const reached = after + events.length;
     return { end, events, next: reached < head ? reached : undefined };
   }
-
-  return (query, range) => ('document' in range ? document(query, range) : log(query, range));
 }
 
 // Where the columns of a page begin.
@@ -176,7 +185,7 @@ function pageOf(rows: readonly Row[]): { readonly end: LogEnd; readonly events: 
   const end = endOf(first);
   if (first[POSITION] === null && first[VERSION] === null) return { end, events: [] };
   const documents = new Map<number, DocumentRef>();
-  const named = JSON.parse(first[NAMED] ?? '[]') as readonly [id: number, collection: string, name: string][];
+  const named = JSON.parse(first[NAMED] ?? '[]') as readonly [document: number, collection: string, id: string][];
   for (const [document, collection, id] of named) documents.set(document, { collection, id });
   let commit: StoredCommit | undefined;
   const events = rows.map((row): StoredEvent => {
@@ -205,7 +214,7 @@ export function inlineList(value: Value | undefined, position: number): readonly
   if (value === '') return [];
   const list = (value ?? '?').split(',').map(Number);
   if (list.length % 2 !== 0 || !list.every((number) => Number.isSafeInteger(number) && number > 0)) {
-    throw corrupt("an event's list of documents is none", { position });
+    throw corrupt("an event's list of documents isn't valid", { position });
   }
   return list;
 }

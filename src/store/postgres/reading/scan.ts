@@ -12,8 +12,6 @@ import type { Reading } from '../functions.ts';
 import { LISTED } from './read.ts';
 import { numbers, schemaVersion, text, whole } from '../values.ts';
 
-export type Scan = (query: Query, range: ScanRange) => Promise<ScanPage>;
-
 /**
  * A page is one row: its columns one after the other, each in one piece. As a row for each event, sending and reading it cost
  * several times what finding it does. Where it is small enough, nothing is added up event by event.
@@ -30,7 +28,7 @@ const PAGE: Reading = {
     SELECT log.position, log.recorded_at, log.hash,
       CASE WHEN $3 IS NOT NULL THEN ${holdsSql(schema, '$3', '$4')} END,
       CASE WHEN answer.reached = $1 + answer.events THEN '{}' ELSE answer.positions END,
-      (SELECT json_object_agg(n.id, n.name) FROM ${schema}.names n WHERE n.id = ANY (answer.types)),
+      (SELECT json_object_agg(n.number, n.name) FROM ${schema}.names n WHERE n.number = ANY (answer.types)),
       answer.types, answer.schema_versions, answer.times, answer.attachments, answer.bytes, answer.json
     FROM (
       SELECT count(*) AS events, max(one.position) AS reached, array_agg(one.position) AS positions,
@@ -59,33 +57,23 @@ const NAMES: Reading = {
   takes: 'bigint[]',
   gives: 'bigint, text, text',
   sql: (schema) => `
-    SELECT d.id, n.name, d.name FROM unnest($1) AS given (id)
-    CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.id = given.id LIMIT 1) d
-    JOIN ${schema}.names n ON n.id = d.collection`,
+    SELECT d.number, n.name, d.id FROM unnest($1) AS given (number)
+    CROSS JOIN LATERAL (SELECT * FROM ${schema}.documents d WHERE d.number = given.number LIMIT 1) d
+    JOIN ${schema}.names n ON n.number = d.collection`,
 };
 export const SCANNING: readonly Reading[] = [PAGE, NAMES];
 
-export function scanner(schema: string): Scan {
-  const page = callOf(schema, PAGE);
-  const names = callOf(schema, NAMES);
+export class Scanner {
+  readonly #page: string;
+  readonly #names: string;
 
-  // A second statement, since only the caller can say which he knows. What a document's number stands for never changes.
-  async function namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
-    if (wanted.size === 0) return [];
-    const found = await query(names, [int8s([...wanted.keys()])]);
-    const named = found.map(([document, collection, id]): DocumentRef & { document: number } => ({
-      document: whole(document, 'a document'),
-      collection: text(collection, 'a name', {}),
-      id: text(id, 'an id', {}),
-    }));
-    if (named.length === wanted.size) return named;
-    const has = new Set(named.map(({ document }) => document));
-    const [document, position] = [...wanted].find(([one]) => !has.has(one))!;
-    throw corrupt(`the document ${document} doesn't exist`, { position });
+  constructor(schema: string) {
+    this.#page = callOf(schema, PAGE);
+    this.#names = callOf(schema, NAMES);
   }
 
-  return async (query, { after, limit, known, seen }) => {
-    const [row] = await query(page, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
+  async scan(query: Query, { after, limit, known, seen }: ScanRange): Promise<ScanPage> {
+    const [row] = await query(this.#page, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
     const end = endOf(row!);
     const start = lowerBound(after);
     const events = eventsOf(row!, start);
@@ -100,10 +88,25 @@ export function scanner(schema: string): Scan {
     if (events.length === 0 && reached < end.position && pageRows(limit) > 0) {
       throw corrupt('an event is missing', { position: reached + 1 });
     }
-    const named = await namesOf(query, unknown);
+    const named = await this.#namesOf(query, unknown);
     const next = reached < end.position ? reached : undefined;
     return { end, holds: holdsPoint(seen, row![3]), events, named, next };
-  };
+  }
+
+  /** A second statement, since only the caller can say which it knows. What a document's number stands for never changes. */
+  async #namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
+    if (wanted.size === 0) return [];
+    const found = await query(this.#names, [int8s([...wanted.keys()])]);
+    const named = found.map(([document, collection, id]): DocumentRef & { document: number } => ({
+      document: whole(document, 'a document'),
+      collection: text(collection, 'a name', {}),
+      id: text(id, 'an id', {}),
+    }));
+    if (named.length === wanted.size) return named;
+    const has = new Set(named.map(({ document }) => document));
+    const [document, position] = [...wanted].find(([one]) => !has.has(one))!;
+    throw corrupt(`the document ${document} doesn't exist`, { position });
+  }
 }
 
 /** The events of a page after a position. */
@@ -116,7 +119,7 @@ function eventsOf(row: Row, after: number): ScannedEvent[] {
   const ofEach = numbers(types);
   const lists = ofEach.length === 0 ? [] : listsOf(attachments ?? '', after);
   const texts = textsOf(json ?? '', numbers(bytes), after);
-  if (lists.length !== ofEach.length) throw corrupt("an event's list of documents is none", { after });
+  if (lists.length !== ofEach.length) throw corrupt("an event's list of documents isn't valid", { after });
   return ofEach.map((type, index) => {
     const where = { position: after + index + 1 };
     return {
@@ -177,7 +180,7 @@ function listsOf(all: string, after: number): readonly (readonly number[])[] {
     const isEmpty = isEnd && digits === 0 && list.length === 0;
     const isRight = isEmpty || (digits > 0 && number > 0 && number <= Number.MAX_SAFE_INTEGER);
     if (!isRight || !(isEnd || code === COMMA) || (isEnd && list.length % 2 !== 0)) {
-      throw corrupt("an event's list of documents is none", { position: after + lists.length + 1 });
+      throw corrupt("an event's list of documents isn't valid", { position: after + lists.length + 1 });
     }
     if (isEnd) {
       lists.push(list);

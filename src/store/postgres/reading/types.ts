@@ -7,30 +7,32 @@ import { corrupt } from '../../corrupt.ts';
 import { callOf, type Reading } from '../functions.ts';
 import { count, text } from '../values.ts';
 
-export type Types = (query: Query, range: TypesRange) => Promise<readonly HeldType[]>;
-
 const PAGE: Reading = {
   name: 'types_v1',
   takes: 'bigint, int',
   gives: 'text, bigint, bigint',
   sql: (schema) => `
-    SELECT n.name, t.position, t.succeeded FROM ${schema}.types t LEFT JOIN ${schema}.names n ON n.id = t.type
+    SELECT n.name, t.position, t.succeeded FROM ${schema}.types t LEFT JOIN ${schema}.names n ON n.number = t.type
     WHERE t.position > $1 ORDER BY t.position LIMIT $2`,
 };
 export const TYPES: readonly Reading[] = [PAGE];
 
-export function typesTable(schema: string): Types {
-  const page = callOf(schema, PAGE);
+export class Types {
+  readonly #page: string;
 
-  return async (query, { after, limit }) => {
-    const rows = await query(page, [above(after), String(pageRows(limit))]);
+  constructor(schema: string) {
+    this.#page = callOf(schema, PAGE);
+  }
+
+  async types(query: Query, { after, limit }: TypesRange): Promise<readonly HeldType[]> {
+    const rows = await query(this.#page, [above(after), String(pageRows(limit))]);
     return rows.map(([name, first, success]) => {
       const position = count(first, 'the first position of a type');
       const type = text(name, 'the name of a type', { position });
       if (success === null || success === undefined) return { type, position };
       const succeeded = count(success, 'the first success of a type', { position });
-      if (succeeded < position) throw corrupt('an event type has a position that is none', { position });
+      if (succeeded < position) throw corrupt("an event type has a position that isn't valid", { position });
       return { type, position, succeeded };
     });
-  };
+  }
 }

@@ -28,7 +28,7 @@ const BY_INDEX = 'SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers
 /** The end of the log, however it is told, and the last number of a document. */
 const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
     SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
-  coalesce((SELECT max(id) FROM $.documents), 0)`;
+  coalesce((SELECT max(number) FROM $.documents), 0)`;
 
 /**
  * Where a piece of the log ends: always behind the next event, if there is one. The end of the log cuts off the rows of a
@@ -44,9 +44,9 @@ const INDEX_PIECE_END = `SELECT document, version, position FROM (
     WHERE (a.document, a.version) > ($1::bigint, $2::bigint) ORDER BY a.document, a.version LIMIT ${ROWS}) a
   ORDER BY document DESC, version DESC LIMIT 1`;
 const INDEXED = `SELECT count(*) FROM $.attachments a WHERE ${INDEX_PIECE} AND a.position <= $5::bigint`;
-const DOCUMENTS_PIECE_END = `SELECT max(id) FROM (
-    SELECT id FROM $.documents WHERE id > $1::bigint ORDER BY id LIMIT ${ROWS}) d
-  WHERE id <= $2::bigint`;
+const DOCUMENTS_PIECE_END = `SELECT max(number) FROM (
+    SELECT number FROM $.documents WHERE number > $1::bigint ORDER BY number LIMIT ${ROWS}) d
+  WHERE number <= $2::bigint`;
 
 /** Runs statements in one transaction that only reads, each of an end of the log of its own. */
 export type InTransaction = <T>(run: (query: Query) => Promise<T>) => Promise<T>;

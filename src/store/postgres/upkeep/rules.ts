@@ -15,8 +15,8 @@ export const OF_THE_WHOLE: readonly Rule[] = [
   },
   {
     sql: `SELECT given.name, given.keys FROM (VALUES ('commits', 'command_id,attempt'), ('commits', 'position'),
-            ('events', 'position'), ('attachments', 'document,version'), ('documents', 'id'), ('names', 'id'),
-            ('documents', 'collection,name'), ('names', 'name'), ('meta', 'name'), ('registry', 'name'), ('types', 'type')
+            ('events', 'position'), ('attachments', 'document,version'), ('documents', 'number'), ('names', 'number'),
+            ('documents', 'collection,id'), ('names', 'name'), ('meta', 'name'), ('registry', 'name'), ('types', 'type')
           ) AS given (name, keys)
           WHERE NOT EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
@@ -106,11 +106,11 @@ export const OF_THE_LOG: readonly Rule[] = [
     sentence: FINDING.notInIndex,
   },
   {
-    sql: `SELECT position, type FROM $.events e WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.id = e.type)`,
+    sql: `SELECT position, type FROM $.events e WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.number = e.type)`,
     sentence: FINDING.typeWithoutName,
   },
   {
-    sql: `SELECT position, name FROM $.commits c WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.id = c.name)`,
+    sql: `SELECT position, name FROM $.commits c WHERE ${PIECE} AND NOT EXISTS (SELECT FROM $.names n WHERE n.number = c.name)`,
     sentence: FINDING.commandWithoutName,
   },
   {
@@ -171,8 +171,8 @@ export const OF_THE_INDEX: readonly Rule[] = [
   },
   {
     sql: `SELECT DISTINCT document FROM $.attachments a
-          LEFT JOIN LATERAL (SELECT d.id FROM $.documents d WHERE d.id = a.document LIMIT 1) d ON true
-          WHERE ${INDEX_PIECE} AND d.id IS NULL`,
+          LEFT JOIN LATERAL (SELECT d.number FROM $.documents d WHERE d.number = a.document LIMIT 1) d ON true
+          WHERE ${INDEX_PIECE} AND d.number IS NULL`,
     sentence: FINDING.documentWithoutId,
   },
 ];
@@ -180,10 +180,10 @@ export const OF_THE_INDEX: readonly Rule[] = [
 /** Of the documents with numbers above $1, up to $2. */
 export const OF_DOCUMENTS: readonly Rule[] = [
   {
-    sql: `SELECT d.id FROM $.documents d
-          LEFT JOIN LATERAL (SELECT a.document FROM $.attachments a WHERE a.document = d.id LIMIT 1) a ON true
-          WHERE d.id > $1::bigint AND d.id <= $2::bigint AND (
-            a.document IS NULL OR NOT EXISTS (SELECT FROM $.names n WHERE n.id = d.collection))`,
+    sql: `SELECT d.number FROM $.documents d
+          LEFT JOIN LATERAL (SELECT a.document FROM $.attachments a WHERE a.document = d.number LIMIT 1) a ON true
+          WHERE d.number > $1::bigint AND d.number <= $2::bigint AND (
+            a.document IS NULL OR NOT EXISTS (SELECT FROM $.names n WHERE n.number = d.collection))`,
     sentence: FINDING.documentWithoutEvents,
   },
 ];

@@ -1,27 +1,24 @@
 /** Append: the batch goes to `append_v1` in one call, and its answer is read. */
 import { hasCode, LogCorrupt } from '../../../errors.ts';
-import { refuseTimesAhead, timeOf } from '../../clock.ts';
-import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt } from '../../store.ts';
-import type { Parameter, Query, Row, Value } from '../connecting/connection.ts';
-import { encoded } from './encode.ts';
-import type { Encoded } from './encode.ts';
 import { GENESIS_HASH } from '../../chain.ts';
-import type { KnownDocuments, Learned } from './known.ts';
-import { documentEvent } from '../reading/load.ts';
+import { refuseTimesAhead, timeOf } from '../../clock.ts';
 import { corrupt } from '../../corrupt.ts';
-import { call } from '../functions.ts';
+import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt } from '../../store.ts';
+import type { Query } from '../connecting/connection.ts';
 import type { Settings } from '../connecting/options.ts';
-import type { SynchronousCommit } from '../connecting/synchronous-commit.ts';
+import { documentEvent } from '../reading/load.ts';
 import { hash, numbers, whole } from '../values.ts';
+import { answerOf, appendCall, inOrder, sentValues } from './append-parameters.ts';
+import type { AppendAnswer, AppendValues } from './append-parameters.ts';
+import { bounded, encoded } from './encode.ts';
+import type { BatchValues, Encoded } from './encode.ts';
+import { KnownDocuments } from './known.ts';
+import type { Learned } from './known.ts';
 
 /** Who appends, and how. */
-export interface Sender {
-  /** Of the session: 128 random bits, as a UUID. */
+export interface AppendSettings extends Pick<Settings, 'lockTimeoutMs' | 'synchronousCommit' | 'clock'> {
+  /** The session's own: 128 random bits, as a UUID. */
   readonly session: string;
-  readonly fence: number;
-  readonly lockTimeoutMs: number;
-  readonly synchronousCommit: SynchronousCommit | undefined;
-  readonly clock: Settings['clock'];
 }
 
 /**
@@ -30,38 +27,30 @@ export interface Sender {
  */
 export const AGAIN = { status: 'again' } as const;
 
-export type Append = (query: Query, batch: Batch, sender: Sender, known: KnownDocuments) => Promise<Answered>;
-
 export interface Answered {
   readonly appended: Appended | typeof AGAIN;
   /** To be called once what was stored is committed: `known` learns from it. */
   readonly learn?: () => void;
 }
 
-const PARAMETERS = 47;
 const HASH_DIGITS = 64;
 
-export function appender(schema: string): Append {
-  const append = call(
-    schema,
-    'append_v1',
-    PARAMETERS,
-    `status, end_position, end_recorded_at, pg_catalog.encode(end_hash, 'hex'), heads, document_ids,
-      pg_catalog.encode(hashes, 'hex'), stale, stale_events, duplicates, clock, fallen`,
-  );
+export class Appender {
+  readonly #call: string;
+  readonly #settings: AppendSettings;
 
-  return async (query, batch, sender, known) => {
-    const { now, aheadMs } = sender.clock;
-    const sent = encoded(batch, { now: now && timeOf(now), aheadMs }, known);
-    const parameters: readonly Parameter[] = [
-      sender.session,
-      String(sender.fence),
-      String(sender.lockTimeoutMs),
-      sender.synchronousCommit ?? null,
-      ...sent.parameters,
-    ];
-    const [row] = await query(append, parameters);
-    const [status, ...answer] = row!;
+  constructor(schema: string, settings: AppendSettings) {
+    this.#call = appendCall(schema);
+    this.#settings = settings;
+  }
+
+  /** `known` is what the session knows of documents; nothing, where the answer may still be rolled back. */
+  async append(query: Query, batch: Batch, fence: number, known = new KnownDocuments()): Promise<Answered> {
+    const sent = encoded(batch, known);
+    const values = sentValues({ ...this.#values(fence), ...sent.values });
+    const [row] = await query(this.#call, inOrder(values));
+    const answer = answerOf(row!);
+    const { status } = answer;
     switch (status) {
       case 'stored':
         return stored(batch, sent, answer, known);
@@ -76,42 +65,60 @@ export function appender(schema: string): Append {
       case 'behind':
         return { appended: { status } };
       case 'ahead':
-        refuseTimesAhead(standing(batch, answer), endBefore(answer).recordedAt, clockOf(answer), aheadMs);
+        refuseTimesAhead(
+          standing(batch, answer),
+          endBefore(answer).recordedAt,
+          clockOf(answer),
+          this.#settings.clock.aheadMs,
+        );
         break;
       default:
     }
     throw new LogCorrupt(`The function append_v1 answers ${status}, which it never does. Restore it as it was made.`, {
       status,
     });
-  };
+  }
+
+  #values(fence: number): Omit<AppendValues, keyof BatchValues> {
+    const { session, lockTimeoutMs, synchronousCommit, clock } = this.#settings;
+    return {
+      session,
+      fence,
+      lock_timeout: String(lockTimeoutMs),
+      durability: synchronousCommit,
+      clock: clock.now && timeOf(clock.now),
+      ahead_ms: Math.floor(bounded(clock.aheadMs)),
+    };
+  }
 }
 
 /** The commits that didn’t fall. */
-function standing({ commits }: Batch, answer: Row): readonly Commit[] {
-  const fallen = new Set(numbers(answer[10]));
+function standing({ commits }: Batch, answer: AppendAnswer): readonly Commit[] {
+  const fallen = new Set(numbers(answer.fallen));
   return fallen.size === 0 ? commits : commits.filter((_, index) => !fallen.has(index + 1));
 }
 
 /** What the clock said that the database went by. */
-function clockOf(answer: Row): number {
-  return whole(answer[9], 'a time');
+function clockOf({ now }: AppendAnswer): number {
+  return whole(now, 'a time');
 }
 
-function endBefore([position, recordedAt, bytes]: Row): LogEnd {
-  if (position === '0') return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+function endBefore({ end_position, end_recorded_at, end_hash }: AppendAnswer): LogEnd {
+  if (end_position === '0') return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
+  const position = whole(end_position, 'the end of the log');
   return {
-    position: whole(position, 'the end of the log'),
-    hash: hash(bytes, { position }),
-    recordedAt: whole(recordedAt, 'a time', { position }),
+    position,
+    hash: hash(end_hash, { position }),
+    recordedAt: whole(end_recorded_at, 'a time', { position }),
   };
 }
 
 /** Positions, times and versions follow from where the log ended, by the same rules that the database stored them by. */
-function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments): Answered {
+function stored(batch: Batch, sent: Encoded, answer: AppendAnswer, known: KnownDocuments): Answered {
   const before = endBefore(answer);
-  const heads = numbers(answer[3]);
-  const hashes = answer[5] ?? '';
-  const fallen = new Set(numbers(answer[10]));
+  const heads = numbers(answer.heads);
+  const hashes = answer.hashes ?? '';
+  const fallen = new Set(numbers(answer.fallen));
   if (hashes.length !== (batch.commits.length - fallen.size) * HASH_DIGITS)
     throw corrupt('append_v1 gives too few hashes');
   const now = clockOf(answer);
@@ -142,23 +149,23 @@ function stored(batch: Batch, sent: Encoded, answer: Row, known: KnownDocuments)
   }
   return {
     appended: { status: 'stored', ...judged(batch, sent, answer), end, commits, versions },
-    learn: () => known.learn(before, end, learned(sent, heads, answer[4], steps)),
+    learn: () => known.learn(before, end, learned(sent, heads, answer, steps)),
   };
 }
 
 /** The documents of a batch that was stored, with their heads after it. */
 function learned(
-  { documents, told }: Encoded,
+  { documents, numbered }: Encoded,
   heads: readonly number[],
-  ids: Value | undefined,
+  { document_numbers }: AppendAnswer,
   steps: readonly number[],
 ): Learned[] {
   // Nearly always all of them were known.
-  const answered = told.includes(undefined) ? numbers(ids) : [];
+  const answered = numbered.includes(undefined) ? numbers(document_numbers) : [];
   return documents.flatMap(({ collection, id }, index) => {
-    const document = told[index]?.document ?? answered[index]!;
+    const number = numbered[index]?.number ?? answered[index]!;
     // One that was only read, or that fell, may not exist yet.
-    return document > 0 ? [{ collection, id, document, head: heads[index]! + (steps[index] ?? 0) }] : [];
+    return number > 0 ? [{ collection, id, number, head: heads[index]! + (steps[index] ?? 0) }] : [];
   });
 }
 
@@ -189,12 +196,12 @@ function untilDamaged(missed: readonly Missed[], version: number, texts: Map<num
 }
 
 /** What stood in the way. */
-function judged(batch: Batch, sent: Encoded, answer: Row): Omit<Judged, 'end'> {
-  const known = numbers(answer[3]);
-  const heads = sent.readDocuments.map((place) => known[place - 1]!);
-  const missed = Map.groupBy(JSON.parse(answer[7] ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
+function judged(batch: Batch, sent: Encoded, answer: AppendAnswer): Omit<Judged, 'end'> {
+  const ofDocuments = numbers(answer.heads);
+  const heads = sent.readDocuments.map((place) => ofDocuments[place - 1]!);
+  const missed = Map.groupBy(JSON.parse(answer.stale_events ?? '[]') as readonly Missed[], ([ordinal]) => ordinal);
   const texts = new Map<number, string>();
-  const stale = numbers(answer[6]).map((ordinal) => {
+  const stale = numbers(answer.stale).map((ordinal) => {
     const { collection, id, version } = batch.reads[ordinal - 1]!;
     const events = missed.get(ordinal) ?? [];
     return {
@@ -204,5 +211,9 @@ function judged(batch: Batch, sent: Encoded, answer: Row): Omit<Judged, 'end'> {
       events: untilDamaged(events, version, texts),
     };
   });
-  return { heads, stale, duplicates: numbers(answer[8]).map((ordinal) => batch.commits[ordinal - 1]!.command.id) };
+  return {
+    heads,
+    stale,
+    duplicates: numbers(answer.duplicates).map((ordinal) => batch.commits[ordinal - 1]!.command.id),
+  };
 }

@@ -1,33 +1,34 @@
 /**
- * A batch as the parameters of `append_v1`: interned, so that each name and each document goes over the wire and is
+ * A batch as values for `append_v1`: interned, so that each name and each document goes over the wire and is
  * looked up once, however often the batch speaks of it.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { DocumentMap } from '../../../document-map.ts';
 import type { Batch, DocumentRef } from '../../store.ts';
-import { booleans, hashes, int2s, int4s, int8s, int8sOrNull, texts, textsOrNull } from '../arrays.ts';
-import type { KnownDocuments, Told } from './known.ts';
+import { texts } from '../arrays.ts';
+import type { AppendValues } from './append-parameters.ts';
+import type { KnownDocuments, NumberedDocument } from './known.ts';
 
-/** The store's clock, where it was given one: undefined for the database's own. */
-export interface SentClock {
-  readonly now: number | undefined;
-  readonly aheadMs: number;
-}
+/** What a batch alone says; the rest is the session's. */
+export type BatchValues = Omit<
+  AppendValues,
+  'session' | 'fence' | 'lock_timeout' | 'durability' | 'clock' | 'ahead_ms'
+>;
 
-/** What the answer is read by. */
+/** What is sent, and what the answer is read by. */
 export interface Encoded {
-  readonly parameters: readonly (Buffer | string | null)[];
-  /** The documents by their places, and what the batch says of each. */
+  readonly values: BatchValues;
+  /** The documents by their places, and what is known of each. */
   readonly documents: readonly DocumentRef[];
-  readonly told: readonly (Told | undefined)[];
+  readonly numbered: readonly (NumberedDocument | undefined)[];
   /** For each attachment the place of its document, from 1. */
   readonly attachmentDocuments: readonly number[];
   /** For each row of `reads` the place of its document, from 1. */
   readonly readDocuments: readonly number[];
 }
 
-/** Strings or documents in the order of their first use, with their places from 1. */
-class Places {
+/** Names in the order of their first use, with their places from 1. */
+class NamePlaces {
   readonly #places = new Map<string, number>();
   readonly names: string[] = [];
 
@@ -40,14 +41,14 @@ class Places {
   }
 }
 
-/** The documents of a batch, with their places from 1. */
-class Documents {
+/** The documents of a batch, the same. */
+class DocumentPlaces {
   readonly #places = new DocumentMap<number>();
-  readonly #names: Places;
+  readonly #names: NamePlaces;
   readonly collections: number[] = [];
   readonly refs: DocumentRef[] = [];
 
-  constructor(names: Places) {
+  constructor(names: NamePlaces) {
     this.#names = names;
   }
 
@@ -61,99 +62,102 @@ class Documents {
   }
 }
 
-export function encoded(batch: Batch, clock: SentClock, known: Pick<KnownDocuments, 'end' | 'tell'>): Encoded {
-  const { seen, generation, handled, reads, commits } = batch;
-  const names = new Places();
-  const documents = new Documents(names);
-  const eventCommits: number[] = [];
-  const eventOffsets: number[] = [];
-  const eventTypes: number[] = [];
-  const schemaVersions: number[] = [];
-  const jsons: string[] = [];
-  const eventLists: number[] = [];
+export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'>): Encoded {
+  const { seen, generation, reads, commits } = batch;
+  const names = new NamePlaces();
+  const documents = new DocumentPlaces(names);
+  const events = eventsOf(commits, names, documents);
+  const attached = documents.refs.length;
+  const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
+  const ofCommits = commitsOf(commits, names);
+  const ground = groundOf(commits);
+  const taints = taintsOf(batch, readDocuments, events.attachment_documents);
+  const numbered = documents.refs.map((document) => known.find(document));
+  // Also if nothing is known of these documents: what is known of others is kept only if the log holds its commit.
+  const { position, hash } = known.end;
+  return {
+    documents: documents.refs,
+    numbered,
+    attachmentDocuments: events.attachment_documents,
+    readDocuments,
+    values: {
+      seen_position: bounded(seen.position),
+      seen_hash: seen.hash,
+      generation: bounded(generation),
+      names: names.names,
+      document_collections: documents.collections,
+      document_ids: documents.refs.map(({ id }, index) => (numbered[index] ? undefined : id)),
+      known_position: position > 0 ? position : undefined,
+      known_hash: position > 0 ? hash : undefined,
+      known_numbers: numbered.map((one) => one?.number),
+      known_heads: numbered.map((one) => one?.head),
+      attached,
+      read_documents: readDocuments,
+      read_versions: reads.map(({ version }) => bounded(version)),
+      ground_commits: ground.commits,
+      ground_reads: ground.reads,
+      taint_commits: taints.commits,
+      taint_reads: taints.reads,
+      ...handledLists(batch.handled),
+      ...ofCommits,
+      ...events,
+    },
+  };
+}
+
+/** One of each a commit. */
+function commitsOf(commits: Batch['commits'], names: NamePlaces) {
+  return {
+    command_ids: commits.map(({ command }) => command.id),
+    command_names: commits.map(({ command }) => names.of(command.name)),
+    fingerprints: commits.map(({ command }) => command.fingerprint),
+    actors: commits.map(({ command }) => command.actor),
+    correlations: commits.map(({ command }) => command.correlation),
+    causations: commits.map(({ command }) => command.causation),
+    outcomes: commits.map(({ outcome }) => (outcome === 'succeeded' ? 0 : 1)),
+    finals: commits.map(({ final }) => final),
+    reasons: commits.map(({ reason }) => reason),
+    details: commits.map(({ details }) => details),
+    times: commits.map(({ time }) => bounded(time)),
+    event_counts: commits.map(({ events }) => events.length),
+    digests: commits.map(({ digest }) => digest),
+  };
+}
+
+/** One of each an event, and of each an attachment. */
+function eventsOf(commits: Batch['commits'], names: NamePlaces, documents: DocumentPlaces) {
+  const of = {
+    event_commits: [] as number[],
+    event_offsets: [] as number[],
+    event_types: [] as number[],
+    schema_versions: [] as number[],
+    jsons: [] as string[],
+    event_lists: [] as number[],
+    attachment_events: [] as number[],
+    attachment_documents: [] as number[],
+    attachment_steps: [] as number[],
+  };
   let lists = 0;
-  const attachmentEvents: number[] = [];
-  const attachmentDocuments: number[] = [];
-  const attachmentSteps: number[] = [];
   const steps: number[] = [];
   for (const [index, commit] of commits.entries()) {
     for (const [offset, { type, schemaVersion, json, attachments }] of commit.events.entries()) {
-      eventCommits.push(index + 1);
-      eventOffsets.push(offset);
-      eventTypes.push(names.of(type));
-      schemaVersions.push(schemaVersion);
-      jsons.push(json);
-      eventLists.push(attachments.length > 0 ? (lists += 1) : 0);
+      of.event_commits.push(index + 1);
+      of.event_offsets.push(offset);
+      of.event_types.push(names.of(type));
+      of.schema_versions.push(schemaVersion);
+      of.jsons.push(json);
+      of.event_lists.push(attachments.length > 0 ? (lists += 1) : 0);
       for (const { collection, id } of attachments) {
         const place = documents.of(collection, id);
         const step = (steps[place - 1] ?? 0) + 1;
         steps[place - 1] = step;
-        attachmentEvents.push(jsons.length);
-        attachmentDocuments.push(place);
-        attachmentSteps.push(step);
+        of.attachment_events.push(of.jsons.length);
+        of.attachment_documents.push(place);
+        of.attachment_steps.push(step);
       }
     }
   }
-  const attached = documents.refs.length;
-  const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
-  const commandNames = commits.map(({ command }) => names.of(command.name));
-  const rests = restsOf(commits);
-  const taints = taintsOf(batch, readDocuments, attachmentDocuments);
-  const { collections, types } = handledLists(handled);
-  const told = documents.refs.map((document) => known.tell(document));
-  // Also if nothing is told of these documents: what is known of others is kept only if the log holds its commit.
-  const knows = known.end.position > 0;
-  return {
-    documents: documents.refs,
-    told,
-    attachmentDocuments,
-    readDocuments,
-    parameters: [
-      String(bounded(seen.position)),
-      Buffer.from(seen.hash, 'hex'),
-      String(bounded(generation)),
-      clock.now === undefined ? null : String(clock.now),
-      String(Math.floor(bounded(clock.aheadMs))),
-      texts(names.names),
-      int4s(documents.collections),
-      textsOrNull(documents.refs.map(({ id }, index) => (told[index] ? undefined : id))),
-      knows ? String(known.end.position) : null,
-      knows ? Buffer.from(known.end.hash, 'hex') : null,
-      int8sOrNull(told.map((one) => one?.document)),
-      int8sOrNull(told.map((one) => one?.head)),
-      String(attached),
-      int4s(readDocuments),
-      int8s(reads.map(({ version }) => bounded(version))),
-      int4s(rests.commits),
-      int4s(rests.reads),
-      int4s(taints.commits),
-      int4s(taints.reads),
-      collections,
-      types,
-      texts(commits.map(({ command }) => command.id)),
-      int4s(commandNames),
-      hashes(commits.map(({ command }) => command.fingerprint)),
-      textsOrNull(commits.map(({ command }) => command.actor)),
-      textsOrNull(commits.map(({ command }) => command.correlation)),
-      textsOrNull(commits.map(({ command }) => command.causation)),
-      int2s(commits.map(({ outcome }) => (outcome === 'succeeded' ? 0 : 1))),
-      booleans(commits.map(({ final }) => final)),
-      textsOrNull(commits.map(({ reason }) => reason)),
-      textsOrNull(commits.map(({ details }) => details)),
-      int8s(commits.map(({ time }) => bounded(time))),
-      int4s(commits.map(({ events }) => events.length)),
-      hashes(commits.map(({ digest }) => digest)),
-      int4s(eventCommits),
-      int4s(eventOffsets),
-      int4s(eventTypes),
-      int8s(schemaVersions),
-      texts(jsons),
-      int4s(eventLists),
-      int4s(attachmentEvents),
-      int4s(attachmentDocuments),
-      int8s(attachmentSteps),
-    ],
-  };
+  return of;
 }
 
 /** Pairs of a commit and a row of `reads`, both from 1, in the order of the commits. */
@@ -168,10 +172,10 @@ class Pairs {
 }
 
 /** What each commit rests on. */
-function restsOf(commits: Batch['commits']): Pairs {
-  const rests = new Pairs();
-  for (const [index, commit] of commits.entries()) for (const row of commit.reads) rests.add(index, row);
-  return rests;
+function groundOf(commits: Batch['commits']): Pairs {
+  const ground = new Pairs();
+  for (const [index, commit] of commits.entries()) for (const row of commit.reads) ground.add(index, row);
+  return ground;
 }
 
 /**
@@ -204,20 +208,28 @@ function taintsOf(
 }
 
 /** Beyond it nothing is stored: what a bigint can't hold stands for the largest that JavaScript can. */
-function bounded(value: number): number {
+export function bounded(value: number): number {
   return Math.min(value, Number.MAX_SAFE_INTEGER);
 }
 
-// `handled` is the same object from batch to batch, so its lists are made once.
-const lists = new WeakMap<Batch['handled'], { readonly collections: Buffer; readonly types: Buffer }>();
+interface HandledLists {
+  readonly handled_collections: Buffer;
+  readonly handled_types: Buffer;
+}
 
-function handledLists(handled: Batch['handled']): { readonly collections: Buffer; readonly types: Buffer } {
+// `handled` is the same object from batch to batch, so its lists are made once.
+const lists = new WeakMap<Batch['handled'], HandledLists>();
+
+function handledLists(handled: Batch['handled']): HandledLists {
   let made = lists.get(handled);
   if (made === undefined) {
     const pairs = [...handled].flatMap(([collection, types]) =>
       Array.from(types, (type) => [collection, type] as const),
     );
-    made = { collections: texts(pairs.map(([collection]) => collection)), types: texts(pairs.map(([, type]) => type)) };
+    made = {
+      handled_collections: texts(pairs.map(([collection]) => collection)),
+      handled_types: texts(pairs.map(([, type]) => type)),
+    };
     lists.set(handled, made);
   }
   return made;

@@ -1,43 +1,50 @@
 /** Laws 3 and 4, wherever a batch rests on what earlier answers said of its documents. */
+import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { testDatabase } from '../../../../test/support/postgres.ts';
 import { at, commit, event, GENESIS, user } from '../../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../testing/conformance/log.ts';
 import { GENESIS_HASH } from '../../chain.ts';
-import { encoded } from './encode.ts';
+import type { Batch } from '../../store.ts';
 import { postgres } from '../index.ts';
+import { sentValues } from './append-parameters.ts';
+import { encoded } from './encode.ts';
 import { KnownDocuments } from './known.ts';
 
 const database = testDatabase();
 const point = (position: number, digit: string) => ({ position, hash: digit.repeat(64) });
 const before = { position: 0, hash: GENESIS_HASH };
 
-/** Where the documents' names stand among a batch's parameters, and what is told of them. */
-const NAMES = 7;
-const TOLD = [8, 9, 10, 11] as const;
-
-const clock = { now: undefined, aheadMs: 0 };
+const session = {
+  session: randomUUID(),
+  fence: 0,
+  lock_timeout: '1',
+  durability: undefined,
+  clock: undefined,
+  ahead_ms: 0,
+};
+const sent = (batch: Batch, known: KnownDocuments) => sentValues({ ...session, ...encoded(batch, known).values });
 
 describe('what is known of documents', () => {
-  it('is their ids for good, and their heads until somebody else writes', () => {
+  it('is their numbers for good, and their heads until somebody else writes', () => {
     const known = new KnownDocuments();
-    expect(known.tell(user('a'))).toBeUndefined();
-    known.learn(before, point(1, '1'), [{ ...user('a'), document: 7, head: 1 }]);
-    known.learn(point(1, '1'), point(2, '2'), [{ ...user('b'), document: 8, head: 1 }]);
-    expect(known.tell(user('a'))).toEqual({ document: 7, head: 1 });
+    expect(known.find(user('a'))).toBeUndefined();
+    known.learn(before, point(1, '1'), [{ ...user('a'), number: 7, head: 1 }]);
+    known.learn(point(1, '1'), point(2, '2'), [{ ...user('b'), number: 8, head: 1 }]);
+    expect(known.find(user('a'))).toEqual({ number: 7, head: 1 });
     expect(known.end).toEqual(point(2, '2'));
-    known.learn(point(5, '5'), point(6, '6'), [{ ...user('b'), document: 8, head: 4 }]);
-    expect(known.tell(user('a'))).toEqual({ document: 7, head: undefined });
-    expect(known.tell(user('b'))).toEqual({ document: 8, head: 4 });
+    known.learn(point(5, '5'), point(6, '6'), [{ ...user('b'), number: 8, head: 4 }]);
+    expect(known.find(user('a'))).toEqual({ number: 7, head: undefined });
+    expect(known.find(user('b'))).toEqual({ number: 8, head: 4 });
     // The same position on another history is somebody else's too.
     known.learn(point(6, '7'), point(8, '8'), []);
-    expect(known.tell(user('b'))).toEqual({ document: 8, head: undefined });
+    expect(known.find(user('b'))).toEqual({ number: 8, head: undefined });
     known.forget();
-    expect(known.tell(user('b'))).toBeUndefined();
+    expect(known.find(user('b'))).toBeUndefined();
   });
 
-  it('goes with the batch instead of their names', () => {
+  it('goes with the batch instead of their ids', () => {
     const known = new KnownDocuments();
     const batch = {
       seen: GENESIS,
@@ -46,17 +53,22 @@ describe('what is known of documents', () => {
       reads: [],
       commits: [commit('c1', event('BOUGHT', user('a'), user('b')))],
     };
-    const untold = encoded(batch, clock, known).parameters;
-    expect(untold[NAMES]).toBeInstanceOf(Buffer);
-    expect(TOLD.map((index) => untold[index])).toEqual([null, null, null, null]);
-    known.learn(before, point(1, '1'), [
-      { ...user('a'), document: 1, head: 1 },
-      { ...user('b'), document: 2, head: 1 },
+    const untold = sent(batch, known);
+    expect(untold.document_ids).toBeInstanceOf(Buffer);
+    expect([untold.known_position, untold.known_hash, untold.known_numbers, untold.known_heads]).toEqual([
+      null,
+      null,
+      null,
+      null,
     ]);
-    const told = encoded(batch, clock, known).parameters;
-    expect(told[NAMES]).toBeNull();
-    expect(told[TOLD[0]]).toBe('1');
-    expect(TOLD.every((index) => told[index] !== null)).toBe(true);
+    known.learn(before, point(1, '1'), [
+      { ...user('a'), number: 1, head: 1 },
+      { ...user('b'), number: 2, head: 1 },
+    ]);
+    const told = sent(batch, known);
+    expect(told.document_ids).toBeNull();
+    expect(told.known_position).toBe('1');
+    expect([told.known_hash, told.known_numbers, told.known_heads]).not.toContain(null);
   });
 });
 
@@ -92,7 +104,7 @@ describe('laws 3 and 4: a batch that tells of documents', () => {
       })
       .catch(() => undefined);
     log.end = end;
-    // Takes the id that `new` would have had.
+    // Takes the number that `new` would have had.
     await log.append(commit('c3', event('BOUGHT', user('other'))), { by: other });
     expect((await log.append(commit('c4', event('BOUGHT', user('new'), user('a'))))).versions).toEqual([1, 2]);
     expect((await log.session.documents({ limit: 10 })).map(({ id, head }) => [id, head])).toEqual([

@@ -1,5 +1,5 @@
 /**
- * What the answers to earlier batches said of documents: the id of each, which never changes, and its head, which holds
+ * What the answers to earlier batches said of documents: the number of each, which never changes, and its head, which holds
  * until somebody else writes. A batch says what it knows of its documents, so that the database needn't look for them:
  * in a large log each look is a page that is in no cache of the processor's.
  *
@@ -14,29 +14,29 @@ import type { DocumentRef, LogPoint } from '../../store.ts';
 const DOCUMENTS_MAX = 2 ** 16;
 const NOTHING: LogPoint = { position: 0, hash: GENESIS_HASH };
 
-interface Known {
-  readonly document: number;
-  readonly head: number;
-  /** Of our writing without anybody else between. */
-  readonly run: number;
-}
-
-/** What a batch says of a document. */
-export interface Told {
-  /** Its id in the table `documents`. */
-  readonly document: number;
+/** What is known of a document. */
+export interface NumberedDocument {
+  /** Its number in the table `documents`. */
+  readonly number: number;
   /** Its head at the end that the knowledge is of, if that is known. */
   readonly head: number | undefined;
 }
 
+interface Remembered {
+  readonly number: number;
+  readonly head: number;
+  /** Which row of batches it was learned in, with nobody else's between them. */
+  readonly run: number;
+}
+
 /** A document after a batch that was stored. */
 export interface Learned extends DocumentRef {
-  readonly document: number;
+  readonly number: number;
   readonly head: number;
 }
 
 export class KnownDocuments {
-  #documents = new RecentDocuments<Known>(DOCUMENTS_MAX);
+  #documents = new RecentDocuments<Remembered>(DOCUMENTS_MAX);
   #end = NOTHING;
   #run = 0;
 
@@ -45,17 +45,17 @@ export class KnownDocuments {
     return this.#end;
   }
 
-  tell({ collection, id }: DocumentRef): Told | undefined {
+  find({ collection, id }: DocumentRef): NumberedDocument | undefined {
     const known = this.#documents.get(collection, id);
-    return known && { document: known.document, head: known.run === this.#run ? known.head : undefined };
+    return known && { number: known.number, head: known.run === this.#run ? known.head : undefined };
   }
 
   /** Learns from a batch that was stored, and is committed: its documents, and their heads after it. */
   learn(before: LogPoint, end: LogPoint, documents: readonly Learned[]): void {
     if (before.position !== this.#end.position || before.hash !== this.#end.hash) this.#run += 1;
     this.#end = end;
-    for (const { collection, id, document, head } of documents) {
-      this.#documents.set(collection, id, { document, head, run: this.#run });
+    for (const { collection, id, number, head } of documents) {
+      this.#documents.set(collection, id, { number, head, run: this.#run });
     }
   }
 

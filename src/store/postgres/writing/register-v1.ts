@@ -39,7 +39,7 @@ export const registerV1 = (schema: string): string =>
       JOIN ${schema}.registry r ON r.name = given.name
       CROSS JOIN LATERAL (${ADDED}) AS added (type)
       JOIN ${schema}.names n ON n.name = added.type
-      JOIN ${schema}.types t ON t.type = n.id) THEN
+      JOIN ${schema}.types t ON t.type = n.number) THEN
     EXIT answer;
   END IF;
   IF EXISTS (

@@ -4,21 +4,13 @@ import { grownBy } from '../../registered.ts';
 import type { LogFacts } from '../../registered.ts';
 import type { CollectionEntry, Registry } from '../../store.ts';
 import { int8s, texts } from '../arrays.ts';
-import type { Query } from '../connecting/connection.ts';
+import type { Query, Row } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { call, callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { count, text, whole } from '../values.ts';
 
-export interface RegistryTable {
-  registry(query: Query): Promise<Registry>;
-  /** The registry, if it has all of them already, and the role may write: then nobody has to wait for the lock. */
-  unchangedBy(query: Query, collections: readonly CollectionEntry[]): Promise<Registry | undefined>;
-  /** `lockTimeoutMs`: how long to wait for the write lock. */
-  register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry>;
-}
-
-/** With what of the types $1 the log has held. */
+/** With the positions of those of the types $1 that the log has held. */
 const ALL: Reading = {
   name: 'registry_v1',
   takes: 'text[]',
@@ -26,73 +18,91 @@ const ALL: Reading = {
   sql: (schema) => `
     SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key, r.handled,
       EXISTS (SELECT FROM ${schema}.commits),
-      (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.id
+      (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.number
        WHERE n.name = ANY ($1))
     FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`,
 };
 export const REGISTRY: readonly Reading[] = [ALL];
 
-export function registryTable(schema: string): RegistryTable {
-  const all = callOf(schema, ALL);
-  const write = call(schema, 'register_v1', 6, 'status');
+/** Whether the role that asks may register anything. */
+const MAY_REGISTER = `SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  WHERE n.nspname = $1 AND p.proname = 'register_v1' AND $2::uuid IS NOT NULL`;
 
-  async function look(query: Query, types: readonly string[]): Promise<{ registry: Registry; facts: LogFacts }> {
-    const rows = await query(all, [texts(types)]);
-    const found = rows.filter(([, name]) => name !== null);
+/** The registry, and what has to be known of the log to judge what is to be added to it. */
+interface Found {
+  readonly registry: Registry;
+  readonly facts: LogFacts;
+}
+
+export class RegistryEntries {
+  readonly #schema: string;
+  readonly #all: string;
+  readonly #write: string;
+
+  constructor(schema: string) {
+    this.#schema = schema;
+    this.#all = callOf(schema, ALL);
+    this.#write = call(schema, 'register_v1', 6, 'status');
+  }
+
+  async registry(query: Query): Promise<Registry> {
+    return (await this.#find(query, [])).registry;
+  }
+
+  /** The registry, if it has all of them already, and the role may write: then nobody has to wait for the lock. */
+  async unchangedBy(query: Query, collections: readonly CollectionEntry[]): Promise<Registry | undefined> {
+    const { registry, facts } = await this.#find(query, typesOf(collections));
+    if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
+    // A role that may only look is told so by what it isn't let do.
+    const [row] = await query(MAY_REGISTER, [this.#schema.slice(1, -1).replaceAll('""', '"')]);
+    return row![0] === 't' ? registry : undefined;
+  }
+
+  /**
+   * What is refused is refused by how the log was at one moment; what is written was judged by a registry that still
+   * stands under the lock. `lockTimeoutMs`: how long to wait for that.
+   */
+  async register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry> {
+    const types = typesOf(collections);
+    for (;;) {
+      const { registry, facts } = await this.#find(query, types);
+      const grown = grownBy(registry.collections, collections, facts);
+      // Also where there is nothing to write: a role that may only look finds out here.
+      const [row] = await query(this.#write, [
+        String(lockTimeoutMs),
+        String(registry.generation),
+        texts(grown.map(({ name }) => name)),
+        int8s(grown.map(({ definition }) => definition)),
+        texts(grown.map(({ key }) => JSON.stringify(key))),
+        texts(grown.map(({ handled }) => JSON.stringify(handled))),
+      ]);
+      if (row![0] !== 'moved') return grown.length === 0 ? registry : this.registry(query);
+    }
+  }
+
+  async #find(query: Query, types: readonly string[]): Promise<Found> {
+    const rows = await query(this.#all, [texts(types)]);
     const [generation, , , , , filled, held] = rows[0]!;
     const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
     return {
       registry: {
         generation: whole(generation, 'the generation of the registry'),
-        collections: found.map(([, name, definition, key, handled]) => {
-          const where = { collection: name };
-          const wrong = (what: string): Error => corrupt(what, where);
-          return {
-            name: text(name, 'a name', where),
-            definition: count(definition, 'a definition', where),
-            key: declaredKeyOf(text(key, 'a declared key', where), wrong),
-            handled: handledOf(text(handled, 'a list of types', where), wrong),
-          };
-        }),
+        collections: rows.filter(([, name]) => name !== null).map(entryOf),
       },
       facts: { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) },
     };
   }
+}
 
-  const maySql = `SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
-    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = $1 AND p.proname = 'register_v1' AND $2::uuid IS NOT NULL`;
-
+function entryOf([, name, definition, key, handled]: Row): CollectionEntry {
+  const where = { collection: name };
+  const wrong = (what: string): Error => corrupt(what, where);
   return {
-    async unchangedBy(query, collections) {
-      const { registry, facts } = await look(query, typesOf(collections));
-      if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
-      // A role that may only look is told so by what it isn't let do.
-      const [row] = await query(maySql, [schema.slice(1, -1).replaceAll('""', '"')]);
-      return row![0] === 't' ? registry : undefined;
-    },
-
-    registry: async (query) => (await look(query, [])).registry,
-
-    // What is refused is refused by how the log was at one moment; what is written was judged by a registry that still
-    // stands under the lock.
-    async register(query, collections, lockTimeoutMs) {
-      const types = typesOf(collections);
-      for (;;) {
-        const { registry, facts } = await look(query, types);
-        const grown = grownBy(registry.collections, collections, facts);
-        // Also where there is nothing to write: a role that may only look finds out here.
-        const [row] = await query(write, [
-          String(lockTimeoutMs),
-          String(registry.generation),
-          texts(grown.map(({ name }) => name)),
-          int8s(grown.map(({ definition }) => definition)),
-          texts(grown.map(({ key }) => JSON.stringify(key))),
-          texts(grown.map(({ handled }) => JSON.stringify(handled))),
-        ]);
-        if (row![0] !== 'moved') return grown.length === 0 ? registry : (await look(query, [])).registry;
-      }
-    },
+    name: text(name, 'a name', where),
+    definition: count(definition, 'a definition', where),
+    key: declaredKeyOf(text(key, 'a declared key', where), wrong),
+    handled: handledOf(text(handled, 'a list of types', where), wrong),
   };
 }
 
