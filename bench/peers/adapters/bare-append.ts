@@ -4,13 +4,19 @@
  */
 import pg from 'pg';
 import { postgres } from '../../../src/store/postgres/index.ts';
-import { answerOf, appendCall, inOrder } from '../../../src/store/postgres/writing/append-parameters.ts';
+import { answerOf, APPEND_PLACES, appendCall } from '../../../src/store/postgres/writing/append-parameters.ts';
 import { nameOf } from '../load.ts';
 import { countInPostgres } from '../count.ts';
 import type { Done, Peer, Shop, Work } from '../peer.ts';
 import { prepare } from './bare-batches.ts';
 import { seedShop } from './tidemark.ts';
 
+const {
+  seen_position: SEEN_POSITION,
+  seen_hash: SEEN_HASH,
+  known_position: KNOWN_POSITION,
+  known_hash: KNOWN_HASH,
+} = APPEND_PLACES;
 const SCHEMA = '"tidemark"';
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
@@ -55,17 +61,18 @@ async function run(client: pg.Client, work: Work, told: boolean): Promise<Done> 
   let used = process.cpuUsage();
   let began = performance.now();
   let last = began;
-  for (const values of batches) {
+  for (const parameters of batches) {
     // All that can't be known beforehand.
-    [values.seen_position, values.seen_hash] = [seen.position, seen.hash];
-    if (values.known_position !== null) [values.known_position, values.known_hash] = [seen.position, seen.hash];
+    [parameters[SEEN_POSITION], parameters[SEEN_HASH]] = [seen.position, seen.hash];
+    if (parameters[KNOWN_POSITION] !== null)
+      [parameters[KNOWN_POSITION], parameters[KNOWN_HASH]] = [seen.position, seen.hash];
     const asked = performance.now();
     if (asked >= over) break;
     if (began < start && asked >= start) [used, began] = [process.cpuUsage(), asked];
     let hashes: string;
     let before: number;
     try {
-      const query = { text: append, values: [...inOrder(values), log], rowMode: 'array', types: AS_TEXT } as const;
+      const query = { text: append, values: [...parameters, log], rowMode: 'array', types: AS_TEXT } as const;
       const answer = answerOf((await client.query<(string | null)[]>(query)).rows[0]!);
       if (answer.status !== 'stored') throw new Error(`append_v1 answers ${answer.status}`);
       hashes = answer.hashes!;

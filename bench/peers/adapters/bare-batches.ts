@@ -1,7 +1,7 @@
 /** The bare client's batches, as they are sent to `append_v1`: made before the time is taken. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { sentValues, type SentValues } from '../../../src/store/postgres/writing/append-parameters.ts';
+import { appendParameters } from '../../../src/store/postgres/writing/append-parameters.ts';
 import { encoded } from '../../../src/store/postgres/writing/encode.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../../src/store/store.ts';
 import { PRICE, buyerId, serviceId, type Work } from '../peer.ts';
@@ -22,8 +22,10 @@ const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex
 /** Stands for an end of the log until its turn comes. */
 const BEFORE = { position: 0, hash: HASHES[0]! };
 
+export type Parameters = ReturnType<typeof appendParameters>;
+
 export interface Prepared {
-  readonly batches: readonly SentValues[];
+  readonly batches: readonly Parameters[];
   /** The log's id, which is said last in every call. */
   readonly log: string;
 }
@@ -36,7 +38,14 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
   const { heads, numbers } = await documentsOf(client);
   const generation = await client.query<{ value: string }>("SELECT value FROM tidemark.meta WHERE name = 'generation'");
   const log = await client.query<{ id: string }>('SELECT id FROM tidemark.log');
-  const session = randomUUID();
+  const session = {
+    session: randomUUID(),
+    fence: 0,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    durability: undefined,
+    clock: undefined,
+    ahead_ms: CLOCK_AHEAD_MAX_MS,
+  };
   const length = Math.ceil((work.warmMs + work.ms) * Math.min(COMMANDS_PER_MS / group, CALLS_PER_MS));
   let n = work.from;
   const batches = Array.from({ length }, () => {
@@ -89,16 +98,9 @@ export async function prepare(client: pg.Client, work: Work, group: number, told
         commits,
       },
       { end: BEFORE, find: told ? find : () => undefined },
-    );
-    return sentValues({
       session,
-      fence: 0,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      durability: undefined,
-      clock: undefined,
-      ahead_ms: CLOCK_AHEAD_MAX_MS,
-      ...values,
-    });
+    );
+    return appendParameters(values);
   });
   return { batches, log: log.rows[0]!.id };
 }

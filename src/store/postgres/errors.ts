@@ -126,7 +126,7 @@ function ofWhatIsStored(failed: Failed, place: string): TidemarkError {
   );
 }
 
-/** Why no connection can be made, if only somebody can mend that. */
+/** Why no connection can be made, where trying again doesn't help. */
 function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUnavailable | undefined {
   const { error } = failed;
   const state = sqlState(failed);
@@ -138,7 +138,7 @@ function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUna
   }
   if (state?.startsWith('28') || isBadPassword(error)) {
     return new NotWritable(
-      `PostgreSQL lets nobody in with this role and password at ${place} (${text(error)}). Correct them, or pg_hba.conf.`,
+      `PostgreSQL doesn't accept this role and password at ${place} (${text(error)}). Correct them, or pg_hba.conf.`,
       details(failed, place),
     );
   }

@@ -9,9 +9,9 @@
 export const WRONG_ISOLATION = 'TM001';
 /** What they raise when a later release has made a format that breaks with theirs. */
 export const NEWER_FORMAT = 'TM004';
-/** What they raise for whoever would take types away from a registered collection. */
+/** What they raise if a registered collection would lose types. */
 export const TYPES_GONE = 'TM005';
-/** What they raise for whoever means another log than the one that they find, or whose text is converted on its way. */
+/** What they raise if the log isn't the one that the caller means, and if text is converted on its way. */
 export const DIFFERENT_LOG = 'TM002';
 export const WRONG_ENCODING = 'TM003';
 

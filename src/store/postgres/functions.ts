@@ -1,9 +1,9 @@
 /**
  * The functions of a log: how those that read are made, and how all are called.
  *
- * Names of tables stand in their bodies as they were when the log was made, and a schema may be renamed. So a log knows who
- * it is: its table `log` has an id of its own and the name of the schema that its functions speak of. Whoever opens a log
- * remembers its id and says it last in every call, and every function begins and ends by asking whether it speaks of that
+ * Names of tables stand in their bodies as they were when the log was made, and a schema may be renamed. So a log knows
+ * which one it is: its table `log` has an id of its own and the name of the schema that its functions speak of. A session
+ * remembers the id of the log that it opened and says it last in every call, and every function begins and ends by asking whether it speaks of that
  * log: at its end once more, as a rename in between would lead its later statements elsewhere. What it did until then is
  * rolled back.
  *
@@ -46,7 +46,7 @@ const newerFormatSql = (schema: string, format: number): string =>
 
 const RAISE_NEWER = `RAISE EXCEPTION 'the log was brought to a newer format' USING ERRCODE = '${NEWER_FORMAT}';`;
 
-/** Raises if it was: the function was made by format `format`, and so were those who call it. */
+/** Raises if it was: the function was made by format `format`, and so was the code that calls it. */
 export const sameFormatSql = (schema: string, format: number): string =>
   `  IF ${newerFormatSql(schema, format)} THEN
     ${RAISE_NEWER}

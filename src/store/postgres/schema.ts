@@ -16,7 +16,7 @@
  *     events       the log, one row an event.
  *                    time         of the decision, as in the commit: a fold needs no other row.
  *                    attachments  document,version,document,version,… in the order appended.
- *     types        the event types that the log has ever held, one row each, so that nobody need look for them in the log.
+ *     types        the event types that the log has ever held, one row each, so that they needn't be looked for in the log.
  *                    position   of the first event.
  *                    succeeded  position of the first event in a commit that succeeded; null if there is none.
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
@@ -26,7 +26,7 @@
  *
  *     append_v1    stores a batch (append-v1.ts).       register_v1, fence_v1   the other writes.
  *     lock_v1      takes the write lock for work of several statements.
- *     The others read, one statement each, for whoever may read the tables.
+ *     The others read, one statement each, for every role that may read the tables.
  *
  * Rules that hold after every transaction (check.ts looks for each):
  *
@@ -46,7 +46,7 @@
  *
  * A later format adds an entry to {@link MIGRATIONS}; entries are never changed. One that older code can live with isn't
  * `breaking`: new functions have names of a new version (`append_v2`), and the old ones stay. After a `breaking` one every
- * function of an earlier format refuses to read and to write, whoever still calls it (functions.ts, lock.ts).
+ * function of an earlier format refuses to read and to write, for every caller (functions.ts, lock.ts).
  */
 import { appendV1 } from './writing/append-v1.ts';
 import { COMMITS } from './reading/commits.ts';
@@ -84,7 +84,7 @@ export const functions = (schema: string): string =>
     .map((statements) => statements(schema))
     .join('\n');
 
-/** Those that write run with the rights of their owner, so they are for whom they are granted to. */
+/** Those that write run with the rights of their owner, so only roles that they are granted to may call them. */
 const closedFunctions = (schema: string): string =>
   ['append_v1', 'register_v1', 'fence_v1', 'lock_v1']
     .map((name) => `REVOKE ALL ON FUNCTION ${schema}.${name} FROM PUBLIC;`)

@@ -71,7 +71,7 @@ const ofFacts = (schema: string): string => `
   );
 `;
 
-/** What follows from the facts, and is kept so that nobody need look through them. */
+/** What follows from the facts, and is kept so that no look has to go through them. */
 const ofIndexes = (schema: string): string => `
   CREATE TABLE ${schema}.types (
     type integer PRIMARY KEY,

@@ -65,7 +65,7 @@ export class Connection {
   #notReplicated = false;
   #noticed = false;
   #heard = false;
-  /** Why nothing is asked here any more, and who is told of that. */
+  /** Why nothing is asked here any more, and what rejects the calls that wait. */
   #abandoned: Abandoned | undefined;
   readonly #toTell = new Set<(error: Abandoned) => void>();
   /** What was given up, and isn't answered yet. */
@@ -74,7 +74,7 @@ export class Connection {
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
     this.#waits = waits;
-    // Between two statements nobody else listens: the process would end.
+    // Between two statements there is no other listener: the process would end.
     this.#onError = () => (this.#spent = true);
     client.on('error', this.#onError);
     this.#onNotice = ({ routine, message }) => {
@@ -90,7 +90,7 @@ export class Connection {
     return rowsOf(await this.#ask(text, parameters, options));
   }
 
-  /** Begins a transaction that doesn't rest on what anybody has set (settings.ts). */
+  /** Begins a transaction that doesn't rest on settings of others (settings.ts). */
   async begin(mode: string, settings: TransactionSettings): Promise<void> {
     this.#inTransaction = true;
     try {
@@ -260,7 +260,7 @@ interface Answer {
   readonly command: string;
 }
 
-// Several statements in one text give an answer each; nobody asks for their rows.
+// Several statements in one text give an answer each; their rows are never needed.
 function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }

@@ -1,6 +1,6 @@
 /**
  * The connections of a session: taken from a pool of `pg`'s for one piece of work each, in its turn (gate.ts). One whose
- * statement was given up counts until the server has ended that: else a table that somebody has locked would cost a new
+ * statement was given up counts until the server has ended that: else a table that is locked would cost a new
  * connection for each try.
  */
 import { performance } from 'node:perf_hooks';
@@ -70,7 +70,7 @@ export class Connections {
     }
   }
 
-  /** Nothing new is begun, nobody waits any more, and what is under way is given up. */
+  /** Nothing new is begun, all waiting ends, and what is under way is given up. */
   abandon(): void {
     this.#closed = true;
     this.#abandoned = true;
@@ -83,11 +83,11 @@ export class Connections {
     await Promise.all(this.#running);
   }
 
-  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets who waits for a connection. */
+  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets the calls that wait for a connection. */
   async end(): Promise<void> {
     this.#closed = true;
     await this.idle();
-    // Those that wait for the end of a statement that nobody waits for.
+    // Statements that were given up, and that the server hasn't ended yet.
     this.abandon();
     // A connection that is dead without knowing it would keep us waiting for as long as the network does.
     await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);

@@ -1,9 +1,9 @@
 /**
  * Who may have a connection of a pool, and when: our own queue before the pool's, shared by all sessions on that pool.
  *
- * Reads leave one connection to writes, and writes one to reads: a burst of either keeps nobody of the other from going
- * on. Among reads the kinds (`load`, `read`, …) take turns: whoever pages through the log in a thousand places waits for
- * himself, not a command for him.
+ * Reads leave one connection to writes, and writes one to reads: a burst of either doesn't stop the other. Among reads the
+ * kinds (`load`, `read`, …) take turns: a thousand calls that page through the log wait for each other, and no command waits
+ * for all of them.
  */
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
@@ -40,7 +40,7 @@ export class Gate {
   #paging = 0;
   #walking = 0;
   #writing = 0;
-  /** Those who wait, by what for. */
+  /** Calls that wait, by their purpose. */
   readonly #waiting = new Lanes<() => void>();
 
   constructor(connectionsMax: number) {
@@ -96,11 +96,11 @@ export class Gate {
     }
   }
 
-  /** Lets in whoever can be, writes first: in a session there is one at a time. */
+  /** Lets the next call in that may go on, writes first: a session has one at a time. */
   #serve(): void {
     for (const purpose of [WRITE, ...this.#waiting.names()]) {
       if (this.#waiting.sizeOf(purpose) === 0 || !this.#isFree(purpose)) continue;
-      // Counted at once: whoever comes before it goes on must not be let in in its place.
+      // Counted at once: a call that comes before it goes on must not be let in instead.
       this.#count(purpose, 1);
       return this.#waiting.next(purpose)!();
     }

@@ -1,6 +1,5 @@
 /**
- * What a role, a database, a pooler or whoever shares a connection may have set otherwise than PostgreSQL does by itself,
- * and what is done about it:
+ * Settings that a role, a database, a pooler or another user of a connection may have changed, and what is done about it:
  *
  * - Functions state what their answers or their speed rest on ({@link FUNCTION_SETTINGS}); those that write state in their
  *   bodies what must hold until the commit is over (`lock.ts`).
@@ -10,7 +9,7 @@
  * - What can't be stated is refused by name: at open (`open.ts`), and by the functions for a connection whose encoding is
  *   changed later.
  *
- * Everything else may be set as anybody likes: no statement of ours rests on it (no backslash in a string, no `bytea`, time or
+ * Everything else may be set in any way: no statement of ours rests on it (no backslash in a string, no `bytea`, time or
  * number shown as text, no name of ours looked for along a search path).
  */
 

@@ -156,7 +156,8 @@ export class Loader {
     const point = pointParameters(seen);
     if (requests.length === 0) {
       const [row] = await query(this.#end, point);
-      return { end: endOf(row!), holds: holdsPoint(seen, row![3]), documents: [] };
+      const [, , , holds] = row!;
+      return { end: endOf(row!), holds: holdsPoint(seen, holds), documents: [] };
     }
     const parameters = [
       texts(requests.map(({ collection }) => collection)),

@@ -90,7 +90,8 @@ export class Scanner {
     }
     const named = await this.#namesOf(query, unknown);
     const next = reached < end.position ? reached : undefined;
-    return { end, holds: holdsPoint(seen, row![3]), events, named, next };
+    const [, , , holds] = row!;
+    return { end, holds: holdsPoint(seen, holds), events, named, next };
   }
 
   /** A second statement, since only the caller can say which it knows. What a document's number stands for never changes. */

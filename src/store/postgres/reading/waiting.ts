@@ -17,7 +17,7 @@ const ASK_MS = 30;
 const ASK_HEARING_MS = 1_000;
 /** How often at most this session tells the others, in milliseconds. */
 const TELL_MS = 20;
-/** How long the connection is kept when nobody waits any more: a follower waits again at once. In milliseconds. */
+/** How long the connection is kept when no call waits any more: a follower waits again at once. In milliseconds. */
 const KEEP_MS = 5_000;
 /** The pause before listening again after the connection was lost, in milliseconds. */
 const AGAIN_MS = 500;
@@ -53,7 +53,7 @@ export class Waiting {
   /** Ends the listening. */
   #listening: AbortController | undefined;
   #hearing = false;
-  /** Whether the next look is one that nobody's word gave reason for, and the hash at the end that the last one found. */
+  /** Whether the next look comes without a notification, and the hash at the end that the last look found. */
   #asks = false;
   #found: string | undefined;
   #awaited = false;
@@ -124,7 +124,7 @@ export class Waiting {
     const asks = this.#asks;
     this.#asks = false;
     const end = await look();
-    // Nobody has told of it: what is told may not arrive any more, or whoever wrote had no time to.
+    // It came without a notification: these may not arrive any more, or the writer had no time to send one.
     if (asks && this.#found !== undefined && this.#found !== end.hash) this.#hearing = false;
     this.#found = end.hash;
     return end;
@@ -142,7 +142,7 @@ export class Waiting {
     );
   }
 
-  /** Listens until nobody has waited for a while, on one connection after the other. */
+  /** Listens until no call has waited for a while, on one connection after the other. */
   async #listen(): Promise<void> {
     const listening = abortController();
     this.#listening = listening;
@@ -161,7 +161,7 @@ export class Waiting {
       this.#hearing = false;
       this.#mayListen &&= may;
       if (!may) break;
-      // What was told meanwhile was told to nobody.
+      // Notifications that came meanwhile are lost.
       this.waiters.wake();
       await sleep(AGAIN_MS, undefined, { ref: false, signal }).catch(() => undefined);
     }

@@ -123,25 +123,25 @@ const SENT: { readonly [T in keyof Given]: (given: Given[T]) => Parameter } = {
 };
 
 type Takes = typeof APPEND_TAKES;
-const TAKES = Object.entries(APPEND_TAKES) as readonly (readonly [keyof Takes, Takes[keyof Takes]])[];
-const ANSWERS = Object.keys(APPEND_ANSWERS) as readonly (keyof typeof APPEND_ANSWERS)[];
 
 /** A value for each parameter. Hashes are hexadecimal digits, as everywhere. */
 export type AppendValues = { readonly [Name in keyof Takes]: Given[Takes[Name]] };
-/** The same as it is sent. */
-export type SentValues = Record<keyof Takes, Parameter>;
 /** The answer, each column as text. */
 export type AppendAnswer = Readonly<Record<keyof typeof APPEND_ANSWERS, Value>>;
 
-export function sentValues(values: AppendValues): SentValues {
-  const sent: Partial<SentValues> = {};
-  for (const [name, type] of TAKES) sent[name] = (SENT[type] as (given: unknown) => Parameter)(values[name]);
-  return sent as SentValues;
-}
+const NAMES = Object.keys(APPEND_TAKES) as readonly (keyof Takes)[];
+const ANSWERS = Object.keys(APPEND_ANSWERS) as readonly (keyof AppendAnswer)[];
+// Looked up once: this runs for every batch.
+const TAKES = NAMES.map((name) => ({ name, send: SENT[APPEND_TAKES[name]] as (given: unknown) => Parameter }));
 
-/** As the call takes them. */
-export function inOrder(sent: SentValues): readonly Parameter[] {
-  return TAKES.map(([name]) => sent[name]);
+/** Where each stands among the parameters that are sent. */
+export const APPEND_PLACES = Object.freeze(
+  Object.fromEntries(NAMES.map((name, place) => [name, place])) as Record<keyof Takes, number>,
+);
+
+/** The parameters as they are sent, in their order. */
+export function appendParameters(values: AppendValues): Parameter[] {
+  return TAKES.map(({ name, send }) => send(values[name]));
 }
 
 /** Reads a row of {@link appendCall}. */
@@ -162,5 +162,5 @@ export function appendCall(schema: string): string {
   const columns = ANSWERS.map((name) =>
     APPEND_ANSWERS[name] === 'bytea' ? `pg_catalog.encode(${name}, 'hex')` : name,
   );
-  return call(schema, 'append_v1', TAKES.length, columns.join(', '));
+  return call(schema, 'append_v1', NAMES.length, columns.join(', '));
 }

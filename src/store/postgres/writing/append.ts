@@ -8,10 +8,10 @@ import type { Query } from '../connecting/connection.ts';
 import type { Settings } from '../connecting/options.ts';
 import { documentEvent } from '../reading/load.ts';
 import { hash, numbers, whole } from '../values.ts';
-import { answerOf, appendCall, inOrder, sentValues } from './append-parameters.ts';
-import type { AppendAnswer, AppendValues } from './append-parameters.ts';
+import { answerOf, appendCall, appendParameters } from './append-parameters.ts';
+import type { AppendAnswer } from './append-parameters.ts';
 import { bounded, encoded } from './encode.ts';
-import type { BatchValues, Encoded } from './encode.ts';
+import type { Encoded, SessionValues } from './encode.ts';
 import { KnownDocuments } from './known.ts';
 import type { Learned } from './known.ts';
 
@@ -46,9 +46,8 @@ export class Appender {
 
   /** `known` is what the session knows of documents; nothing, where the answer may still be rolled back. */
   async append(query: Query, batch: Batch, fence: number, known = new KnownDocuments()): Promise<Answered> {
-    const sent = encoded(batch, known);
-    const values = sentValues({ ...this.#values(fence), ...sent.values });
-    const [row] = await query(this.#call, inOrder(values));
+    const sent = encoded(batch, known, this.#values(fence));
+    const [row] = await query(this.#call, appendParameters(sent.values));
     const answer = answerOf(row!);
     const { status } = answer;
     switch (status) {
@@ -79,7 +78,7 @@ export class Appender {
     });
   }
 
-  #values(fence: number): Omit<AppendValues, keyof BatchValues> {
+  #values(fence: number): SessionValues {
     const { session, lockTimeoutMs, synchronousCommit, clock } = this.#settings;
     return {
       session,
@@ -141,7 +140,7 @@ function stored(batch: Batch, sent: Encoded, answer: AppendAnswer, known: KnownD
     commits.push({ position: end.position + 1, recordedAt, hash });
     end = { position: end.position + events.length, hash, recordedAt };
     for (; attachment < next; attachment += 1) {
-      const place = sent.attachmentDocuments[attachment]!;
+      const place = sent.values.attachment_documents[attachment]!;
       const step = (steps[place - 1] ?? 0) + 1;
       steps[place - 1] = step;
       versions.push(heads[place - 1]! + step);

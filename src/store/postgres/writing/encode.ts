@@ -9,20 +9,18 @@ import { texts } from '../arrays.ts';
 import type { AppendValues } from './append-parameters.ts';
 import type { KnownDocuments, NumberedDocument } from './known.ts';
 
-/** What a batch alone says; the rest is the session's. */
-export type BatchValues = Omit<
+/** What is the session's to say, beside the batch. */
+export type SessionValues = Pick<
   AppendValues,
   'session' | 'fence' | 'lock_timeout' | 'durability' | 'clock' | 'ahead_ms'
 >;
 
 /** What is sent, and what the answer is read by. */
 export interface Encoded {
-  readonly values: BatchValues;
+  readonly values: AppendValues;
   /** The documents by their places, and what is known of each. */
   readonly documents: readonly DocumentRef[];
   readonly numbered: readonly (NumberedDocument | undefined)[];
-  /** For each attachment the place of its document, from 1. */
-  readonly attachmentDocuments: readonly number[];
   /** For each row of `reads` the place of its document, from 1. */
   readonly readDocuments: readonly number[];
 }
@@ -62,54 +60,50 @@ class DocumentPlaces {
   }
 }
 
-export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'>): Encoded {
+export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'>, session: SessionValues): Encoded {
   const { seen, generation, reads, commits } = batch;
   const names = new NamePlaces();
   const documents = new DocumentPlaces(names);
   const events = eventsOf(commits, names, documents);
   const attached = documents.refs.length;
   const readDocuments = reads.map(({ collection, id }) => documents.of(collection, id));
-  const ofCommits = commitsOf(commits, names);
+  const command_names = commits.map(({ command }) => names.of(command.name));
   const ground = groundOf(commits);
   const taints = taintsOf(batch, readDocuments, events.attachment_documents);
   const numbered = documents.refs.map((document) => known.find(document));
   // Also if nothing is known of these documents: what is known of others is kept only if the log holds its commit.
-  const { position, hash } = known.end;
-  return {
-    documents: documents.refs,
-    numbered,
-    attachmentDocuments: events.attachment_documents,
-    readDocuments,
-    values: {
-      seen_position: bounded(seen.position),
-      seen_hash: seen.hash,
-      generation: bounded(generation),
-      names: names.names,
-      document_collections: documents.collections,
-      document_ids: documents.refs.map(({ id }, index) => (numbered[index] ? undefined : id)),
-      known_position: position > 0 ? position : undefined,
-      known_hash: position > 0 ? hash : undefined,
-      known_numbers: numbered.map((one) => one?.number),
-      known_heads: numbered.map((one) => one?.head),
-      attached,
-      read_documents: readDocuments,
-      read_versions: reads.map(({ version }) => bounded(version)),
-      ground_commits: ground.commits,
-      ground_reads: ground.reads,
-      taint_commits: taints.commits,
-      taint_reads: taints.reads,
-      ...handledLists(batch.handled),
-      ...ofCommits,
-      ...events,
-    },
+  const end = known.end.position > 0 ? known.end : undefined;
+  const values = {
+    ...session,
+    seen_position: bounded(seen.position),
+    seen_hash: seen.hash,
+    generation: bounded(generation),
+    names: names.names,
+    document_collections: documents.collections,
+    document_ids: documents.refs.map(({ id }, index) => (numbered[index] ? undefined : id)),
+    known_position: end?.position,
+    known_hash: end?.hash,
+    known_numbers: numbered.map((one) => one?.number),
+    known_heads: numbered.map((one) => one?.head),
+    attached,
+    read_documents: readDocuments,
+    read_versions: reads.map(({ version }) => bounded(version)),
+    ground_commits: ground.commits,
+    ground_reads: ground.reads,
+    taint_commits: taints.commits,
+    taint_reads: taints.reads,
+    command_names,
+    ...handledLists(batch.handled),
+    ...commitsOf(commits),
+    ...events,
   };
+  return { documents: documents.refs, numbered, readDocuments, values };
 }
 
 /** One of each a commit. */
-function commitsOf(commits: Batch['commits'], names: NamePlaces) {
+function commitsOf(commits: Batch['commits']) {
   return {
     command_ids: commits.map(({ command }) => command.id),
-    command_names: commits.map(({ command }) => names.of(command.name)),
     fingerprints: commits.map(({ command }) => command.fingerprint),
     actors: commits.map(({ command }) => command.actor),
     correlations: commits.map(({ command }) => command.correlation),
@@ -126,38 +120,46 @@ function commitsOf(commits: Batch['commits'], names: NamePlaces) {
 
 /** One of each an event, and of each an attachment. */
 function eventsOf(commits: Batch['commits'], names: NamePlaces, documents: DocumentPlaces) {
-  const of = {
-    event_commits: [] as number[],
-    event_offsets: [] as number[],
-    event_types: [] as number[],
-    schema_versions: [] as number[],
-    jsons: [] as string[],
-    event_lists: [] as number[],
-    attachment_events: [] as number[],
-    attachment_documents: [] as number[],
-    attachment_steps: [] as number[],
-  };
+  const event_commits: number[] = [];
+  const event_offsets: number[] = [];
+  const event_types: number[] = [];
+  const schema_versions: number[] = [];
+  const jsons: string[] = [];
+  const event_lists: number[] = [];
+  const attachment_events: number[] = [];
+  const attachment_documents: number[] = [];
+  const attachment_steps: number[] = [];
   let lists = 0;
   const steps: number[] = [];
   for (const [index, commit] of commits.entries()) {
     for (const [offset, { type, schemaVersion, json, attachments }] of commit.events.entries()) {
-      of.event_commits.push(index + 1);
-      of.event_offsets.push(offset);
-      of.event_types.push(names.of(type));
-      of.schema_versions.push(schemaVersion);
-      of.jsons.push(json);
-      of.event_lists.push(attachments.length > 0 ? (lists += 1) : 0);
+      event_commits.push(index + 1);
+      event_offsets.push(offset);
+      event_types.push(names.of(type));
+      schema_versions.push(schemaVersion);
+      jsons.push(json);
+      event_lists.push(attachments.length > 0 ? (lists += 1) : 0);
       for (const { collection, id } of attachments) {
         const place = documents.of(collection, id);
         const step = (steps[place - 1] ?? 0) + 1;
         steps[place - 1] = step;
-        of.attachment_events.push(of.jsons.length);
-        of.attachment_documents.push(place);
-        of.attachment_steps.push(step);
+        attachment_events.push(jsons.length);
+        attachment_documents.push(place);
+        attachment_steps.push(step);
       }
     }
   }
-  return of;
+  return {
+    event_commits,
+    event_offsets,
+    event_types,
+    schema_versions,
+    jsons,
+    event_lists,
+    attachment_events,
+    attachment_documents,
+    attachment_steps,
+  };
 }
 
 /** Pairs of a commit and a row of `reads`, both from 1, in the order of the commits. */

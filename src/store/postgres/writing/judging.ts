@@ -40,7 +40,7 @@ export const seenSql = (schema: string): string => `
   END IF;
 `;
 
-/** What is left of what the caller knows of documents: nothing in another log, no heads where somebody else has written. */
+/** What is left of what the caller knows of documents: nothing in another log, no heads after another session has written. */
 export const knownSql = (schema: string): string => `
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;

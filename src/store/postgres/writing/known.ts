@@ -3,8 +3,8 @@
  * until somebody else writes. A batch says what it knows of its documents, so that the database needn't look for them:
  * in a large log each look is a page that is in no cache of the processor's.
  *
- * It rests on the history alone, and on attachments that follow from it (the chain covers the facts only). Each batch says at which end of the log its knowledge was complete, and a log that
- * doesn't hold that commit takes nothing from it.
+ * It rests on the history alone, and on attachments that follow from it (the chain covers the facts only). Each batch says
+ * at which end of the log its knowledge was complete, and a log that doesn't hold that commit takes nothing from it.
  */
 import { GENESIS_HASH } from '../../chain.ts';
 import { RecentDocuments } from '../../../recent.ts';
@@ -25,7 +25,7 @@ export interface NumberedDocument {
 interface Remembered {
   readonly number: number;
   readonly head: number;
-  /** Which row of batches it was learned in, with nobody else's between them. */
+  /** The run that it was learned in: batches of this session without another writer's between them. */
   readonly run: number;
 }
 

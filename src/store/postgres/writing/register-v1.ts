@@ -3,7 +3,7 @@
  * that the caller has judged them by (`done`); otherwise, or where the log holds by now what mustn't be in it, the caller is
  * to look again (`moved`). What to say of a collection that can't be registered is the caller's to know.
  *
- * It believes nobody that a collection has only grown, since any server's role may call it.
+ * It doesn't trust the caller that a collection has only grown, since any server's role may call it.
  */
 import { TYPES_GONE } from '../failed.ts';
 import { durableFunctionSql } from './lock.ts';

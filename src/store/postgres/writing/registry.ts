@@ -50,13 +50,14 @@ export class RegistryEntries {
     return (await this.#find(query, [])).registry;
   }
 
-  /** The registry, if it has all of them already, and the role may write: then nobody has to wait for the lock. */
+  /** The registry, if it has all of them already, and the role may write: then there is no wait for the lock. */
   async unchangedBy(query: Query, collections: readonly CollectionEntry[]): Promise<Registry | undefined> {
     const { registry, facts } = await this.#find(query, typesOf(collections));
     if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
     // A role that may only look is told so by what it isn't let do.
     const [row] = await query(MAY_REGISTER, [this.#schema.slice(1, -1).replaceAll('""', '"')]);
-    return row![0] === 't' ? registry : undefined;
+    const [may] = row!;
+    return may === 't' ? registry : undefined;
   }
 
   /**
@@ -77,7 +78,8 @@ export class RegistryEntries {
         texts(grown.map(({ key }) => JSON.stringify(key))),
         texts(grown.map(({ handled }) => JSON.stringify(handled))),
       ]);
-      if (row![0] !== 'moved') return grown.length === 0 ? registry : this.registry(query);
+      const [status] = row!;
+      if (status !== 'moved') return grown.length === 0 ? registry : this.registry(query);
     }
   }
 
