@@ -31,6 +31,8 @@ export const FINDING = {
   otherTime: (position: unknown) => `The event at position ${position} has another time than its commit.`,
   otherFirstEvent: (type: unknown, stored: unknown, listed: unknown) =>
     `The first event of type ${type} is at position ${stored}, the list of types says ${listed}.`,
+  trigger: (table: unknown, trigger: unknown) =>
+    `The trigger ${trigger} changes what is written to the table ${table}.`,
   otherFirstSuccess: (type: unknown, stored: unknown, listed: unknown) =>
     `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
 } as const;

@@ -46,6 +46,7 @@
  * the format in each of its transactions, and goes no further in a file of a later one.
  */
 import { DatabaseSync } from 'node:sqlite';
+import { FINDING } from '../findings.ts';
 import { all, single } from './connecting/connection.ts';
 
 /** 'Tide' in ASCII. */
@@ -178,7 +179,7 @@ export function schemaFindings(found: readonly Part[]): readonly string[] {
     const triggers = found.filter(([type, , table]) => type === 'trigger' && tables.has(table));
     return [
       ...lacking.map(([type, name]) => `The ${type} ${name} is missing, or was made otherwise.`),
-      ...triggers.map(([, name, table]) => `The trigger ${name} changes what is written to the table ${table}.`),
+      ...triggers.map(([, name, table]) => FINDING.trigger(table, name)),
     ];
   } finally {
     model.close();

@@ -1,6 +1,7 @@
 /**
  * Looks for what can't be: in memory only a defect of this store itself could have caused it.
  */
+import { FINDING } from '../../findings.ts';
 import type { LogEnd } from '../../store.ts';
 import { findDocument } from '../schema.ts';
 import type { Log } from '../schema.ts';
@@ -17,11 +18,11 @@ export function* check(log: Log, end: LogEnd): Generator<undefined, readonly str
   let looks = 0;
   for (const { position, eventCount } of log.commits) {
     if (position > end.position) break;
-    if (position !== next) findings.push(`The commit at position ${position} should start at ${next}.`);
+    if (position !== next) findings.push(FINDING.commitElsewhere(position, next));
     next = position + eventCount;
     if ((looks += 1) % PIECE === 0) yield;
   }
-  if (next !== end.position + 1) findings.push(`The commits end at ${next - 1}, the log at ${end.position}.`);
+  if (next !== end.position + 1) findings.push(FINDING.otherEnds(end.position, next - 1));
   looks = 0;
   for (let index = 0; index < end.position; index++) {
     const event = log.events[index];

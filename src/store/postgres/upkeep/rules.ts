@@ -11,7 +11,7 @@ export const OF_THE_WHOLE: readonly Rule[] = [
   {
     sql: `SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
           WHERE c.relnamespace = '$'::regnamespace AND NOT t.tgisinternal`,
-    sentence: (table, trigger) => `The trigger ${trigger} changes what is written to the table ${table}.`,
+    sentence: FINDING.trigger,
   },
   {
     sql: `SELECT given.name, given.keys FROM (VALUES ('commits', 'command_id,attempt'), ('commits', 'position'),
