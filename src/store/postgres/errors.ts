@@ -11,7 +11,6 @@ import {
   NotWritable,
   StoreUnavailable,
   WrongLog,
-  type TidemarkError,
 } from '../../errors.ts';
 import {
   Abandoned,
@@ -39,41 +38,31 @@ function details(failed: Failed, place: string): Readonly<Record<string, unknown
   return { place, ...(state !== undefined && { sqlState: state }), cause: text(failed.error) };
 }
 
-function unavailable(failed: Failed, place: string, message: string): StoreUnavailable {
-  return new StoreUnavailable(message, details(failed, place), failed.error);
-}
-
-/** What is told of a failure by PostgreSQL's code, whenever it was met. */
-const BY_STATE: Readonly<Record<string, (failed: Failed, place: string) => TidemarkError>> = {
-  [NEWER_FORMAT]: (_, place) =>
-    new FormatTooNew(
-      `A later release has brought the log in ${place} to a newer format while this one had it open. Nothing was stored: ` +
-        'upgrade the package, then open the log again.',
-      { place },
-    ),
-  [LOCK_TIMEOUT]: (failed, place) =>
-    unavailable(
-      failed,
-      place,
-      `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
-        'find what holds it (pg_locks, relation write_lock).',
-    ),
-  [DIFFERENT_LOG]: (failed, place) => wrongLog(place, details(failed, place)),
-  [WRONG_ENCODING]: (failed, place) =>
-    unavailable(
-      failed,
-      place,
-      `The connection to the log in ${place} was set to another encoding than UTF8. Nothing was stored: leave client_encoding ` +
-        'as the driver sets it.',
-    ),
-  [FORBIDDEN]: ({ error }, place) => notWritable(place, error),
-  [READ_ONLY]: (failed, place) =>
-    unavailable(
-      failed,
-      place,
-      `The log in ${place} can't be written on this server (${text(failed.error)}). Connect to one that takes writes.`,
-    ),
+/** Why the store is unavailable, by PostgreSQL's code. */
+const UNAVAILABLE: Readonly<Record<string, (place: string, said: string) => string>> = {
+  [LOCK_TIMEOUT]: (place) =>
+    `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
+    'find what holds it (pg_locks, relation write_lock).',
+  [WRONG_ENCODING]: (place) =>
+    `The connection to the log in ${place} was set to another encoding than UTF8. Nothing was stored: leave client_encoding ` +
+    'as the driver sets it.',
+  [READ_ONLY]: (place, said) =>
+    `The log in ${place} can't be written on this server (${said}). Connect to one that takes writes.`,
 };
+const noAnswer = (place: string, said: string): string =>
+  `PostgreSQL gives no answer for the log in ${place} (${said}). See that the server runs, and what its statements ` +
+  'wait for (pg_stat_activity: a table that somebody has locked), then try again.';
+const notReached = (place: string, said: string): string =>
+  `PostgreSQL can't be reached for the log in ${place} (${said}). See that the server runs, then try again.`;
+const notDone = (place: string, said: string): string =>
+  `PostgreSQL could not do what the log in ${place} asked for (${said}). Nothing was stored: see its log, then try again.`;
+
+/** Why, as far as it says nothing about the log itself. */
+function unavailable(failed: Failed, state: string | undefined): typeof notDone {
+  if (failed.error instanceof NoAnswer && !failed.connecting) return noAnswer;
+  if (state === undefined || isLost(failed)) return notReached;
+  return UNAVAILABLE[state] ?? notDone;
+}
 
 /** A failure met while the log was in use, as an error of ours. Others pass through as they are. */
 export function translated(failed: unknown, place: string): unknown {
@@ -82,47 +71,40 @@ export function translated(failed: unknown, place: string): unknown {
   if (error instanceof Abandoned) return closed(place);
   const refused = connecting ? refusedAtTheDoor(failed, place) : undefined;
   if (refused !== undefined) return refused;
-  if (error instanceof NoAnswer && !connecting) {
-    return unavailable(
-      failed,
-      place,
-      `PostgreSQL gives no answer for the log in ${place} (${text(error)}). See that the server runs, and what its statements ` +
-        'wait for (pg_stat_activity: a table that somebody has locked), then try again.',
-    );
-  }
   const state = sqlState(failed);
-  if (state === undefined || isLost(failed)) {
-    return unavailable(
-      failed,
-      place,
-      `PostgreSQL can't be reached for the log in ${place} (${text(error)}). See that the server runs, then try again.`,
-    );
+  const why = unavailable(failed, state);
+  if (why === notDone) {
+    if (state === NEWER_FORMAT) return overtaken(place);
+    if (state === DIFFERENT_LOG) return wrongLog(place, details(failed, place));
+    if (state === FORBIDDEN) return notWritable(place, error);
+    if (isTextRefused(failed)) return textRefused(failed, place);
+    if (!connecting && isDamage(failed)) return damaged(failed, place);
   }
-  return BY_STATE[state]?.(failed, place) ?? ofWhatIsStored(failed, place);
+  return new StoreUnavailable(why(place, text(error)), details(failed, place), error);
 }
 
-/** A statement that reached the log, and failed at a value or at what is stored. */
-function ofWhatIsStored(failed: Failed, place: string): TidemarkError {
-  const { error, connecting } = failed;
-  if (isTextRefused(failed)) {
-    return new InvalidInput(
-      `PostgreSQL can't hold a text of the batch (${text(error)}). Nothing was stored: send shorter, well-formed text.`,
-      details(failed, place),
-      error,
-    );
-  }
-  if (!connecting && isDamage(failed)) {
-    return new LogCorrupt(
-      `The log in ${place} is damaged, or a part of it was removed or made by a newer version (${text(error)}). Stop ` +
-        'writing, keep the database, and restore a copy beside it; or upgrade the package.',
-      details(failed, place),
-      error,
-    );
-  }
-  return unavailable(
-    failed,
-    place,
-    `PostgreSQL could not do what the log in ${place} asked for (${text(error)}). Nothing was stored: see its log, then try again.`,
+function overtaken(place: string): FormatTooNew {
+  return new FormatTooNew(
+    `A later release has brought the log in ${place} to a newer format while this one had it open. Nothing was stored: ` +
+      'upgrade the package, then open the log again.',
+    { place },
+  );
+}
+
+function textRefused(failed: Failed, place: string): InvalidInput {
+  return new InvalidInput(
+    `PostgreSQL can't hold a text of the batch (${text(failed.error)}). Nothing was stored: send shorter, well-formed text.`,
+    details(failed, place),
+    failed.error,
+  );
+}
+
+function damaged(failed: Failed, place: string): LogCorrupt {
+  return new LogCorrupt(
+    `The log in ${place} is damaged, or a part of it was removed or made by a newer version (${text(failed.error)}). Stop ` +
+      'writing, keep the database, and restore a copy beside it; or upgrade the package.',
+    details(failed, place),
+    failed.error,
   );
 }
 

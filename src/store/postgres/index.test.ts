@@ -74,7 +74,7 @@ describe('postgres()', () => {
 });
 
 describe('grants()', () => {
-  it('quotes names, and refuses what are none', () => {
+  it('quotes names, and refuses what isn’t a name', () => {
     expect(grants('log', 'a"; DROP ROLE b; --')).toContain('TO "a""; DROP ROLE b; --";');
     expect(() => grants('a"b', 'ann')).toThrow(invalid);
     expect(() => grants('log', '')).toThrow(invalid);

@@ -77,7 +77,7 @@ export function schemaOf(what: string, schema: unknown): string {
   return quoted(checked);
 }
 
-// A lock_timeout of 0 or of a fraction would be none.
+// A lock_timeout of 0, or of a fraction of 1, would be no bound.
 const timeout = whole(1, TIMEOUT_MAX_MS);
 
 const POSTGRES: Checks<PostgresOptions> = {

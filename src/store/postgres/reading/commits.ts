@@ -148,33 +148,23 @@ const LEDGER: Reading = {
 export const COMMITS: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_BY, BACKWARD_BY, LEDGER];
 
 export class Commits {
-  readonly #forward: string;
-  readonly #backward: string;
-  readonly #forwardBy: string;
-  readonly #backwardBy: string;
-  readonly #ledger: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#forward = callOf(schema, FORWARD);
-    this.#backward = callOf(schema, BACKWARD);
-    this.#forwardBy = callOf(schema, FORWARD_BY);
-    this.#backwardBy = callOf(schema, BACKWARD_BY);
-    this.#ledger = callOf(schema, LEDGER);
+    this.#schema = schema;
   }
 
   async commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]> {
     const { after, upTo: last, recordedBy, reverse = false, limit } = range;
     const parameters = [above(after), upTo(last), String(pageRows(limit))];
-    if (recordedBy === undefined) {
-      return (await query(reverse ? this.#backward : this.#forward, parameters)).map(storedCommit);
-    }
     // Before all that is recorded, if it is no time.
-    const by = recordedBy >= 0 ? upTo(recordedBy) : '-1';
-    return (await query(reverse ? this.#backwardBy : this.#forwardBy, [...parameters, by])).map(storedCommit);
+    if (recordedBy !== undefined) parameters.push(recordedBy >= 0 ? upTo(recordedBy) : '-1');
+    const [forward, backward] = recordedBy === undefined ? [FORWARD, BACKWARD] : [FORWARD_BY, BACKWARD_BY];
+    return (await query(callOf(this.#schema, reverse ? backward : forward), parameters)).map(storedCommit);
   }
 
   async ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]> {
     if (ids.length === 0) return [];
-    return (await query(this.#ledger, [texts([...new Set(ids)])])).map(storedCommit);
+    return (await query(callOf(this.#schema, LEDGER), [texts([...new Set(ids)])])).map(storedCommit);
   }
 }

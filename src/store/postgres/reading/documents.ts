@@ -28,14 +28,18 @@ const PAGE: Reading = {
 export const DOCUMENTS: readonly Reading[] = [PAGE];
 
 export class Documents {
-  readonly #page: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#page = callOf(schema, PAGE);
+    this.#schema = schema;
   }
 
   async documents(query: Query, { after, limit }: DocumentsRange): Promise<readonly DocumentHead[]> {
-    const rows = await query(this.#page, [after?.collection ?? '', after?.id ?? '', String(pageRows(limit))]);
+    const rows = await query(callOf(this.#schema, PAGE), [
+      after?.collection ?? '',
+      after?.id ?? '',
+      String(pageRows(limit)),
+    ]);
     return rows.map(([collection, id, head]) => {
       const where = { collection, id };
       return {

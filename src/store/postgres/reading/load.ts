@@ -142,20 +142,16 @@ export function documentEvent(
 }
 
 export class Loader {
-  readonly #end: string;
-  readonly #now: string;
-  readonly #asOf: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#end = callOf(schema, END);
-    this.#now = callOf(schema, LOAD);
-    this.#asOf = callOf(schema, LOAD_AS_OF);
+    this.#schema = schema;
   }
 
   async load(query: Query, requests: readonly LoadRequest[], { asOf, seen }: LoadOptions = {}): Promise<Loaded> {
     const point = pointParameters(seen);
     if (requests.length === 0) {
-      const [row] = await query(this.#end, point);
+      const [row] = await query(callOf(this.#schema, END), point);
       const [, , , holds] = row!;
       return { end: endOf(row!), holds: holdsPoint(seen, holds), documents: [] };
     }
@@ -167,8 +163,8 @@ export class Loader {
       ...point,
     ];
     const rows = await (asOf === undefined
-      ? query(this.#now, parameters)
-      : query(this.#asOf, [...parameters, upTo(asOf)]));
+      ? query(callOf(this.#schema, LOAD), parameters)
+      : query(callOf(this.#schema, LOAD_AS_OF), [...parameters, upTo(asOf)]));
     const [, , , heads, documents, holds] = rows[0]!;
     const events = eventsOf(rows, requests);
     const numbersOf = numbers(documents);

@@ -110,18 +110,10 @@ const OF_DOCUMENT: Reading = {
 export const READING: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_OF_TYPES, BACKWARD_OF_TYPES, OF_DOCUMENT];
 
 export class Reader {
-  readonly #forward: string;
-  readonly #backward: string;
-  readonly #forwardOfTypes: string;
-  readonly #backwardOfTypes: string;
-  readonly #ofDocument: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#forward = callOf(schema, FORWARD);
-    this.#backward = callOf(schema, BACKWARD);
-    this.#forwardOfTypes = callOf(schema, FORWARD_OF_TYPES);
-    this.#backwardOfTypes = callOf(schema, BACKWARD_OF_TYPES);
-    this.#ofDocument = callOf(schema, OF_DOCUMENT);
+    this.#schema = schema;
   }
 
   read(query: Query, range: LogRange | DocumentRange): Promise<EventPage> {
@@ -135,8 +127,8 @@ export class Reader {
     const rows = pageRows(limit);
     const bounds = [above(lowest), upTo(below), String(rows)];
     const found = await (types === undefined
-      ? query(reverse ? this.#backward : this.#forward, bounds)
-      : query(reverse ? this.#backwardOfTypes : this.#forwardOfTypes, [...bounds, texts(types)]));
+      ? query(callOf(this.#schema, reverse ? BACKWARD : FORWARD), bounds)
+      : query(callOf(this.#schema, reverse ? BACKWARD_OF_TYPES : FORWARD_OF_TYPES), [...bounds, texts(types)]));
     const { end, events } = pageOf(found);
     const highest = Math.min(upperBound(below), end.position);
     const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
@@ -160,7 +152,8 @@ export class Reader {
   async #document(query: Query, range: DocumentRange): Promise<EventPage> {
     const { collection, id } = range.document;
     const after = lowerBound(range.after);
-    const found = await query(this.#ofDocument, [collection, id, above(range.after), String(pageRows(range.limit))]);
+    const parameters = [collection, id, above(range.after), String(pageRows(range.limit))];
+    const found = await query(callOf(this.#schema, OF_DOCUMENT), parameters);
     const { end, events } = pageOf(found);
     const head = whole(found[0]![EXTRA], 'a version', { collection, id });
     for (const [index, row] of found.slice(0, events.length).entries()) {

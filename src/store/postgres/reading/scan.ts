@@ -64,16 +64,18 @@ const NAMES: Reading = {
 export const SCANNING: readonly Reading[] = [PAGE, NAMES];
 
 export class Scanner {
-  readonly #page: string;
-  readonly #names: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#page = callOf(schema, PAGE);
-    this.#names = callOf(schema, NAMES);
+    this.#schema = schema;
   }
 
   async scan(query: Query, { after, limit, known, seen }: ScanRange): Promise<ScanPage> {
-    const [row] = await query(this.#page, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
+    const [row] = await query(callOf(this.#schema, PAGE), [
+      above(after),
+      String(pageRows(limit)),
+      ...pointParameters(seen),
+    ]);
     const end = endOf(row!);
     const start = lowerBound(after);
     const events = eventsOf(row!, start);
@@ -97,7 +99,7 @@ export class Scanner {
   /** A second statement, since only the caller can say which it knows. What a document's number stands for never changes. */
   async #namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
     if (wanted.size === 0) return [];
-    const found = await query(this.#names, [int8s([...wanted.keys()])]);
+    const found = await query(callOf(this.#schema, NAMES), [int8s([...wanted.keys()])]);
     const named = found.map(([document, collection, id]): DocumentRef & { document: number } => ({
       document: whole(document, 'a document'),
       collection: text(collection, 'a name', {}),

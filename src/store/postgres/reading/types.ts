@@ -18,14 +18,14 @@ const PAGE: Reading = {
 export const TYPES: readonly Reading[] = [PAGE];
 
 export class Types {
-  readonly #page: string;
+  readonly #schema: string;
 
   constructor(schema: string) {
-    this.#page = callOf(schema, PAGE);
+    this.#schema = schema;
   }
 
   async types(query: Query, { after, limit }: TypesRange): Promise<readonly HeldType[]> {
-    const rows = await query(this.#page, [above(after), String(pageRows(limit))]);
+    const rows = await query(callOf(this.#schema, PAGE), [above(after), String(pageRows(limit))]);
     return rows.map(([name, first, success]) => {
       const position = count(first, 'the first position of a type');
       const type = text(name, 'the name of a type', { position });

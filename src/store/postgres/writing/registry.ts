@@ -37,13 +37,9 @@ interface Found {
 
 export class RegistryEntries {
   readonly #schema: string;
-  readonly #all: string;
-  readonly #write: string;
 
   constructor(schema: string) {
     this.#schema = schema;
-    this.#all = callOf(schema, ALL);
-    this.#write = call(schema, 'register_v1', 6, 'status');
   }
 
   async registry(query: Query): Promise<Registry> {
@@ -70,7 +66,7 @@ export class RegistryEntries {
       const { registry, facts } = await this.#find(query, types);
       const grown = grownBy(registry.collections, collections, facts);
       // Also where there is nothing to write: a role that may only look finds out here.
-      const [row] = await query(this.#write, [
+      const [row] = await query(call(this.#schema, 'register_v1', 6, 'status'), [
         String(lockTimeoutMs),
         String(registry.generation),
         texts(grown.map(({ name }) => name)),
@@ -84,7 +80,7 @@ export class RegistryEntries {
   }
 
   async #find(query: Query, types: readonly string[]): Promise<Found> {
-    const rows = await query(this.#all, [texts(types)]);
+    const rows = await query(callOf(this.#schema, ALL), [texts(types)]);
     const [generation, , , , , filled, held] = rows[0]!;
     const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
     return {
