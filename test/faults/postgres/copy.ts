@@ -8,7 +8,7 @@ import { asking } from '../log-by-sql.ts';
 
 /** What each table is asked for. The lists of attachments are JSON in the file. */
 const TABLES: Readonly<Record<string, readonly string[]>> = {
-  names: ['id', 'name'],
+  names: ['number', 'name'],
   commits: ['position', 'event_count', 'command_id', 'attempt', 'outcome', 'reason', 'time', 'recorded_at'],
   events: ['position', 'type', "'[' || attachments || ']' AS attachments", 'json'],
   attachments: ['document', 'version', 'position', 'type'],
