@@ -22,7 +22,7 @@ const HASHES = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex
 /** Stands for an end of the log until its turn comes. */
 const BEFORE = { position: 0, hash: HASHES[0]! };
 
-export type Parameters = ReturnType<typeof appendParameters>;
+type Parameters = ReturnType<typeof appendParameters>;
 
 export interface Prepared {
   readonly batches: readonly Parameters[];
