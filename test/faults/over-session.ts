@@ -1,6 +1,6 @@
 /** Stores with one thing about them changed: what the tests must catch, made of what they test. */
 import type { Session, Store } from '../../src/store/store.ts';
-import { whole } from '../../src/testing/conformance/controls/mutant.ts';
+import { whole } from '../conformance/mutant.ts';
 
 /** `store`, whose sessions are as `change` makes them: whatever it doesn't name is as it was. */
 export function changedStore(store: Store, change: (session: Session) => Partial<Session>): Store {

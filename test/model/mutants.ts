@@ -2,14 +2,14 @@
  * Stores with one defect each, from the suite that stores are held to: those whose defect an application can meet. The
  * others need pages of thousands of events, a store that goes back in time, or clocks that are off.
  */
-import { deciding } from '../../src/testing/conformance/controls/deciding.ts';
-import type { Mutant } from '../../src/testing/conformance/controls/mutant.ts';
-import { reading } from '../../src/testing/conformance/controls/reading.ts';
-import { registering } from '../../src/testing/conformance/controls/registering.ts';
-import { seeing } from '../../src/testing/conformance/controls/seeing.ts';
-import { sessions } from '../../src/testing/conformance/controls/sessions.ts';
-import { timing } from '../../src/testing/conformance/controls/timing.ts';
-import { storing } from '../../src/testing/conformance/controls/storing.ts';
+import { deciding } from '../conformance/deciding.ts';
+import type { Mutant } from '../conformance/mutant.ts';
+import { reading } from '../conformance/reading.ts';
+import { registering } from '../conformance/registering.ts';
+import { seeing } from '../conformance/seeing.ts';
+import { sessions } from '../conformance/sessions.ts';
+import { timing } from '../conformance/timing.ts';
+import { storing } from '../conformance/storing.ts';
 
 export const DEFECTS_FOUND: readonly string[] = [
   'skips the stale check',

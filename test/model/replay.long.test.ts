@@ -7,7 +7,7 @@ import { runSeed } from '../../simulation/run.ts';
 import { memory } from '../../src/store/memory/index.ts';
 import type { Session, Store } from '../../src/store/store.ts';
 import { Chance } from '../../src/testing/conformance/random.ts';
-import { whole, type Defect } from '../../src/testing/conformance/controls/mutant.ts';
+import { whole, type Defect } from '../conformance/mutant.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { setting } from '../support/setting.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Mutants that believe what they must check: the end seen, the generation, the clock; and that hash too little.
  */
-import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
-import { resting } from '../batches.ts';
+import { CLOCK_AHEAD_MAX_MS } from '../../src/store/store.ts';
+import { resting } from '../../src/testing/conformance/batches.ts';
 import { end, head, mutant, rehashed, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 

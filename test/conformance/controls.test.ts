@@ -3,20 +3,20 @@
  */
 import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TidemarkError } from '../../errors.ts';
-import { conformanceCases } from './cases.ts';
-import { standingCases } from './cases/standing.ts';
-import { PATIENCE } from './cases/moved.ts';
-import { deciding } from './controls/deciding.ts';
-import { withDefect } from './controls/mutant.ts';
-import { reading } from './controls/reading.ts';
-import { registering } from './controls/registering.ts';
-import { seeing } from './controls/seeing.ts';
-import { sessions } from './controls/sessions.ts';
-import { judgedBy, soundly, standing } from './controls/standing.ts';
-import { storing } from './controls/storing.ts';
-import { timing } from './controls/timing.ts';
-import { waiting } from './controls/waiting.ts';
+import { TidemarkError } from '../../src/errors.ts';
+import { conformanceCases } from '../../src/testing/conformance/cases.ts';
+import { standingCases } from '../../src/testing/conformance/cases/standing.ts';
+import { PATIENCE } from '../../src/testing/conformance/cases/moved.ts';
+import { deciding } from './deciding.ts';
+import { withDefect } from './mutant.ts';
+import { reading } from './reading.ts';
+import { registering } from './registering.ts';
+import { seeing } from './seeing.ts';
+import { sessions } from './sessions.ts';
+import { judgedBy, soundly, standing } from './standing.ts';
+import { storing } from './storing.ts';
+import { timing } from './timing.ts';
+import { waiting } from './waiting.ts';
 
 const mutants = [
   ...deciding,

@@ -2,8 +2,8 @@
  * Stores with one defect each: the memory store with something done wrong on purpose. They show that the suite
  * can fail, and where.
  */
-import { chainHash } from '../../../store/chain.ts';
-import { memory } from '../../../store/memory/index.ts';
+import { chainHash } from '../../src/store/chain.ts';
+import { memory } from '../../src/store/memory/index.ts';
 import type {
   Batch,
   Commit,
@@ -15,8 +15,8 @@ import type {
   Session,
   Stored,
   StoredAt,
-} from '../../../store/store.ts';
-import type { MakeStore } from '../case.ts';
+} from '../../src/store/store.ts';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
 
 /** What a defect replaces of a session. */
 export type Defect = (sound: Session) => Partial<Session>;

@@ -2,8 +2,8 @@
  * Mutants that lose, repeat or disturb what is stored when it is read.
  */
 import { setImmediate as pause } from 'node:timers/promises';
-import { LogCorrupt } from '../../../errors.ts';
-import { PAGE_BYTES_MAX } from '../../../store/store.ts';
+import { LogCorrupt } from '../../src/errors.ts';
+import { PAGE_BYTES_MAX } from '../../src/store/store.ts';
 import { ids, mutant, pages } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Mutants that register what they must not, or not what they must; and that tell the types of a log wrongly.
  */
-import { DefinitionChanged, RebuildRequired } from '../../../errors.ts';
-import type { CollectionEntry, HeldType, Registry, Session } from '../../../store/store.ts';
+import { DefinitionChanged, RebuildRequired } from '../../src/errors.ts';
+import type { CollectionEntry, HeldType, Registry, Session } from '../../src/store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Defect, Mutant } from './mutant.ts';
 

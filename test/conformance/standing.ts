@@ -1,10 +1,10 @@
 /**
  * Mutants that judge wrongly which commits of a batch fall, and those that leave something of them behind.
  */
-import { ClockAhead } from '../../../errors.ts';
-import { CLOCK_AHEAD_MAX_MS, STALE_EVENTS_MAX } from '../../../store/store.ts';
-import type { Batch, Commit, DocumentRef, Session, StoredAt } from '../../../store/store.ts';
-import { resting } from '../batches.ts';
+import { ClockAhead } from '../../src/errors.ts';
+import { CLOCK_AHEAD_MAX_MS, STALE_EVENTS_MAX } from '../../src/store/store.ts';
+import type { Batch, Commit, DocumentRef, Session, StoredAt } from '../../src/store/store.ts';
+import { resting } from '../../src/testing/conformance/batches.ts';
 import { answersStored, head, mutant, recorded } from './mutant.ts';
 import type { Defect, Mutant } from './mutant.ts';
 

@@ -2,7 +2,7 @@
  * Mutants that wake whom they shouldn't, or leave somebody asleep.
  */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import type { LogEnd, Session } from '../../../store/store.ts';
+import type { LogEnd, Session } from '../../src/store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Defect, Mutant } from './mutant.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Mutants that store, number or record wrongly.
  */
-import { commitDigest } from '../../../store/chain.ts';
-import { memory } from '../../../store/memory/index.ts';
-import { resting } from '../batches.ts';
+import { commitDigest } from '../../src/store/chain.ts';
+import { memory } from '../../src/store/memory/index.ts';
+import { resting } from '../../src/testing/conformance/batches.ts';
 import { answersRefused, answersStored, head, mutant, pages, sends } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 

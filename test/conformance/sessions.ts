@@ -2,8 +2,8 @@
  * Mutants of locks, registers and sessions.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClockAhead, Closed } from '../../../errors.ts';
-import type { Batch } from '../../../store/store.ts';
+import { ClockAhead, Closed } from '../../src/errors.ts';
+import type { Batch } from '../../src/store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 

@@ -2,8 +2,8 @@
  * Mutants that judge wrongly whether a decision still stands.
  */
 import { setImmediate as pause } from 'node:timers/promises';
-import { STALE_EVENTS_MAX } from '../../../store/store.ts';
-import { resting } from '../batches.ts';
+import { STALE_EVENTS_MAX } from '../../src/store/store.ts';
+import { resting } from '../../src/testing/conformance/batches.ts';
 import { answersRefused, head, mutant, sends, withDefect } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Mutants that record at another time than their clock says, or go by another clock.
  */
-import { memory } from '../../../store/memory/index.ts';
-import type { MakeStore } from '../case.ts';
-import { START } from '../batches.ts';
+import { memory } from '../../src/store/memory/index.ts';
+import type { MakeStore } from '../../src/testing/conformance/case.ts';
+import { START } from '../../src/testing/conformance/batches.ts';
 import { answersStored, mutant, recorded, withDefect } from './mutant.ts';
 import type { Defect, Mutant } from './mutant.ts';
 
