@@ -42,7 +42,7 @@ describe('the options', () => {
       ['--store', 'redis:there'],
       /--store must be sqlite:FILE, postgres:\/\/…, postgres: or memory:, not "redis:there"/,
     ],
-    [['--store', 'postgres://role:secret word@:x:/'], /--store: The connection string is none/],
+    [['--store', 'postgres://role:secret word@:x:/'], /--store: The connection string isn't valid/],
     // What may hold a password isn't repeated.
     [['--store', 'postgre://role:secret@x/y'], /not what was given\.$/],
     [['postgres://role:secret@x/y'], /^Unexpected argument: what was given\. See --help\.$/],

@@ -66,6 +66,7 @@ const accounts = (of: Any, options: object = {}): Any =>
   });
 
 const takesNothing = 'takes nothing that could be changed';
+const atOnce = 'answers at once, and keeps nothing';
 const methods: Readonly<Record<string, string | readonly Method[]>> = {
   'App.execute': [
     {
@@ -283,6 +284,17 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   'tidemark/postgres.renamed': takesNothing,
   'tidemark/store.chainHash': takesNothing,
   'tidemark/store.grownBy': 'answers at once, of entries that a session has checked',
+  'tidemark/store.assertBatch': atOnce,
+  'tidemark/store.declaredKeyOf': takesNothing,
+  'tidemark/store.givenClock': takesNothing,
+  'tidemark/store.handledOf': takesNothing,
+  'tidemark/store.kindOf': atOnce,
+  'tidemark/store.lowerBound': atOnce,
+  'tidemark/store.machineClock': 'takes each option out of its object at once',
+  'tidemark/store.pageRows': atOnce,
+  'tidemark/store.refuseTimesAhead': atOnce,
+  'tidemark/store.standing': atOnce,
+  'tidemark/store.upperBound': atOnce,
 
   'tidemark/testing.at': [
     {

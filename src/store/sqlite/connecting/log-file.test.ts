@@ -183,21 +183,6 @@ describe('a bad place', () => {
     await (await sqlite(file).open()).close();
   });
 
-  it('is a dump that was put back, which has no mark: with it, it is a log', async () => {
-    await makeLog();
-    const original = file;
-    file = join(directory, 'restored.db');
-    execFileSync('sh', ['-c', 'sqlite3 "$0" .dump | sqlite3 "$1"', original, file]);
-    const said = await refused('NotALog');
-    expect(await refused('NotALog', { readOnly: true })).toContain('PRAGMA application_id');
-    const [, command = ''] = /: (sqlite3 .*)$/.exec(said) ?? [];
-    execFileSync('sh', ['-c', command]);
-    const log = await TestLog.on(sqlite(file));
-    expect(await log.head(user('u1'))).toBe(2);
-    expect(await log.session.check()).toEqual([]);
-    await log.close();
-  });
-
   it('is a log of a newer format', async () => {
     await makeLog();
     alter(`PRAGMA user_version = ${FORMAT + 1}`);

@@ -34,9 +34,12 @@ export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
     let filled = this.#filled;
     let index = 0;
     for (const column in row) {
+      // What somebody left on Object.prototype comes after a row's own fields.
+      if (index === columns.length) break;
       if (column !== columns[index++]) throw new TypeError(`The field ${column} isn't in its place.`);
       values[filled++] = row[column]!;
     }
+    if (index < columns.length) throw new TypeError(`The field ${String(columns[index])} is missing.`);
     this.#filled = filled;
     if (filled < values.length) return;
     this.#filled = 0;
