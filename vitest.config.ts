@@ -13,7 +13,8 @@ export default defineConfig({
     globalSetup: './test/support/postgres-server.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: tests that start server processes of their own would otherwise starve each other.
-    maxWorkers: 2,
+    // Two cores: tests that start many server processes would starve each other. The others wait for disks and servers half of
+    // their time.
+    maxWorkers: isAll ? 2 : 3,
   },
 });

@@ -13,7 +13,7 @@ import * as tidemarkTesting from 'tidemark/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Session } from '../../src/store/store.ts';
 import { buyService, createService, market, parts, services, viewService } from '../support/market.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 // eslint-disable-next-line typescript/no-explicit-any -- called with whatever stands in the table
 type Any = any;
@@ -474,7 +474,7 @@ const listed = Object.entries(methods).flatMap(([name, list]) =>
   typeof list === 'string' ? [] : list.map((method, index): [string, Method] => [`${name} ${index + 1}`, method]),
 );
 
-onEveryStore('lesson 27: arguments', (makeStore) => {
+onLocalStores('lesson 27: arguments', (makeStore) => {
   test.each(listed.filter(([name]) => name.startsWith('App.')))(
     '%s, changed right after the call',
     async (_, method) => {

@@ -21,7 +21,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { buyService, createService, market, parts, services, users, viewService } from '../support/market.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const view = (extra: object): object => ({ service_id: 's1', ...extra });
 const caught = async (doing: Promise<unknown>): Promise<TidemarkError> => {
@@ -109,7 +109,7 @@ const prepares = market.command('PREPARES', {
   decide: (_, input) => ({ type: 'SERVICE_VIEWED', ...input }),
 });
 
-onEveryStore('bad input', (makeStore) => {
+onLocalStores('bad input', (makeStore) => {
   describe('is refused by name before it becomes a command, and nothing is recorded', () => {
     let app: App<(typeof parts.commands)[number], (typeof parts.collections)[number]>;
     beforeAll(async () => {
@@ -323,7 +323,7 @@ const schemaThat = (validate: () => never): StandardSchemaV1<{ thing_id: string 
   '~standard': { version: 1, vendor: 'test', validate },
 });
 
-onEveryStore('bugs in the user’s code', (makeStore) => {
+onLocalStores('bugs in the user’s code', (makeStore) => {
   const shop = domain({
     events: {
       MADE: z.object({ thing_id: z.string(), n: z.number() }),
@@ -552,7 +552,7 @@ test.each([
   expect(await caught((async () => open(options as never))())).toBeInstanceOf(InvalidDefinition);
 });
 
-onEveryStore('open', (makeStore) => {
+onLocalStores('open', (makeStore) => {
   test('refuses what does not fit together', async () => {
     const other = domain({ events: { A: type<{ a_id: string }>() } });
     const as = other.collection('as', { key: 'a_id', initial: {}, reduce: {} });

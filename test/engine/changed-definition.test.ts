@@ -1,7 +1,7 @@
 /** A definition that changed in code while the log kept what the old one had stored. */
 import { DefinitionChanged, domain, DomainOutdated, failure, open, RebuildRequired, type, type Logger } from 'tidemark';
 import { expect, test } from 'vitest';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onLocalStores } from '../support/stores.ts';
 
 type Account = { account_id: string; cents: number };
 
@@ -50,7 +50,7 @@ async function refusal(promise: Promise<unknown>): Promise<Error & { code: strin
   );
 }
 
-onEveryStore('a renamed event type', (makeStore) => {
+onLocalStores('a renamed event type', (makeStore) => {
   test.each([
     ['with a plain field for a key', 'account_id', 'account_id'],
     ['named by the key', map('ACCOUNT_OPENED'), map('ACCOUNT_STARTED')],
@@ -93,7 +93,7 @@ onEveryStore('a renamed event type', (makeStore) => {
   });
 });
 
-onEveryStore('more types', (makeStore) => {
+onLocalStores('more types', (makeStore) => {
   test.each([
     ['with a plain field for a key', () => 'account_id'],
     ['in a key map', (...types: string[]) => map(...types)],
@@ -150,7 +150,7 @@ onEveryStore('more types', (makeStore) => {
   });
 });
 
-onEveryStore('fewer types: an older release beside a newer one', (makeStore) => {
+onLocalStores('fewer types: an older release beside a newer one', (makeStore) => {
   test.each([
     ['with a plain field for a key', () => 'account_id'],
     ['in a key map', (...types: string[]) => map(...types)],
@@ -199,7 +199,7 @@ onEveryStore('fewer types: an older release beside a newer one', (makeStore) => 
   });
 });
 
-onEveryStore('what is told of a changed definition', (makeStore) => {
+onLocalStores('what is told of a changed definition', (makeStore) => {
   const quiet: Logger = keepingLogger();
   test.each([
     ['another key', { key: ['account_id', 'cents'] }, DefinitionChanged, /another key.*\["account_id"\]/s],
@@ -223,7 +223,7 @@ onEveryStore('what is told of a changed definition', (makeStore) => {
   });
 });
 
-onEveryStore('types that the code does not know', (makeStore) => {
+onLocalStores('types that the code does not know', (makeStore) => {
   test('counted and named in status, and a finding of verify, with the first position', async () => {
     const store = makeStore();
     const old = bank({ types: ['A', 'LOST', 'GONE'], handled: ['A'] });

@@ -7,13 +7,13 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
 import { createService, parts, services, viewService } from '../support/market.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { onEveryStore, temporaryFolder } from '../support/stores.ts';
+import { onLocalStores, temporaryFolder } from '../support/stores.ts';
 
 const MINUTE = 60_000;
 const YEAR = 365 * 24 * 60 * MINUTE;
 const START = Date.UTC(2015, 0, 1);
 
-onEveryStore('the clock', (makeStore) => {
+onLocalStores('the clock', (makeStore) => {
   test('what was recorded by a moment that has passed is the same for ever, though it was decided before that', async () => {
     let now = START;
     const store = makeStore({ clock: () => now });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { domain, open, type, type Store } from 'tidemark';
 import { expect, onTestFinished, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string; n: number }>() } });
 const items = shop.collection('items', { key: 'item_id', initial: { n: 0 }, reduce: { PUT: (_, { n }) => ({ n }) } });
@@ -58,7 +58,7 @@ interface Told {
   readonly unknown: unknown;
 }
 
-onEveryStore('closing', (makeStore) => {
+onLocalStores('closing', (makeStore) => {
   test('stores all that is in the queue, however long that is', async () => {
     const store = makeStore();
     const app = await opened(store);

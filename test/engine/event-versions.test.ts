@@ -3,7 +3,7 @@ import { domain, event, open, type, type EventOf, type Problem } from 'tidemark'
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { memory } from 'tidemark/memory';
-import { collect, onEveryStore } from '../support/stores.ts';
+import { collect, onLocalStores } from '../support/stores.ts';
 
 const address = z.object({ person_id: z.string(), city: z.string() });
 
@@ -28,7 +28,7 @@ function people<Schema extends z.ZodType<{ person_id: string; city: string }> | 
 
 const toParis = { type: 'MOVED', person_id: 'p', city: 'Paris' } as const;
 
-onEveryStore('an upcast', (makeStore) => {
+onLocalStores('an upcast', (makeStore) => {
   test('whose result the newest schema refuses is named, with event and field, and verify finds it', async () => {
     const store = makeStore();
     const before = people(address);
@@ -123,7 +123,7 @@ test('law 9: verify finds an upcast that fails, also of a type that nobody handl
   ]);
 });
 
-onEveryStore('a schema that changed while its version did not', (makeStore) => {
+onLocalStores('a schema that changed while its version did not', (makeStore) => {
   test.each([
     ['a default was added', address.extend({ zip: z.string().default('75000') }), 'zip'],
     ['a field is asked for', address.extend({ zip: z.string() }), 'zip'],

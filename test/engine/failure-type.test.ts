@@ -2,7 +2,7 @@
 import { domain, event, failure, open, type } from 'tidemark';
 import * as z from 'zod';
 import { expect, test } from 'vitest';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const failing = { input: type<{ bill_id: string }>(), decide: () => failure('NO_SUCH_BILL', { owed: 5 }) };
 
@@ -45,7 +45,7 @@ function release(events: object) {
   return { billing, bills };
 }
 
-onEveryStore('a failure stored as a declared event', (makeStore) => {
+onLocalStores('a failure stored as a declared event', (makeStore) => {
   test('has its reason, and is folded', async () => {
     const billing = domain({
       events: { OPENED: type<{ bill_id: string }>(), REFUSED: z.object({ bill_id: z.string(), reason: z.string() }) },
@@ -123,7 +123,7 @@ const declaring: [string, unknown][] = [
   ['by no schema that refuses anything', type<{ bill_id: string; bank: string }>()],
 ];
 
-onEveryStore('a refusal whose type a later release declares as an event', (makeStore) => {
+onLocalStores('a refusal whose type a later release declares as an event', (makeStore) => {
   test.each(declaring)('is none of that type to anybody: declared %s', async (_, schema) => {
     const store = makeStore();
     const older = first();

@@ -6,10 +6,10 @@ import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
 import { describe, expect, test } from 'vitest';
 import { buyService, createService, parts, services, users } from '../support/market.ts';
-import { keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
+import { keepingLogger, onLocalStores, temporaryFolder } from '../support/stores.ts';
 import { changedStore } from '../faults/over-session.ts';
 
-onEveryStore('fold', (makeStore) => {
+onLocalStores('fold', (makeStore) => {
   test('law 4: every document, as get gives it, of one collection or of several in one pass', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     for (let n = 0; n < 30; n += 1) {
@@ -126,7 +126,7 @@ const shape = (fails: (id: string, n: number) => boolean = () => false, upcast?:
   return { things, happen, see, parts: { collections: [things], commands: [happen, see], logger: keepingLogger() } };
 };
 
-onEveryStore('fold of what is broken', (makeStore) => {
+onLocalStores('fold of what is broken', (makeStore) => {
   test('lesson 14: a reducer that fails breaks one document: the others are given, and that one is named', async () => {
     const store = makeStore();
     const sound = shape();

@@ -9,7 +9,7 @@ import { seeded } from '../support/seed.ts';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
 import { range } from '../../src/testing/conformance/batches.ts';
 import { type Market, openedMarket, positionsOf } from '../support/opened-market.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 import { troubled } from '../support/troubled.ts';
 import { until } from '../support/until.ts';
 
@@ -51,7 +51,7 @@ function counted(store: Store): {
   };
 }
 
-onEveryStore('many who follow', (makeStore) => {
+onLocalStores('many who follow', (makeStore) => {
   test('the end of the log is waited for and read once for all of them, and who isn’t concerned isn’t woken', async () => {
     const { store, asked } = counted(makeStore());
     const app = await openedMarket(store);

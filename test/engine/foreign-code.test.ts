@@ -1,7 +1,7 @@
 /** What the user's code may do that nobody expects: contained, named, recorded, and no neighbour harmed. */
 import { domain, failure, open, type } from 'tidemark';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const unhandled: unknown[] = [];
 const keep = (reason: unknown): void => void unhandled.push(reason);
@@ -99,7 +99,7 @@ const commands = {
 };
 const parts = { collections: [things], commands: Object.values(commands) };
 
-onEveryStore('the user’s code', (makeStore) => {
+onLocalStores('the user’s code', (makeStore) => {
   test.each([
     'asyncReads',
     'asyncReadsOfRefs',

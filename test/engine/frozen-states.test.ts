@@ -1,7 +1,7 @@
 /** Laws 4, 5: a state that a reducer hands over frozen is checked and frozen like any other. */
 import { domain, failure, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 interface Line {
   cents: number;
@@ -28,7 +28,7 @@ const charge = shop.command('CHARGE', {
   }),
 });
 
-onEveryStore('law 5, lesson 28: states that arrive frozen', (makeStore) => {
+onLocalStores('law 5, lesson 28: states that arrive frozen', (makeStore) => {
   test('can’t be changed by whoever reads them', async () => {
     await using app = await open({ store: makeStore(), collections: [carts], commands: [add, charge] });
     await Promise.all(Array.from({ length: 40 }, () => app.execute(add, { cart_id: 'c', cents: 1 })));

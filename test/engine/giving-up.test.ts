@@ -4,7 +4,7 @@ import { domain, open, type, type Store } from 'tidemark';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Session } from '../../src/store/store.ts';
 import { changedStore } from '../faults/over-session.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string }>() } });
 const items = shop.collection('items', {
@@ -60,7 +60,7 @@ async function opened(given: Store) {
 
 const GONE = new Error('the user went away');
 
-onEveryStore('a caller who gives up', (makeStore) => {
+onLocalStores('a caller who gives up', (makeStore) => {
   test('after prepare, in the turn in which it ended', async () => {
     const { app, controller } = await opened(makeStore());
     prepared = Promise.withResolvers();

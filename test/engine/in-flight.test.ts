@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { domain, failure, open, StoreUnavailable, type, type Outcome, type Store } from 'tidemark';
 import { expect, onTestFinished, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onLocalStores } from '../support/stores.ts';
 
 interface Charge {
   readonly key: string;
@@ -84,7 +84,7 @@ async function opened(store: Store, limits = {}) {
   return { ...shop, payment: shop.pay, provider, bug, app, pay };
 }
 
-onEveryStore('a command on its way', (makeStore) => {
+onLocalStores('a command on its way', (makeStore) => {
   test('the same id three times at once charges once, also where two applications of a process have one store', async () => {
     const store = makeStore();
     const { app, pay, provider, ...shop } = await opened(store);

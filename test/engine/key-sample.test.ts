@@ -5,7 +5,7 @@ import { DefinitionChanged, domain, event, InvalidDefinition, open, RebuildRequi
 import { sqlite } from 'tidemark/sqlite';
 import { expect, test } from 'vitest';
 import { commit } from '../../src/testing/conformance/batches.ts';
-import { keepingLogger, onEveryStore, temporaryFolder } from '../support/stores.ts';
+import { keepingLogger, onLocalStores, temporaryFolder } from '../support/stores.ts';
 
 const folder = temporaryFolder();
 
@@ -56,7 +56,7 @@ async function reopened(store: Store, before: Find, after: Find, ...booked: read
   );
 }
 
-onEveryStore('a changed key function', (makeStore) => {
+onLocalStores('a changed key function', (makeStore) => {
   test.each<[string, Find, Find, Booked, readonly string[], readonly string[] | object]>([
     ['another separator in a template literal', bySlash, byColon, ann, ['blue/ Monday'], ['blue: Monday']],
     [
@@ -162,7 +162,7 @@ onEveryStore('a changed key function', (makeStore) => {
 const versioned = (upcast: (old: { place: string; day: string }) => object) =>
   event(type<Booked>(), { version: 2, upcast: { 1: upcast } });
 
-onEveryStore('key functions and events of older versions', (makeStore) => {
+onLocalStores('key functions and events of older versions', (makeStore) => {
   const byPlace = ((e: { place: string; day: string }) => `${e.place}/${e.day}`) as unknown as Find;
 
   /** One event stored in version 1, which had `place` for a room. */
@@ -265,7 +265,7 @@ async function upcastKeyed(
 const upcasting = (upcast: (old: never) => object | undefined): object =>
   event(type<Moved>(), { version: 2, upcast: { 1: upcast as never } });
 
-onEveryStore('declared keys and upcasts', (makeStore) => {
+onLocalStores('declared keys and upcasts', (makeStore) => {
   test.each(keys)('an upcast that changes the ids is named when it is opened: %s', async (_, key) => {
     const error = await upcastKeyed(
       makeStore(),

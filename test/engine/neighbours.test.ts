@@ -7,7 +7,7 @@ import { machineRuntime, type Runtime } from '../../src/engine/runtime.ts';
 import type { Limits } from '../../src/limits.ts';
 import type { Batch, LoadRequest, Session, Store } from '../../src/store/store.ts';
 import { changedStore } from '../faults/over-session.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
 
 const shop = domain({
@@ -74,7 +74,7 @@ function ticking(): Runtime {
   return { ...machineRuntime(), elapsed: () => (now += 1) };
 }
 
-onEveryStore('neighbours', (makeStore) => {
+onLocalStores('neighbours', (makeStore) => {
   test('too many documents in unchanged are refused before one of them is looked at', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     let looked = 0;
@@ -392,7 +392,7 @@ onEveryStore('neighbours', (makeStore) => {
   });
 });
 
-onEveryStore('memory', (makeStore) => {
+onLocalStores('memory', (makeStore) => {
   test('the cache weighs the states that it holds', async () => {
     await using app = await open({ store: makeStore(), ...parts, limits: { cacheBytesMax: 1_000 } });
     for (let round = 0; round < 2; round += 1) {

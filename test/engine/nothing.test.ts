@@ -2,7 +2,7 @@
 import { domain, failure, nothing, open, type } from 'tidemark';
 import { given } from 'tidemark/testing';
 import { describe, expect, test } from 'vitest';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
 
 const house = domain({ events: { SWITCHED: type<{ lamp_id: string; on: boolean }>() } });
@@ -27,7 +27,7 @@ const parts = { collections: [lamps], commands: [switchTo, blink] } as const;
 const off = { lamp_id: 'a', on: false } as const;
 const unrecorded = { ...off, record: false } as const;
 
-onEveryStore('nothing to do', (makeStore) => {
+onLocalStores('nothing to do', (makeStore) => {
   test('law 1: succeeds, and leaves the system’s event for the ledger, attached to nothing', async () => {
     const logger = keepingLogger();
     await using app = await open({ store: makeStore(), ...parts, logger });

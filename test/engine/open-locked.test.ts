@@ -1,7 +1,7 @@
 /** Opening while somebody else holds the write lock: only what would change the registry waits for it. */
 import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string }>() } });
 const items = shop.collection('items', { key: 'item_id', initial: {}, reduce: { PUT: (state) => state } });
@@ -11,7 +11,7 @@ const put = shop.command('PUT_IT', {
 });
 const parts = { collections: [items], commands: [put] };
 
-onEveryStore('opening', (makeStore) => {
+onLocalStores('opening', (makeStore) => {
   test('waits for no lock where nothing is to be registered, and reads', async () => {
     const store = makeStore();
     await using app = await open({ store, ...parts });

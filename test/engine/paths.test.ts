@@ -2,7 +2,7 @@
 import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { commit } from '../../src/testing/conformance/batches.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const shop = domain({ events: { SHIPPED: type<{ line?: { sku?: string }; lines?: { sku?: string }[] }>() } });
 const goods = shop.collection('goods', {
@@ -13,7 +13,7 @@ const goods = shop.collection('goods', {
 const ship = shop.command('SHIP', { input: type<object>(), decide: (_, fields) => ({ type: 'SHIPPED', ...fields }) });
 const parts = { collections: [goods], commands: [ship] };
 
-onEveryStore('an event in which a path meets another shape', (makeStore) => {
+onLocalStores('an event in which a path meets another shape', (makeStore) => {
   test.each([
     ['line.sku', { line: [{ sku: 'a' }] }],
     ['line.sku', { line: 'a' }],

@@ -3,10 +3,10 @@ import { all, domain, event, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, users, viewService } from '../support/market.ts';
 import { range } from '../../src/testing/conformance/batches.ts';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
 
-onEveryStore('reading', (makeStore) => {
+onLocalStores('reading', (makeStore) => {
   test('a document that does not exist is at version 0, with its initial state', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     expect(await app.get(services, 's1')).toEqual({
@@ -223,7 +223,7 @@ onEveryStore('reading', (makeStore) => {
   });
 });
 
-onEveryStore('reads that depend on what was read', (makeStore) => {
+onLocalStores('reads that depend on what was read', (makeStore) => {
   const shop = domain({
     events: {
       LISTED: type<{ basket_id: string; skus: string[] }>(),

@@ -1,7 +1,7 @@
 /** What `reads` returns is the user's, and is read before anything is waited for (lesson 27). */
 import { domain, failure, open, type, type Ref } from 'tidemark';
 import { expect, test } from 'vitest';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 interface Booking {
   readonly ids: readonly string[];
@@ -39,7 +39,7 @@ const commands = {
   }),
 };
 
-onEveryStore('law 5: reads that use an array again', (makeStore) => {
+onLocalStores('law 5: reads that use an array again', (makeStore) => {
   test.each(Object.entries(commands))('%s', async (_, book) => {
     await using app = await open({ store: makeStore(), collections: [seats], commands: Object.values(commands) });
     await app.execute(book, { ids: ['s2'], by: 'ann' });

@@ -1,7 +1,7 @@
 /** The registry of collections: several versions of an application, and programs that know half of it, on one log. */
 import { DefinitionChanged, domain, DomainOutdated, failure, open, RebuildRequired, type } from 'tidemark';
 import { expect, test } from 'vitest';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const events = {
   ORDERED: type<{ order_id: string; customer_id: string; cents: number }>(),
@@ -40,7 +40,7 @@ function release(version: 1 | 2) {
   return { orders, customers, order, note, parts: { collections: [orders, customers], commands: [order, note] } };
 }
 
-onEveryStore('a rolling deploy', (makeStore) => {
+onLocalStores('a rolling deploy', (makeStore) => {
   test('what is handled is the deciding code’s word: each release is protected by its own reducers', async () => {
     const store = makeStore();
     const old = release(1);
@@ -105,7 +105,7 @@ const shopWith = (key: object | string, definition: number, name = 'orders') => 
   return { order, parts: { collections: [orders], commands: [order] } };
 };
 
-onEveryStore('what open refuses', (makeStore) => {
+onLocalStores('what open refuses', (makeStore) => {
   const input = { order_id: 'o', customer_id: 'c', cents: 1 };
 
   test('on a log that is not empty: a changed key, a changed definition, a new collection, each by name', async () => {

@@ -3,7 +3,7 @@ import { domain, open, type, type Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { expect, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
-import { collect, onEveryStore } from '../support/stores.ts';
+import { collect, onLocalStores } from '../support/stores.ts';
 
 const shop = domain({ events: { PUT: type<{ item_id: string; n: number }>() } });
 const items = shop.collection('items', { key: 'item_id', initial: { n: 0 }, reduce: { PUT: (_, { n }) => ({ n }) } });
@@ -42,7 +42,7 @@ const torn = (store: Store): Store =>
     },
   }));
 
-onEveryStore('gets at once', (makeStore) => {
+onLocalStores('gets at once', (makeStore) => {
   test('each is given its documents, in its order, by few loads', async () => {
     const { store, loads } = counted(makeStore());
     await using app = await open({ store, ...parts });

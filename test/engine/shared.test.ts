@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { Proxy } from '../support/proxy.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const DOCUMENTS = 1_000;
 const TEXT = 2 ** 20 - 16 * DOCUMENTS;
@@ -42,7 +42,7 @@ async function parsed(work: () => Promise<unknown>): Promise<number> {
   }
 }
 
-onEveryStore('an event of 1 MiB on 1,000 documents', (makeStore) => {
+onLocalStores('an event of 1 MiB on 1,000 documents', (makeStore) => {
   test('is loaded once for all of them, and parsed once', async () => {
     const store = makeStore();
     await using writer = await open({ store, ...parts });

@@ -4,7 +4,7 @@ import { domain, open, type, type Store } from 'tidemark';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { changedStore } from '../faults/over-session.ts';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onLocalStores } from '../support/stores.ts';
 
 interface Input {
   readonly bill_id: string;
@@ -45,7 +45,7 @@ const input = { bill_id: 'b' };
 const stricter = z.object({ bill_id: z.string(), account: z.string() });
 const refused = expect.objectContaining({ code: 'InvalidInput' }) as Error;
 
-onEveryStore('sent again to a release that refuses the input', (makeStore) => {
+onLocalStores('sent again to a release that refuses the input', (makeStore) => {
   async function executed(store: Store, code: Code = {}, given: object = input): Promise<object> {
     const { pay, parts } = release(code);
     await using app = await open({ store, ...parts });

@@ -2,7 +2,7 @@
 import { domain, LogCorrupt, open, type, type Store } from 'tidemark';
 import { expect, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
-import { keepingLogger, onEveryStore } from '../support/stores.ts';
+import { keepingLogger, onLocalStores } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
 
 function items(reduce: (sum: number, n: number) => number = (sum, n) => sum + n) {
@@ -54,7 +54,7 @@ const IDS = Array.from({ length: 40 }, (_, n) => `i${n}`);
 /** Rounds until a server has found out what others do. */
 const FOUND_OUT = 3;
 
-onEveryStore('tracked documents', (makeStore) => {
+onLocalStores('tracked documents', (makeStore) => {
   test('what others have written to them is read in one piece, and nothing is loaded or decided twice', async () => {
     const { sell, collection, parts } = items();
     const store = makeStore();

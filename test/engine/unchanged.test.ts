@@ -2,9 +2,9 @@
 import { Conflict, domain, failure, InvalidInput, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
-onEveryStore('unchanged', (makeStore) => {
+onLocalStores('unchanged', (makeStore) => {
   test('law 1: sent again, a command is answered from the ledger, whatever has changed since', async () => {
     await using app = await open({ store: makeStore(), ...parts });
     await app.execute(createService, { service_id: 's1', quantity: 9 });

@@ -2,7 +2,7 @@
 import { domain, open, type, type Store } from 'tidemark';
 import type { Session } from 'tidemark/store';
 import { expect, test } from 'vitest';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const counter = domain({ events: { ADDED: type<{ counter_id: string; n: number }>() } });
 const counters = counter.collection('counters', {
@@ -44,7 +44,7 @@ function watched(store: Store, asked: string[]): Store {
   return { name: store.name, clock: store.clock, open };
 }
 
-onEveryStore('under the lock', (makeStore) => {
+onLocalStores('under the lock', (makeStore) => {
   test('nothing is asked of the session itself', async () => {
     const asked: string[] = [];
     const store = makeStore();

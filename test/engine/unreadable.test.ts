@@ -1,7 +1,7 @@
 /** Events that this code can't read: what rests on them says which they are; what was decided stands all the same. */
 import { domain, event, failure, open, type, type Upcast } from 'tidemark';
 import { expect, test } from 'vitest';
-import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
+import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
 
 const decide = (_: unknown, given: { item_id: string; cents: number }) => [
   { type: 'NOTED' as const, item_id: given.item_id },
@@ -38,7 +38,7 @@ function release(version: 1 | 2, upcast: Upcast = (old) => old) {
   return { items, commands, refuse, parts: { collections: [items], commands, logger: keepingLogger() } };
 }
 
-onEveryStore('events that this code can’t read', (makeStore) => {
+onLocalStores('events that this code can’t read', (makeStore) => {
   const input = { item_id: 'i1', cents: 5 };
   const broken = release(2, () => {
     throw new RangeError('no such price');

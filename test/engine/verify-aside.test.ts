@@ -17,7 +17,7 @@ import { describe, expect, test } from 'vitest';
 import type { Session } from '../../src/store/store.ts';
 import { changedStore } from '../faults/over-session.ts';
 import { buyService, createService, parts } from '../support/market.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 
 const STEPS = ['load', 'read', 'commits', 'documents', 'check', 'registry'] as const;
 
@@ -38,7 +38,7 @@ function before(store: Store, act: (step: (typeof STEPS)[number]) => Promise<voi
   );
 }
 
-onEveryStore('law 9: verify, with commands slipped in between its steps', (makeStore) => {
+onLocalStores('law 9: verify, with commands slipped in between its steps', (makeStore) => {
   test('counts what there was at the end that it names, and nothing else', async () => {
     const store = makeStore();
     await using other = await open({ store, ...parts });
@@ -130,7 +130,7 @@ function release(version: 1 | 2) {
   return { things, put, parts: { collections: [things], commands: [put] } as const };
 }
 
-onEveryStore('law 9: a release that is older than the log', (makeStore) => {
+onLocalStores('law 9: a release that is older than the log', (makeStore) => {
   test('says so, and doesn’t call the log damaged', async () => {
     const store = makeStore();
     const [old, newer] = [release(1), release(2)];

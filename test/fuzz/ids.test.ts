@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { domain, open, type } from 'tidemark';
 import { expect, test } from 'vitest';
 import { idFault } from '../../src/model/id.ts';
-import { onEveryStore } from '../support/stores.ts';
+import { onLocalStores } from '../support/stores.ts';
 import { drawn } from './seed.ts';
 
 /** Code units of every kind: of one, two, three bytes, halves of four, NUL, and forms that normalise to each other. */
@@ -84,7 +84,7 @@ test('what is no string is no id', () => {
   );
 });
 
-onEveryStore('ids', (makeStore) => {
+onLocalStores('ids', (makeStore) => {
   const lab = domain({ events: { SEEN: type<{ ids: string[] }>() } });
   const things = lab.collection('things', {
     key: 'ids',

@@ -7,6 +7,7 @@ import { memory } from 'tidemark/memory';
 import { sqlite } from 'tidemark/sqlite';
 import { afterAll, describe } from 'vitest';
 import { testDatabase } from './postgres.ts';
+import { isAll } from './setting.ts';
 
 /** A folder that is removed when the test file is done. */
 export function temporaryFolder(): string {
@@ -18,8 +19,22 @@ export function temporaryFolder(): string {
 /** A new store; by a clock, if it is given one. */
 type NewStore = (options?: { readonly clock?: (() => number) | undefined }) => Store;
 
-/** Runs a group of tests on each engine. */
+/** Runs a group of tests on each store. */
 export function onEveryStore(name: string, tests: (makeStore: NewStore) => void): void {
+  onMemoryAndSqlite(name, tests);
+  onPostgres(name, tests);
+}
+
+/**
+ * Runs a group of tests on memory and on SQLite; on PostgreSQL only in the run of all tests. For what the engine does alike
+ * on each store: that PostgreSQL does what the contract asks is tested by the conformance suite, in each run.
+ */
+export function onLocalStores(name: string, tests: (makeStore: NewStore) => void): void {
+  onMemoryAndSqlite(name, tests);
+  if (isAll) onPostgres(name, tests);
+}
+
+function onMemoryAndSqlite(name: string, tests: (makeStore: NewStore) => void): void {
   describe(`${name} (memory)`, () => {
     tests((options) => memory(options));
   });
@@ -28,6 +43,9 @@ export function onEveryStore(name: string, tests: (makeStore: NewStore) => void)
     let files = 0;
     tests((options) => sqlite(join(folder, `${(files += 1)}.db`), options));
   });
+}
+
+function onPostgres(name: string, tests: (makeStore: NewStore) => void): void {
   describe(`${name} (postgres)`, () => {
     const database = testDatabase();
     tests((options) => database.store(options));
