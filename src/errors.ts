@@ -48,12 +48,12 @@ export abstract class TidemarkError extends Error {
   }
 }
 
-/** Whether it is an error of ours, of whichever copy of the package. */
+/** Whether it is an error of Tidemark, of any copy of the package. */
 export function isTidemarkError(error: unknown): error is TidemarkError {
   try {
     return typeof error === 'object' && error !== null && MARK in error;
   } catch {
-    // A proxy of the user's, that throws when it is asked.
+    // The value may be a proxy that throws.
     return false;
   }
 }
@@ -63,7 +63,7 @@ type Code = {
   [K in keyof Errors]: Errors[K] extends new (...args: never[]) => TidemarkError ? K : never;
 }[keyof Errors];
 
-/** Whether it is one of these errors of ours, of whichever copy of the package. */
+/** Whether it is an error of Tidemark with one of these codes, of any copy of the package. */
 export function hasCode<const C extends Code>(error: unknown, ...codes: C[]): error is InstanceType<Errors[C]> {
   return isTidemarkError(error) && (codes as string[]).includes(error.code);
 }
@@ -76,14 +76,14 @@ export class InvalidInput extends TidemarkError {
 }
 
 /**
- * The command was not given to `open`: add it to `commands`. Or (`details.reloaded`) another object of the same name was: its
- * module was loaded again, and the application wasn't opened again with it. Nothing was recorded.
+ * The command was not given to `open`: add it to `commands`. With `details.reloaded` a command of the same name was given:
+ * its module was loaded again since. Nothing was recorded.
  */
 export class UnknownCommand extends InvalidInput {
   static override readonly code: string = 'UnknownCommand';
 }
 
-/** The collection was not given to `open`: add it to `collections`. Or it was loaded again, as with {@link UnknownCommand}. */
+/** The collection was not given to `open`: add it to `collections`. Or it was loaded again, see {@link UnknownCommand}. */
 export class UnknownCollection extends InvalidInput {
   static override readonly code: string = 'UnknownCollection';
 }
@@ -136,14 +136,14 @@ export class DomainOutdated extends TidemarkError {
 }
 
 /**
- * A collection has other event types or another key than were registered under its definition, or its key function finds
- * other ids than it did: what is stored would be read, and attached, in two ways. `details` says what differs.
+ * A collection has other event types or another key than are registered under its definition, or its key function finds
+ * other ids than before. `details` says what differs.
  */
 export class DefinitionChanged extends TidemarkError {
   static override readonly code: string = 'DefinitionChanged';
 }
 
-/** A collection is new, or of another definition than is registered: its documents would have to be made from the log. */
+/** A collection is new, or its definition isn't the registered one: its documents would have to be made from the log. */
 export class RebuildRequired extends TidemarkError {
   static override readonly code: string = 'RebuildRequired';
 }
@@ -162,9 +162,9 @@ export class Closed extends TidemarkError {
 }
 
 /**
- * The store can't be reached, written or read now. If `details.unknown` is true the commit may have been stored: send
- * the command again with the same id, and it is stored once. `retryable` is false where somebody must first mend what the
- * message names: a log that was taken away under its servers comes back by no try.
+ * The store can't be reached, read or written now. If `details.unknown` is true, the commit may have been stored: send the
+ * command again with the same id, and it is stored once. `retryable` is false where a person must first fix what the message
+ * names.
  */
 export class StoreUnavailable extends TidemarkError {
   static override readonly code: string = 'StoreUnavailable';
@@ -172,8 +172,8 @@ export class StoreUnavailable extends TidemarkError {
 }
 
 /**
- * The store is well, but all its connections are in use, and this call has waited for one too long, or too many wait
- * already. Nothing was done: send fewer at once, or give the store more connections, and try again.
+ * The store is well, but all its connections are in use, and this call waited for one too long, or too many calls wait.
+ * Nothing was done: send fewer at once, or give the store more connections, and try again.
  */
 export class ConnectionsBusy extends TidemarkError {
   static override readonly code: string = 'ConnectionsBusy';
@@ -181,8 +181,8 @@ export class ConnectionsBusy extends TidemarkError {
 }
 
 /**
- * The clock that a decision was made by is too far ahead of the store's, or that of the machine is further ahead than it
- * can have come since the machine started. Nothing was recorded: set the clock.
+ * The clock of the decision is too far ahead of the store's clock, or the machine's clock has jumped ahead since the
+ * machine started. Nothing was recorded: set the clock.
  */
 export class ClockAhead extends TidemarkError {
   static override readonly code: string = 'ClockAhead';
@@ -190,16 +190,16 @@ export class ClockAhead extends TidemarkError {
 }
 
 /**
- * The store no longer holds what this server has seen, or what the caller has: an older copy or a lagging replica stands in
- * its place. If `details.after` is there, it is only the place that a caller wanted to go on from.
+ * The store no longer holds what this server or the caller has seen: it is an older copy or a lagging replica. If
+ * `details.after` is there, only the caller's place `after` is missing.
  */
 export class HistoryDiverged extends TidemarkError {
   static override readonly code: string = 'HistoryDiverged';
 }
 
 /**
- * Where this server has opened its log there is another one now, or none: a schema or a database was renamed, restored or
- * made anew. Nothing was recorded: find the log where it is now, and open it there.
+ * Another log, or none, is now where this server opened its log: a schema or database was renamed, restored or made anew.
+ * Nothing was recorded: find the log, and open it there.
  */
 export class WrongLog extends TidemarkError {
   static override readonly code: string = 'WrongLog';
@@ -207,7 +207,7 @@ export class WrongLog extends TidemarkError {
 
 // --- What the store's place holds ----------------------------------------------------------------------------------------
 
-/** The file or database holds something else than a Tidemark log, or none can be made there. */
+/** The file or database holds something other than a Tidemark log, or no log can be made there. */
 export class NotALog extends TidemarkError {
   static override readonly code: string = 'NotALog';
 }

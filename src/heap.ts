@@ -1,4 +1,4 @@
-/** What comes first is known at once, and joining and leaving cost the logarithm of how many there are. */
+/** A binary heap: the first value is known at once; adding and taking cost the logarithm of the size. */
 export class Heap<Value> {
   readonly #values: Value[] = [];
   readonly #isBefore: (one: Value, other: Value) => boolean;
@@ -23,7 +23,7 @@ export class Heap<Value> {
     values[at] = value;
   }
 
-  /** The first leaves. */
+  /** Removes the first. */
   next(): Value | undefined {
     const values = this.#values;
     const first = values[0];

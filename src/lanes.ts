@@ -1,4 +1,4 @@
-/** Who waits, in lanes by name that take turns: a thousand in one wait for each other, and nobody else for them. */
+/** A queue with named lanes that take turns: a thousand values in one lane delay only each other. */
 import { Line, type Place } from './line.ts';
 
 interface Lane<Value> {
@@ -8,7 +8,7 @@ interface Lane<Value> {
 }
 
 export class Lanes<Value> {
-  /** Those in which somebody waits. */
+  /** Lanes that hold a value. */
   readonly #lanes = new Map<string, Lane<Value>>();
   readonly #turns = new Line<Lane<Value>>();
   #size = 0;
@@ -21,25 +21,25 @@ export class Lanes<Value> {
     return this.#lanes.get(name)?.line.size ?? 0;
   }
 
-  /** The lane whose turn is next, unless it is this one: then the one after it. */
+  /** The lane whose turn is next, other than this one. */
   nextBut(name: string): string | undefined {
     for (const lane of this.#turns) if (lane.name !== name) return lane.name;
     return undefined;
   }
 
-  /** Lanes in which somebody waits, in the order of their turns; while nobody comes or leaves. */
+  /** Lanes that hold a value, in the order of their turns. Valid while the queue doesn't change. */
   *names(): Generator<string> {
     for (const { name } of this.#turns) yield name;
   }
 
-  /** At the end of its lane. */
+  /** Adds to the end of a lane. */
   add(name: string, value: Value): Place<Value> {
     const lane = this.#lanes.get(name) ?? this.#open(name);
     this.#size += 1;
     return lane.line.add(value);
   }
 
-  /** Whether it stood there. */
+  /** Whether the place was still in the lane. */
   leave(name: string, place: Place<Value>): boolean {
     const lane = this.#lanes.get(name);
     if (!lane?.line.leave(place)) return false;
@@ -47,7 +47,7 @@ export class Lanes<Value> {
     return true;
   }
 
-  /** The first of a lane leaves, and the lane has had its turn; of the one whose turn is next, where none is named. */
+  /** Takes the first of a lane, which then has had its turn; without a name, of the lane whose turn is next. */
   next(name = this.#turns.first?.name): Value | undefined {
     const lane = name === undefined ? undefined : this.#lanes.get(name);
     if (!lane) return undefined;

@@ -4,28 +4,27 @@ import { optionsOf, whole, type Checks } from './options.ts';
 /** The limits of an application; pass those that should differ to `open({ limits })`. */
 export interface Limits {
   /**
-   * Commands waiting to be decided. With one more one is refused with `Overloaded`: the newest of the actor who has most of
-   * them there, or, where commands come without an actor, of that command. As many callers may wait for commands with `prepare`
-   * that are on their way; the last tenth of these places is for actors who have less than an even share of them.
+   * Commands waiting to be decided. One more is refused with `Overloaded`: the newest of the actor (or, without actors, of the
+   * command) that has most of them. As many callers may wait for commands with `prepare`; the last tenth of these places is
+   * for actors that have less than an even share.
    */
   readonly queueCommandsMax: number;
   /**
    * Bytes of the inputs of commands waiting to be decided, as JSON; one more is refused with `Overloaded`, unless none waits.
-   * As many may wait with commands with `prepare` that are on their way.
+   * As many bytes may wait with commands with `prepare`.
    */
   readonly queueBytesMax: number;
   /** Commits stored in one durable write. */
   readonly batchCommitsMax: number;
   /** Bytes of event text stored in one durable write; a single commit may be larger. */
   readonly batchBytesMax: number;
-  /** Documents that the commands of one durable write read, or name in `unchanged`; a single command may ask for more. */
+  /** Documents that the commands of one durable write read or name in `unchanged`; a single command may name more. */
   readonly batchReadsMax: number;
   /** Documents that the events of one durable write are attached to; a single commit may have more. */
   readonly batchAttachmentsMax: number;
   /**
-   * Milliseconds that commands are decided in one piece, before what was decided is stored and others get their turn; a
-   * single command may take longer. A document that takes longer to load is loaded beside the batches, and by `get` beside those
-   * that take less.
+   * Milliseconds that commands are decided in one piece; a single command may take longer. A document that takes longer to
+   * load is loaded beside the batches, and `get` of other documents doesn't wait for it.
    */
   readonly batchDecideMs: number;
   /** Bytes of one event's JSON text. */
@@ -42,10 +41,7 @@ export interface Limits {
   readonly commandReadsMax: number;
   /** Documents that one `get` asks for. */
   readonly getDocumentsMax: number;
-  /**
-   * Documents that wait to be read by `get`; one who asks for more is refused with `Overloaded`. As many may wait for the
-   * `outcome` of a command.
-   */
+  /** Documents that wait to be read by `get`; one more is refused with `Overloaded`. As many may wait for an `outcome`. */
   readonly getDocumentsWaitingMax: number;
   /** Calls of `fold` and `verify`, which read the whole log, that go on at once; the others wait for their turn. */
   readonly longReadsMax: number;
@@ -57,18 +53,15 @@ export interface Limits {
   readonly detailsBytesMax: number;
   /** Documents kept in memory. */
   readonly cacheEntriesMax: number;
-  /** Bytes of the states of documents kept in memory, as JSON would need them; in memory they take several times as many. */
+  /** Bytes of the states kept in memory, as JSON; in memory they take several times as many. */
   readonly cacheBytesMax: number;
   /** How often a command is decided before the last try, which holds the store's write lock. */
   readonly triesMax: number;
 }
 
-/**
- * How long closing an application waits for what is in its queue, unless told otherwise, in milliseconds: half of what those
- * who run containers usually give a process before they kill it.
- */
+/** How long `close` waits for the queue by default, in milliseconds: half of what containers usually get before a kill. */
 export const CLOSE_TIMEOUT_MS = 5_000;
-/** How long it waits after that until the store has let go of what it was sent, in milliseconds. */
+/** How long `close` then waits for the store, in milliseconds. */
 export const CLOSE_LATE_MS = 1_000;
 
 /** The limits where none are given. */
@@ -97,7 +90,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   triesMax: 8,
 });
 
-/** The default limits with some of them replaced. @throws InvalidDefinition for an unknown name or no whole number */
+/** The default limits with some replaced. @throws InvalidDefinition for an unknown name, or a value that is no whole number */
 export function limitsWith(given: unknown): Limits {
   const checks = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, whole(1)]));
   return Object.freeze({ ...DEFAULT_LIMITS, ...optionsOf<Partial<Limits>>('limits', given, checks as Checks<Limits>) });

@@ -1,6 +1,6 @@
 /**
- * Who waits in line. Joining it, leaving it from anywhere and finding its first cost the same however long it is. (A Set finds
- * its first by passing all places that were left before it: 100,000 who leave one after the other take 3 s.)
+ * A linked list: joining, leaving from any place and finding the first cost the same at any length. (A Set finds its first by
+ * passing all places that were left before it: 100,000 that leave one after the other take 3 s.)
  */
 export interface Place<Value> {
   readonly value: Value;
@@ -25,17 +25,16 @@ export class Line<Value> {
     return this.#first?.value;
   }
 
-  /** While nobody leaves. */
+  /** Valid while nothing leaves. */
   *[Symbol.iterator](): Generator<Value> {
     for (let place = this.#first; place; place = place.after) yield place.value;
   }
 
-  /** While nobody leaves. */
+  /** From the last to the first. Valid while nothing leaves. */
   *fromLast(): Generator<Value> {
     for (let place = this.#last; place; place = place.before) yield place.value;
   }
 
-  /** At the end. */
   add(value: Value): Place<Value> {
     const place: Standing<Value> = { value, line: this, before: this.#last, after: undefined };
     if (this.#last) this.#last.after = place;
@@ -45,7 +44,6 @@ export class Line<Value> {
     return place;
   }
 
-  /** Before all others. */
   addFirst(value: Value): Place<Value> {
     const place: Standing<Value> = { value, line: this, before: undefined, after: this.#first };
     if (this.#first) this.#first.before = place;
@@ -55,7 +53,7 @@ export class Line<Value> {
     return place;
   }
 
-  /** Whether somebody stood there. */
+  /** Whether the place was still in this line. */
   leave(place: Place<Value> | undefined): boolean {
     const standing = place as Standing<Value> | undefined;
     if (standing?.line !== this) return false;
@@ -69,7 +67,7 @@ export class Line<Value> {
     return true;
   }
 
-  /** The first leaves. */
+  /** Removes the first. */
   next(): Value | undefined {
     const first = this.#first;
     this.leave(first);

@@ -1,14 +1,14 @@
-/** Names of the caller’s in messages, and what was meant by one that nobody knows. */
+/** Names given by the caller in messages, and the known name that a wrong one is near to. */
 
 /** Longest part of a name that messages show, in UTF-16 code units. */
 const NAME_SHOWN = 100;
 
-/** A name of the caller's as a message shows it. */
+/** A name given by the caller, as a message shows it. */
 export function shownName(name: string): string {
   return JSON.stringify(name.slice(0, NAME_SHOWN));
 }
 
-/** Which of the known names somebody has most likely meant; undefined if none is near. */
+/** The known name that is most likely meant; undefined if none is near. */
 export function nearestTo(name: string, known: Iterable<string>): string | undefined {
   const given = name.slice(0, NAME_SHOWN).toLowerCase();
   const [nearest] = Array.from(known, (one) => ({ one, edits: editsBetween(given, one.toLowerCase()) }))
@@ -17,7 +17,7 @@ export function nearestTo(name: string, known: Iterable<string>): string | undef
   return nearest?.one;
 }
 
-/** How many letters must be added, left out or replaced to make one name the other (Levenshtein). */
+/** How many letters must be added, removed or replaced to turn one name into the other (Levenshtein). */
 function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let at = 1; at <= one.length; at += 1) {

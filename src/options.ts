@@ -1,24 +1,24 @@
 /** The one check that the options of every public function go through. */
 import { InvalidDefinition, InvalidInput, isTidemarkError, type ErrorDetails } from './errors.ts';
 import { nearestTo, shownName } from './nearest.ts';
-import { isAbortSignal } from './realm.ts';
+import { isAbortSignal, isPromise } from './realm.ts';
 
-/** Says what is wrong with an option, as its sentence goes on: `must be a whole number from 0`. */
+/** Throws for an option; `problem` continues the sentence: `must be a whole number from 0`. */
 export type Refuse = (problem: string, details?: ErrorDetails) => never;
 
-/** Looks at an option that was given, and returns what is used of it: a copy, where it is data that the caller can change. */
+/** Checks a given option and returns what is used of it: a copy, if it is data that the caller can change. */
 export type Check<Value> = (value: unknown, refuse: Refuse) => Value;
 
-/** A check for each option that there is. */
+/** A check for each option. */
 export type Checks<Options> = { readonly [Name in keyof Options]-?: Check<Exclude<Options[Name], undefined>> };
 
 /**
- * The options that a caller gave, each of them read once and checked. What is undefined is as if it weren't there.
+ * The options of a caller, each read once and checked. Undefined counts as not given.
  *
- * @param of what the options belong to, as messages begin with it
- * @param Wrong `InvalidDefinition` where something is defined or opened, `InvalidInput` where something is asked
- * @param needed those that can't be left out
- * @throws Wrong if there is no such option, or one isn't what it must be
+ * @param of the start of messages
+ * @param Wrong `InvalidDefinition` for definitions and `open`, `InvalidInput` for calls
+ * @param needed options that can't be left out
+ * @throws Wrong for an unknown or invalid option
  */
 export function optionsOf<Options extends object>(
   of: string,
@@ -34,7 +34,7 @@ export function optionsOf<Options extends object>(
   const options: Record<string, unknown> = {};
   if (given === undefined && needed.length === 0) return options as Options;
   try {
-    // A map has no options, nor has a promise that somebody forgot to await: both would be taken for none given.
+    // A map has no options, nor has a promise that was not awaited: both would count as no options given.
     if (tagOf(given) !== '[object Object]') refuse('the options must be an object');
     for (const name of Object.keys(given as object)) {
       if (!Object.hasOwn(checks, name)) refuse(unknownOption(name, Object.keys(checks)), { [named]: name });
@@ -54,7 +54,7 @@ export function optionsOf<Options extends object>(
   return options as Options;
 }
 
-/** A whole number between two, both allowed. */
+/** A whole number between two bounds, both allowed. */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
   const bounds = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
   return (value, refuse) =>
@@ -63,10 +63,10 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check
       : refuse(`must be a whole number ${bounds}`);
 }
 
-/** The longest that a timer waits, in milliseconds: one of more than 31 bits goes off at once. */
+/** The longest wait of a timer, in milliseconds: a timer of more than 31 bits fires at once. */
 export const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Milliseconds, not always whole ones. */
+/** Milliseconds, not always whole. */
 export function milliseconds(max: number): Check<number> {
   return (value, refuse) =>
     typeof value === 'number' && value >= 0 && value <= max
@@ -74,7 +74,6 @@ export function milliseconds(max: number): Check<number> {
       : refuse(`must be a number of milliseconds from 0${max === Infinity ? '' : ` to ${max}`}`);
 }
 
-/** One of a few. */
 export function oneOf<const Value>(values: readonly Value[]): Check<Value> {
   return (value, refuse) =>
     values.includes(value as Value)
@@ -82,13 +81,13 @@ export function oneOf<const Value>(values: readonly Value[]): Check<Value> {
       : refuse(`must be ${values.map((one) => JSON.stringify(one)).join(' or ')}`);
 }
 
-/** An array, of which a copy is made: holes are items that are undefined. */
+/** An array, which is copied: holes become undefined items. */
 export function listOf<Item>(item: Check<Item>): Check<readonly Item[]> {
   return (value, refuse) =>
     Array.isArray(value) ? Array.from(value, (one: unknown) => item(one, refuse)) : refuse('must be an array');
 }
 
-/** A function; what it is for, in words. */
+/** A function; `purpose` is part of the message. */
 export function callable<Value extends (...given: never[]) => unknown>(purpose = ''): Check<Value> {
   return (value, refuse) => (typeof value === 'function' ? (value as Value) : refuse(`must be a function${purpose}`));
 }
@@ -97,10 +96,10 @@ export function callable<Value extends (...given: never[]) => unknown>(purpose =
 export const clock: Check<() => number> = callable(' that returns milliseconds since the Unix epoch');
 
 /**
- * What a clock of the user's says: whole milliseconds since the Unix epoch.
+ * The time of a user's clock: whole milliseconds since the Unix epoch.
  *
- * @param whose as the message begins with it
- * @param latest a later time is no clock's
+ * @param whose the start of the message
+ * @param latest the latest time that a clock may give
  * @throws InvalidDefinition if it throws, or gives no time
  */
 export function timeBy(ask: () => unknown, whose: string, latest: number): number {
@@ -111,7 +110,7 @@ export function timeBy(ask: () => unknown, whose: string, latest: number): numbe
     said = ask();
     const now = typeof said === 'number' ? Math.floor(said) : NaN;
     if (now >= 0 && now <= latest) return now;
-    problem = `gave ${typeof said === 'number' ? said : isThenable(said) ? 'a promise' : typeof said}`;
+    problem = `gave ${typeof said === 'number' ? said : isPromise(said) ? 'a promise' : typeof said}`;
   } catch (error) {
     cause = error;
   }
@@ -123,14 +122,7 @@ export function timeBy(ask: () => unknown, whose: string, latest: number): numbe
   );
 }
 
-/** Nobody will wait for it, so that it is rejected is nobody's to hear: it must not end the process. */
-function isThenable(value: unknown): boolean {
-  if (typeof (value as { then?: unknown } | null | undefined)?.then !== 'function') return false;
-  Promise.resolve(value).catch(() => undefined);
-  return true;
-}
-
-/** What can't be said against it here: whoever uses it looks at it. */
+/** Not checked here: the code that uses it does. */
 export const anything: Check<unknown> = (value) => value;
 
 export const abortSignal: Check<AbortSignal> = (value, refuse) =>
@@ -140,6 +132,6 @@ const tagOf = (value: unknown): string => Object.prototype.toString.call(value);
 
 function unknownOption(name: string, known: readonly string[]): string {
   const nearest = nearestTo(name, known);
-  const meant = nearest === undefined ? 'nothing is done by it.' : `did you mean ${nearest}?`;
-  return `there is no option ${shownName(name)}: ${meant} There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
+  const meant = nearest === undefined ? '.' : `: did you mean ${nearest}?`;
+  return `there is no option ${shownName(name)}${meant} There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
 }

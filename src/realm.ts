@@ -1,35 +1,43 @@
 /**
- * Values that may come from elsewhere: from another realm (Jest and vitest's `vmThreads` run tests in a `vm` context, which
- * has an `Object`, `Error` and `Uint8Array` of its own; `node:sqlite` and `structuredClone` answer with the main one's) or
- * from another copy of this package. `instanceof` knows neither, so nothing here is asked whose child it is.
- *
- * A context need not have Node's globals either: they are imported where they are needed.
+ * Values that may come from another realm (Jest and vitest's `vmThreads` run tests in a `vm` context with its own `Object`,
+ * `Error` and `Uint8Array`; `node:sqlite` and `structuredClone` answer with the main one's) or from another copy of this
+ * package. `instanceof` knows neither, so it is not used. A context need not have Node's globals either: they are imported.
  */
 import { transferableAbortController } from 'node:util';
 
-/** An `AbortController`, also where no global has that name. That its signal may be sent to a thread costs nothing. */
+/** An `AbortController`, also where no global has that name. */
 export function abortController(): AbortController {
   return transferableAbortController();
 }
 
-/** Whether a value can be used as an `AbortSignal`: those of jsdom and of polyfills can as well. */
+/** Whether a value works as an `AbortSignal`: those of jsdom and of polyfills do too. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
-  // Asking it whether it has aborted tells a real one from what only looks like it.
+  // The type of `aborted` tells a real one from a lookalike.
   const { aborted, addEventListener, removeEventListener, throwIfAborted } = value as Partial<AbortSignal>;
   return (
     typeof aborted === 'boolean' &&
     [addEventListener, removeEventListener, throwIfAborted].every((method) => typeof method === 'function')
   );
 }
-
-/** How `Object` of any realm reads. Nothing else does: not a class of that name, nor a proxy, nor a bound function. */
+/** Whether a value is a promise of any library. Its rejection is handled here, so that it can't end the process. */
+export function isPromise(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  try {
+    if (typeof (value as { then?: unknown }).then !== 'function') return false;
+  } catch {
+    return false;
+  }
+  Promise.resolve(value).catch(() => undefined);
+  return true;
+}
+/** The text of any realm's `Object`. A class of that name, a proxy or a bound function has another. */
 const NATIVE_OBJECT = Function.prototype.toString.call(Object);
 
-/** `Object.prototype` of other realms, once they were met. */
+/** `Object.prototype` of other realms, once met. */
 const known = new WeakSet<object>();
 
-/** Whether an object has no class: made by `{}` or `JSON.parse`, here or in another realm, or without a prototype. */
+/** Whether an object has no class: made by `{}` or `JSON.parse` in any realm, or without a prototype. */
 export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return true;
@@ -46,11 +54,11 @@ function isObjectPrototype(prototype: object): boolean {
   return true;
 }
 
-/** Whether an array is of no class of the user's: made by `[]` or `JSON.parse`, here or in another realm. */
+/** Whether an array has no class of the user's: made by `[]` or `JSON.parse` in any realm. */
 export function isPlainArray(value: readonly unknown[]): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Array.prototype) return true;
-  // `Array.prototype` of any realm is an array itself, whose prototype is that realm's of objects.
+  // `Array.prototype` of any realm is an array itself; its prototype is that realm's `Object.prototype`.
   if (!Array.isArray(prototype)) return false;
   const parent: unknown = Object.getPrototypeOf(prototype);
   return parent !== null && isObjectPrototype(parent as object);

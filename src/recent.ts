@@ -1,22 +1,21 @@
 /**
- * What was used last, bounded: by any key, or by document.
+ * Values used last, bounded: by any key, or by document.
  *
- * Two generations stand in for a list in the order of use: what is touched comes into the young one; when that is full it
- * becomes the old one, and what nobody touched meanwhile goes. A touch costs a look-up or two, and between half of the
- * bound and all of it stays in memory.
+ * Two generations replace a list in the order of use. A touched value comes into the young one; when that is full it becomes
+ * the old one, and values not touched meanwhile go. A touch costs a look-up or two, and between half of the bound and all of it
+ * stays in memory.
  */
-
 export class Recent<Key, Value> {
   readonly #generationMax: number;
   #young = new Map<Key, Value>();
   #old = new Map<Key, Value>();
 
-  /** @param max without it nothing goes but by {@link age} */
+  /** @param max without it values only go by {@link age} */
   constructor(max = Infinity) {
     this.#generationMax = max / 2;
   }
 
-  /** At least so many: those of the old generation that were used since are in both. */
+  /** At least so many: values of the old generation that were used since are in both. */
   get size(): number {
     return Math.max(this.#young.size, this.#old.size);
   }
@@ -48,7 +47,7 @@ export class Recent<Key, Value> {
     this.#old.clear();
   }
 
-  /** The young generation is the old one from now on. Gives what went; some of that may be in the old one as well. */
+  /** The young generation becomes the old one. Returns what went; some of it may be in the old one too. */
   age(): Iterable<Value> {
     const gone = this.#old;
     this.#old = this.#young;
@@ -57,20 +56,20 @@ export class Recent<Key, Value> {
   }
 }
 
-/** What values weigh, in any unit. The weight of a value never changes. */
+/** The weight of values, in any unit. The weight of a value never changes. */
 export interface Weighing<Value> {
-  /** What all of them may weigh. */
+  /** The most that all may weigh together. */
   readonly max: number;
   of(value: Value): number;
 }
 
-/** Where a value is kept, for whoever comes back to it often: looking for it by its document costs several times as much. */
+/** The place of a value, for code that comes back often: a look-up by document costs several times as much. */
 export interface Kept<Value> {
-  /** Undefined once it has gone. */
+  /** Undefined once the value has gone. */
   readonly value: Value | undefined;
 }
 
-/** What the values of one generation come to. */
+/** Number and weight of one generation. */
 interface Sum {
   size: number;
   weight: number;
@@ -78,7 +77,7 @@ interface Sum {
 
 interface Counted<Value> extends Kept<Value> {
   value: Value | undefined;
-  /** The generation that it counts in. */
+  /** The generation in which it counts. */
   sum: Sum;
 }
 
@@ -120,7 +119,7 @@ export class RecentDocuments<Value> {
     return kept;
   }
 
-  /** Keeps another value where one is kept. Whether it did: it may have gone, or there may be no room in its place. */
+  /** Replaces a kept value. False if the value has gone, or the new one is too heavy for its place. */
   replace(kept: Kept<Value>, value: Value): boolean {
     const counted = kept as Counted<Value>;
     if (counted.value === undefined) return false;
@@ -131,7 +130,7 @@ export class RecentDocuments<Value> {
     return true;
   }
 
-  /** Keeps a value in the place of the one before. One that alone weighs more than all may isn't kept. */
+  /** Keeps a value for a document. A value that alone weighs more than `max` isn't kept. */
   set(collection: string, id: string, value: Value): void {
     let documents = this.#collections.get(collection);
     if (!documents) this.#collections.set(collection, (documents = new Recent()));
@@ -148,14 +147,14 @@ export class RecentDocuments<Value> {
     documents!.delete(id);
   }
 
-  /** Into the young generation, wherever it was. */
+  /** Moves into the young generation. */
   #put(documents: Recent<string, Counted<Value>>, id: string, kept: Counted<Value>, value: Value): void {
     const { max } = this.#weighing;
     const weight = this.#weighing.of(value);
     this.#take(kept);
     if (weight > max) return documents.delete(id);
     if (this.#young.weight + weight > max / 2) this.#age();
-    // Then the old generation goes as well.
+    // The old generation may have to go too.
     if (this.weight + weight > max) this.#age();
     kept.value = value;
     kept.sum = this.#young;
@@ -165,7 +164,7 @@ export class RecentDocuments<Value> {
     if (this.#young.size >= this.#generationMax) this.#age();
   }
 
-  /** It counts no more. Whoever still knows where it was mustn't keep what was there. */
+  /** It counts no more, and whoever holds its place sees that it is gone. */
   #take(kept: Counted<Value>): void {
     if (kept.value === undefined) return;
     kept.sum.size -= 1;

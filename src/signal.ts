@@ -1,7 +1,7 @@
-/** A signal of the caller's, which may be of a polyfill: what it throws is contained, or named before anything is begun. */
+/** Listening to a signal of the caller: it may be a polyfill, so its errors are contained, or named before anything begins. */
 import { InvalidInput } from './errors.ts';
 
-/** Everybody who listens to a signal, behind one listener: thousands may, and a signal looks through all to add or remove one. */
+/** All listeners of one signal, behind one: a signal looks through all its listeners to add or remove one. */
 interface Ear {
   readonly listening: Set<(reason: unknown) => void>;
   readonly end: () => void;
@@ -10,14 +10,14 @@ interface Ear {
 const ears = new WeakMap<AbortSignal, Ear>();
 
 /**
- * Tells `aborted` the reason when the signal aborts.
+ * Calls `aborted` with the reason when the signal aborts.
  *
- * @returns what ends that, and never throws
- * @throws InvalidInput if it can't be listened to
+ * @returns ends listening, and never throws
+ * @throws InvalidInput if the signal can't be listened to
  */
 export function listen(signal: AbortSignal, aborted: (reason: unknown) => void): () => void {
   const ear = ears.get(signal) ?? begin(signal);
-  // One of its own for each call: the same function may be given twice.
+  // A new function for each call: the same one may be given twice.
   const told = (reason: unknown): void => aborted(reason);
   ear.listening.add(told);
   return () => {
@@ -46,7 +46,7 @@ function begin(signal: AbortSignal): Ear {
     try {
       signal.removeEventListener('abort', heard);
     } catch {
-      // What it tells later is told to nobody: whoever listened is through.
+      // Events that still come find no listener.
     }
   };
   const ear: Ear = { listening, end };
@@ -54,7 +54,7 @@ function begin(signal: AbortSignal): Ear {
   return ear;
 }
 
-/** Somebody waits for it: if it can't be had, that is the reason. */
+/** If the reason can't be read, that error is the reason. */
 function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;

@@ -6,7 +6,7 @@ import { functionTypes, idFinder, keyFields, type DeclaredKey, type IdFinder, ty
 import { thrown } from './foreign.ts';
 import { idFault } from './id.ts';
 
-/** A collection as far as attaching needs it. `functions` are there only if this application has its code. */
+/** What attaching needs of a collection. `functions` are there only if this application has the code. */
 export interface Attachable {
   readonly name: string;
   readonly key: DeclaredKey;
@@ -18,18 +18,18 @@ export interface Attachment {
   readonly id: string;
 }
 
-/** Attaches events for a fixed set of collections, known to this application's code or only registered. */
+/** Attaches events to documents of a fixed set of collections, which this code knows or only the registry does. */
 export interface Attacher {
   /**
-   * The documents that an event is attached to: collections by name, ids as found.
+   * The documents of an event: collections by name, ids as found.
    *
-   * @throws InvalidEvent if something that is no id stands where one is looked for
-   * @throws LimitExceeded if it concerns more documents than allowed
+   * @throws InvalidEvent if a place for an id holds something else
+   * @throws LimitExceeded if there are more documents than allowed
    */
   attach(event: AnyEvent): readonly Attachment[];
   /** The ids among an input's or event's top-level fields, by the names that keys use. */
   idFieldsOf(input: unknown): { readonly [field: string]: unknown };
-  /** What is wrong with an id in a field that a key names whatever the event's type; undefined if nothing is. */
+  /** What is wrong with an id in a field that a key names for all event types; undefined if nothing is. */
   inputFault(input: unknown): { readonly path: string; readonly problem: string } | undefined;
 }
 
@@ -46,16 +46,18 @@ export function attacher(collections: readonly Attachable[], attachmentsMax: num
     }
     return { name, key: { declared: key, functions: functions ?? new Map() } };
   });
-  const finders = new Map<string, readonly { name: string; find: IdFinder }[]>();
-  const findersFor = (type: string): readonly { name: string; find: IdFinder }[] => {
-    const known = finders.get(type);
-    if (known) return known;
-    const made = keys.flatMap(({ name, key }) => {
-      const find = idFinder(name, key, type);
-      return find ? [{ name, find }] : [];
-    });
-    finders.set(type, made);
-    return made;
+  type Finders = readonly { name: string; find: IdFinder }[];
+  const finders = new Map<string, Finders>();
+  const findersFor = (type: string): Finders => {
+    let found = finders.get(type);
+    if (!found) {
+      found = keys.flatMap(({ name, key }) => {
+        const find = idFinder(name, key, type);
+        return find ? [{ name, find }] : [];
+      });
+      finders.set(type, found);
+    }
+    return found;
   };
   const named = new Set(sorted.flatMap(({ key }) => keyFields(key)));
   const always = new Set(sorted.flatMap(({ key }) => ('fields' in key ? key.fields : [])));
@@ -68,7 +70,7 @@ export function attacher(collections: readonly Attachable[], attachmentsMax: num
       }
       if (attachments.length <= attachmentsMax) return attachments;
       throw new LimitExceeded(
-        `The event ${event.type} concerns ${attachments.length} documents; at most ${attachmentsMax} are allowed. Make several events of it.`,
+        `The event ${event.type} is attached to ${attachments.length} documents; at most ${attachmentsMax} are allowed. Make several events of it.`,
         { type: event.type, attachments: attachments.length, max: attachmentsMax },
       );
     },
@@ -91,7 +93,7 @@ export function attacher(collections: readonly Attachable[], attachmentsMax: num
   };
 }
 
-/** A key function is the user's: what it throws is named, and what it was about. */
+/** A key function is the user's code: an error names the function. */
 function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly string[] {
   try {
     return find(event);
@@ -109,7 +111,7 @@ function fieldsOf(input: unknown): object {
   return typeof input === 'object' && input !== null ? input : {};
 }
 
-/** What an input has in a field of its own that is one of the names; undefined if nothing. */
+/** The value of an own field that is one of the names; undefined if there is none. */
 function fieldIn(input: unknown, field: string, names: ReadonlySet<string>): unknown {
   if (!names.has(field) || !Object.hasOwn(input as object, field)) return undefined;
   return (input as Record<string, unknown>)[field] ?? undefined;
@@ -119,7 +121,7 @@ function keyValueFault(value: unknown): string | undefined {
   if (!Array.isArray(value)) return idFault(value);
   for (const item of value) {
     const problem = item === null || item === undefined ? undefined : idFault(item);
-    if (problem) return `in its array an id ${problem}`;
+    if (problem) return problem;
   }
   const fault = jsonFault(value);
   return fault && describeFault(fault);

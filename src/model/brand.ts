@@ -1,6 +1,6 @@
 /**
- * Marks what this package has made, so that every copy of it knows it again: a monorepo's packages may each bring one, and
- * Jest loads modules anew for `require` and `import`. A mark can't come out of JSON, and a spread leaves it behind.
+ * Marks the objects that this package makes, so that every copy of the package knows them: the packages of a monorepo may
+ * each bring one, and Jest loads modules anew. A mark can't come out of JSON, and a spread drops it.
  */
 import { InvalidDefinition } from '../errors.ts';
 import { VERSION } from '../version.ts';
@@ -10,22 +10,18 @@ interface Brand {
   readonly content: unknown;
 }
 
-/** Puts a mark on an object that isn't frozen yet, and what is to be known behind it. */
+/** Puts a mark with its content on an object that isn't frozen yet. */
 export function brand<T extends object>(made: T, mark: symbol, content: unknown): T {
   return Object.defineProperty(made, mark, { value: Object.freeze({ version: VERSION, content } satisfies Brand) });
 }
 
-/**
- * What is known behind an object that has the mark; undefined for anything else.
- *
- * @throws InvalidDefinition if another version of the package has made it: what it means may have changed
- */
+/** The content of an object's mark; undefined without one. @throws InvalidDefinition if another version of the package made it */
 export function brandOf(value: unknown, mark: symbol): unknown {
   const found = brandOn(value, mark);
   if (found === undefined || found.version === VERSION) return found?.content;
   throw new InvalidDefinition(
-    `Two versions of tidemark are in use: ${found.version} has made what ${VERSION} is given (${mark.description}). Install one ` +
-      'of them: npm ls tidemark shows who asks for which.',
+    `Two versions of tidemark are in use: ${found.version} made a value (${mark.description}) that ${VERSION} is given. Install ` +
+      'only one of them: npm ls tidemark shows which packages ask for which.',
     { made: found.version, used: VERSION },
   );
 }
@@ -35,7 +31,7 @@ function brandOn(value: unknown, mark: symbol): Brand | undefined {
   try {
     return (value as { readonly [mark]?: Brand })[mark as never];
   } catch {
-    // A proxy of the user's, that throws when it is asked.
+    // The value may be a proxy that throws.
     return undefined;
   }
 }

@@ -1,18 +1,18 @@
 /** Collections: a kind of document, and how events become one. */
 import { InvalidDefinition, ReducerFailed } from '../errors.ts';
 import { anything, optionsOf, whole, type Checks } from '../options.ts';
-import { markOf } from '../realm.ts';
+import { isPromise, markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { AnyEvent, AsJson, DomainDefinition, EventFrom, Frozen } from './event.ts';
 import { nameFault } from './id.ts';
-import { isPromise, thrown } from './foreign.ts';
+import { thrown } from './foreign.ts';
 import { describeFault, keptCopy } from './json.ts';
 import { attaches, defineKey, type AttachedTypes, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
 
-/** What a reducer knows besides state and event. Not position or version: those are given at append. */
+/** What a reducer knows besides state and event. Position and version aren't known yet: append gives them. */
 export interface Meta {
-  /** The document's id: tells a document that one event is attached to twice over (buyer and seller) which it is. */
+  /** The document's id: one event may be attached to two documents of a collection (buyer and seller). */
   readonly id: string;
   /** When the event was decided, in milliseconds since the Unix epoch. */
   readonly time: number;
@@ -34,16 +34,13 @@ export type ReducersOf<E, State> = {
 
 type KeysOfAny<T> = T extends unknown ? keyof T : never;
 
-/**
- * Marks reducers of types that the key attaches no event of: they would never run. And those whose result has fields
- * that the state doesn't: TypeScript alone lets them pass.
- */
+/** Marks reducers that never run, as the key attaches no event of their type, and results with fields that the state lacks. */
 export type ExactReducers<R, State, E, K> = {
   [T in keyof R]: T extends AttachedTypes<E, K>
     ? // eslint-disable-next-line typescript/no-explicit-any
       R[T] extends (...args: any) => infer Result
       ? 0 extends 1 & Result
-        ? unknown // `any`: nothing is known, so nothing can be said against it.
+        ? unknown // `any` can't be checked.
         : [Exclude<KeysOfAny<Result>, KeysOfAny<State>>] extends [never]
           ? unknown
           : (...args: never[]) => { [K in Exclude<KeysOfAny<Result>, KeysOfAny<State>>]: 'not a field of the state' }
@@ -60,7 +57,7 @@ export type CollectionOptions<E, State, R, K> = {
   /** A pure function for each event type that changes the state. */
   readonly reduce: R & ExactReducers<R, State, E, K>;
   /**
-   * Raised when the key or the meaning of the reducers changes; not for event types that the log has never held
+   * Raise it when the key or the meaning of the reducers changes, but not for event types that the log has never held
    * (docs/how-to/releases.md). 1 if not given.
    */
   readonly definition?: number;
@@ -69,7 +66,7 @@ export type CollectionOptions<E, State, R, K> = {
 /** A reducer, whatever its types. */
 export type Reducer = (state: unknown, event: AnyEvent, meta: Meta) => unknown;
 
-/** A document's state before its first event, and what it weighs: nothing where all documents share it. */
+/** A document's state before its first event, and its bytes: 0 where all documents share it. */
 export interface Initial {
   readonly state: unknown;
   readonly bytes: number;
@@ -83,7 +80,7 @@ export interface CollectionDefinition {
   readonly handled: ReadonlySet<string>;
   readonly initial: (id: string) => Initial;
   readonly reduce: ReadonlyMap<string, Reducer>;
-  /** The domain it belongs to: one for all its collections and commands. */
+  /** All collections and commands of a domain hold the same object. */
   readonly domain: DomainDefinition;
 }
 
@@ -140,7 +137,7 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
   return Object.freeze(brand({ name, ref: (id: string) => refTo<unknown>(name, id) }, MARK, found));
 }
 
-/** Each as it was given, to be looked at beside the domain. */
+/** As given; they are checked together with the domain. */
 interface UntypedCollectionOptions {
   readonly key: unknown;
   readonly initial: unknown;
@@ -180,7 +177,7 @@ function defineInitial(
       );
     };
   }
-  // A copy: freezing the caller's own object would be a surprise.
+  // A copy, so that the caller's own object isn't frozen.
   const copied = keptCopy(initial);
   if ('fault' in copied) return wrong(`initial must be plain JSON: ${describeFault(copied.fault)}`);
   const shared: Initial = { state: copied.copy, bytes: 0 };

@@ -1,4 +1,4 @@
-/** Commands: what may be asked for, on which documents the answer rests, and the pure function that gives it. */
+/** Commands: what may be asked for, which documents the answer depends on, and the pure function that gives it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition } from '../errors.ts';
 import { callable, optionsOf, type Checks } from '../options.ts';
@@ -9,16 +9,16 @@ import type { Failure, FAILURE_FIELDS } from './failure.ts';
 import { nameFault } from './id.ts';
 import type { KeyValue } from './key.ts';
 import type { Nothing, Unchanged } from './nothing.ts';
-import type { Documents, Read, Reads } from './reads.ts';
+import type { Documents } from './reads.ts';
 import { isSchema } from './schema.ts';
 
-/** What `reads` and `decide` know of the world: all of it recorded or derived, so that deciding again gives the same. */
+/** What `reads` and `decide` know: all of it is recorded or derived, so deciding again gives the same. */
 export interface Context<Prepared = undefined> {
   /** The command's id. */
   readonly id: string;
   /** The later of the server's clock and the newest time it has seen in the log; milliseconds since the Unix epoch. */
   readonly time: number;
-  /** Who asks, as the caller of `execute` said. */
+  /** The `actor` that `execute` was given. */
   readonly actor: string | undefined;
   /** What `prepare` returned. */
   readonly prepared: Prepared;
@@ -28,17 +28,17 @@ export interface Context<Prepared = undefined> {
 
 /** What `prepare` knows. */
 export interface PrepareContext {
-  /** The command's id: give it to a provider as the key by which it does a thing once, however often it is asked. */
+  /** The command's id. Give it to a provider as its key for doing a thing only once. */
   readonly id: string;
   readonly actor: string | undefined;
-  /** Aborts when nobody waits for the command any more, or the application closes. */
+  /** Aborts when no caller waits any more, or the application closes. */
   readonly signal: AbortSignal;
 }
 
 /** A command. Made by `domain(…).command(…)`. */
 export interface Command<Name extends string, Input, Reason extends string, Event> {
   readonly name: Name;
-  /** Only a type: what goes in and what comes out. */
+  /** Only a type: input and result. */
   readonly $?: { readonly input: Input; readonly reason: Reason; readonly event: Event };
 }
 
@@ -51,12 +51,9 @@ type DeclaredFailure<E, Type extends string> = Type extends keyof E
     : Failure
   : Failure;
 
-/**
- * Marks at compile time a command whose failures would be stored as an event that means something else: a declared type
- * that nobody named, or one without a reason.
- */
+/** Marks at compile time a failure type that the domain declares and the command doesn't name, or that has no `reason`. */
 export type NamedFailure<E, Type extends string> = string extends keyof E
-  ? unknown // Types that are made at run time: nothing is known of their names.
+  ? unknown // Types made at run time: their names aren't known.
   : Type extends keyof E
     ? E[Type] extends { reason: string }
       ? { readonly failureType: Type }
@@ -64,19 +61,16 @@ export type NamedFailure<E, Type extends string> = string extends keyof E
     : unknown;
 
 /**
- * What `command()` returns: no command where `decide` may return an empty array, but what to return instead. (A mark among
- * the options would be found one line earlier, and cost three quarters more of the whole type check.)
+ * What `command()` returns: no command where `decide` may return an empty array. (A mark among the options would be found one
+ * line earlier, and cost three quarters more of the whole type check.)
  */
 export type CommandOf<D, Made> = 0 extends 1 & D
-  ? Made // `any`: nothing is known, so nothing can be said against it.
+  ? Made // `any` can't be checked.
   : [Extract<D, readonly []>] extends [never]
     ? Made
     : { readonly '~decide returns no event: return nothing() where there is nothing to do': D };
 
-/**
- * What `decide` may return: an event, several, a failure (of the reasons that the domain declares, if it does), or
- * nothing to do.
- */
+/** What `decide` may return: an event, several, a failure (with a declared reason, if the domain declares them), or nothing. */
 export type DecisionOf<E, FailureType extends string> =
   EventFrom<E> | readonly EventFrom<E>[] | DeclaredFailure<E, FailureType> | Nothing;
 
@@ -94,15 +88,15 @@ export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D,
   /** Checked before anything else; what it refuses never becomes a command. */
   readonly input: Schema;
   /**
-   * The place for calls to the outside world; runs before the queue. If it throws, so does `execute`, and nothing is
-   * recorded. While it runs, the same command sent again in this process waits for what comes of it; sent again later, and
-   * unless it had an outcome, `prepare` runs again: with the same `context.id` (docs/how-to/outside-world.md).
+   * The place for calls to the outside world; runs before the queue. If it throws, so does `execute`, and nothing is recorded.
+   * While it runs, the same command sent again in this process waits for its result. Sent again later, `prepare` runs again
+   * with the same `context.id`, unless the command had an outcome (docs/how-to/outside-world.md).
    */
   readonly prepare?: (
     input: StandardSchemaV1.InferOutput<Schema>,
     context: PrepareContext,
   ) => Prepared | PromiseLike<Prepared>;
-  /** The documents the decision rests on: refs in an object, or a generator. */
+  /** The documents that the decision depends on: refs in an object, or a generator. */
   readonly reads?: (input: StandardSchemaV1.InferOutput<Schema>, context: Context<Prepared>) => R;
   /** Pure and synchronous: an event, several, a failure, or `nothing()`. */
   readonly decide: (
@@ -111,15 +105,15 @@ export interface CommandOptions<Schema extends StandardSchemaV1, Prepared, R, D,
     context: Context<Prepared>,
   ) => D;
   /**
-   * The type of a failure's event. `NAME_FAILED` if not given, and then no event of the domain may have that name: a
-   * refusal must not be taken for a fact. A declared one that is named here has a field `reason`.
+   * The type of a failure's event. `NAME_FAILED` if not given; then no event of the domain may have that name. A declared type
+   * must have a field `reason`.
    */
   readonly failureType?: FailureType;
   /** The id fields of a failure's event; by default the input's top-level fields that a collection's key names. */
   readonly about?: (input: StandardSchemaV1.InferOutput<Schema>) => About;
 }
 
-/** Fields that hold ids, beside those that a failure's event has of its own. */
+/** Fields that hold ids. A failure's event has the other names itself. */
 type About = { readonly [field: string]: KeyValue } & {
   readonly [field in 'type' | (typeof FAILURE_FIELDS)[number]]?: undefined;
 };
@@ -158,13 +152,8 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
   const fault = nameFault(name) ?? (name.startsWith('$') ? 'must not begin with $' : undefined);
   if (fault) wrong(`the name ${fault}`);
   if (typeof options !== 'object' || options === null) wrong('needs { input, decide }');
-  const given = optionsOf<UntypedCommandOptions>(
-    `Command ${JSON.stringify(name)}`,
-    options,
-    COMMAND,
-    InvalidDefinition,
-    NEEDED,
-  );
+  const of = `Command ${JSON.stringify(name)}`;
+  const given = optionsOf<UntypedCommandOptions>(of, options, COMMAND, InvalidDefinition, NEEDED);
   const failureType = given.failureType === undefined ? `${name}_FAILED` : given.failureType;
   const typeFault = nameFault(failureType) ?? (failureType.startsWith('$') ? 'must not begin with $' : undefined);
   if (typeFault) wrong(`failureType ${typeFault}`);
@@ -173,16 +162,8 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
       `its failures would be stored as ${failureType}, which is an event of the domain. Write failureType: '${failureType}' if that event is the refusal (with a field reason), or give failures another name by failureType`,
     );
   }
-  const found: CommandDefinition = {
-    name,
-    input: given.input,
-    prepare: given.prepare,
-    reads: given.reads,
-    decide: given.decide,
-    failureType,
-    about: given.about,
-    domain,
-  };
+  const optional = { prepare: undefined, reads: undefined, about: undefined };
+  const found: CommandDefinition = { ...optional, ...given, name, failureType, domain };
   return Object.freeze(brand({ name }, MARK, found));
 }
 
@@ -199,5 +180,3 @@ const COMMAND: Checks<UntypedCommandOptions> = {
   failureType: (type) => type as string,
   about: callable(),
 };
-
-export type { Read, Reads };

@@ -1,19 +1,17 @@
 /**
- * Deciding: from a command and the documents it reads to what is recorded. Pure: who drives the generator does the
- * reading, so the engine, the tests' `given/when/expect` and a simulation decide alike.
+ * Deciding: from a command and the documents it reads to what is recorded. Pure: the caller of the generator does the
+ * reading, so the engine, the tests' `given/when/expect` and a simulation decide in the same way.
  */
 import { Buffer } from 'node:buffer';
 import { hasCode, InvalidDefinition, LimitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import { isPlainObject } from '../realm.ts';
-import type { Attacher } from './attach.ts';
+import { isPlainObject, isPromise } from '../realm.ts';
 import type { CommandDefinition, Context } from './command.ts';
-import type { EventDefinition } from './event.ts';
 import { FAILURE_FIELDS, isFailure, type Failure } from './failure.ts';
-import { describeError, isPromise } from './foreign.ts';
+import { describeError } from './foreign.ts';
 import { derivedId, nameFault } from './id.ts';
 import { describeFault, plainCopy } from './json.ts';
-import { makeEvent, makeUncheckedEvent, type MadeEvent } from './make-event.ts';
+import { makeEvent, makeUncheckedEvent, type EventRules, type MadeEvent } from './make-event.ts';
 import { isNothing, type Nothing, type Unchanged } from './nothing.ts';
 import { readsOf, type AnyRef, type Read } from './reads.ts';
 
@@ -29,18 +27,15 @@ export interface CommandCall {
 }
 
 /** What deciding needs to know of the application. */
-export interface Rules {
-  readonly events: ReadonlyMap<string, EventDefinition>;
-  readonly attacher: Attacher;
+export interface Rules extends EventRules {
   /** The event types that collections of any release handle. */
   readonly handled: ReadonlySet<string>;
-  readonly limits: Limits;
 }
 
-/** What a command came to. */
+/** The result of a command. */
 export interface Decision {
   readonly outcome: 'succeeded' | 'failed';
-  /** Whether the command's id is used up by it. */
+  /** Whether the command's id is used up. */
   readonly final: boolean;
   /** Whether it is stored. If not, it has no events. */
   readonly record: boolean;
@@ -48,17 +43,17 @@ export interface Decision {
   /** JSON text. */
   readonly details?: string;
   readonly events: readonly MadeEvent[];
-  /** What went wrong in the user's code, for the log: the events hold only its name and message. */
+  /** The error of the user's code, for the log: the events hold only its name and message. */
   readonly error?: unknown;
 }
 
 export type Deciding = Generator<readonly AnyRef[], Decision, readonly Read<unknown>[]>;
 
 /**
- * Decides a command, yielding the refs of each stage of reads. What goes wrong in the user's code becomes a decision
- * too (`$ERRORED`).
+ * Decides a command, yielding the refs of each stage of reads. An error of the user's code becomes a decision too
+ * (`$ERRORED`).
  *
- * @throws InvalidInput if the input, before any document was seen, leads to a ref that can't be
+ * @throws InvalidInput if the input makes an invalid ref before any document was read
  */
 export function* decide(asked: CommandCall, rules: Rules): Deciding {
   const context = contextOf(asked);
@@ -92,7 +87,7 @@ export function* decide(asked: CommandCall, rules: Rules): Deciding {
 
 /**
  * The stages of reads alone, to fetch documents ahead: on tentative states, so no further than `decide` would go. Ends
- * early where `decide` would report a fault.
+ * early where `decide` reports an error.
  */
 export function* foresee(
   asked: CommandCall,
@@ -107,7 +102,7 @@ export function* foresee(
     let step = reading.next();
     while (!step.done && (asking += step.value.length) <= limits.commandReadsMax) step = reading.next(yield step.value);
   } catch {
-    // decide() goes the same way and reports it.
+    // decide() meets the same error and reports it.
   }
 }
 
@@ -141,7 +136,7 @@ function decideOn(documents: unknown, asked: CommandCall, context: Context<unkno
       events.push(event);
       bytes += event.bytes;
       attachments += event.attachments.length;
-      // At once: those that come after are made for nothing.
+      // Checked here, so that the events after it aren't made in vain.
       if (attachments > rules.limits.commitAttachmentsMax) throw tooManyAttachments(asked, rules.limits);
     }
     if (bytes > rules.limits.commitBytesMax) {
@@ -156,7 +151,7 @@ function decideOn(documents: unknown, asked: CommandCall, context: Context<unkno
   }
 }
 
-/** A failure becomes an event; if that can't be stored, `$FAILED` with command and reason is. */
+/** A failure becomes an event; if that can't be stored, `$FAILED` with command and reason does. */
 function failed({ failure: reason, details }: Failure, asked: CommandCall, rules: Rules): Decision {
   const { command, input } = asked;
   const fault = nameFault(reason);
@@ -181,10 +176,10 @@ function failed({ failure: reason, details }: Failure, asked: CommandCall, rules
     const ids = command.about ? aboutFields(command.name, command.about(input)) : rules.attacher.idFieldsOf(input);
     const raw = { ...ids, type: command.failureType, reason, details };
     const declared = rules.events.has(command.failureType);
-    // A newer release may have made an event of that name: to its reducers a refusal would be a fact.
+    // A newer release may have made an event of that name: its reducers would take a refusal for a fact.
     if (!declared && rules.handled.has(command.failureType))
       throw new InvalidDefinition(
-        `Command ${command.name}: another release has an event ${command.failureType} that isn't the failure of this command. Name failures otherwise by failureType, and deploy that here too.`,
+        `Command ${command.name}: another release has an event ${command.failureType} that isn't the failure of this command. Give failures another name by failureType, and deploy that here too.`,
       );
     const event = declared ? makeEvent(raw, rules) : makeUncheckedEvent(raw, rules);
     if (event.event['reason'] !== reason)
@@ -194,12 +189,12 @@ function failed({ failure: reason, details }: Failure, asked: CommandCall, rules
     return { ...base, details: text, events: [event] };
   } catch (error) {
     const event = makeUncheckedEvent({ type: '$FAILED', command: command.name, reason }, rules);
-    // The caller hears all that can be stored.
+    // The caller gets the details, even where the event can't hold them.
     return { ...base, ...(text !== undefined && { details: text }), events: [event], error };
   }
 }
 
-/** What `about` says a failure concerns: fields, of which none is the failure's own. @throws InvalidDefinition if it isn't that */
+/** The fields that `about` returned: none may be the failure's own. @throws InvalidDefinition */
 function aboutFields(command: string, about: unknown): object {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Command ${command}: about ${problem}.`);
@@ -209,39 +204,22 @@ function aboutFields(command: string, about: unknown): object {
     return wrong('must return a plain object, whose fields hold ids');
   }
   const taken = ['type', ...FAILURE_FIELDS].find((field) => (about as Record<string, unknown>)[field] !== undefined);
-  if (taken) wrong(`returned a field ${taken}, and the failure has one of its own. Return fields that hold ids alone`);
+  if (taken) wrong(`returned a field ${taken}, which the failure has itself. Return only fields that hold ids`);
   return about;
 }
 
-/** Nothing to do: the ledger needs an event all the same, unless the command says that it doesn't. */
+/** The ledger needs an event even where there is nothing to do, unless the command says that it doesn't. */
 function unchanged({ record }: Nothing, { command }: CommandCall, rules: Rules): Decision {
   const event: Unchanged = { type: '$UNCHANGED', command: command.name };
   return { outcome: 'succeeded', final: true, record, events: record ? [makeUncheckedEvent({ ...event }, rules)] : [] };
 }
 
-/** What a command comes to whose code went wrong: recorded, not final, so the same id may be sent again. */
-export function errored(asked: CommandCall, error: unknown, rules: Rules): Decision {
-  return system('$ERRORED', 'ERROR', asked, describeError(error), rules, error);
-}
-
-function system(
-  type: string,
-  reason: string,
-  asked: CommandCall,
-  details: object,
-  rules: Rules,
-  error?: unknown,
-): Decision {
-  const event = makeUncheckedEvent({ type, command: asked.command.name, reason, ...details }, rules);
-  const decision = {
-    outcome: 'failed',
-    final: false,
-    record: true,
-    reason,
-    details: JSON.stringify(details),
-    events: [event],
-  } as const;
-  return error === undefined ? decision : { ...decision, error };
+/** The decision of a command whose code failed: recorded but not final, so the same id may be sent again. */
+export function errored({ command }: CommandCall, error: unknown, rules: Rules): Decision {
+  const details = describeError(error);
+  const event = makeUncheckedEvent({ type: '$ERRORED', command: command.name, reason: 'ERROR', ...details }, rules);
+  const result = { outcome: 'failed', final: false, record: true, reason: 'ERROR' } as const;
+  return { ...result, details: JSON.stringify(details), events: [event], ...(error !== undefined && { error }) };
 }
 
 function contextOf({ id, time, actor, prepared }: CommandCall): Context<unknown> {
@@ -251,7 +229,7 @@ function contextOf({ id, time, actor, prepared }: CommandCall): Context<unknown>
 
 function tooManyAttachments({ command }: CommandCall, { commitAttachmentsMax }: Limits): LimitExceeded {
   return new LimitExceeded(
-    `Command ${command.name} made events that concern more than ${commitAttachmentsMax} documents together. Make several commands of it.`,
+    `Command ${command.name} made events that are attached to more than ${commitAttachmentsMax} documents together. Make several commands of it.`,
     { command: command.name, max: commitAttachmentsMax },
   );
 }

@@ -58,7 +58,7 @@ export interface Domain<E> {
   ): CommandOf<D, Command<Name, StandardSchemaV1.InferInput<Schema>, ReasonOf<D>, DecidedEvent<E, D>>>;
 }
 
-/** Marks at compile time an input that no caller could send: it must be plain JSON before its schema sees it. */
+/** Marks at compile time an input that isn't plain JSON: no caller could send it. */
 type PlainInput<Schema extends StandardSchemaV1> =
   StandardSchemaV1.InferInput<Schema> extends AsJson<StandardSchemaV1.InferInput<Schema>>
     ? unknown

@@ -2,9 +2,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, DomainOutdated, UpcastFailed, type ErrorDetails } from '../errors.ts';
 import { optionsOf, whole, type Checks } from '../options.ts';
-import { markOf } from '../realm.ts';
+import { isPromise, markOf } from '../realm.ts';
 import { nameFault } from './id.ts';
-import { isPromise, reading, thrown } from './foreign.ts';
+import { reading, thrown } from './foreign.ts';
 import { describeFault, freezePlain, plainCopy } from './json.ts';
 import { describeIssues, isSchema, validate, type Validated } from './schema.ts';
 
@@ -16,32 +16,28 @@ export interface UpcastMeta {
   readonly position: number;
 }
 
-/**
- * Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. `undefined` says
- * that it is no event of the domain any more.
- */
-// eslint-disable-next-line typescript/no-explicit-any -- the old shape lives in no schema any more
+/** Turns the fields of an event stored at one version into those of the next. Pure; never sees `type`. `undefined` drops it. */
+// eslint-disable-next-line typescript/no-explicit-any -- no schema knows the old shape any more
 export type Upcast = (old: any, meta: UpcastMeta) => object | undefined;
 
-/** An event's schema with its version and the way there from every earlier one. Made by {@link event}. */
+/** An event's schema with its version and the steps from every earlier one. Made by {@link event}. */
 export interface VersionedSchema<Input = unknown, Output = Input> extends StandardSchemaV1<Input, Output> {
   readonly version: number;
   readonly upcast: { readonly [from: number]: Upcast };
 }
 
 /**
- * An event whose shape has changed. The version is stored with each event; what was stored at an older one is upcast
- * step by step when it is read, so that reducers and readers only see the newest shape. Stored events are never
- * rewritten. What the last step gives is checked by the schema, as a new event is: `UpcastFailed` where it doesn't fit.
- * An upcast must leave the ids alone: what an event is attached to was settled when it was stored.
+ * An event whose shape has changed. The version is stored with each event; an event of an older version is upcast step by
+ * step when it is read, so reducers and readers only see the newest shape. Stored events are never rewritten. The schema
+ * checks what the last step returns: `UpcastFailed` if it doesn't fit. An upcast must not change ids: an event stays attached
+ * to the documents it was stored with.
  *
- * A step that returns `undefined` says that such an event isn't the domain's any more: it still counts as a version of
- * the documents that it is attached to, no reducer sees it, and readers get `{ type: '$DROPPED', dropped: TYPE, fields }`
- * with the fields as they were stored.
+ * A step that returns `undefined` drops the event: it still counts as a version of its documents, no reducer sees it, and
+ * readers get `{ type: '$DROPPED', dropped: TYPE, fields }` with the stored fields.
  *
- * Raise the version for every change of what is stored, a new field with a default too: a schema's defaults are filled in
- * when an event is made, and again only when one of an older version is read. `verify` finds events that lack them, and those
- * of which the schema would make another kind of value (a number of a text).
+ * Raise the version for every change of the stored shape, also for a new field with a default: a default is filled in when an
+ * event is made, and when one of an older version is read. `verify` finds events that lack a default, or whose value the
+ * schema would turn into another kind (text into a number).
  *
  * @param schema the newest shape
  * @param options `version`: 2 or more; `upcast`: for every older version the step to the next
@@ -66,16 +62,11 @@ export function event<Schema extends StandardSchemaV1>(
   schema: Schema,
   options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
 ): VersionedSchema<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
-  return reading('event()', () => versioned(schema, options)) as never;
-}
-
-function versioned(
-  schema: StandardSchemaV1,
-  options: { readonly version: number; readonly upcast: { readonly [from: number]: Upcast } },
-): VersionedSchema<unknown, unknown> {
-  if (!isSchema(schema)) throw new InvalidDefinition('event(): the first argument must be a Standard Schema.');
-  const { version, upcast } = versionsOf(options);
-  return Object.freeze({ '~standard': schema['~standard'], version, upcast, [VERSIONED]: true }) as never;
+  return reading('event()', () => {
+    if (!isSchema(schema)) throw new InvalidDefinition('event(): the first argument must be a Standard Schema.');
+    const { version, upcast } = versionsOf(options);
+    return Object.freeze({ '~standard': schema['~standard'], version, upcast, [VERSIONED]: true }) as never;
+  });
 }
 
 function versionsOf(options: unknown): Pick<VersionedSchema, 'version' | 'upcast'> {
@@ -100,7 +91,7 @@ function versionsOf(options: unknown): Pick<VersionedSchema, 'version' | 'upcast
   return { version, upcast };
 }
 
-/** What event() marks: a copy of it too, by a spread, is what it says, also from another copy of this package. */
+/** The mark of event(). A spread copies it too. */
 const VERSIONED = markOf('versioned event');
 
 type Versions = Pick<VersionedSchema, 'version'> & Partial<Pick<VersionedSchema, 'upcast'>>;
@@ -147,7 +138,7 @@ export function defineEvents(events: unknown): ReadonlyMap<string, EventDefiniti
   return definitions;
 }
 
-/** Other libraries may have a `version` of their own on a schema: only what event() made counts. */
+/** Other libraries may have a `version` on a schema: only what event() made counts. */
 function versionedSchema(type: string, schema: StandardSchemaV1): Pick<EventDefinition, 'version' | 'upcast'> {
   if (VERSIONED in schema) {
     const { version, upcast } = schema as Partial<VersionedSchema>;
@@ -170,22 +161,21 @@ export interface AnyEvent {
 /** The type under which readers get an event that an upcast has dropped. */
 export const DROPPED = '$DROPPED';
 
-/** The schema version of an event that no schema has looked at: the system's own, and failures that no domain declared. */
+/** The schema version of events that no schema checks: the system's own, and failures that the domain doesn't declare. */
 export const UNCHECKED = 0;
 
 /**
- * The type under which readers get an unchecked event whose type the domain has declared since. It was never an event of that
- * type: a refusal that had its name would be taken for the fact.
+ * The type under which readers get an unchecked event whose type the domain has declared since: it was a refusal, and must
+ * not be taken for the declared event.
  */
 export const UNDECLARED = '$UNDECLARED';
 
 /**
- * The event that was stored as this text, in its newest shape, frozen deeply. Types the domain doesn't know (the
- * system's, undeclared failures, a newer server's) come as they were stored. What was stored before its type was declared
- * comes as `{ type: '$UNDECLARED', undeclared: TYPE, fields }`.
+ * The event that was stored as this text, in its newest shape, frozen deeply. Types that the domain doesn't know come as they
+ * were stored. An event stored before its type was declared comes as `{ type: '$UNDECLARED', undeclared: TYPE, fields }`.
  *
- * @throws SyntaxError if the text isn't that of an event's fields
- * @throws DomainOutdated if it was stored at a version that this domain doesn't know yet
+ * @throws SyntaxError if the text doesn't hold an event's fields
+ * @throws DomainOutdated if it was stored at a version newer than this domain's
  * @throws UpcastFailed if an upcast throws, or the newest schema refuses what it returns
  */
 export function readEvent(
@@ -206,12 +196,12 @@ export function readEvent(
   return event;
 }
 
-/** @throws SyntaxError also where it is JSON, but of no event: only damage can have put that there */
+/** @throws SyntaxError also for other JSON: the text is damaged then */
 function storedFields(json: string): object {
   const fields: unknown = JSON.parse(json);
   if (typeof fields === 'object' && fields !== null && !Array.isArray(fields) && !Object.hasOwn(fields, 'type'))
     return fields;
-  throw new SyntaxError('no fields of an event');
+  throw new SyntaxError('not the fields of an event');
 }
 
 function upcastFields(
@@ -241,7 +231,7 @@ function upcastFields(
     const problem = fieldsProblem(fields);
     if (problem) throw new UpcastFailed(`Upcasting ${type} from version ${from} ${problem}.`, details);
   }
-  // A copy of what the last schema makes of it: the user's own objects stay as they are.
+  // The schema's output is copied: the user's own objects stay as they are.
   return checkedFields(definition, fields, { type, from: storedVersion, to: version });
 }
 
@@ -257,7 +247,7 @@ function checkedFields({ type, schema }: EventDefinition, fields: object, detail
   if ('issues' in checked) {
     const { issues } = checked;
     throw new UpcastFailed(
-      `${upcasting} gave what the schema of version ${String(details['to'])} refuses: ${describeIssues(issues)}. Mend the upcast.`,
+      `${upcasting} gave what the schema of version ${String(details['to'])} refuses: ${describeIssues(issues)}. Fix the upcast.`,
       { ...details, issues: issues.slice(0, 10) },
     );
   }
@@ -265,7 +255,10 @@ function checkedFields({ type, schema }: EventDefinition, fields: object, detail
   if (problem) throw new UpcastFailed(`${upcasting}: its schema ${problem}.`, details);
   const copied = plainCopy(checked.value);
   if ('copy' in copied) return copied.copy as object;
-  throw new UpcastFailed(`${upcasting} gave no plain JSON: ${describeFault(copied.fault)}.`, details);
+  throw new UpcastFailed(
+    `${upcasting} gave something that is not plain JSON: ${describeFault(copied.fault)}.`,
+    details,
+  );
 }
 
 function fieldsProblem(fields: unknown): string | undefined {
@@ -279,7 +272,7 @@ function fieldsProblem(fields: unknown): string | undefined {
 type Scalar = string | number | boolean | null;
 type Flatten<T> = T extends unknown ? { [K in keyof T]: T[K] } & {} : never;
 
-/** The same type where it is plain JSON, and 'not plain JSON' at the places where it isn't. */
+/** The same type where it is plain JSON, and 'not plain JSON' where it isn't. */
 export type AsJson<T> = T extends Scalar | undefined
   ? T
   : T extends readonly (infer U)[]
@@ -316,7 +309,7 @@ export type PlainSchemas<Schemas> = {
 };
 
 type PlainEvent<Output> = 0 extends 1 & Output
-  ? unknown // `any`: nothing is known, so nothing can be said against it.
+  ? unknown // `any` can't be checked.
   : Output extends AsJson<Output>
     ? [Extract<Output, { readonly type: unknown }>] extends [never]
       ? unknown

@@ -10,10 +10,10 @@ export interface Failure<Reason extends string = string, Details extends object 
   readonly details: Details;
 }
 
-/** What a failure's event has of its own. Whatever else would stand there is no id, wherever it comes from. */
+/** The fields that every failure's event has. They never hold an id. */
 export const FAILURE_FIELDS = ['reason', 'details'] as const;
 
-/** Details that are larger are copied by nobody: they are refused where they would be stored, or looked at by a test. */
+/** Larger details aren't copied: storing refuses them, and a test may look at them. */
 const COPIED_BYTES_MAX = 1024 * 1024;
 
 const MARK = markOf('failure');

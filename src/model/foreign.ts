@@ -1,7 +1,4 @@
-/**
- * What the user's code may hand over that nobody expects: errors that are no errors, promises where a value should be.
- * Handling them must not itself go wrong.
- */
+/** Values of the user's code that aren't what they should be: handling them must not fail itself. */
 
 import { InvalidDefinition, isTidemarkError, type InvalidInput } from '../errors.ts';
 
@@ -14,32 +11,17 @@ export function describeError(error: unknown): { readonly name: string; readonly
       message: presentable(textOf(error.message), 1_000),
     };
   } catch {
-    return { name: typeof error, message: 'what was thrown cannot be described' };
+    return { name: typeof error, message: 'the thrown value cannot be described' };
   }
 }
 
-/** How what was thrown reads in a message: `TypeError: x is not a function`. */
+/** A thrown value in a message: `TypeError: x is not a function`. */
 export function thrown(error: unknown): string {
   const { name, message } = describeError(error);
   return `${name}: ${message}`;
 }
 
-/**
- * Whether a value is a promise (of any library) where none may be. Nobody will wait for it, so its rejection is taken
- * care of here: it must not end the process.
- */
-export function isPromise(value: unknown): boolean {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  try {
-    if (typeof (value as { then?: unknown }).then !== 'function') return false;
-  } catch {
-    return false;
-  }
-  Promise.resolve(value).catch(() => undefined);
-  return true;
-}
-
-/** Reads what the user passes: getters and proxies that throw are named too. @throws InvalidDefinition, or `Wrong` */
+/** Reads what the user passes; getters and proxies may throw. @throws InvalidDefinition, or `Wrong` */
 export function reading<T>(
   what: string,
   read: () => T,
@@ -55,7 +37,7 @@ export function reading<T>(
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  // Written out, an array of a few arrays may be longer than any memory.
+  // Written out, an array of arrays may be longer than any memory.
   return Array.isArray(value) ? `an array of ${value.length}` : String(value);
 }
 

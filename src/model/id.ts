@@ -9,17 +9,17 @@ export const ID_BYTES_MAX = 512;
 /** Longest name of an event type, a collection or a command, in bytes of UTF-8. */
 export const NAME_BYTES_MAX = 200;
 
-/** What keeps a value from being an id; undefined if it is one. Ids are compared byte by byte, never normalised. */
+/** Why a value is no id; undefined if it is one. Ids are compared byte by byte, never normalised. */
 export function idFault(value: unknown): string | undefined {
   return boundedTextFault(value, ID_BYTES_MAX);
 }
 
-/** What keeps a value from being a name; undefined if it is one. */
+/** Why a value is no name; undefined if it is one. */
 export function nameFault(value: unknown): string | undefined {
   return value === '__proto__' ? 'must not be __proto__' : boundedTextFault(value, NAME_BYTES_MAX);
 }
 
-/** An option that is an id, or is of the kind that ids are. */
+/** The check of an option that is an id, or like one. */
 export const idOption: Check<string> = (value, refuse) => {
   const fault = idFault(value);
   return fault ? refuse(fault) : (value as string);
@@ -28,7 +28,7 @@ export const idOption: Check<string> = (value, refuse) => {
 function boundedTextFault(value: unknown, bytesMax: number): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${value === null ? 'null' : typeof value}`;
   if (value === '') return 'must not be empty';
-  // At most three bytes for each UTF-16 code unit, so most strings need no count.
+  // At most three bytes for each UTF-16 code unit: most strings need no count.
   if (value.length * 3 > bytesMax && Buffer.byteLength(value) > bytesMax) {
     return `must be at most ${bytesMax} bytes of UTF-8, not ${Buffer.byteLength(value)}`;
   }
@@ -36,10 +36,7 @@ function boundedTextFault(value: unknown, bytesMax: number): string | undefined 
   return fault && `must be well-formed text without NUL, but has ${fault.problem}`;
 }
 
-/**
- * The n-th id that a command makes for something new: the same one however often the command is decided. A UUID of
- * version 8 (RFC 9562): 122 bits of SHA-256 over the command's id and n.
- */
+/** The n-th id that a command makes. A UUID of version 8 (RFC 9562): 122 bits of SHA-256 over the command's id and n. */
 export function derivedId(commandId: string, n: number): string {
   const bytes = createHash('sha256').update(`tidemark/new-id/1\0${commandId}\0${n}`).digest();
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
@@ -47,7 +44,7 @@ export function derivedId(commandId: string, n: number): string {
   return formatUuid(bytes);
 }
 
-/** A UUID of version 7 (RFC 9562): sorted by time, so that an index of them grows at its end. */
+/** A UUID of version 7 (RFC 9562): sorted by time, so an index of them grows at its end. */
 export function timedId(time: number, random: Uint8Array): string {
   let rest = time;
   for (let index = 5; index >= 0; index -= 1) {
@@ -60,7 +57,7 @@ export function timedId(time: number, random: Uint8Array): string {
   return formatUuid(SCRATCH);
 }
 
-// Written over for each id: making small byte arrays costs more than the id.
+// Reused for each id: making small byte arrays costs more than the id.
 const SCRATCH = new Uint8Array(16);
 const UUID = Buffer.from('00000000-0000-0000-0000-000000000000', 'latin1');
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');

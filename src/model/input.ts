@@ -7,10 +7,9 @@ import { describeFault, freezeWherePlain, plainCopy, type Copied } from './json.
 import { describeIssues, validate, type Validated } from './schema.ts';
 
 /**
- * The plain input: a copy, so that what is fingerprinted is what is decided on, whatever the caller does to the object
- * meanwhile. A command without input may get undefined.
+ * A copy of the plain input: the caller may change its object later. A command without input may get undefined.
  *
- * @param max bytes of its JSON text that are allowed; it is refused here where it is larger by far
+ * @param max bytes of JSON text that are allowed; here only an input that is certain to be larger is refused
  * @throws InvalidInput if the raw input isn't plain JSON, or too large
  */
 export function plainInput({ name }: CommandDefinition, raw: unknown, max: number): unknown {
@@ -19,7 +18,7 @@ export function plainInput({ name }: CommandDefinition, raw: unknown, max: numbe
   try {
     copied = plainCopy(raw, max);
   } catch (cause) {
-    copied = { fault: { path: '', problem: `looking at it threw ${thrown(cause)}` }, over: false };
+    copied = { fault: { path: '', problem: `reading it threw ${thrown(cause)}` }, over: false };
   }
   if ('copy' in copied) return copied.copy;
   if (copied.over) throw inputTooLarge(name, max);
@@ -34,10 +33,9 @@ export function inputTooLarge(command: string, max: number): InvalidInput {
 }
 
 /**
- * What the schema makes of a plain input, frozen where it is plain (a schema may give dates or maps to `decide`).
+ * The schema's output for a plain input, frozen where it is plain (a schema may make dates or maps).
  *
- * @throws InvalidInput if the schema refuses it, or throws
- * @throws AsyncSchema if the schema wants to wait
+ * @throws InvalidInput if the schema refuses the input, or throws; AsyncSchema if it returns a promise
  */
 export function validInput({ name, input: schema }: CommandDefinition, plain: unknown): unknown {
   let checked: Validated;
@@ -58,17 +56,10 @@ export function validInput({ name, input: schema }: CommandDefinition, plain: un
   return checked.value;
 }
 
-/**
- * Ids are looked at before anything is decided: an input that can only lead to an invalid event is no command.
- *
- * @throws InvalidInput if something that is no id stands where every key looks for one
- */
+/** Looks at ids before anything is decided. @throws InvalidInput if a field that every key names holds something else */
 export function assertIds(attacher: Attacher, { name }: CommandDefinition, input: unknown): void {
   // A schema may give objects of the user's classes, whose getters throw.
   const fault = reading(`Command ${name}`, () => attacher.inputFault(input), InvalidInput);
   if (!fault) return;
-  throw new InvalidInput(`Command ${name}: ${fault.path} is the name of an id, which ${fault.problem}.`, {
-    command: name,
-    ...fault,
-  });
+  throw new InvalidInput(`Command ${name}: the id in ${fault.path} ${fault.problem}.`, { command: name, ...fault });
 }

@@ -1,8 +1,6 @@
 /**
- * Plain JSON: what events, inputs and states are made of.
- *
- * Checking is separate from writing: `JSON.stringify` would turn `NaN` into `null`, call `toJSON`, and drop functions
- * without a word, so what it can't hold faithfully is found first and named with the path to it.
+ * Plain JSON: what events, inputs and states are made of. A value is checked before it is written: `JSON.stringify` would turn
+ * `NaN` into `null`, call `toJSON`, and drop functions silently.
  */
 
 import { isPlainArray, isPlainObject } from '../realm.ts';
@@ -17,23 +15,23 @@ export interface Fault {
   readonly problem: string;
 }
 
-/** Values nested deeper than this are refused; a cycle ends here too. */
+/** The deepest nesting that is allowed; it also stops at a cycle. */
 export const JSON_DEPTH_MAX = 100;
 
-/** A value of more parts than this is refused: shared parts count each time, as JSON would write them. */
+/** The most parts that a value may have: shared parts count each time, as JSON would write them. */
 const JSON_PARTS_MAX = 4_000_000;
 
 /**
- * Bytes of a state, and of whatever has no narrower limit: numbers of one digit take eight times as many in memory. What
- * is shared counts each time, so that a value of a few megabytes can't be copied to one of a few gigabytes.
+ * Bytes of a state, and of all that has no narrower limit: numbers of one digit take eight times as many in memory. Shared
+ * parts count each time, so a value of megabytes can't become a copy of gigabytes.
  */
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 
-/** A copy and how large it is, or why there is none. */
+/** A copy and its size, or why there is none. */
 export type Copied =
   | {
       readonly copy: unknown;
-      /** Bytes that JSON needs for it at least: characters count one, and so do numbers. */
+      /** The least bytes that JSON needs for it: characters and numbers count one. */
       readonly bytes: number;
     }
   | {
@@ -42,8 +40,8 @@ export type Copied =
       readonly over: boolean;
     };
 
-// Of the copy under way: whether it keeps parts, its parts and bytes so far, how many bytes are allowed, the deepest
-// level of the part under way, and the fault that ends it, whose path is completed on the way out.
+// The copy under way: whether it keeps parts, its parts and bytes so far, the bytes allowed, the deepest level of the current
+// part, and the fault that ends it, whose path is completed on the way out.
 let keeping = false;
 let parts = 0;
 let bytes = 0;
@@ -52,36 +50,34 @@ let deepest = 0;
 let fault: Fault | undefined;
 
 /**
- * A copy of a plain value, as `JSON.parse(JSON.stringify(value))` would make it (undefined fields dropped, -0 become 0),
- * with the same strings in it; or what keeps the value from being plain. In one pass: each part is looked at once, so
- * what was checked is what was copied, whatever getters say, and nobody who holds the value can change the copy. It ends
- * as soon as JSON would need more than `max` bytes for certain: see {@link Copied}.
+ * A copy of a plain value, as `JSON.parse(JSON.stringify(value))` makes it (undefined fields dropped, -0 becomes 0), or why
+ * the value isn't plain. Each part is read once, so what was checked is what was copied, also with getters. It ends as soon as
+ * JSON is certain to need more than `max` bytes: see {@link Copied}.
  */
 export function plainCopy(value: unknown, max = JSON_BYTES_MAX): Copied {
   return copied(value, false, max);
 }
 
 /**
- * A copy as by {@link plainCopy}, frozen, which shares the parts that it keeps with the copies before it: so a state of
- * which one field changed costs that field. Text may be any text: it is in no event.
+ * A frozen copy as by {@link plainCopy}, which shares parts with earlier copies: a state of which one field changed costs that
+ * field. Any text is allowed: it is in no event.
  */
 export function keptCopy(value: unknown): Copied {
   return copied(value, true, JSON_BYTES_MAX);
 }
 
 /**
- * What was copied here and came again: a part that states keep, and how large it is. (Remembering every new part costs
- * more than copying it a second time.) Nothing else is trusted: what arrives frozen may be frozen on its surface, or hold
- * what isn't plain.
+ * Parts that were copied here and came again, with their size. (Remembering every new part costs more than a second copy.) No
+ * other frozen value is trusted: only its surface may be frozen.
  */
 const kept = new WeakMap<object, { readonly levels: number; readonly parts: number; readonly bytes: number }>();
 
 function copied(value: unknown, keep: boolean, max: number): Copied {
-  // Looking may run code, which may copy something else.
+  // Reading may run code that copies something else.
   const outer = { keeping, parts, bytes, bytesMax, deepest };
   keeping = keep;
   parts = 0;
-  // One less than nothing: each value counts a comma, and there is one fewer.
+  // One less than nothing: each value counts a comma, and there is one comma fewer than values.
   bytes = -1;
   bytesMax = max;
   deepest = 0;
@@ -90,13 +86,13 @@ function copied(value: unknown, keep: boolean, max: number): Copied {
     const copy = copyOf(value, 0);
     return fault === undefined ? { copy, bytes } : { fault, over: bytes > max };
   } catch (cause) {
-    return { fault: here(`looking at it threw ${thrown(cause)}`), over: false };
+    return { fault: here(`reading it threw ${thrown(cause)}`), over: false };
   } finally {
     ({ keeping, parts, bytes, bytesMax, deepest } = outer);
   }
 }
 
-/** Finds what keeps a value from being plain JSON; undefined if nothing does. Undefined fields are as if absent. */
+/** Why a value isn't plain JSON; undefined if it is. Undefined fields count as absent. */
 export function jsonFault(value: unknown): Fault | undefined {
   const copied = plainCopy(value);
   return 'fault' in copied ? copied.fault : undefined;
@@ -106,7 +102,7 @@ function copyOf(value: unknown, depth: number): unknown {
   if (typeof value === 'object' && value !== null) return partCopy(value, depth);
   bytes += scalarBytes(value);
   fault = scalarFault(value) ?? (bytes > bytesMax ? here(tooLarge()) : undefined);
-  // The sum with 0 makes 0 of -0.
+  // Adding 0 makes 0 of -0.
   return typeof value === 'number' ? value + 0 : value;
 }
 
@@ -114,7 +110,7 @@ function partCopy(value: object, depth: number): unknown {
   const known = keeping ? kept.get(value) : undefined;
   const deepestBefore = deepest;
   const partsBefore = parts;
-  // A comma, and below the two brackets, of which each but the first item brings one as a comma.
+  // A comma; two brackets are added below, where each item but the first brings a comma.
   const bytesBefore = (bytes += 1);
   deepest = depth + (known?.levels ?? 1);
   parts += known?.parts ?? 1;
@@ -149,13 +145,13 @@ function arrayCopy(array: readonly unknown[], depth: number): object {
 
 function objectCopy(object: object, depth: number): object {
   const copy: Record<string, unknown> = {};
-  // Not Object.keys: its array is half of what a small copy costs.
+  // Not Object.keys: its array is half the cost of a small copy.
   for (const field in object) {
     if (!Object.hasOwn(object, field)) continue;
     fault = fieldFault(field);
     if (fault !== undefined) break;
     const value = (object as Record<string, unknown>)[field];
-    // Looking may have run code, which may have copied something else.
+    // Reading may have run code that copied something else.
     fault = undefined;
     if (value === undefined) continue;
     bytes += field.length + FIELD_BYTES;
@@ -195,7 +191,7 @@ function scalarFault(value: unknown): Fault | undefined {
   }
 }
 
-/** Whether the copy under way has become too large, or will be with as many bytes more as are certain to come. */
+/** Whether the copy has become too large, or will be with the bytes that are certain to come. */
 function sizeFault(rest: number): Fault | undefined {
   if (deepest > JSON_DEPTH_MAX) return here(`nested deeper than ${JSON_DEPTH_MAX} levels, or a cycle`);
   if (parts > JSON_PARTS_MAX) return here(`made of more than ${JSON_PARTS_MAX} objects and arrays`);
@@ -245,12 +241,12 @@ function at(step: string, { path, problem }: Fault): Fault {
   return { path: path === '' || path.startsWith('[') ? step + path : `${step}.${path}`, problem };
 }
 
-/** How a fault reads in a message: `lines[2].price: NaN is not a JSON number`. */
+/** A fault in a message: `lines[2].price: NaN is not a JSON number`. */
 export function describeFault(fault: Fault): string {
   return fault.path === '' ? fault.problem : `${fault.path}: ${fault.problem}`;
 }
 
-/** Freezes what is plain in a value, in place, as deep as anything plain may be: a date or a map is left as it is. */
+/** Freezes the plain parts of a value in place; a date or a map stays as it is. */
 export function freezeWherePlain(value: unknown, depth = 0, seen = new Set<unknown>()): void {
   if (typeof value !== 'object' || value === null || depth >= JSON_DEPTH_MAX || seen.has(value)) return;
   seen.add(value);
@@ -260,7 +256,7 @@ export function freezeWherePlain(value: unknown, depth = 0, seen = new Set<unkno
 }
 
 /**
- * Freezes deeply what is known to be plain, as `JSON.parse` or {@link plainCopy} gave it: nothing is looked for in it.
+ * Freezes deeply a value that is known to be plain, as `JSON.parse` or {@link plainCopy} made it.
  *
  * @throws SyntaxError if it is nested deeper than anything that could have been stored
  */
@@ -271,17 +267,14 @@ export function freezePlain(value: object, depth = 0): void {
   } else {
     for (const field in value) {
       const part = (value as Record<string, unknown>)[field];
-      // Asked last: of most fields it needn't be asked whether they are inherited, which would double what this costs.
+      // Own or inherited is asked last: asked of every field it would double the cost.
       if (typeof part === 'object' && part !== null && Object.hasOwn(value, field)) freezePlain(part, depth + 1);
     }
   }
   Object.freeze(value);
 }
 
-/**
- * The one text of a JSON value whatever the order its fields were given in: fields sorted by UTF-16 code units, numbers
- * and strings as `JSON.stringify` writes them, no white space (RFC 8785). The value must be free of faults.
- */
+/** The one text of a JSON value (RFC 8785): fields sorted by UTF-16 code units, no white space. The value must be plain. */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   let text = '';
@@ -296,7 +289,7 @@ export function canonicalJson(value: unknown): string {
   return `{${text}}`;
 }
 
-/** Above it the built-in sort is better: below, what it allocates costs more than it does. */
+/** Above it the built-in sort is better: below, its allocations cost more. */
 const FEW_FIELDS = 12;
 
 function sortedFields(object: object): readonly string[] {
@@ -311,7 +304,7 @@ function sortedFields(object: object): readonly string[] {
   return fields;
 }
 
-/** The same few names come again and again, and they are short: quoting them anew is a third of the work. */
+/** The same few short names come again and again: quoting them anew is a third of the work. */
 const QUOTED_MAX = 1_000;
 const QUOTED_LENGTH_MAX = 64;
 const quotedNames = new Map<string, string>();

@@ -48,21 +48,21 @@ describe('where a key finds ids', () => {
   });
 
   test.each<[string, object, string]>([
-    ['line.sku', { line: [{ sku: 'a' }] }, 'an object, and meets an array'],
-    ['line.sku', { line: 'a' }, 'an object, and meets a string'],
-    ['line.at.sku', { line: { at: 5 } }, 'an object, and meets a number'],
-    ['line.at.sku', { line: false }, 'an object, and meets a boolean'],
-    ['lines[].sku', { lines: { sku: 'a' } }, 'an array, and meets an object'],
-    ['lines[].sku', { lines: 'a' }, 'an array, and meets a string'],
-    ['lines[].sku', { lines: [{ sku: 'a' }, 'b'] }, 'an object, and meets a string'],
-    ['lines[].sku', { lines: [[{ sku: 'a' }]] }, 'an object, and meets an array'],
-    ['lines[]', { lines: 'a' }, 'an array, and meets a string'],
+    ['line.sku', { line: [{ sku: 'a' }] }, 'an object, but met an array'],
+    ['line.sku', { line: 'a' }, 'an object, but met a string'],
+    ['line.at.sku', { line: { at: 5 } }, 'an object, but met a number'],
+    ['line.at.sku', { line: false }, 'an object, but met a boolean'],
+    ['lines[].sku', { lines: { sku: 'a' } }, 'an array, but met an object'],
+    ['lines[].sku', { lines: 'a' }, 'an array, but met a string'],
+    ['lines[].sku', { lines: [{ sku: 'a' }, 'b'] }, 'an object, but met a string'],
+    ['lines[].sku', { lines: [[{ sku: 'a' }]] }, 'an object, but met an array'],
+    ['lines[]', { lines: 'a' }, 'an array, but met a string'],
   ])('a path that meets another shape says so: %s in %j', (path, fields, said) => {
     const look = (): unknown => find({ BOUGHT: ['other', path] }, { type: 'BOUGHT', ...fields });
     expect(look).toThrow(
       expect.objectContaining({
         code: 'InvalidEvent',
-        message: expect.stringContaining(`The path ${path} of collection c leads through ${said}`) as string,
+        message: expect.stringContaining(`The path ${path} of collection c needs ${said}`) as string,
         details: { collection: 'c', path },
       }),
     );
@@ -110,7 +110,7 @@ test.each([
   [[], 'a field name or several'],
   [5, 'must be a field name'],
   ['type', 'type'],
-  ['reason', 'every failure has one of its own'],
+  ['reason', 'which every failure has itself'],
   [['order_id', 'details'], 'must not be the field details'],
   [['a', 5], 'must be a string'],
   [{ MISSPELT: 'a' }, "the domain doesn't have"],

@@ -2,7 +2,7 @@
 import { InvalidDefinition, InvalidEvent } from '../errors.ts';
 import type { AnyEvent, EventFrom } from './event.ts';
 import { FAILURE_FIELDS } from './failure.ts';
-import { isPromise } from './foreign.ts';
+import { isPromise } from '../realm.ts';
 import { idFault, nameFault } from './id.ts';
 import { jsonFault } from './json.ts';
 
@@ -36,18 +36,15 @@ type OtherFieldsOf<V> = 0 extends 1 & V
   : V extends unknown
     ? { [F in NamedFields<V>]-?: V[F] extends KeyValue ? never : F }[NamedFields<V>] & string
     : never;
-/**
- * A field that holds ids in every event that has it: one that is a number somewhere would make that event invalid, and in
- * a failure's event `reason` is none.
- */
+/** A field that holds ids in every event that has it. `reason` and `details` belong to a failure's event. */
 type AnyField<E> = Exclude<
   { [T in keyof E]: FieldsOf<E[T]> }[keyof E],
   { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E] | (typeof FAILURE_FIELDS)[number]
 >;
 
 /**
- * A field name, several, or a map from event type to a field name, several, a path or a function. What is missing, or null, is
- * no id; an event that has something else where an id is looked for, or on the way there, isn't made (`InvalidEvent`).
+ * A field name, several, or a map from event type to a field name, several, a path or a function. A missing or null field is no
+ * id; an event with anything else in the place of an id, or on the way there, is refused (`InvalidEvent`).
  */
 export type Key<E> =
   | AnyField<E>
@@ -59,12 +56,12 @@ export type Key<E> =
 type Has<V, Field> = 0 extends 1 & V ? true : V extends unknown ? (Field extends keyof V ? true : never) : never;
 type FieldIn<K> = K extends readonly (infer Field)[] ? Field : K;
 
-/** The event types that a key may attach: of a map those that it names, of fields those that have one of them. */
+/** The event types that a key may attach: those that a map names, or those that have one of the fields. */
 export type AttachedTypes<E, K> = K extends string | readonly string[]
   ? { [T in keyof E]: true extends Has<E[T], FieldIn<K>> ? T : never }[keyof E]
   : keyof K;
 
-/** A key as the registry keeps it: another program can attach by it without the user's code, unless it is a function. */
+/** A key in the registry: another program can attach by it without the user's code, unless it is a function. */
 export type DeclaredKey =
   | { readonly fields: readonly string[] }
   | { readonly types: { readonly [type: string]: readonly string[] | 'function' } };
@@ -97,10 +94,7 @@ export function defineKey(collection: string, key: unknown, types: ReadonlyMap<s
   if (typeof key === 'string' || Array.isArray(key)) {
     const fields = names(key, '');
     const taken = FAILURE_FIELDS.find((field) => fields.includes(field));
-    if (taken)
-      wrong(
-        `must not be the field ${taken}: every failure has one of its own, and would be attached by it. Name the field otherwise`,
-      );
+    if (taken) wrong(`must not be the field ${taken}, which every failure has itself. Give your field another name`);
     return { declared: { fields }, functions: new Map() };
   }
   if (typeof key !== 'object' || key === null) wrong('must be a field name, several, or a map from event type');
@@ -123,7 +117,7 @@ export function attaches(key: DeclaredKey, type: string): boolean {
   return 'fields' in key || Object.hasOwn(key.types, type);
 }
 
-/** Where a key looks in events of a type: in fields or paths, or it asks a function; undefined if it finds nothing in them. */
+/** Where a key looks in events of a type; undefined if it finds nothing in them. */
 export function keyFor(key: DeclaredKey, type: string): readonly string[] | 'function' | undefined {
   if ('fields' in key) return key.fields;
   return Object.hasOwn(key.types, type) ? key.types[type] : undefined;
@@ -134,7 +128,7 @@ export function functionTypes(key: DeclaredKey): readonly string[] {
   return 'fields' in key ? [] : Object.keys(key.types).filter((type) => key.types[type] === 'function');
 }
 
-/** The plain top-level field names in a key: where a failure's ids are taken from in the input. */
+/** The top-level field names in a key: a failure's ids are taken from these fields of the input. */
 export function keyFields(key: DeclaredKey): readonly string[] {
   if ('fields' in key) return key.fields;
   return Object.values(key.types).flatMap((paths) =>
@@ -149,7 +143,7 @@ const NONE: readonly string[] = [];
 
 /** How a key finds ids in events of a type; undefined if it never does. */
 export function idFinder(collection: string, key: KeyDefinition, type: string): IdFinder | undefined {
-  // What the system records about itself concerns no document.
+  // The system's own events are attached to no document.
   if (type.startsWith('$')) return undefined;
   if ('fields' in key.declared) {
     const { fields } = key.declared;
@@ -163,7 +157,7 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
   if (call) {
     return (event) => {
       const result = call(event);
-      // Declared keys look at an event, which is bounded; a function may make anything.
+      // An event is bounded; the result of a function isn't.
       if (itemsIn(result, ITEMS_MAX) < 0) throw tooMany(collection);
       return idsIn(collection, 'the key function’s result', result);
     };
@@ -178,7 +172,7 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
 /** Most items of the arrays that a key function returns; an event may be attached to far fewer documents. */
 const ITEMS_MAX = 100_000;
 
-/** How many items more there may be, beyond those of the arrays in a value; negative as soon as there are too many. */
+/** How many more items than a value's arrays have are allowed; negative as soon as there are too many. */
 function itemsIn(value: unknown, most: number): number {
   if (!Array.isArray(value)) return most;
   let left = most - value.length;
@@ -193,24 +187,22 @@ function tooMany(collection: string): InvalidEvent {
   });
 }
 
-/** One id, an array of ids (also of arrays, where a path went through several), or none. */
+/** One id, an array of ids (nested, where a path went through several), or none. */
 function idsIn(collection: string, where: string, value: unknown): readonly string[] {
   if (value === undefined || value === null) return NONE;
   if (Array.isArray(value)) return unique(value.flatMap((item: unknown) => idsIn(collection, where, item)));
-  if (isPromise(value))
-    throw new InvalidEvent(`The key function of collection ${collection} returned a promise: it must be synchronous.`, {
-      collection,
-    });
+  if (isPromise(value)) {
+    const problem = 'returned a promise: it must be synchronous';
+    throw new InvalidEvent(`The key function of collection ${collection} ${problem}.`, { collection });
+  }
   const fault = idFault(value);
   if (fault === undefined) return [value as string];
   const shown = jsonFault(value) ? typeof value : JSON.stringify(value).slice(0, 100);
-  throw new InvalidEvent(`The id for collection ${collection} in ${where} ${fault}: ${shown}.`, {
-    collection,
-    path: where,
-  });
+  const details = { collection, path: where };
+  throw new InvalidEvent(`The id for collection ${collection} in ${where} ${fault}: ${shown}.`, details);
 }
 
-/** A field may be named like something that every object inherits: `constructor`. */
+/** An event's field may have the name of something that every object inherits: `constructor`. */
 function own(object: object, field: string): unknown {
   return Object.hasOwn(object, field) ? (object as Record<string, unknown>)[field] : undefined;
 }
@@ -219,7 +211,7 @@ function unique(ids: readonly string[]): readonly string[] {
   return ids.length < 2 ? ids : [...new Set(ids)];
 }
 
-/** `lines[].sku` → fields to go down; `each` says that an array is gone through there. */
+/** `lines[].sku` → the fields to follow; `each` marks an array. */
 interface Step {
   readonly field: string;
   readonly each: boolean;
@@ -236,10 +228,7 @@ function parsePath(path: string, wrong?: (problem: string) => never): readonly S
   });
 }
 
-/**
- * What a path leads to; undefined if something on its way is missing. What has another shape than the path says is no id that
- * is missing: an event of it would concern nothing, and nobody would know.
- */
+/** The value at a path; undefined if something on the way is missing. Another shape is an error: the event would get no id. */
 function follow(value: unknown, steps: readonly Step[], index: number, where: Where): unknown {
   if (value === undefined || value === null) return undefined;
   const step = steps[index];
@@ -259,8 +248,6 @@ interface Where {
 
 function otherShape({ collection, path }: Where, asked: string, value: unknown): InvalidEvent {
   const met = Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-  return new InvalidEvent(`The path ${path} of collection ${collection} leads through ${asked}, and meets ${met}.`, {
-    collection,
-    path,
-  });
+  const details = { collection, path };
+  return new InvalidEvent(`The path ${path} of collection ${collection} needs ${asked}, but met ${met}.`, details);
 }

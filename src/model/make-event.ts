@@ -15,12 +15,12 @@ export interface MadeEvent {
   /** The fields without `type`: the exact text that is stored and hashed. */
   readonly json: string;
   readonly bytes: number;
-  /** What `JSON.parse` gives back of it, with its type, frozen: what is folded. */
+  /** The event that `JSON.parse` makes of the text, with its type, frozen: reducers get this. */
   readonly event: AnyEvent;
   readonly attachments: readonly Attachment[];
 }
 
-interface EventRules {
+export interface EventRules {
   readonly events: ReadonlyMap<string, EventDefinition>;
   readonly attacher: Attacher;
   readonly limits: Limits;
@@ -29,16 +29,14 @@ interface EventRules {
 /**
  * Checks an event by its schema and makes it storable: what is stored is the schema's output.
  *
- * @throws InvalidEvent if it is of no type of the domain, its schema refuses it, or JSON can't hold it
- * @throws LimitExceeded if it is too large, or concerns too many documents
+ * @throws InvalidEvent if the domain doesn't have its type, its schema refuses it, or JSON can't hold it
+ * @throws LimitExceeded if it is too large, or attached to too many documents
  */
 export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw new InvalidEvent(`An event must be an object with a type, not ${raw === null ? 'null' : typeof raw}.`);
   }
-  if (!isPlainObject(raw)) {
-    throw new InvalidEvent('An event must be a plain object, not an instance of a class.');
-  }
+  if (!isPlainObject(raw)) throw new InvalidEvent('An event must be a plain object, not an instance of a class.');
   const { type, ...fields } = raw as { type?: unknown };
   const definition = typeof type === 'string' ? rules.events.get(type) : undefined;
   if (!definition) {
@@ -50,35 +48,30 @@ export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
   if ('issues' in checked) {
     throw new InvalidEvent(
       `The event ${definition.type} is not what its schema asks for: ${describeIssues(checked.issues)}.`,
-      {
-        type: definition.type,
-        issues: checked.issues.slice(0, 10),
-      },
+      { type: definition.type, issues: checked.issues.slice(0, 10) },
     );
   }
   return storable(definition.type, definition.version, checked.value, rules);
 }
 
-/** An event of a type that no schema describes: the system's own, or a failure that the domain doesn't declare. */
+/** An event of a type without a schema: the system's own, or a failure that the domain doesn't declare. */
 export function makeUncheckedEvent(
-  raw: { readonly type: string; readonly [field: string]: unknown },
+  { type, ...fields }: { readonly type: string; readonly [field: string]: unknown },
   rules: EventRules,
 ): MadeEvent {
-  const { type, ...fields } = raw;
   return storable(type, UNCHECKED, fields, rules);
 }
 
 function storable(type: string, schemaVersion: number, fields: unknown, rules: EventRules): MadeEvent {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    throw new InvalidEvent(`The schema of ${type} gave no object of fields.`, { type });
+    throw new InvalidEvent(`The schema of ${type} must return an object of fields.`, { type });
   }
   if (Object.hasOwn(fields, 'type')) {
-    throw new InvalidEvent(`The schema of ${type} gave a field named type, which is reserved: give it another name.`, {
-      type,
-    });
+    const problem = 'returned a field named type, which is reserved: give it another name';
+    throw new InvalidEvent(`The schema of ${type} ${problem}.`, { type });
   }
   const { eventBytesMax } = rules.limits;
-  // What the system says about itself is short, and must be storable whatever the limit.
+  // The system's own events are short, and must be storable whatever the limit.
   const limited = !type.startsWith('$');
   const copied = limited ? plainCopy(fields, eventBytesMax) : plainCopy(fields);
   if ('fault' in copied) {
@@ -100,7 +93,7 @@ function tooLarge(
   details: { readonly type: string; readonly max: number; readonly bytes?: number },
 ): LimitExceeded {
   return new LimitExceeded(
-    `The event ${type} is ${bytes} bytes long; at most ${details.max} are allowed. Store large contents elsewhere and their address here.`,
+    `The event ${type} is ${bytes} bytes long; at most ${details.max} are allowed. Store large contents elsewhere, and their address here.`,
     details,
   );
 }

@@ -1,4 +1,4 @@
-/** A command that finds nothing to do: a success like any other, without an event of the domain. */
+/** A command that finds nothing to do: a success without an event of the domain. */
 import { oneOf, optionsOf, type Checks } from '../options.ts';
 import { markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
@@ -6,7 +6,7 @@ import { brand, brandOf } from './brand.ts';
 /** What `nothing` returns, to be returned from `decide`. */
 export interface Nothing {
   readonly nothing: true;
-  /** Whether that leaves an event for the ledger. */
+  /** Whether it leaves an event for the ledger. */
   readonly record: boolean;
 }
 
@@ -20,13 +20,12 @@ export interface Unchanged {
 const MARK = markOf('nothing');
 
 /**
- * The command succeeds, and there is nothing to do: what was asked for is so already. It leaves the system's
- * `$UNCHANGED` event, so that its id is answered from the ledger when it is sent again.
+ * The command succeeds, and there is nothing to do. It leaves the system's `$UNCHANGED` event, so its id is answered from the
+ * ledger when it is sent again.
  *
  * @param options `record`: if false, it leaves no event and no entry in the ledger, and the outcome says
- *   `recorded: false`. Sent again, it is decided again. For what happens so often that the log should not grow by it.
- * @throws InvalidDefinition for an option that there isn't
- *
+ *   `recorded: false`. Sent again, it is decided again. For commands so frequent that the log should not grow by them.
+ * @throws InvalidDefinition for an unknown option
  * @example
  * ```ts
  * import { domain, nothing, type } from 'tidemark';
@@ -55,7 +54,7 @@ interface NothingOptions {
 
 const OPTIONS: Checks<NothingOptions> = { record: oneOf([true, false]) };
 
-/** Whether `nothing` made the value: an object that merely looks like one is an event without a type. */
+/** Whether `nothing` made the value: an object that merely looks like it is an event without a type. */
 export function isNothing(value: unknown): value is Nothing {
   return brandOf(value, MARK) === true;
 }

@@ -1,14 +1,13 @@
 /** Refs and reads: which documents a decision rests on. */
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
-import { isPlainObject, markOf } from '../realm.ts';
+import { isPlainObject, isPromise, markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { Frozen } from './event.ts';
-import { isPromise } from './foreign.ts';
 import { idFault } from './id.ts';
 
 declare const STATE: unique symbol;
 
-/** A document as a decision sees it: not its version, since unhandled events move that without changing the ground. */
+/** A document as a decision sees it. It has no version: unhandled events change that without changing the state. */
 export interface Read<State> {
   readonly id: string;
   /** Whether an event that its collection handles was ever attached to it. */
@@ -27,7 +26,7 @@ export interface Ref<State> {
 // eslint-disable-next-line typescript/no-explicit-any -- a ref to a document of any collection
 export type AnyRef = Ref<any>;
 
-/** What `reads` may return: refs, arrays of refs or undefined in an object; or it is a generator that asks by `yield*`. */
+/** What `reads` may return: refs, arrays of refs or undefined in an object; or a generator that asks by `yield*`. */
 export type Reads =
   | { readonly [name: string]: AnyRef | readonly AnyRef[] | undefined }
   | Generator<readonly AnyRef[], unknown, readonly Read<unknown>[]>;
@@ -51,11 +50,11 @@ class CollectionRef<State> implements Ref<State> {
   declare readonly [STATE]?: State;
   readonly collection: string;
   readonly id: string;
-  /** Which no proxy has, nor what inherits from a ref. */
-  // eslint-disable-next-line no-unused-private-class-members -- it is there, which is all that is asked
+  /** A proxy doesn't have it, nor does an object that inherits from a ref. */
+  // eslint-disable-next-line no-unused-private-class-members -- only its presence is asked
   readonly #made = true;
 
-  /** Whether it is a ref that this copy of the package made, so that it says the same whenever it is asked. */
+  /** Whether this copy of the package made the ref: then it never changes. */
   static made(value: object): boolean {
     return #made in value;
   }
@@ -63,7 +62,7 @@ class CollectionRef<State> implements Ref<State> {
   constructor(collection: string, id: string) {
     this.collection = collection;
     this.id = id;
-    // What was asked for is waited for: nobody may ask for another document meanwhile.
+    // Frozen, as it may not change while its document is waited for.
     Object.freeze(this);
   }
 
@@ -77,13 +76,8 @@ class CollectionRef<State> implements Ref<State> {
 export function refTo<State>(collection: string, id: string): Ref<State> {
   const fault = idFault(id);
   if (fault) {
-    throw new InvalidInput(
-      `The id of a document of ${collection} ${fault}. Pass the id of the document that is meant.`,
-      {
-        collection,
-        path: 'id',
-      },
-    );
+    const details = { collection, path: 'id' };
+    throw new InvalidInput(`The id of a document of ${collection} ${fault}. Pass the document's id.`, details);
   }
   return new CollectionRef<State>(collection, id);
 }
@@ -115,13 +109,13 @@ export function refTo<State>(collection: string, id: string): Ref<State> {
 export function all<State>(
   refs: readonly Ref<State>[],
 ): Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]> {
-  return asked([...refs]);
+  return asked([...refs]) as Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]>;
 }
 
-function* asked<State>(
-  refs: readonly Ref<State>[],
-): Generator<readonly AnyRef[], readonly Read<State>[], readonly Read<unknown>[]> {
-  return (refs.length === 0 ? [] : yield refs) as readonly Read<State>[];
+function* asked(
+  refs: readonly AnyRef[],
+): Generator<readonly AnyRef[], readonly Read<unknown>[], readonly Read<unknown>[]> {
+  return refs.length === 0 ? [] : yield refs;
 }
 
 /** Asks for documents stage by stage: each yield is one trip to the store. Returns what `decide` gets. */
@@ -130,7 +124,7 @@ export type ReadStages = Generator<readonly AnyRef[], unknown, readonly Read<unk
 /** An object of refs: they are all asked for at once. */
 export interface Gathered {
   readonly refs: readonly AnyRef[];
-  /** What `decide` gets, of what was found for the refs. */
+  /** Makes what `decide` gets from the documents found. */
   documents(found: readonly Read<unknown>[]): unknown;
 }
 
@@ -141,37 +135,35 @@ export function readsOf(command: string, reads: unknown): Gathered | ReadStages 
   if (Symbol.asyncIterator in reads) return wrongReads(command, 'is an asynchronous generator; it must be synchronous');
   if (isGenerator(reads)) return stagesOf(command, reads);
   if (Array.isArray(reads) || !isPlainObject(reads))
-    return wrongReads(command, 'returned something else than an object of refs');
+    return wrongReads(command, 'returned something other than an object of refs');
   return gather(command, reads as Record<string, unknown>);
 }
 
 function* stagesOf(command: string, reads: Generator<unknown, unknown, unknown>): ReadStages {
   let step = reads.next();
-  while (!step.done) {
-    step = reads.next(yield yielded(command, step.value));
-  }
+  while (!step.done) step = reads.next(yield yielded(command, step.value));
   return step.value;
 }
 
-/** A copy: the generator's own array may be used again by another call. */
+/** A copy: the generator may use its array again. */
 function yielded(command: string, value: unknown): readonly AnyRef[] {
   const refs: AnyRef[] = [];
   for (const one of Array.isArray(value) ? (value as readonly unknown[]) : []) {
-    // An array of nothing but holes may be longer than any memory.
+    // Checked one by one: an array of only holes may be longer than any memory.
     const ref = refOf(one);
-    if (!ref) return wrongReads(command, 'yielded something else than refs');
+    if (!ref) return wrongReads(command, 'yielded something other than refs');
     refs.push(ref);
   }
-  return refs.length === 0 ? wrongReads(command, 'yielded something else than refs') : refs;
+  return refs.length === 0 ? wrongReads(command, 'yielded something other than refs') : refs;
 }
 
-/** How many documents a name stands for: of an array as many as it holds. */
-type Places = ReadonlyMap<string, { readonly several: boolean; readonly count: number }>;
+/** How many documents a name stands for. */
+type Places = Map<string, { readonly several: boolean; readonly count: number }>;
 
-/** Reads the object and its arrays once: they are the user's, and may be used again while documents are waited for. */
+/** Reads the user's object and its arrays once: they may change while documents are waited for. */
 function gather(command: string, reads: Record<string, unknown>): Gathered {
   const refs: AnyRef[] = [];
-  const places = new Map<string, { readonly several: boolean; readonly count: number }>();
+  const places: Places = new Map();
   for (const name in reads) {
     if (!Object.hasOwn(reads, name)) continue;
     const value = reads[name];
@@ -180,7 +172,7 @@ function gather(command: string, reads: Record<string, unknown>): Gathered {
     for (const one of several ? (value as readonly unknown[]) : [value]) {
       if (one === undefined && !several) continue;
       const ref = refOf(one);
-      if (!ref) return wrongReads(command, `returned something else than refs in ${name}`);
+      if (!ref) return wrongReads(command, `returned something other than refs in ${name}`);
       refs.push(ref);
     }
     places.set(name, { several, count: refs.length - before });
@@ -203,8 +195,8 @@ function isGenerator(value: object): value is Generator<unknown, unknown, unknow
 }
 
 /**
- * The ref that a value is; undefined for anything else. What is like one (another copy of the package has made it, or it hides
- * behind a proxy) is read once, and copied: it might say something else when it is asked again.
+ * The ref that a value is; undefined for anything else. A ref of another copy of the package, or behind a proxy, is read once
+ * and copied: it might change.
  */
 function refOf(value: unknown): AnyRef | undefined {
   if (brandOf(value, MARK) !== true) return undefined;

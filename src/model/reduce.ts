@@ -2,7 +2,8 @@
 import { ReducerFailed } from '../errors.ts';
 import type { CollectionDefinition, Reducer } from './collection.ts';
 import type { AnyEvent } from './event.ts';
-import { isPromise, thrown } from './foreign.ts';
+import { isPromise } from '../realm.ts';
+import { thrown } from './foreign.ts';
 import { describeFault, keptCopy, type Copied } from './json.ts';
 import type { Read } from './reads.ts';
 
@@ -10,10 +11,10 @@ import type { Read } from './reads.ts';
 export interface Folded {
   /** How many events have been attached to it. */
   readonly version: number;
-  /** The version that its last handled event made; 0 if there is none, and then it doesn't exist. */
+  /** The version that its last handled event made; 0 if there is none: then it doesn't exist. */
   readonly changed: number;
   readonly state: unknown;
-  /** Bytes of the state, as JSON would need them at least; none of one that all documents share before their first event. */
+  /** The least bytes of its state as JSON; 0 for a state that all documents share before their first event. */
   readonly bytes: number;
 }
 
@@ -47,11 +48,7 @@ export function reduce(
   return { version, changed: version, state: copy, bytes };
 }
 
-/**
- * What a reducer makes of a state by an event that it handles, as JSON gives it back, frozen; `version` is the one that the event makes.
- *
- * @throws ReducerFailed as {@link reduce} does
- */
+/** The state that a reducer makes, frozen; `version` is the one that the event makes. @throws ReducerFailed */
 export function nextState(
   collection: CollectionDefinition,
   id: string,
@@ -69,7 +66,7 @@ export function nextState(
   }
   if (state === undefined) throw failed(collection, id, version, event, 'returned undefined: return the state');
   if (isPromise(state)) throw failed(collection, id, version, event, 'returned a promise: it must be synchronous');
-  // What JSON gives back of it: nobody holds a part of that, and it is the same whenever it is folded again.
+  // A copy, so that nobody holds a part of it, and it is the same whenever it is folded again.
   const copied = keptCopy(state);
   if ('copy' in copied) return copied;
   const problem = describeFault(copied.fault);
@@ -85,7 +82,7 @@ function failed(
   cause?: unknown,
 ): ReducerFailed {
   return new ReducerFailed(
-    `The reducer of ${type} in collection ${name} ${problem}. The document ${JSON.stringify(id)} can't be read until it is mended.`,
+    `The reducer of ${type} in collection ${name} ${problem}. The document ${JSON.stringify(id)} can't be read until it is fixed.`,
     { collection: name, id, version, type },
     cause,
   );

@@ -1,9 +1,9 @@
-/** Standard Schema (standardschema.dev): the one thing that is asked of a validation library. */
+/** Standard Schema (standardschema.dev): all that a validation library must offer. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { AsyncSchema } from '../errors.ts';
-import { isPromise } from './foreign.ts';
+import { isPromise } from '../realm.ts';
 
-/** What a schema said of a value. */
+/** The result of a schema. */
 export type Validated = { readonly value: unknown } | { readonly issues: readonly Issue[] };
 
 export interface Issue {
@@ -32,11 +32,11 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   return standard?.version === 1 && typeof standard.validate === 'function';
 }
 
-/** Validates now. Throws {@link AsyncSchema} if the schema wants to wait, and whatever the schema throws. */
+/** Validates synchronously. Throws {@link AsyncSchema} for a promise, and whatever the schema throws. */
 export function validate(schema: StandardSchemaV1, value: unknown, kind: 'command' | 'event', name: string): Validated {
   const result = schema['~standard'].validate(value);
   if (isPromise(result)) {
-    // Zod's, where a transform or refinement throws, also ends here: it tries once more, asynchronously.
+    // Zod also ends here where a transform or refinement throws: it tries once more, asynchronously.
     throw new AsyncSchema(
       `The schema of ${kind} ${name} answered with a promise: it is asynchronous, or a function in it threw. Make it synchronous; look things up in prepare.`,
       { of: `${kind} ${name}` },
@@ -56,7 +56,7 @@ function pathText(path: StandardSchemaV1.Issue['path']): string {
   return text;
 }
 
-/** How issues read in a message: the first three, each with its path. */
+/** Issues in a message: the first three, each with its path. */
 export function describeIssues(issues: readonly Issue[]): string {
   const shown = issues.slice(0, 3).map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
   return shown.join('; ') + (issues.length > 3 ? `; and ${issues.length - 3} more` : '');

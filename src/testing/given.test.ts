@@ -255,7 +255,7 @@ describe('given, when, expect', () => {
   test('an id in the input that is none is refused, as execute does', () => {
     const view = cinema.command('VIEW', { input: type<{ seat_id: unknown }>(), decide: () => nothing() });
     expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow(InvalidInput);
-    expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow('seat_id is the name of an id');
+    expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow('the id in seat_id must be a string');
   });
 
   test('a decide that throws is shown with its cause', () => {

@@ -12,7 +12,7 @@ import { commandDefinition, type AnyCommand } from '../model/command.ts';
 import { decide, errored, type CommandCall, type Decision } from '../model/decide.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
 import { isFailure, type Failure } from '../model/failure.ts';
-import { isPromise, reading, thrown } from '../model/foreign.ts';
+import { reading, thrown } from '../model/foreign.ts';
 import { idOption } from '../model/id.ts';
 import { assertIds, plainInput, validInput } from '../model/input.ts';
 import { plainCopy } from '../model/json.ts';
@@ -20,7 +20,7 @@ import { isNothing, nothing, type Nothing } from '../model/nothing.ts';
 import type { Read } from '../model/reads.ts';
 import { readOf } from '../model/reduce.ts';
 import { anything, optionsOf, whole, type Checks } from '../options.ts';
-import { markOf } from '../realm.ts';
+import { isPromise, markOf } from '../realm.ts';
 import { isMatcher, same, takes } from './matching.ts';
 import { World, type Parts, type TimedEvent } from './world.ts';
 

@@ -4,9 +4,9 @@
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { InvalidDefinition } from '../errors.ts';
-import { isPromise, reading } from '../model/foreign.ts';
+import { reading } from '../model/foreign.ts';
 import { describeFault, JSON_DEPTH_MAX, plainCopy, type Fault } from '../model/json.ts';
-import { isPlainArray, isPlainObject } from '../realm.ts';
+import { isPlainArray, isPlainObject, isPromise } from '../realm.ts';
 
 interface Matcher {
   asymmetricMatch(actual: unknown): boolean;

@@ -61,11 +61,7 @@ const REFUSED: readonly Refused[] = [
   [(execute) => execute(buyService, { service_id: 's1' }), InvalidInput, 'buyer_id'],
   [(execute) => execute(buyService, { service_id: 7, buyer_id: 'b' }), InvalidInput, 'service_id'],
   [(execute) => execute(buyService, { service_id: '', buyer_id: 'b' }), InvalidInput, 'empty'],
-  [
-    (execute) => execute(viewService, { service_id: '' }),
-    InvalidInput,
-    'service_id is the name of an id, which must not be empty',
-  ],
+  [(execute) => execute(viewService, { service_id: '' }), InvalidInput, 'the id in service_id must not be empty'],
   [(execute) => execute(viewService, { service_id: 'x'.repeat(513) }), InvalidInput, '512 bytes'],
   [(execute) => execute(viewService, { service_id: 'é'.repeat(257) }), InvalidInput, '514'],
   [(execute) => execute(viewService, { service_id: 'a\ud800' }), InvalidInput, 'service_id: a lone surrogate'],

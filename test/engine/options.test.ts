@@ -71,7 +71,7 @@ test.each(Object.keys(calls))('%s', async (name) => {
   // What resembles nothing is told what there is.
   const error = await thrown({ ...right, somethingElse: 1 });
   expect(error).toBeInstanceOf(kind);
-  expect(error.message).toMatch(/no option "somethingElse": .* There (are|is) \w/);
+  expect(error.message).toMatch(/no option "somethingElse"\. There (are|is) \w/);
   expect(error.message).toContain(meant);
   for (const options of [null, 'text', 7, [], [1], new Map([[meant, 1]]), Promise.resolve(right), () => right]) {
     if (name === 'given' && Array.isArray(options)) continue;

@@ -68,7 +68,7 @@ onLocalStores('an event in which a path meets another shape', (makeStore) => {
         position: 1,
         message:
           "The event at position 1 is attached to nothing, but the keys can't look into it: " +
-          'The path line.sku of collection goods leads through an object, and meets a string.',
+          'The path line.sku of collection goods needs an object, but met a string.',
       },
     ]);
   });
