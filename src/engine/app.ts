@@ -42,26 +42,25 @@ export interface App<
   Collections extends AnyCollection = AnyCollection,
 > extends AsyncDisposable {
   /**
-   * Executes a command and returns what it left behind, once that is on stable storage. A failure is an outcome too.
+   * Executes a command and returns its outcome, once that is on stable storage. A failure is an outcome too.
    *
-   * @throws InvalidInput if the input or an option isn't what it must be (nothing is recorded: it never became a command). An
-   * input that an earlier release took, sent again under the same id, is answered from the ledger all the same
-   * @throws Overloaded if too many commands are waiting; also later, if this one's actor has most of those that wait when others come
+   * @throws InvalidInput if the input or an option is wrong (nothing is recorded). An input that an earlier release accepted,
+   * sent again under the same id, is still answered from the ledger
+   * @throws Overloaded if too many commands wait; also later, if this actor has most of them when others come
    * @throws CommandIdReused if the id was used for another command, input or actor
    * @throws Conflict if a document in `unchanged` has changed
-   * @throws StoreUnavailable if the store can't be reached; send it again with the same id. ConnectionsBusy, if all connections
-   * to it are in use
+   * @throws StoreUnavailable if the store can't be reached: send it again with the same id; ConnectionsBusy
    * @throws HistoryDiverged if the store went back in time
-   * @throws NotWritable if the log was opened for reading alone
+   * @throws NotWritable if the log was opened for reading
    * @throws WrongLog if another log, or none, is now where this one was
    * @throws Closed after `close`
    */
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
 
   /**
-   * One document, now or as it was. It needn't exist: then it is at version 0, with its initial state.
+   * One document, now or as it was. If it doesn't exist, it is at version 0 with its initial state.
    *
-   * @throws Overloaded if too many documents wait to be read; and what `execute` throws of the store
+   * @throws Overloaded if too many documents wait to be read; and the store's errors, as `execute`
    */
   get<C extends Collections>(collection: C, id: string, at?: At): Promise<Document<StateOf<C>>>;
   /** Several documents at one consistent point, in the order of the ids. */
@@ -72,11 +71,10 @@ export interface App<
   ): Promise<readonly Document<StateOf<C>>[]>;
 
   /**
-   * Every document of a collection, folded again from event 1 at one consistent point: one pass over the log, nothing
-   * taken from memory. Memory grows with the number of documents. Several collections take no more passes than one.
+   * Every document of a collection, folded again from event 1 at one consistent point: one pass over the log, without the
+   * cache. Memory grows with the number of documents. Several collections take no more passes than one.
    *
-   * A document whose reducer or upcast fails doesn't keep the others from being given: `failed` names it, and only
-   * reading its `state` throws. Whoever sums up states without having looked at `failed` is so told that one is missing.
+   * A document whose reducer or upcast fails doesn't stop the others: `failed` names it, and reading its `state` throws.
    *
    * @throws DomainOutdated if an event is newer than this code; InvalidInput if anything else is passed
    */
@@ -89,14 +87,12 @@ export interface App<
   history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
 
   /**
-   * The events of the log, in its order or the last first. With `follow` it goes on after the end: each event once, in
-   * order, as they are committed by whatever process. Remember `position` and `hash` of the last event that you are done
-   * with, and follow after them the next time.
+   * The events of the log, in its order or in reverse. With `follow` it goes on after the end: each event once, in order, from
+   * whatever process. Keep `position` and `hash` of the last event that you have handled, and follow after them next time.
    *
-   * @throws InvalidInput if an option isn't what it must be, or `follow` is given with `before` or `reverse`; and while
-   * iterating the reason of the signal, `Closed`, `StoreUnavailable` unless it follows, and `HistoryDiverged` if the log
-   * doesn't hold what this server has seen, or the place `after` which to go on
-   *
+   * @throws InvalidInput if an option is wrong, or `follow` is given with `before` or `reverse`; while iterating the reason of
+   * the signal, `Closed`, `StoreUnavailable` unless it follows, and `HistoryDiverged` if the log doesn't hold what this server
+   * has seen, or the place `after`
    * @example
    * ```ts
    * import { domain, open, type } from 'tidemark';
@@ -122,44 +118,43 @@ export interface App<
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent>;
 
   /**
-   * What a command left behind, by its id; undefined if it was never recorded.
+   * The outcome of a command, by its id; undefined if none was recorded.
    *
-   * @throws Overloaded if too many wait for such an answer; and what `execute` throws of the store
+   * @throws Overloaded if too many calls wait for an outcome; and the store's errors, as `execute`
    */
   outcome(commandId: string): Promise<Outcome<string, AnyEvent> | undefined>;
 
   /**
-   * Walks the hash chain from the first commit, checks positions, versions and attachments, and folds every document
-   * again. Takes as long as reading the whole log; nothing is changed. What it can't see: a log that lost its end, or
-   * an older copy; keep `status()`'s position and hash elsewhere and pass them as `expect`.
+   * Walks the hash chain from the first commit, checks positions, versions and attachments, and folds every document again.
+   * Takes as long as reading the whole log; nothing is changed. It can't see an older copy, or a log that lost its end: keep
+   * `position` and `hash` of `status()` elsewhere, and pass them as `expect`.
    *
-   * @throws what keeps it from looking, and says nothing about the log: `StoreUnavailable`, `ConnectionsBusy`, `HistoryDiverged`,
-   * `WrongLog`, `Closed`, or `DomainOutdated` where this code is older than the log; Overloaded if too many wait for their turn
+   * @throws an error that stops the check and says nothing about the log: `StoreUnavailable`, `ConnectionsBusy`,
+   * `HistoryDiverged`, `WrongLog`, `Closed`, `Overloaded`, or `DomainOutdated` where this code is older than the log
    */
   verify(options?: VerifyOptions): Promise<Verification>;
 
-  /** How it is doing: the end of the log, the queue, the cache, counters. */
+  /** The end of the log, the queue, the cache, counters. */
   status(): Promise<Status>;
 
   /**
-   * Ends it, within a bound: a server that is told to stop has some seconds before it is killed.
+   * Closes it, within a bound: a server that is told to stop is killed some seconds later.
    *
-   * At once nothing new is taken, and whoever reads (`get`, `fold`, `verify`, `events`, `history`, `status`) or waits for a
-   * `prepare` is told `Closed`; the `prepare` gets its signal. What is in the queue is stored, if that is done within
-   * `timeout` milliseconds ({@link CLOSE_TIMEOUT_MS} unless told otherwise; 0 waits for nothing). Whoever's command isn't
-   * is told so: `Closed` if nothing was sent to the store, and then nothing ever is; `StoreUnavailable` with
-   * `details.unknown: true` if it was sent and not answered. Then the store is closed.
+   * At once no new call is taken. Calls that read, or wait for a `prepare`, get `Closed`; the `prepare` gets its signal. The
+   * queue is stored within `timeout` milliseconds ({@link CLOSE_TIMEOUT_MS} by default; 0 waits for nothing). A command that
+   * isn't stored then gets `Closed` if it was never sent to the store, or `StoreUnavailable` with `details.unknown: true` if
+   * it was sent and not answered. Then the store is closed.
    *
-   * It resolves {@link CLOSE_LATE_MS} after the timeout at the latest, unless the event loop is held. Asked again, it gives
-   * the same promise, whatever the timeout. `await using` closes with the default.
+   * It resolves {@link CLOSE_LATE_MS} after the timeout at the latest, unless the event loop is held. Called again, it returns
+   * the same promise. `await using` closes with the default.
    *
-   * @throws InvalidInput if an option isn't what it must be: then nothing is closed
+   * @throws InvalidInput if an option is wrong: then nothing is closed
    */
   close(options?: CloseOptions): Promise<void>;
 }
 
 export interface CloseOptions {
-  /** How long what is in the queue may take to be stored, in milliseconds. */
+  /** How long storing the queue may take, in milliseconds. */
   readonly timeout?: number | undefined;
 }
 
@@ -172,29 +167,28 @@ function openedForReading(store: string): NotWritable {
   );
 }
 
-/** Whoever asks for an earlier state must not be given that of now. */
+/** Options are refused: they could ask for an earlier state. */
 function foldsAll(): InvalidInput {
   return new InvalidInput(
-    'fold takes collections, and no options: it gives their documents as they are now. One document as it was is given by get(collection, id, { position }).',
+    'fold takes collections, and no options: it returns their documents as they are now. Read one document as it was with get(collection, id, { position }).',
     { path: 'options' },
   );
 }
 
 function tooManyLongReads(waiting: number, max: number): Overloaded {
   return new Overloaded(
-    `${waiting} calls that read the whole log wait for their turn already: call fewer at once, and this one again later, or raise limits.longReadsWaitingMax.`,
+    `${waiting} calls that read the whole log are waiting already: call fewer at once, and this one again later, or raise limits.longReadsWaitingMax.`,
     { waiting, max, limit: 'longReadsWaitingMax' },
   );
 }
 
 export class Application implements App {
   readonly #core: Core;
-  /** Shared with other applications of this process on the same store. */
+  /** Shared by the applications of this process on the same store. */
   readonly #inFlight: InFlight;
   readonly #executor: Executor;
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
-  /** What reads the whole log: `fold` and `verify`. */
   readonly #long: InTurn;
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -211,18 +205,18 @@ export class Application implements App {
     });
   }
 
-  // The public types are those of App; inside, every command is any command. Not `async`: a command without `prepare` is
-  // answered by the promise that it waits on in the queue, and every promise more would cost all of them.
+  // The public types are those of App; here every command is any command. Not `async`: a command without `prepare` is
+  // answered by the promise that waits in the queue, and one more promise would cost every command.
   // eslint-disable-next-line typescript/no-explicit-any
   execute(command: AnyCommand, input: unknown, options?: ExecuteOptions): Promise<any> {
     try {
       this.#assertOpen();
       this.#core.watermark.assertWhole();
-      // Before `prepare` has called anybody for a command that can't be stored.
+      // Before `prepare` calls the outside world for a command that can't be stored.
       if (this.#core.session.readOnly) throw openedForReading(this.#core.storeName);
       const request = requestOf(this.#core, command, input, options);
       request.signal?.throwIfAborted();
-      // Also one without `prepare` is refused while another command is on its way under its id.
+      // Without `prepare` too, while another command is on its way under the same id.
       if (request.command.prepare || request.refusal || this.#inFlight.has(request.facts.id))
         return this.#inFlight.wait(this.#runner, request);
       const entry = new Entry(request, undefined);
@@ -252,21 +246,20 @@ export class Application implements App {
 
   history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readHistory(this.#core, collection, id, options, this.#core.closing.signal);
+    return readHistory(this.#core, collection, id, options);
   }
 
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readEvents(this.#core, options, this.#core.closing.signal);
+    return readEvents(this.#core, options);
   }
 
   async outcome(commandId: string): Promise<Outcome | undefined> {
     this.#assertOpen();
     const fault = idFault(commandId);
     if (fault) throw new InvalidInput(`The command id ${fault}.`, { path: 'commandId' });
-    const { untilClosed } = this.#core;
     const commit = await this.#runner.ledger.entry(commandId);
-    return commit && replay(this.#core, commit, untilClosed);
+    return commit && replay(this.#core, commit, this.#core.untilClosed);
   }
 
   async verify(options?: VerifyOptions): Promise<Verification> {
@@ -279,7 +272,7 @@ export class Application implements App {
     return statusOf(this.#core, state, this.#executor.queue);
   }
 
-  // Not `async`: whoever closes twice is given the same promise.
+  // Not `async`: a second call returns the same promise.
   close(options?: CloseOptions): Promise<void> {
     try {
       const { timeout = CLOSE_TIMEOUT_MS } = optionsOf<CloseOptions>('close', options, CLOSE, InvalidInput);
@@ -304,7 +297,7 @@ export class Application implements App {
     const drained = this.#executor.drain();
     const inTime = await first(drained, late);
     if (!inTime) this.#executor.giveUp();
-    // What is still asked of the store when nothing is left to be stored is lost by nobody.
+    // Calls that are still open when the queue is stored are no loss.
     const closed = Promise.all([session.close({ timeoutMs: inTime ? timeout : 0 }), drained]);
     const isClosed = await first(
       closed,
@@ -313,10 +306,7 @@ export class Application implements App {
     done.abort();
     this.#executor.abandon();
     if (!isClosed) {
-      logger.warn(
-        { store: storeName },
-        'the store didn’t close in time: whatever it was doing goes on without anybody',
-      );
+      logger.warn({ store: storeName }, 'the store didn’t close in time: the application no longer waits for it');
       closed.catch((error: unknown) => logger.warn({ err: error }, 'closing the store failed'));
     }
     this.#state = 'closed';

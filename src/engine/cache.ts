@@ -1,17 +1,17 @@
-/** The document cache: the documents used last, as they were folded last. */
+/** The document cache: the documents used last, in their last known state. */
 import type { Limits } from '../limits.ts';
 import type { Folded } from '../model/reduce.ts';
 import { RecentDocuments, type Kept } from '../recent.ts';
 import type { DocumentRef } from '../store/store.ts';
 
-/** The part of the entries that is for documents to which nothing has happened yet. */
+/** The part of the entries that is for documents without events. */
 const UNBORN_PART = 1 / 8;
 
 export class DocumentCache {
   readonly #documents: RecentDocuments<Folded>;
   /**
-   * Those at version 0, apart: they cost a look at the store and no folding, and who asks for ids that nobody uses has no end
-   * of them. Among the others they would push out what is dear to load.
+   * Documents at version 0, apart: they are cheap to load, and callers may ask for endless ids that nobody uses. Among the others
+   * they would push out documents that are dear to load.
    */
   readonly #unborn: RecentDocuments<Folded>;
 
@@ -26,7 +26,6 @@ export class DocumentCache {
     return this.#documents.size + this.#unborn.size;
   }
 
-  /** What the states in it weigh. */
   get bytes(): number {
     return this.#documents.weight + this.#unborn.weight;
   }
@@ -35,7 +34,7 @@ export class DocumentCache {
     return this.#documents.get(collection, id) ?? this.#unborn.get(collection, id);
   }
 
-  /** Takes a document in, unless a later version is there already: documents only move forward (law 6). */
+  /** Keeps a document, unless a later version is there: documents only move forward (law 6). */
   remember(collection: string, id: string, folded: Folded): void {
     const known = this.#documents.get(collection, id);
     if (folded.version === 0) {
@@ -51,7 +50,7 @@ export class DocumentCache {
     return this.#documents.find(collection, id);
   }
 
-  /** A document moves on by one version, where it is kept. */
+  /** Moves a kept document on by one version. */
   advance({ collection, id }: DocumentRef, kept: Kept<Folded>, folded: Folded): void {
     if (!this.#documents.replace(kept, folded)) this.#documents.set(collection, id, folded);
   }

@@ -15,7 +15,7 @@ import type { Watermark } from './watermark.ts';
 
 export interface Core {
   readonly session: Session;
-  /** The same for whoever reads, and is to end once the application is closed. */
+  /** The same for readers: its calls end once the application is closed. */
   readonly untilClosed: ReadingSession;
   /** Aborts with `Closed` once the application is closed. */
   readonly closing: AbortController;
@@ -26,15 +26,15 @@ export interface Core {
   readonly events: EventDefinitions;
   readonly collections: ReadonlyMap<string, CollectionDefinition>;
   readonly commands: ReadonlySet<CommandDefinition>;
-  /** What the reducers handle: collection → event types. */
+  /** The event types that reducers handle, by collection. */
   readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
   readonly cache: DocumentCache;
   readonly tracked: TrackedDocuments;
   readonly watermark: Watermark;
   readonly counters: Counters;
-  /** By which collections events are attached; replaced when the registry has grown. */
+  /** How events are attached; replaced when the registry has grown. */
   membership: Membership;
-  /** As of the last look at them; replaced by the next. */
+  /** As of the last look; replaced by the next. */
   unknownTypes: UnknownTypes;
 }
 
@@ -42,11 +42,11 @@ export interface Core {
 export interface Membership {
   readonly generation: number;
   readonly attacher: Attacher;
-  /** The event types that collections handle, those of other releases included. */
+  /** The event types that collections of any release handle. */
   readonly handled: ReadonlySet<string>;
 }
 
-/** What has happened since the application was opened. */
+/** Counted since the application was opened. */
 export interface Counters {
   /** Commands that got an outcome. */
   commands: number;
@@ -56,17 +56,16 @@ export interface Counters {
   replayed: number;
   /** Durable writes. */
   batches: number;
-  /** Batches in which a document that was decided on had moved. */
+  /** Batches in which a document that was read had moved. */
   conflicts: number;
-  /** Commands that were decided once more, as what they rested on had moved: each time. */
+  /** Commands decided again because their ground had moved: each time counts. */
   retried: number;
-  /** Batches that needed the store's write lock to get through. */
+  /** Batches that needed the store's write lock. */
   exclusive: number;
 }
 
 /**
- * Attaches for every registered collection: for those this code doesn't know by their declared keys (a rolling deploy,
- * a script that knows half of them).
+ * Attaches for every registered collection: by its declared key if this code doesn't know it (a rolling deploy, a script).
  *
  * @throws DomainOutdated if one is registered with a key function that this code doesn't have
  */
@@ -75,11 +74,9 @@ export function membershipOf(
   collections: ReadonlyMap<string, CollectionDefinition>,
   attachmentsMax: number,
 ): Membership {
-  const attachable = registry.collections.map(({ name, key }) => ({
-    name,
-    key,
-    functions: collections.get(name)?.key.functions,
-  }));
+  const attachable = registry.collections.map(({ name, key }) => {
+    return { name, key, functions: collections.get(name)?.key.functions };
+  });
   const handled = new Set(registry.collections.flatMap(({ handled }) => handled));
   return { generation: registry.generation, attacher: attacher(attachable, attachmentsMax), handled };
 }

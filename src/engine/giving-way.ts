@@ -1,6 +1,6 @@
 /**
- * Reading of the whole log gives way: while commands are executed, whoever folds, verifies or
- * catches up with the log rests after each stretch as long as that took. So it has half of what one caller can have of the processor and of the store, and takes twice the time.
+ * Reading the whole log gives way to commands: while some are executed, a reader rests after each stretch as long as that took.
+ * So it has at most half of what one caller can have of processor and store, and takes twice the time.
  */
 import type { Core } from './core.ts';
 import { readingBy, type ReadingSession } from './until-closed.ts';
@@ -9,7 +9,7 @@ import { readingBy, type ReadingSession } from './until-closed.ts';
 const STRETCH_MS = 5;
 const REST_MS_MAX = 100;
 
-/** How long somebody has been reading since he rested last. */
+/** The time since a reader rested last. */
 export class Stretch {
   readonly #core: Pick<Core, 'runtime' | 'counters' | 'closing'>;
   #since: number;
@@ -26,7 +26,7 @@ export class Stretch {
     const { runtime, counters, closing } = this.#core;
     const took = runtime.elapsed() - this.#since;
     const isAlone = counters.commands === this.#commands;
-    // What was read while a command was on its way counts once that has been executed.
+    // A command that was on its way meanwhile counts once it was executed.
     if (took < (isAlone ? REST_MS_MAX : STRETCH_MS)) return;
     if (!isAlone) await runtime.sleep(Math.min(took, REST_MS_MAX), closing.signal);
     this.#since = runtime.elapsed();
@@ -34,7 +34,7 @@ export class Stretch {
   }
 }
 
-/** A session for one caller who reads the whole log, one call after the other. */
+/** A session for one reader of the whole log that makes one call after the other. */
 export function givingWay(core: Core): ReadingSession {
   const { untilClosed, closing } = core;
   const stretch = new Stretch(core);
@@ -47,7 +47,7 @@ export function givingWay(core: Core): ReadingSession {
     check: () =>
       untilClosed.check(async () => {
         await stretch.rest();
-        // Nobody waits for it any more.
+        // Nobody waits for the check any more.
         closing.signal.throwIfAborted();
       }),
   };

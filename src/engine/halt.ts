@@ -1,7 +1,6 @@
 /**
- * What ends a reader, or a command's `prepare`, whatever it waits for: the caller's signal, the closing of the
- * application, and `return()` of a reader's iterator. It listens only while something is waited for, so that an iterator
- * that nobody asks any more is held by no signal.
+ * Ends a reader, whatever it waits for: by the caller's signal, the closing of the application, or `return()` of its iterator. It
+ * listens only while something is waited for, so that no signal holds an abandoned iterator.
  */
 import { abortController } from '../realm.ts';
 import { listen } from '../signal.ts';
@@ -10,21 +9,17 @@ export class Halt {
   readonly #sources: readonly AbortSignal[];
   readonly #controller = abortController();
   readonly #signals: readonly AbortSignal[];
-  #stopped = false;
+  /** Whether it was ended by {@link stop}. */
+  stopped = false;
 
   constructor(sources: readonly (AbortSignal | undefined)[]) {
     this.#sources = sources.filter((source) => source !== undefined);
     this.#signals = [this.#controller.signal, ...this.#sources];
   }
 
-  /** Whether it was ended by {@link stop}. */
-  get stopped(): boolean {
-    return this.#stopped;
-  }
-
-  /** Ends it without an error of anybody's: nobody wants anything of it any more. */
+  /** Ends it without an error. */
   stop(): void {
-    this.#stopped = true;
+    this.stopped = true;
     this.#controller.abort();
   }
 
@@ -34,8 +29,8 @@ export class Halt {
   }
 
   /**
-   * What `work` comes to, or the reason of the signal that aborts before. The signal that `work` is given tells it to
-   * give up; if it doesn't, nobody waits for it any more all the same.
+   * The result of `work`, or the reason of the signal that aborts first. `work` gets a signal to give up by; its result isn't
+   * waited for then.
    *
    * @throws InvalidInput if the caller's signal can't be listened to
    */

@@ -6,11 +6,11 @@ import type { EventDefinitions } from './reading/recorded.ts';
 /** Types that the log holds and this code doesn't know. */
 export interface UnknownTypes {
   readonly count: number;
-  /** The first of them, in the order that the log met them in. */
+  /** The first of them, in the order of their first events. */
   readonly names: readonly string[];
 }
 
-/** Most names that are listed. */
+/** The most names that are listed. */
 export const NAMED_MAX = 20;
 
 export async function heldTypes(session: Pick<Session, 'types'>): Promise<readonly HeldType[]> {
@@ -22,10 +22,7 @@ export async function heldTypes(session: Pick<Session, 'types'>): Promise<readon
   }
 }
 
-/**
- * Whether events of a type mean nothing to this code though something succeeded by them. The system's own don't, and
- * nor do failures of commands that this code doesn't have: nobody folds those.
- */
+/** Whether this code doesn't know a type by which a command succeeded. Unknown failures don't count: no reducer needs them. */
 export function isUnknown(events: EventDefinitions, type: string, succeeded: boolean): boolean {
   return succeeded && !events.has(type) && !type.startsWith('$');
 }

@@ -1,4 +1,4 @@
-/** Work that goes on for a few at once; the others wait in lanes that take turns, in each in the order in which they came. */
+/** Work that runs a few at once. The rest waits in lanes that take turns; within a lane in the order of arrival. */
 import { Lanes } from '../lanes.ts';
 
 export class InTurn {
@@ -7,17 +7,13 @@ export class InTurn {
   readonly #waiting = new Lanes<() => void>();
   #going = 0;
 
-  /** `assertRoom` throws if so many wait that nobody else may. */
+  /** `assertRoom` throws if no more may wait. */
   constructor(atOnce: number, assertRoom: (waiting: number) => void = () => undefined) {
     this.#atOnce = atOnce;
     this.#assertRoom = assertRoom;
   }
 
-  /**
-   * Whoever asks for the same as thousands of others names a lane by that.
-   *
-   * @throws what `assertRoom` and the work throw
-   */
+  /** Work that thousands ask for names a lane. @throws what `assertRoom` and the work throw */
   async run<T>(work: () => Promise<T>, name = ''): Promise<T> {
     if (this.#going < this.#atOnce) this.#going += 1;
     else {
@@ -27,7 +23,7 @@ export class InTurn {
     try {
       return await work();
     } finally {
-      // The place is handed on: whoever comes now doesn't get in between.
+      // The place is handed on, so that no new work comes in between.
       const next = this.#waiting.next();
       if (next) next();
       else this.#going -= 1;

@@ -1,7 +1,6 @@
 /**
- * Whether keys still find what they found: functions, of which the registry knows only that there are some, and any key in the
- * shape that an upcast gives an event. So stored events are attached again when an application is opened, a bounded number of
- * them. `verify` looks at all.
+ * Whether keys still find the same ids: key functions, whose code the registry doesn't hold, and any key in events that are
+ * upcast. So `open` attaches a bounded number of stored events again. `verify` looks at all.
  */
 import { DefinitionChanged, hasCode, InvalidDefinition } from '../errors.ts';
 import type { AnyEvent } from '../model/event.ts';
@@ -13,12 +12,12 @@ import type { Core } from './core.ts';
 import { heldTypes } from './held-types.ts';
 import { AS_STORED, eventFromStore } from './reading/recorded.ts';
 
-/** Most events of a type that are attached again. */
+/** The most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;
-/** How many positions before the end of the log are looked at. Older types are looked for where they began as well. */
+/** How many positions before the end of the log are looked at. */
 const SAMPLE_POSITIONS = PAGE_POSITIONS_MAX;
 
-/** How many positions are looked at where a type begins. */
+/** How many positions are looked at from a type's first event on. */
 const SAMPLE_FIRST_POSITIONS = 1_000;
 
 type OpeningCore = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
@@ -27,17 +26,17 @@ type OpeningCore = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
 interface Finder {
   readonly collection: string;
   readonly definition: number;
-  /** Whether it is the user's. What a declared key finds in an event as it was stored can't have changed. */
+  /** Whether it is a function. What a declared key finds in an event as stored can't have changed. */
   readonly isFunction: boolean;
   readonly find: IdFinder;
 }
 
-/** Event type → the keys that are compared. */
+/** By event type, the keys to compare. */
 type Finders = ReadonlyMap<string, readonly Finder[]>;
 
 /**
- * Attaches again the newest events of each type that a key function attaches or that has upcasts; where few are near the end of
- * the log, also the first ones, and those of a type with upcasts always: they are of the oldest versions.
+ * Attaches again the newest events of each type with a key function or upcasts. If few are near the end of the log, also the
+ * first ones; with upcasts always, as those have the oldest versions.
  *
  * @throws DefinitionChanged if a function finds other ids than the event was attached to
  * @throws InvalidDefinition if a key does so only in the shape that an upcast gives the event
@@ -51,12 +50,12 @@ export async function assertSameKeys(registry: Registry, application: OpeningCor
     }
   } catch (error) {
     if (!hasCode(error, 'LogCorrupt')) throw error;
-    // Who opens a damaged log wants to look at it.
+    // A damaged log can be opened to look at it.
     application.logger.warn({ error: error.toJSON() }, 'Keys could not be compared with what is stored. Run verify.');
   }
 }
 
-/** Those that are registered alike under the same definition: what else differs, `register` says. */
+/** Keys registered under the same definition and alike: `register` reports other differences. */
 function findersOf(registry: Registry, { collections, events }: OpeningCore): Finders {
   const found = registry.collections.flatMap((registered) => {
     const { name, definition, key } = registered;
@@ -83,7 +82,7 @@ async function* sample({ session, events }: OpeningCore, finders: Finders): Asyn
   do {
     const types = [...left.keys()];
     const page = await session.read({ after: lowest, before, types, reverse: true, limit: SAMPLE_EVENTS });
-    // The first page says where the log ends, and looks no further itself.
+    // The first page only says where the log ends.
     if (before === undefined) lowest = Math.max(0, page.end.position - SAMPLE_POSITIONS);
     for (const stored of page.events) {
       const wanted = left.get(stored.type);
@@ -95,7 +94,7 @@ async function* sample({ session, events }: OpeningCore, finders: Finders): Asyn
     before = page.next;
   } while (left.size > 0 && before !== undefined);
   for (const { type, position } of firsts) {
-    // What is rare is seldom near the end; and of what has upcasts, the oldest versions aren't.
+    // Rare types are seldom near the end, nor are the oldest versions.
     const isRare = left.has(type) && position <= lowest;
     const isOlder = !left.has(type) && events.get(type)!.version > 1;
     if (!isRare && !isOlder) continue;
@@ -118,26 +117,26 @@ function compare(finder: Finder, stored: StoredEvent, application: OpeningCore):
   if (isSame(was, found(finder, eventFromStore(AS_STORED, stored, stored.commit.time)), finder)) {
     throw new InvalidDefinition(
       `The upcast of ${type} from version ${schemaVersion} changes its ids: the event at position ${position} was attached to ` +
-        `${collection} ${idsText(was)}, and is found to concern ${idsText(now)} once it is upcast. An upcast must leave alone what keys look at.`,
+        `${collection} ${idsText(was)}, but after the upcast the key finds ${idsText(now)}. An upcast must not change ids.`,
       { ...details, schemaVersion },
     );
   }
-  // A declared key is the registered one: what it didn't find then, somebody has changed, and `verify` says so.
+  // A declared key is the registered one: then the log was changed, and `verify` says so.
   if (!isFunction) return;
   throw new DefinitionChanged(
     `The key function of the collection ${collection} for ${type} has changed: the event at position ${position} was attached ` +
-      `to ${idsText(was)}, and the function finds ${idsText(now)} now. Documents would be looked for where their events aren't: ` +
-      `go back to the function as it was, or raise definition to ${definition + 1} (its documents are made again then, which ` +
-      "this version can't do yet: start a new log).",
+      `to ${idsText(was)}, but the function now finds ${idsText(now)}. Documents would miss their events: go back to the old ` +
+      `function, or raise definition to ${definition + 1} (its documents are made again then, which this version can't do yet: ` +
+      'start a new log).',
     details,
   );
 }
 
-/** The event in its newest shape, which is what a key function takes; undefined if whoever reads it will be told why not. */
+/** The event in its newest shape, as a key function takes it; undefined if it can't be read, which its readers are told. */
 function readable(stored: StoredEvent, { events }: OpeningCore): AnyEvent | undefined {
   try {
     const event = eventFromStore(events, stored, stored.commit.time);
-    // What an upcast drops is attached as it was.
+    // A dropped event is attached as it was.
     return event.type === stored.type ? event : undefined;
   } catch (error) {
     if (hasCode(error, 'UpcastFailed', 'DomainOutdated')) return undefined;
@@ -157,8 +156,8 @@ function found({ find }: Finder, event: AnyEvent): FoundIds {
 }
 
 /**
- * A function that throws was no reason to refuse the event when it was stored. An event that a declared key refuses is of an
- * older release, which attached it to nothing.
+ * A function that throws wasn't in use when the event was stored. An event that a declared key refuses is of an older release,
+ * which attached it to nothing.
  */
 function isSame(was: readonly string[], now: FoundIds, { isFunction }: Finder): boolean {
   if ('error' in now) return !isFunction && was.length === 0;
@@ -166,15 +165,12 @@ function isSame(was: readonly string[], now: FoundIds, { isFunction }: Finder): 
   return was.length === now.length && now.every((id) => ids.has(id));
 }
 
-/** Most ids that a message names. */
+/** The most ids that a message names. */
 const NAMED_MAX = 5;
 
 function idsText(ids: FoundIds): string {
   if ('error' in ids) return `nothing, but throws ${ids.error}`;
   if (ids.length === 0) return 'nothing';
-  const more = ids.length - NAMED_MAX;
-  return `${ids
-    .slice(0, NAMED_MAX)
-    .map((id) => JSON.stringify(id))
-    .join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const shown = ids.slice(0, NAMED_MAX).map((id) => JSON.stringify(id));
+  return shown.join(', ') + (ids.length > NAMED_MAX ? ` and ${ids.length - NAMED_MAX} more` : '');
 }

@@ -1,6 +1,5 @@
-/** Where warnings and errors go: pino's interface, and the console if nothing is passed in. */
+/** Where warnings and errors go: pino's interface; by default the console. */
 
-/** The part of pino's interface that is used. */
 export interface Logger {
   debug(details: object, message: string): void;
   info(details: object, message: string): void;
@@ -8,8 +7,8 @@ export interface Logger {
   error(details: object, message: string): void;
 }
 
-/* oxlint-disable no-console -- the one place that writes to the console, where the user passes no logger */
-/** Warnings and errors on stderr, with what they are about. */
+/* oxlint-disable no-console -- the default logger */
+/** Warnings and errors go to stderr, with their details. */
 export const consoleLogger: Logger = {
   debug: () => undefined,
   info: () => undefined,
@@ -18,7 +17,7 @@ export const consoleLogger: Logger = {
 };
 /* oxlint-enable no-console */
 
-/** A logger that throws must not take a batch down with it. */
+/** A logger that throws must not stop a batch. */
 export function guarded(logger: Logger): Logger {
   const call =
     (level: keyof Logger) =>
@@ -26,7 +25,7 @@ export function guarded(logger: Logger): Logger {
       try {
         logger[level](details, message);
       } catch {
-        // There is nowhere left to report it.
+        // There is no place left to report it.
       }
     };
   return { debug: call('debug'), info: call('info'), warn: call('warn'), error: call('error') };

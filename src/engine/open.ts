@@ -19,35 +19,34 @@ import { untilClosed } from './until-closed.ts';
 import { TrackedDocuments } from './tracked.ts';
 import { Watermark } from './watermark.ts';
 
-/** What `open` is given. */
+/** Options of `open`. */
 export interface OpenOptions<Collections extends readonly AnyCollection[], Commands extends readonly AnyCommand[]> {
-  /** Where the log is: `sqlite('market.db')`. There is no default that could lose data. */
+  /** Where the log is: `sqlite('market.db')`. There is no default, as it could lose data. */
   readonly store: Store;
-  /** The collections that events are attached to. Registered with the log when it is first opened with them. */
+  /** The collections that events are attached to. The first `open` with them registers them with the log. */
   readonly collections: Collections;
   /** The commands that may be executed. */
   readonly commands: Commands;
   /** pino's interface. By default warnings and errors go to the console. */
   readonly logger?: Logger | undefined;
   /**
-   * The clock to go by: milliseconds since the Unix epoch. By default the one that the store was given, else the
-   * machine's. A store that was given none, and has no server that knows the time, goes by it too: so a test sets its
-   * time once, here or there.
+   * The clock: milliseconds since the Unix epoch. By default the store's `clock` option, else the machine's. A store without a
+   * clock of its own uses it too, so a test sets its time once, here or there.
    */
   readonly clock?: (() => number) | undefined;
-  /** Limits that should differ from the defaults. */
+  /** Limits other than the defaults. */
   readonly limits?: Partial<Limits> | undefined;
 }
 
 /**
  * Opens an application on a store, and makes the log first if there is none.
  *
- * @throws InvalidDefinition if the options don't fit together, or an upcast changes the ids of events that are stored
+ * @throws InvalidDefinition if the options don't fit together, or an upcast changes the ids of stored events
  * @throws NotALog, WrongLog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
  * @throws RebuildRequired if a collection is new on a log that isn't empty, or has another definition than is registered
- * @throws DefinitionChanged if, under its definition, a collection has another key or other event types than are registered
- * (more of them are let in if the log has never held them, fewer with a warning), or its key function finds other ids
- * @throws DomainOutdated if the log has a collection whose key is a function that isn't among `collections`
+ * @throws DefinitionChanged if, under the same definition, a collection has another key, its key function finds other ids, or it
+ * handles other event types (new ones are fine if the log has never held them; missing ones only cause a warning)
+ * @throws DomainOutdated if the log has a collection with a key function that isn't among `collections`
  *
  * @example
  * ```ts
@@ -81,11 +80,8 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   options: OpenOptions<Collections, Commands>,
   runtime: Runtime | undefined,
 ): Promise<App<Commands[number], Collections[number]>> {
-  const given = optionsOf<CheckedOptions>('open', options, OPEN, InvalidDefinition, [
-    'store',
-    'collections',
-    'commands',
-  ]);
+  const needed = ['store', 'collections', 'commands'] as const;
+  const given = optionsOf<CheckedOptions>('open', options, OPEN, InvalidDefinition, needed);
   const { store, clock } = given;
   const domain = domainOf(given);
   const { name: storeName, clock: storeClock } = store;
@@ -102,7 +98,7 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   }
 }
 
-/** The one that all of them belong to. @throws InvalidDefinition */
+/** The domain that all of them belong to. @throws InvalidDefinition */
 function domainOf({ collections, commands }: CheckedOptions): DomainDefinition {
   const names = new Set<string>();
   for (const { name } of collections) {
@@ -141,22 +137,13 @@ async function coreOf(
     cache,
     tracked: new TrackedDocuments(cache, limits),
     watermark: new Watermark(),
-    counters: {
-      commands: 0,
-      succeeded: 0,
-      failed: 0,
-      replayed: 0,
-      batches: 0,
-      conflicts: 0,
-      retried: 0,
-      exclusive: 0,
-    },
+    counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, retried: 0, exclusive: 0 },
     membership: membershipOf(registry, collections, limits.eventAttachmentsMax),
     unknownTypes: await unknownTypes(session, events),
   };
 }
 
-/** What is used of the options. */
+/** The checked options. */
 interface CheckedOptions {
   readonly store: Store;
   readonly collections: readonly CollectionDefinition[];
@@ -171,7 +158,7 @@ const OPEN: Checks<CheckedOptions> = {
     typeof (store as Partial<Store> | null | undefined)?.open === 'function'
       ? (store as Store)
       : refuse(
-          "must be where the log is: pass sqlite('market.db') from tidemark/sqlite, or memory() from tidemark/memory, which keeps nothing",
+          "must be a store: pass sqlite('market.db') from tidemark/sqlite, or memory() from tidemark/memory, which keeps nothing",
         ),
   collections: listOf(collectionDefinition),
   commands: listOf(commandDefinition),

@@ -1,15 +1,21 @@
-/** A store that is away for a while, as readers that go on by themselves live through it: all of them together. */
+/** How readers that follow the log wait for a store that can't be reached: all of them together. */
 import { hasCode } from '../errors.ts';
 import { abortController } from '../realm.ts';
 import type { Core } from './core.ts';
 import type { Halt } from './halt.ts';
 
-/** The first pause before the store is asked again, in milliseconds. Each is twice as long as the one before… */
+/** The first pause before the store is asked again, in milliseconds. Each pause is twice as long as the last… */
 const PAUSE_MS = 20;
-/** … up to this: a reader is back within about a second after the store is. */
+/** … up to this: a reader goes on within about a second after the store is back. */
 const PAUSE_MAX_MS = 1_000;
 
-/** What a reader asks of the store. */
+/** Whether an error concerns the whole batch: the store can't be reached, or isn't the same. Others concern one caller. */
+export function concernsAll(error: unknown): boolean {
+  const ofStore = ['StoreUnavailable', 'ConnectionsBusy', 'NotWritable', 'FormatTooNew', 'HistoryDiverged'] as const;
+  return hasCode(error, ...ofStore, 'WrongLog', 'Closed');
+}
+
+/** A call to the store. */
 type Call = 'read' | 'moved';
 
 interface Pause {
@@ -28,26 +34,23 @@ export class Outage {
     this.#core = core;
   }
 
-  /** The pause that is being made: whoever hasn't asked the store yet waits for its end. */
+  /** The current pause: readers that haven't asked the store yet wait for its end. */
   get pause(): Promise<void> | undefined {
     return this.#pause?.over;
   }
 
-  /**
-   * The outage is over once the call that failed last is answered. Another answer says nothing: a store may be read and
-   * still fail whoever waits, and each time would then be an outage of its own.
-   */
+  /** Ends the outage, if this is the call that failed last. Another call says nothing: a store may be read while waiting fails. */
   answered(call: Call): void {
     if (call === this.#failed) this.#tries = 0;
   }
 
   /**
-   * Waits before the store is asked again. Whoever fails during a pause waits for the end of that one.
+   * Waits before the store is asked again. All errors during a pause wait for its end.
    *
-   * @throws what went wrong, if it isn't that the store is away for a while, or the reason to halt
+   * @throws the error, if it isn't an outage, or the reason to halt
    */
   async sitOut(call: Call, error: unknown, halt: Halt): Promise<void> {
-    // Before the kind of error is looked at: a caller may abort with any reason, and that isn't the store's error.
+    // First: a caller may abort with any reason, also with an error of this kind.
     halt.assertGoing();
     if (!hasCode(error, 'StoreUnavailable', 'ConnectionsBusy') || !error.retryable) throw error;
     this.#failed = call;
@@ -57,15 +60,15 @@ export class Outage {
       await halt.orElse(() => over);
     } finally {
       this.#waiting -= 1;
-      // Nobody wants the store to be asked any more, so no timer keeps the process from ending.
+      // So that no timer keeps the process running.
       if (this.#waiting === 0) end.abort();
     }
   }
 
   #begin(error: unknown): Pause {
     const { logger, runtime } = this.#core;
-    if (this.#tries === 0) logger.warn({ err: error }, 'the store is away: whoever follows the log waits for it');
-    // Jitter: all servers have lost the same store at the same moment.
+    if (this.#tries === 0) logger.warn({ err: error }, 'the store can’t be reached: readers that follow the log wait');
+    // Jitter: all servers have lost the store at the same moment.
     const pause = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** this.#tries) * (0.5 + runtime.random() / 2);
     this.#tries += 1;
     const end = abortController();

@@ -8,11 +8,11 @@ import { timeBy } from '../options.ts';
 export interface Runtime {
   /** Milliseconds since the Unix epoch, a whole number. */
   now(): number;
-  /** Milliseconds since some moment, not always whole; no clock that is set changes them. */
+  /** Milliseconds since some moment, not always whole; setting a clock doesn't change them. */
   elapsed(): number;
-  /** Resolves once everything that is ready has run: whoever was just answered can ask again first. */
+  /** Resolves once everything that is ready has run: a caller that was just answered can ask again first. */
   turn(): Promise<void>;
-  /** Resolves after some milliseconds, or when the signal aborts: whoever passed it knows which. */
+  /** Resolves after some milliseconds, or when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** From 0 up to 1. */
   random(): number;
@@ -20,7 +20,7 @@ export interface Runtime {
   randomBytes(): Uint8Array;
 }
 
-/** The latest time that 48 bits hold, as in a UUID of version 7: the year 10889. A clock beyond it counts another unit. */
+/** The latest time that 48 bits hold, as in a UUID of version 7: the year 10889. A later clock counts in another unit. */
 const TIME_MAX = 2 ** 48 - 1;
 
 /** The machine's own. @throws InvalidDefinition (from `now`) if the user's clock throws, or gives no time */

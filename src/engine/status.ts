@@ -1,4 +1,4 @@
-/** How an open application is doing. */
+/** The status of an open application. */
 import type { Backlog } from './commands/queue-room.ts';
 import type { Core, Counters } from './core.ts';
 import type { Health } from '../store/store.ts';
@@ -8,27 +8,19 @@ export interface Status {
   readonly state: 'open' | 'closing' | 'closed' | 'diverged';
   /** The kind of store: `'sqlite'`. */
   readonly store: string;
-  /** The end of the log as last seen by this application; `hash` and `position` are what `verify({ expect })` takes. */
+  /** The end of the log as last seen by this application; `verify({ expect })` takes `position` and `hash`. */
   readonly position: number;
   readonly hash: string;
   /** When the last commit was recorded; milliseconds since the Unix epoch, 0 if there is none. */
   readonly recordedAt: number;
   /** The registry's generation: raised when collections, or event types of one, are added to the log. */
   readonly generation: number;
-  /**
-   * Event types that the log holds and this code doesn't know: of a newer release, or renamed in this one. Not those of
-   * failures of commands that it doesn't have.
-   */
+  /** Event types that the log holds and this code doesn't know: newer or renamed. Failures of unknown commands don't count. */
   readonly unknownTypes: UnknownTypes;
-  /** How the store's own files are doing; empty where it has none, and once the application is closed. */
+  /** The state of the store's files; empty where it has none, and once the application is closed. */
   readonly storage: Readonly<Health>;
   /** Commands that wait to be decided, and the bytes of their inputs. */
-  readonly queue: {
-    readonly waiting: number;
-    readonly max: number;
-    readonly bytes: number;
-    readonly bytesMax: number;
-  };
+  readonly queue: { readonly waiting: number; readonly max: number; readonly bytes: number; readonly bytesMax: number };
   /** Documents kept in memory, and the bytes of their states. */
   readonly cache: {
     readonly documents: number;
@@ -36,7 +28,6 @@ export interface Status {
     readonly bytes: number;
     readonly bytesMax: number;
   };
-  /** Since the application was opened. */
   readonly counters: Readonly<Counters>;
 }
 
@@ -44,9 +35,7 @@ export async function statusOf(core: Core, state: Status['state'], { waiting, by
   let storage: Health = {};
   if (state === 'open') {
     storage = (await core.session.health?.()) ?? {};
-    const before = core.watermark.seen;
-    const { end } = await core.untilClosed.load([]);
-    await core.watermark.observe(before, end, core.untilClosed);
+    await core.watermark.look(core.untilClosed);
     core.unknownTypes = await unknownTypes(core.untilClosed, core.events);
   }
   const { position, hash, recordedAt } = core.watermark.seen;

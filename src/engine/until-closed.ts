@@ -1,7 +1,6 @@
 /**
- * A session as those use it who read. Once the application is closed they read no further, and are told so at once, also
- * of what they wait for: a reader of the whole log would keep `close` waiting for as long as that takes. What stores
- * commands uses the session itself, as what is in the queue is still stored then.
+ * A session for readers: their calls end at once when the application is closed, so that a reader of the whole log doesn't delay
+ * `close`. What stores commands uses the session itself, as the queue is still stored then.
  */
 import type { Session } from '../store/store.ts';
 
@@ -11,7 +10,7 @@ export type ReadingSession = Pick<Session, (typeof CALLS)[number]>;
 
 type Call = (...given: never[]) => Promise<unknown>;
 
-/** A session each of whose calls is made by `by`. */
+/** A session whose calls are made by `by`. */
 export function readingBy(session: ReadingSession, by: <T>(call: () => Promise<T>) => Promise<T>): ReadingSession {
   const calls = CALLS.map((name): [string, Call] => [name, (...given) => by(() => (session[name] as Call)(...given))]);
   return Object.fromEntries(calls) as ReadingSession;
@@ -23,7 +22,7 @@ export function untilClosed(session: Session, closing: AbortSignal): ReadingSess
   closing.addEventListener('abort', () => {
     for (const give of asking) give(closing.reason);
   });
-  // One listener for all: a `get` is too short to pay for one of its own.
+  // One listener for all: a `get` is too short to pay for its own.
   const asks = async <T>(call: () => Promise<T>): Promise<T> => {
     closing.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<T>();

@@ -1,6 +1,6 @@
 /**
- * What this engine has seen of the log (law 9). A store that no longer holds it went back in time: an older backup, a
- * failover to a copy that lags. From then on nothing is decided or read here.
+ * What this server has seen of the log (law 9). A store that no longer holds it went back in time: an older backup, or a failover
+ * to a copy that lags. From then on nothing is decided or read here.
  */
 import { HistoryDiverged } from '../errors.ts';
 import { GENESIS_HASH } from '../store/chain.ts';
@@ -10,7 +10,6 @@ export class Watermark {
   #seen: LogEnd = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
   #diverged: HistoryDiverged | undefined;
 
-  /** The furthest end of the log that was seen. */
   get seen(): LogEnd {
     return this.#seen;
   }
@@ -24,14 +23,14 @@ export class Watermark {
     if (this.#diverged) throw this.#diverged;
   }
 
-  /** Takes in an end that comes after what has been seen: vouched for by the store, or found by asking. */
+  /** Takes in an end after what was seen: the store vouches for it, or it was checked. */
   advance(end: LogEnd): void {
     if (end.position > this.#seen.position) this.#seen = end;
   }
 
   /**
-   * Takes in the end that an append was answered with. The store vouches that it comes after `sent`, the end that the
-   * batch was sent with; what a read has seen meanwhile must be on the same history.
+   * Takes in the end that an append returned. The store vouches that it comes after `sent`, the end that the batch was sent with;
+   * what was read meanwhile must be on the same history.
    *
    * @throws HistoryDiverged if it isn't
    */
@@ -44,9 +43,17 @@ export class Watermark {
     this.advance(end);
   }
 
+  /** Asks where the log ends, and takes that in. @throws HistoryDiverged */
+  async look(session: Pick<Session, 'load' | 'commits'>): Promise<LogEnd> {
+    const before = this.#seen;
+    const { end } = await session.load([]);
+    await this.observe(before, end, session);
+    return end;
+  }
+
   /**
-   * Takes in the end that a read was made at; `before` is what had been seen when it was asked for, and `heldBefore` whether
-   * the log that was read holds that, if the read has said so.
+   * Takes in the end of a read; `before` is what had been seen when it was asked for, and `heldBefore` whether the log that was
+   * read holds that, if the read has said so.
    *
    * @throws HistoryDiverged if the log doesn't hold what had been seen
    */
@@ -57,7 +64,7 @@ export class Watermark {
       if (end.hash !== before.hash) throw this.diverge(end);
       return;
     }
-    // What was seen meanwhile, by an append or by another read, must be held as well: asked again until nothing comes between.
+    // What was seen meanwhile must be held too: asked again until nothing comes between.
     for (;;) {
       const seen = this.#seen;
       if (end.position === seen.position && end.hash !== seen.hash) throw this.diverge(end);
@@ -76,7 +83,7 @@ export class Watermark {
     const { position, hash } = this.#seen;
     this.#diverged ??= new HistoryDiverged(
       `The store no longer holds the history that this server has seen up to position ${position}` +
-        `${found ? `; it now ends at ${found.position}` : ''}. An older copy stands in its place, or a replica that lagged behind. ` +
+        `${found ? `; it now ends at ${found.position}` : ''}. It is an older copy, or a replica that lagged behind. ` +
         'Stop all servers, find the copy that holds this position and hash, and start from it.',
       { seen: { position, hash }, ...(found && { found: { position: found.position, hash: found.hash } }) },
     );

@@ -7,7 +7,7 @@ import type { AnyEvent, AsJson, DomainDefinition, EventFrom, Frozen } from './ev
 import { nameFault } from './id.ts';
 import { thrown } from './foreign.ts';
 import { describeFault, keptCopy } from './json.ts';
-import { attaches, defineKey, type AttachedTypes, type KeyDefinition } from './key.ts';
+import { defineKey, keyFor, type AttachedTypes, type KeyDefinition } from './key.ts';
 import { refTo, type Ref } from './reads.ts';
 
 /** What a reducer knows besides state and event. Position and version aren't known yet: append gives them. */
@@ -120,7 +120,7 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
   }
   const key = defineKey(name, options.key, domain.events);
   for (const type of reducers.keys()) {
-    if (!attaches(key.declared, type))
+    if (keyFor(key.declared, type) === undefined)
       wrong(
         `reduce has ${type}, but the key has nothing for it, so that reducer would never run. Add ${type} to the key: { ${type}: 'the field that holds the id' }`,
       );

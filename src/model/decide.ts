@@ -122,10 +122,10 @@ function decideOn(documents: unknown, asked: CommandCall, context: Context<unkno
         `Command ${asked.command.name}: decide returned no event. Return nothing() where there is nothing to do.`,
       );
     if (raw.length > rules.limits.commitEventsMax) {
-      throw new LimitExceeded(
-        `Command ${asked.command.name} made ${raw.length} events; at most ${rules.limits.commitEventsMax} are allowed. Make several commands of it.`,
-        { events: raw.length, max: rules.limits.commitEventsMax },
-      );
+      throw tooMuch(asked.command.name, `${raw.length} events`, {
+        events: raw.length,
+        max: rules.limits.commitEventsMax,
+      });
     }
     const events: MadeEvent[] = [];
     let bytes = 0;
@@ -140,10 +140,7 @@ function decideOn(documents: unknown, asked: CommandCall, context: Context<unkno
       if (attachments > rules.limits.commitAttachmentsMax) throw tooManyAttachments(asked, rules.limits);
     }
     if (bytes > rules.limits.commitBytesMax) {
-      throw new LimitExceeded(
-        `Command ${asked.command.name} made ${bytes} bytes of events; at most ${rules.limits.commitBytesMax} are allowed. Make several commands of it.`,
-        { bytes, max: rules.limits.commitBytesMax },
-      );
+      throw tooMuch(asked.command.name, `${bytes} bytes of events`, { bytes, max: rules.limits.commitBytesMax });
     }
     return { outcome: 'succeeded', final: true, record: true, events };
   } catch (error) {
@@ -167,10 +164,8 @@ function failed({ failure: reason, details }: Failure, asked: CommandCall, rules
       );
     const written = 'copy' in copied ? JSON.stringify(copied.copy) : undefined;
     if (written === undefined || Buffer.byteLength(written) > detailsBytesMax) {
-      throw new LimitExceeded(`Command ${command.name}: the details of ${reason} are over ${detailsBytesMax} bytes.`, {
-        command: command.name,
-        max: detailsBytesMax,
-      });
+      const message = `Command ${command.name}: the details of ${reason} are over ${detailsBytesMax} bytes.`;
+      throw new LimitExceeded(message, { command: command.name, max: detailsBytesMax });
     }
     text = written;
     const ids = command.about ? aboutFields(command.name, command.about(input)) : rules.attacher.idFieldsOf(input);
@@ -225,6 +220,11 @@ export function errored({ command }: CommandCall, error: unknown, rules: Rules):
 function contextOf({ id, time, actor, prepared }: CommandCall): Context<unknown> {
   let made = 0;
   return Object.freeze({ id, time, actor, prepared, newId: () => derivedId(id, (made += 1)) });
+}
+
+function tooMuch(name: string, made: string, details: { max: number; [made: string]: number }): LimitExceeded {
+  const message = `Command ${name} made ${made}; at most ${details.max} are allowed. Make several commands of it.`;
+  return new LimitExceeded(message, details);
 }
 
 function tooManyAttachments({ command }: CommandCall, { commitAttachmentsMax }: Limits): LimitExceeded {

@@ -99,25 +99,20 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
   const events = reading('domain()', () => defineEvents(given.events));
   const definition: DomainDefinition = Object.freeze({ events });
   const names = { collection: new Set<string>(), command: new Set<string>() };
-  const claim = (kind: 'collection' | 'command', name: string): void => {
+  const define = <Made>(kind: 'collection' | 'command', name: string, make: () => Made): Made => {
+    const made = reading(`${kind}()`, make);
     if (names[kind].has(name)) {
-      throw new InvalidDefinition(`The domain has a ${kind} ${JSON.stringify(name)} already: give it another name.`, {
-        [kind]: name,
-      });
+      const message = `The domain has a ${kind} ${JSON.stringify(name)} already: give it another name.`;
+      throw new InvalidDefinition(message, { [kind]: name });
     }
     names[kind].add(name);
+    return made;
   };
   const made = {
-    collection: (name: string, options: never) => {
-      const collection = reading('collection()', () => defineCollection(name, options, definition));
-      claim('collection', name);
-      return collection;
-    },
-    command: (name: string, options: unknown) => {
-      const command = reading('command()', () => defineCommand(name, options, definition));
-      claim('command', name);
-      return command;
-    },
+    collection: (name: string, options: unknown) =>
+      define('collection', name, () => defineCollection(name, options, definition)),
+    command: (name: string, options: unknown) =>
+      define('command', name, () => defineCommand(name, options, definition)),
   };
   return Object.freeze(made) as unknown as Domain<ShapesOf<Schemas>>;
 }

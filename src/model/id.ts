@@ -1,6 +1,7 @@
 /** Ids of documents and commands, and names of events, collections and commands. */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { InvalidInput } from '../errors.ts';
 import type { Check } from '../options.ts';
 import { textFault } from './json.ts';
 
@@ -17,6 +18,13 @@ export function idFault(value: unknown): string | undefined {
 /** Why a value is no name; undefined if it is one. */
 export function nameFault(value: unknown): string | undefined {
   return value === '__proto__' ? 'must not be __proto__' : boundedTextFault(value, NAME_BYTES_MAX);
+}
+
+/** The id of a document. @throws InvalidInput if it isn't valid */
+export function assertedId(collection: string, id: string): string {
+  const fault = idFault(id);
+  if (fault) throw new InvalidInput(`The id of a document of ${collection} ${fault}.`, { collection, path: 'id' });
+  return id;
 }
 
 /** The check of an option that is an id, or like one. */

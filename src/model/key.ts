@@ -112,11 +112,6 @@ export function defineKey(collection: string, key: unknown, types: ReadonlyMap<s
   return { declared: { types: declared }, functions };
 }
 
-/** Whether a key may find ids in events of a type; fields may be in any event. */
-export function attaches(key: DeclaredKey, type: string): boolean {
-  return 'fields' in key || Object.hasOwn(key.types, type);
-}
-
 /** Where a key looks in events of a type; undefined if it finds nothing in them. */
 export function keyFor(key: DeclaredKey, type: string): readonly string[] | 'function' | undefined {
   if ('fields' in key) return key.fields;
@@ -158,7 +153,13 @@ export function idFinder(collection: string, key: KeyDefinition, type: string): 
     return (event) => {
       const result = call(event);
       // An event is bounded; the result of a function isn't.
-      if (itemsIn(result, ITEMS_MAX) < 0) throw tooMany(collection);
+      if (itemsIn(result, ITEMS_MAX) < 0) {
+        const problem = `returned more than ${ITEMS_MAX} items`;
+        throw new InvalidEvent(`The key function of collection ${collection} ${problem}.`, {
+          collection,
+          max: ITEMS_MAX,
+        });
+      }
       return idsIn(collection, 'the key function’s result', result);
     };
   }
@@ -178,13 +179,6 @@ function itemsIn(value: unknown, most: number): number {
   let left = most - value.length;
   for (let index = 0; index < value.length && left >= 0; index += 1) left = itemsIn(value[index], left);
   return left;
-}
-
-function tooMany(collection: string): InvalidEvent {
-  return new InvalidEvent(`The key function of collection ${collection} returned more than ${ITEMS_MAX} items.`, {
-    collection,
-    max: ITEMS_MAX,
-  });
 }
 
 /** One id, an array of ids (nested, where a path went through several), or none. */

@@ -1,9 +1,9 @@
 /** Refs and reads: which documents a decision rests on. */
-import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
 import { isPlainObject, isPromise, markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
 import type { Frozen } from './event.ts';
-import { idFault } from './id.ts';
+import { assertedId } from './id.ts';
 
 declare const STATE: unique symbol;
 
@@ -74,12 +74,7 @@ class CollectionRef<State> implements Ref<State> {
 
 /** Makes a ref. @throws InvalidInput if the id isn't valid */
 export function refTo<State>(collection: string, id: string): Ref<State> {
-  const fault = idFault(id);
-  if (fault) {
-    const details = { collection, path: 'id' };
-    throw new InvalidInput(`The id of a document of ${collection} ${fault}. Pass the document's id.`, details);
-  }
-  return new CollectionRef<State>(collection, id);
+  return new CollectionRef<State>(collection, assertedId(collection, id));
 }
 
 /**

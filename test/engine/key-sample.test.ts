@@ -399,7 +399,7 @@ onLocalStores('declared keys and upcasts', (makeStore) => {
         position: times + 1,
         message:
           `The event MOVED at position ${times + 1} was stored at version 1 and is attached to boxes "X", but in the shape of ` +
-          'version 2 the keys find boxes "x". An upcast must leave alone what keys look at.',
+          'version 2 the keys find boxes "x". An upcast must not change ids.',
       },
     ]);
   });

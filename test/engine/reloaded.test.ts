@@ -20,7 +20,8 @@ function load() {
 test('is told that it was kept, and what to do', async () => {
   const [before, after] = [load(), load()];
   await using app = await open({ store: memory(), collections: [before.shops], commands: [before.openShop] });
-  const why = /another of the same name.*loaded again.*kept.*Open the application in a module that is loaded again/;
+  const why =
+    /another of the same name.*loaded again.*still has the old one.*Open the application in a module that is loaded again/;
   const input = { shop_id: 's1' };
   const command: unknown = await app.execute(after.openShop, input).catch((error: unknown) => error);
   expect(command).toBeInstanceOf(UnknownCommand);

@@ -1,19 +1,19 @@
-/** Brings tracked documents up to date: reads the log from where they were, and folds what concerns them. */
+/** Brings tracked documents up to date: reads the log from where they were, and folds their events. */
 import { hasCode } from '../../errors.ts';
 import type { ScannedEvent, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { eventReader, foldEvent } from '../reading/fold-events.ts';
 import { TRACKED_PAGE, TRACKED_PAGES_MAX } from '../tracked.ts';
 
-/** Attached events that are folded between two turns of the event loop: of some a page has ten times as many as events. */
+/** Events folded between two turns of the event loop: a page may have ten times as many attachments as events. */
 const FOLDED_A_TURN = 1_000;
 
 const everything = (): boolean => true;
 
-/** Takes in what has happened up to the end of the log; or some of it, if that is much. Whether it was all. */
+/** Takes in the log up to its end, or only some of it, if that is much. Whether it was all. */
 export async function bringUp(core: Core, io: Pick<Session, 'scan' | 'commits'>): Promise<boolean> {
   const { tracked, watermark, runtime } = core;
-  // Also if nothing is known to have happened: others may have written since.
+  // At least once: others may have written unseen.
   for (let pages = 0; pages === 0 || tracked.reached < watermark.seen.position; pages += 1) {
     if (pages === TRACKED_PAGES_MAX) return false;
     if (pages > 0) await runtime.turn();
@@ -24,12 +24,12 @@ export async function bringUp(core: Core, io: Pick<Session, 'scan' | 'commits'>)
       await watermark.observe(before, page.end, io, page.holds);
       const { folded, others } = await takeIn(core, page.events);
       tracked.passTo(page.next ?? page.end.position, folded, others);
-      // So long are the texts, or so many the attachments.
+      // The texts are long, or the attachments many.
       if (page.next !== undefined && page.events.length < TRACKED_PAGE) tracked.restart(watermark.seen);
     } catch (error) {
-      // It can be done without, and the batch may need nothing else of the store.
+      // It is for speed alone, and the batch may not need the store again.
       if (hasCode(error, 'StoreUnavailable', 'ConnectionsBusy')) return false;
-      // Whoever asks for what is damaged loads it, and is told then.
+      // A command that needs what is damaged loads it, and gets the error then.
       if (!hasCode(error, 'LogCorrupt')) throw error;
       tracked.restart(watermark.seen);
     }
@@ -37,7 +37,7 @@ export async function bringUp(core: Core, io: Pick<Session, 'scan' | 'commits'>)
   return true;
 }
 
-/** How many events of tracked documents were folded, and how many were of no tracked document. */
+/** How many events of tracked documents were folded, and how many were of none. */
 async function takeIn(
   core: Core,
   events: readonly ScannedEvent[],

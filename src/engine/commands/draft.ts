@@ -3,7 +3,7 @@ import { errored, type CommandCall, type Decision, type Rules } from '../../mode
 import type { AnyRef } from '../../model/reads.ts';
 import { commitDigest } from '../../store/chain.ts';
 import type { Batch, Commit, DocumentRef, Session } from '../../store/store.ts';
-import { concernsAll } from '../concerns-all.ts';
+import { concernsAll } from '../outage.ts';
 import type { Core } from '../core.ts';
 import type { Entry } from './entry.ts';
 import { Grounds, proceed, unchangedOf } from './grounds.ts';
@@ -17,19 +17,14 @@ export interface Draft {
   readonly working: WorkingSet;
   /** In the order of the batch's commits and of its reads. */
   readonly drafted: readonly Drafted[];
-  /** What is decided and not to be stored: to be answered once what it rests on is known to hold. */
+  /** Decided, but not to be stored: answered once their ground is known to hold. */
   readonly unrecorded: readonly Drafted[];
   readonly reads: readonly Working[];
-  /**
-   * Entries that can't be decided (a document in `unchanged` has changed, or can't be read; the input holds an id that
-   * isn't valid): to be refused, unless the ledger knows them already.
-   */
+  /** Entries that can't be decided, with the error: refused, unless the ledger knows them already. */
   readonly conflicts: readonly Refusal[];
-  /** Entries that are to be decided after this batch: it is full, or what they ask for depends on it. */
+  /** Entries for a later batch: this one is full, or they depend on it. */
   readonly left: readonly Entry[];
-  /** Whether some of them are left because it is full. */
   readonly isFull: boolean;
-  /** Entries that wait for documents that take long to load. */
   readonly late: readonly Late[];
 }
 
@@ -37,9 +32,9 @@ export interface Drafted {
   readonly entry: Entry;
   readonly decision: Decision;
   readonly time: number;
-  /** How many commits of the batch come before it. */
+  /** The number of commits before it in the batch. */
   readonly after: number;
-  /** What it rests on, by places in the draft's `reads`. */
+  /** Its ground: indexes into the draft's `reads`. */
   readonly reads: readonly number[];
 }
 
@@ -49,15 +44,15 @@ export interface Late {
 }
 
 export interface DraftOptions extends Footing {
-  /** Until when others may be kept waiting, by `runtime.elapsed()`. One is decided even then. */
+  /** When deciding must end, by `runtime.elapsed()`. One command is decided even then. */
   readonly until?: number;
-  /** How much of what a batch may cost these may take up; one command may take up more. All. */
+  /** The part of a batch's cost that these may take up; a single command may take more. 1 by default. */
   readonly part?: number;
 }
 
 /**
- * Decides the entries, as many as fit into a batch. Those that turn out to be no command (an id in the input that isn't valid)
- * are rejected here, unless the ledger may know them. What goes wrong with one of them concerns it alone.
+ * Decides as many entries as fit into a batch. One with an invalid id in its input is rejected here, unless the ledger may know
+ * it. An error of one entry concerns it alone.
  *
  * @throws StoreUnavailable, HistoryDiverged from loading
  */
@@ -76,8 +71,8 @@ export async function draftBatch(
     return begun;
   };
   let begun = await begin();
-  // What came in is newer than the time to decide at: a decision is never made before what it rests on. Nearly always
-  // the same is asked for at a later time, and is there already.
+  // A decision is never made at a time before what it rests on. Nearly always the same documents are asked for again, and are
+  // here already.
   if (core.watermark.seen.recordedAt > begun.time) begun = await begin();
   const drafting = new Drafting(core, rules, working, begun, part);
   await drafting.decideAll(begun.started);
@@ -114,7 +109,7 @@ class Drafting {
   async decideAll(started: readonly Started[]): Promise<void> {
     for (const one of started) {
       const { entry } = one;
-      // Its caller gave up while documents were loaded: nothing comes of it.
+      // Its caller gave up while documents were loaded.
       if (entry.settled) continue;
       if (this.#isFullFor(one)) {
         this.#left.push(entry);
@@ -125,9 +120,9 @@ class Drafting {
       try {
         let step = this.#begin(one, grounds);
         while (step && !step.done) {
-          // Nearly always everything is there already, and waiting for nothing isn't free.
+          // Nearly always everything is here already, and waiting for nothing isn't free.
           const isHere = step.value.every((ref) => this.#working.find(ref)) || (await this.#bring(entry, step.value));
-          // Also what a later stage brought in may be newer.
+          // A later stage may be newer too.
           if (isHere && (this.#isOutdated || entry.settled)) break;
           step = isHere ? this.#next(one, step.value, grounds) : undefined;
         }
@@ -145,17 +140,17 @@ class Drafting {
     const { limits } = this.#core;
     this.#isFull ||= this.#bytes >= limits.batchBytesMax || this.#asked >= limits.batchReadsMax;
     this.#isFull ||= this.#part < 1 && this.#spent >= this.#part;
-    // One that reads nothing is decided by now: later it would have to be decided again.
+    // A command that reads nothing is decided now: later it would have to be decided again.
     this.#isFull ||= this.#decided > 0 && !first.done && this.#begun.stint.isOver();
     return this.#isFull;
   }
 
-  /** Whether what was read is newer than the time to decide at. */
+  /** Whether a document that was read is newer than the time of the decisions. */
   get #isOutdated(): boolean {
     return this.#core.watermark.seen.recordedAt > this.#begun.time;
   }
 
-  /** The first stage of its reads; undefined if it isn't to be decided now. */
+  /** The first stage of its reads; undefined if it isn't decided now. */
   #begin({ entry, first }: Started, grounds: Grounds): Started['first'] | undefined {
     const { unchanged } = entry.request;
     const documents = first.done ? unchanged : [...unchanged, ...known(this.#core, first.value)];
@@ -168,12 +163,12 @@ class Drafting {
     return first;
   }
 
-  /** Those of a later stage. Whether they are there: not, if they take long to load. */
+  /** Brings in a later stage. False if it takes long to load. */
   async #bring(entry: Entry, refs: readonly AnyRef[]): Promise<boolean> {
     const { stint } = this.#begun;
     const documents = known(this.#core, refs);
     const all = isToBeWhole(entry);
-    // Stage by stage a single command could keep all others waiting.
+    // With stage after stage a single command could hold up all others.
     const later = !all && stint.hasWaited;
     const waited = await stint.wait(this.#working.bring(documents, { all, later }));
     entry.batchPart += waited;
@@ -195,7 +190,7 @@ class Drafting {
     return step;
   }
 
-  /** It was decided, unless it has to be decided again. */
+  /** Takes in a decision, or leaves the command to be decided again. */
   #end({ entry, asked }: Started, step: Started['first'], grounds: Grounds): void {
     this.#decided += 1;
     if (!step.done || this.#isOutdated) {
@@ -218,7 +213,7 @@ class Drafting {
     if (commit) this.#commits.push(Object.assign(commit, { reads }));
   }
 
-  /** The documents of a decision take its events in. One that can't decides what comes of the command, which rests on it then. */
+  /** Its documents take the events in. If one can't, the decision is an error, which rests on that document. */
   #takeIn(
     entry: Entry,
     decided: Decision,
@@ -229,13 +224,13 @@ class Drafting {
     const commit = decided.record ? commitOf(entry, decided, time) : undefined;
     const refusal = this.#working.commit(decided.events, time);
     if (!refusal) return { decision: decided, commit };
-    // An event that a document it rests on can't take in would make that document unreadable: it isn't stored.
+    // Stored, such an event would make that document unreadable.
     grounds.add(refusal.by);
     const decision = errored(asked, refusal.error, this.#rules);
     return { decision, commit: commitOf(entry, decision, time) };
   }
 
-  /** What of the batch an entry has taken up. */
+  /** Counts what an entry has taken up of the batch. */
   #charge(entry: Entry, bytes: number, attachments: number, asked: number): void {
     const { limits } = this.#core;
     entry.batchPart += Math.max(
@@ -250,13 +245,15 @@ class Drafting {
   draft(generation: number): Draft {
     const { refused, left } = this.#begun;
     const batch: Batch = {
-      // As it is now: documents may have come in from a later end of the log than was seen when drafting began.
+      // Now: documents may be from a later end of the log than was seen when drafting began.
       seen: this.#core.watermark.seen,
       generation,
       handled: this.#core.handled,
-      reads: this.#reads.map(({ collection, id, stored }) => {
-        return { collection: collection.name, id, version: stored.version };
-      }),
+      reads: this.#reads.map(({ collection, id, stored }) => ({
+        collection: collection.name,
+        id,
+        version: stored.version,
+      })),
       commits: this.#commits,
     };
     return {
@@ -274,9 +271,7 @@ class Drafting {
 }
 
 function attachmentsOf({ events }: Decision): number {
-  let attachments = 0;
-  for (const event of events) attachments += event.attachments.length;
-  return attachments;
+  return events.reduce((sum, { attachments }) => sum + attachments.length, 0);
 }
 
 function commitOf(

@@ -1,4 +1,4 @@
-/** A command in the queue, and the caller who waits for it. */
+/** A command in the queue, and the caller that waits for it. */
 import type { Place } from '../../line.ts';
 import type { Folded } from '../../model/reduce.ts';
 import { listen } from '../../signal.ts';
@@ -7,9 +7,9 @@ import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
 
 export interface Waited {
-  /** How often for each. */
+  /** How often each was waited for. */
   readonly times: DocumentMap<number>;
-  /** Those that the cache didn't take, as they were then. */
+  /** The documents that the cache didn't take. */
   readonly brought: DocumentMap<Folded>;
 }
 
@@ -17,30 +17,26 @@ export class Entry {
   readonly request: Request;
   readonly prepared: unknown;
   readonly promise: Promise<Outcome>;
-  /**
-   * Where the log ended, as far as was known, when it was first sent to the store without an answer: its own commit may be what
-   * the ledger then shows behind that.
-   */
+  /** The known end of the log when it was first sent and got no answer: a commit behind that may be its own. */
   sentAfter: number | undefined;
-  /** Whether another of the same id was, and this one waited for what comes of that. */
+  /** Whether it waited for another in doubt with the same id. */
   followsDoubt = false;
-  /** How often it was sent to the store and refused, or couldn't be decided in time. */
+  /** How often it was sent and refused, or couldn't be decided in time. */
   tries = 0;
-  /** Documents that it has waited for, as they take long to load. Made when it does, which is rare. */
+  /** Documents that took long to load. Rare, so made when needed. */
   waited: Waited | undefined;
-  /** How much of what one batch may cost it has taken up, since it was taken from the queue. */
+  /** How much of a batch's cost it has taken up since it was taken from the queue. */
   batchPart = 0;
-  /** How much of that is waiting for documents: others may be to blame for it. */
+  /** The part of that spent waiting for documents: other commands may have caused it. */
   waitPart = 0;
-  /** Turns of its lane that were spent on taking it from the queue. */
+  /** Turns of its lane that it has used. */
   paid = 0;
-  /** Whether it stands in a batch that was sent, and may be stored by that. */
+  /** Whether a batch with it was sent, and may be stored. */
   sent = false;
-  /** Whether it was told what came of it. Whoever gives up isn't: it may still be stored. */
+  /** Whether its caller got a result. A caller that gave up didn't: the command may still be stored. */
   answered = false;
-  /** What came of it, if something did. */
   outcome: Outcome | undefined;
-  /** When it came into the queue, among the others; and where it stands there. */
+  /** Its number in the order of arrival, and its place in the queue. */
   order = 0;
   place: Place<Entry> | undefined;
   #settled = false;
@@ -59,11 +55,7 @@ export class Entry {
     this.#reject = reject;
   }
 
-  /**
-   * Gives up waiting when the signal aborts; `gaveUp` is called then.
-   *
-   * @throws InvalidInput if it can't be listened to
-   */
+  /** Gives up waiting when the signal aborts, and calls `gaveUp`. @throws InvalidInput if the signal can't be listened to */
   giveUpOn(signal: AbortSignal, gaveUp: () => void): void {
     this.#deafen = listen(signal, (reason) => {
       this.#settle();
@@ -76,12 +68,12 @@ export class Entry {
     return this.request.facts.id;
   }
 
-  /** Whether its id may be in the ledger by what got no answer. */
+  /** Whether a try without an answer may have put its id into the ledger. */
   get inDoubt(): boolean {
     return this.sentAfter !== undefined || this.followsDoubt;
   }
 
-  /** Whether the caller has been answered, or has given up. */
+  /** Whether the caller got a result or gave up. */
   get settled(): boolean {
     return this.#settled;
   }
@@ -93,7 +85,7 @@ export class Entry {
     return this.#ended.promise;
   }
 
-  /** Whoever executes it is through with it. */
+  /** Nothing can come of it any more. */
   end(): void {
     this.#over = true;
     this.#ended?.resolve();

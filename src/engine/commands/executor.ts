@@ -1,6 +1,6 @@
 /**
- * The executor: one batch at a time. While one is being stored the next gathers, undecided; what falls is decided again on
- * what moved, first in the next batch of its kind, and the last try holds the store's write lock, so nobody starves.
+ * The executor: one batch at a time. While one is stored the next gathers, undecided. What falls is decided again in the next
+ * batch of its kind; the last try holds the store's write lock, so no command starves.
  */
 import { DocumentMap } from '../../document-map.ts';
 import type { Locked, Refused, Stored } from '../../store/store.ts';
@@ -17,24 +17,21 @@ import { CommandQueue } from './queue.ts';
 import { catchUp, movedSince, settle } from './settle.ts';
 import { Takes } from './takes.ts';
 
-/** How often a batch whose commit got no answer is sent again before the callers hear of it. */
+/** How often a batch without an answer is sent again before its callers are told. */
 const IN_DOUBT_TRIES_MAX = 3;
 /** The longest pause before that, in milliseconds. */
 const PAUSE_MAX_MS = 100;
-/** For so many batches after the cache was brought up to date what isn't is loaded before it is decided on. */
+/** After the cache was brought up to date, documents that aren't tracked are loaded anew for so many batches. */
 const TRACKED_BATCHES = 64;
 
-/**
- * Commands that are decided at once under the write lock, and how long they may take there, in milliseconds: others wait for
- * the lock. What isn't decided by then waits for the next.
- */
+/** How many commands are decided under the write lock, and for how many milliseconds: others wait for the lock. */
 const LAST_TRY_COMMANDS_MAX = 256;
 const LAST_TRY_MS_MAX = 100;
 
 interface Attempt {
-  /** What was stored; to be settled once it is durable. */
+  /** What was stored; settled once it is durable. */
   readonly stored?: { readonly draft: Draft; readonly receipt: Stored };
-  /** Entries still to be decided, as far as is known: those that fell, then those that weren't decided. */
+  /** Entries still to be decided, as far as is known: those that fell, then the undecided ones. */
   readonly undecided: readonly Entry[];
   /** Whether one fell, and nothing was stored. */
   readonly refused: boolean;
@@ -45,20 +42,16 @@ export class Executor {
   readonly #io: ReturnType<typeof forBatch>;
   readonly queue: CommandQueue;
   #running: Promise<void> | undefined;
-  /** How many commands are taken at once, of those that cost little and of those that cost much. */
+  /** How many cheap commands are taken at once, and how many costly ones. */
   readonly #takes: Takes;
   readonly #takesCostly: Takes;
   #closed = false;
-  /** Nothing is sent to the store any more. */
   #over = false;
   readonly #late: LateDocuments;
-  /** Those that wait for documents that take long to load, and those of them whose documents are there. */
+  /** Entries that wait for documents that take long to load, and those whose documents are here. */
   readonly #parked = new Map<Entry, Promise<void>>();
   #returned: Entry[] = [];
-  /**
-   * Commands that fell since the cache was brought up to date, or would have, and how many batches more are decided on what is
-   * tracked.
-   */
+  /** Commands that fell since the cache was brought up to date, or would have; how many more batches use what is tracked. */
   #fellSince = 0;
   #tracking = 0;
 
@@ -72,7 +65,7 @@ export class Executor {
   }
 
   /**
-   * Takes it into the queue, where it is given up when the signal aborts.
+   * Adds it to the queue until the signal aborts.
    *
    * @throws Closed, Overloaded, HistoryDiverged; InvalidInput if the signal can't be listened to
    */
@@ -83,21 +76,13 @@ export class Executor {
     this.#start();
   }
 
-  /**
-   * Goes on, if there is something to be done. Not whenever something came: one that is sent again while the first is parked
-   * stands in no line, and what has nothing to do is over before it is known to run.
-   */
+  /** Runs if there is something to do: a repeated id whose first command is parked stands in no line. */
   #start(): void {
     if (this.#running || (this.queue.isEmpty && this.#returned.length === 0)) return;
     this.#running = this.#run();
   }
 
-  /** A command that is waiting or being executed, by its id. */
-  find(commandId: string): Entry | undefined {
-    return this.queue.find(commandId);
-  }
-
-  /** Lets what is waiting be stored; nothing more is taken. */
+  /** Lets the queue be stored; nothing more is taken. */
   async drain(): Promise<void> {
     this.#closed = true;
     for (;;) {
@@ -107,24 +92,21 @@ export class Executor {
     }
   }
 
-  /**
-   * Ends it: nothing more is sent to the store. Whoever waits in the queue is told so now; those of the batch on its way
-   * once the store has let go of it.
-   */
+  /** Ends it: nothing more is sent to the store. The queue is told now, the current batch once the store has answered. */
   giveUp(): void {
     this.#closed = true;
     this.#over = true;
     for (const entry of this.#parked.keys()) if (!entry.settled) entry.reject(toldOf(entry, closedError(), true));
     while (!this.queue.isEmpty) {
       for (const entry of this.queue.take(Infinity)) {
-        // One that was sent before, and came back to be decided again, may be in doubt.
+        // One that was sent before may be in doubt.
         if (!entry.settled) entry.reject(toldOf(entry, closedError(), true));
         this.queue.over(entry);
       }
     }
   }
 
-  /** After {@link giveUp}, where the store doesn't let go: what was sent may still be stored, the rest never is. */
+  /** After {@link giveUp}, if the store doesn't answer: what was sent may still be stored, the rest never is. */
   abandon(): void {
     for (const entry of this.queue.everybody()) {
       const { sent, inDoubt } = this.queue.leadOf(entry);
@@ -136,7 +118,7 @@ export class Executor {
   async #run(): Promise<void> {
     const { runtime, limits } = this.#core;
     while (!this.queue.isEmpty || this.#returned.length > 0) {
-      // Callers that were just answered, and ask again at once, come into this batch.
+      // Callers that were just answered can come into this batch.
       await runtime.turn();
       this.#takeBack();
       const taken = this.queue.take(this.#takes.most, {
@@ -144,7 +126,7 @@ export class Executor {
         inOrder: this.#takes.isRoomy,
       });
       const last = taken.filter(({ tries }) => tries >= limits.triesMax - 1);
-      // Those that fell before come with them, and no new ones.
+      // Those that fell before come with them, but no new ones.
       if (last.length > 0) last.push(...taken.filter(({ tries }) => tries > 0 && tries < limits.triesMax - 1));
       const entries = last.length > 0 ? last.slice(0, LAST_TRY_COMMANDS_MAX) : taken;
       if (entries.length < taken.length) {
@@ -164,7 +146,7 @@ export class Executor {
     this.#running = undefined;
   }
 
-  /** Nothing more comes of it. */
+  /** The entry is done, and so are the followers that its outcome answers. */
   #end(entry: Entry): void {
     const { counters } = this.#core;
     const { length } = this.queue.over(entry);
@@ -172,7 +154,7 @@ export class Executor {
     counters.replayed += length;
   }
 
-  /** It is decided once its documents are there; others don't wait for that. */
+  /** It is decided once its documents are here; others don't wait for that. */
   #park({ entry, documents }: Late): void {
     const { times, brought } = (entry.waited ??= { times: new DocumentMap(), brought: new DocumentMap() });
     for (const { collection, id } of documents) times.set(collection, id, (times.get(collection, id) ?? 0) + 1);
@@ -184,7 +166,7 @@ export class Executor {
     this.queue.park(entry);
   }
 
-  /** Those whose documents are there stand in line again. */
+  /** Entries whose documents are here stand in line again. */
   #takeBack(): void {
     const returned = this.#returned.sort((one, other) => one.order - other.order);
     this.#returned = [];
@@ -201,7 +183,6 @@ export class Executor {
     if (this.#over) throw closedError();
   }
 
-  /** Executes entries, and returns those still to be decided. */
   async #process(entries: readonly Entry[], last: boolean): Promise<readonly Entry[]> {
     const { runtime } = this.#core;
     for (let inDoubt = 0; ;) {
@@ -219,7 +200,7 @@ export class Executor {
         await this.#confirm(draft, receipt);
         return [...(await this.#finish(this.#io, draft, receipt)), ...undecided];
       } catch (error) {
-        // In doubt whether it is stored: the same ids again, and the ledger makes that safe.
+        // The same ids are sent again: the ledger makes that safe.
         if (!isInDoubt(error) || this.#over) throw error;
         if ((inDoubt += 1) > IN_DOUBT_TRIES_MAX) throw error;
         await runtime.sleep(runtime.random() * PAUSE_MAX_MS);
@@ -227,20 +208,20 @@ export class Executor {
     }
   }
 
-  /** On what is to be decided. Where others write to the same documents, what they have written is taken in first. */
+  /** Chooses the ground to decide on. Where others write the same documents, their events are taken in first. */
   async #prepared(isAgain: boolean): Promise<DraftOptions['ground']> {
     const { tracked, watermark } = this.#core;
-    tracked.begin();
-    // What is sent again in doubt doesn't wait for it.
+    tracked.broughtUp.clear();
+    // A batch in doubt doesn't wait for it.
     if (!isAgain && tracked.isWorth(this.#fellSince, watermark.seen)) {
-      // What it hasn't come to yet is taken in before the next batch. Where many have fallen many will, so half of them count on.
+      // The rest is taken in before the next batch. Half of the fallen stay counted: where many fell, many will.
       if (await bringUp(this.#core, this.#io)) this.#fellSince = Math.floor(this.#fellSince / 2);
       this.#tracking = TRACKED_BATCHES;
     } else if (this.#tracking > 0) this.#tracking -= 1;
     return this.#tracking > 0 ? 'tracked' : 'cached';
   }
 
-  /** What was stored must be on the history that this server knows. If that can't be told now, the callers are in doubt. */
+  /** What was stored must continue the history that this server knows. If that can't be told now, the callers are in doubt. */
   async #confirm({ batch, drafted }: Draft, { commits, end }: Stored): Promise<void> {
     const { watermark } = this.#core;
     try {
@@ -251,7 +232,7 @@ export class Executor {
     }
   }
 
-  /** Answers those who stand, and then finds out why others fell. Gives those that are to be decided again. */
+  /** Answers what stands, then finds out why others fell. Returns those to be decided again. */
   async #finish(io: Locked, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
     const core = this.#core;
     const { fallen, unrecorded, behind } = settle(core, draft, judged);
@@ -265,27 +246,26 @@ export class Executor {
     return again.filter(({ settled }) => !settled);
   }
 
-  /** These are to be decided again. */
   #fell(entries: readonly Entry[]): void {
     for (const entry of entries) entry.tries += 1;
     this.#core.counters.retried += entries.length;
     this.#fellSince += entries.length;
   }
 
-  /** Reads, decides and appends with the write lock held: nothing can move meanwhile. */
+  /** Reads, decides and appends with the write lock held, so nothing can move. */
   async #lastTry(entries: readonly Entry[]): Promise<Attempt> {
     this.#core.counters.exclusive += 1;
-    this.#core.tracked.begin();
+    this.#core.tracked.broughtUp.clear();
     let sent: Attempt['stored'];
     try {
       return await this.#core.session.exclusive(async (locked) => {
         const { elapsed } = this.#core.runtime;
         const until = elapsed() + LAST_TRY_MS_MAX;
         const options = { ground: 'loaded', until, late: this.#late } as const;
-        // So that nothing falls here for what others have stored under these ids.
+        // So that none falls because its id is in the ledger.
         await answerKnown(this.#core, locked, entries);
         let attempt = await this.#attempt(locked, entries, options);
-        // Only a registry that has grown can stand in the way here.
+        // Only a registry that has grown can be in the way here.
         while (!attempt.stored && attempt.refused && elapsed() < until) {
           attempt = await this.#attempt(locked, attempt.undecided, options);
         }
@@ -302,7 +282,7 @@ export class Executor {
     const core = this.#core;
     const waiting = entries.filter((entry) => !entry.settled && !this.#parked.has(entry));
     const draft = await draftBatch(core, io, waiting, options);
-    for (const { stored } of draft.reads) if (core.tracked.wasBehind(stored)) this.#fellSince += 1;
+    for (const { stored } of draft.reads) if (core.tracked.broughtUp.has(stored)) this.#fellSince += 1;
     for (const late of draft.late) this.#park(late);
     (this.queue.lanes.isCostly ? this.#takesCostly : this.#takes).learn(draft, waiting.length);
     await refuseUnlessKnown(core, io, draft.conflicts);
@@ -328,7 +308,7 @@ export class Executor {
     }
   }
 
-  /** Nothing is to be stored: those whose ground has held are answered. */
+  /** Nothing is to be stored: commands whose ground has held are answered. */
   async #unsent(io: Locked, { unrecorded, reads, left }: Draft): Promise<Attempt> {
     if (unrecorded.length === 0) return { undecided: left, refused: false };
     const { counters } = this.#core;
@@ -342,7 +322,7 @@ export class Executor {
   }
 }
 
-/** Each as of where it stands among the commits: what it rests on may move with the next that is stored. */
+/** The position before the next commit that is stored: after it the ground may have moved. */
 function positionsOf(judged: Stored | Refused): (drafted: Drafted) => number {
   const commits = judged.status === 'stored' ? judged.commits : [];
   return ({ after }) => {

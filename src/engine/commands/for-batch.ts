@@ -1,7 +1,4 @@
-/**
- * A session as those use it who execute batches: whatever they ask goes before what others only read, as everybody who waits for
- * the batch, or for the next, waits for it.
- */
+/** A session for executing batches: its calls go before those of readers, as all who wait for a batch wait for them. */
 import type { Locked, Session } from '../../store/store.ts';
 
 const FIRST = Object.freeze({ forBatch: true });

@@ -1,7 +1,7 @@
 /** Answers commands by what the ledger holds of their ids: one that was executed before isn't executed again (law 1). */
 import { LogCorrupt } from '../../errors.ts';
 import type { Locked, StoredCommit } from '../../store/store.ts';
-import { concernsAll } from '../concerns-all.ts';
+import { concernsAll } from '../outage.ts';
 import type { Core } from '../core.ts';
 import { stillInDoubt } from './doubt.ts';
 import type { Draft, Drafted } from './draft.ts';
@@ -9,15 +9,12 @@ import type { Entry } from './entry.ts';
 import { assertSame, replay } from './replay.ts';
 import { resolveUnrecorded } from './settle.ts';
 
-/** Refuses commands that can't be decided. One that was executed before is answered, whatever has changed since. */
+/** Refuses commands that can't be decided. One that was executed before gets its outcome, whatever has changed since. */
 export async function refuseUnlessKnown(core: Core, io: Locked, conflicts: Draft['conflicts']): Promise<void> {
   if (conflicts.length === 0) return;
-  const { watermark } = core;
-  const before = watermark.seen;
   const outcomes = await finalOutcomes(io, conflicts);
-  // What the cache alone says may be of a log that the store no longer holds; what the ledger says counts as seen.
-  const { end } = await io.load([]);
-  await watermark.observe(before, end, io);
+  // The cache may be of a log that the store no longer holds.
+  await core.watermark.look(io);
   for (const { entry, error } of conflicts) {
     const commit = outcomes.get(entry.id);
     if (commit) await answer(core, io, entry, commit);
@@ -25,7 +22,7 @@ export async function refuseUnlessKnown(core: Core, io: Locked, conflicts: Draft
   }
 }
 
-/** Answers those that record nothing; one that was executed before, by what it came to then. */
+/** Answers commands that record nothing; one that was executed before gets its earlier outcome. */
 export async function answerUnrecorded(
   core: Core,
   io: Locked,
@@ -41,7 +38,7 @@ export async function answerUnrecorded(
   }
 }
 
-/** What the ledger holds of commands that it can know. */
+/** The final commits of commands that the ledger may know. */
 async function finalOutcomes(
   io: Locked,
   asked: readonly { readonly entry: Entry }[],
@@ -50,7 +47,7 @@ async function finalOutcomes(
   return ledgerOf(io, entries, ({ final }) => final);
 }
 
-/** What the ledger holds of entries' ids. Whose commit is damaged is told so, and nobody else. */
+/** The commits of entries' ids. Damage is told to the entry whose commit it is, and to no other. */
 async function ledgerOf(
   io: Locked,
   entries: readonly Entry[],
@@ -72,23 +69,19 @@ async function ledgerOf(
   }
 }
 
-/** Those that were executed before. */
 export async function answerKnown(core: Core, io: Locked, entries: readonly Entry[]): Promise<void> {
-  const { watermark } = core;
-  const before = watermark.seen;
   const asked = entries.filter(({ settled }) => !settled).map((entry) => ({ entry }));
   const outcomes = await finalOutcomes(io, asked);
   if (outcomes.size === 0) return;
-  // What the ledger says counts as seen: whatever is decided from now on comes after it.
-  const { end } = await io.load([]);
-  await watermark.observe(before, end, io);
+  // What the ledger says counts as seen: later decisions come after it.
+  await core.watermark.look(io);
   for (const entry of entries) {
     const commit = outcomes.get(entry.id);
     if (commit && !entry.settled) await answer(core, io, entry, commit);
   }
 }
 
-/** Those that fell because the ledger has an outcome of theirs. */
+/** Answers entries that fell because the ledger has an outcome of theirs. */
 export async function answerDuplicates(core: Core, io: Locked, duplicates: readonly Entry[]): Promise<void> {
   const commits = await ledgerOf(io, duplicates, () => true);
   for (const entry of duplicates) {
@@ -96,15 +89,9 @@ export async function answerDuplicates(core: Core, io: Locked, duplicates: reado
     const commit = commits.get(id);
     if (commit?.final) await answer(core, io, entry, commit);
     else if (!entry.settled) {
-      const { watermark } = core;
-      const { end } = await io.load([]);
-      await watermark.observe(watermark.seen, end, io);
-      entry.reject(
-        new LogCorrupt(
-          `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`,
-          { id },
-        ),
-      );
+      await core.watermark.look(io);
+      const message = `The ledger refused the command id ${JSON.stringify(id)} but holds no outcome of it. Run verify.`;
+      entry.reject(new LogCorrupt(message, { id }));
     }
   }
 }

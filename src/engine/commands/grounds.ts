@@ -1,4 +1,4 @@
-/** What a command rests on: the documents that it is given, and those that it says are unchanged. */
+/** The ground of a command: the documents that it reads, and those in `unchanged`. */
 import { Conflict, hasCode, InvalidInput } from '../../errors.ts';
 import type { Decision, Deciding } from '../../model/decide.ts';
 import type { AnyRef, Read } from '../../model/reads.ts';
@@ -8,7 +8,7 @@ import { unknownCollection } from '../not-given.ts';
 import type { Entry } from './entry.ts';
 import type { Working, WorkingSet } from './working-set.ts';
 
-/** What one command rests on, each document once: marked there, as a set for each command would cost all of them. */
+/** Each document once: marked there, as a set for each command would cost all of them. */
 export class Grounds {
   readonly documents: Working[] = [];
 
@@ -20,8 +20,8 @@ export class Grounds {
 }
 
 /**
- * Whether the documents in `unchanged` are: a conflict if what is stored has moved on. If only the batch itself would
- * move them, nothing can be said before it is stored.
+ * Whether the documents in `unchanged` have changed: a conflict if the stored ones have. If only the batch itself has changed
+ * them, that is known once it is stored.
  */
 export function unchangedOf(
   { request }: Entry,
@@ -51,7 +51,7 @@ export function unchangedOf(
   return unchanged;
 }
 
-/** Takes a command one stage further: gives it the documents it asked for, as the batch has left them so far. */
+/** Takes a command one stage further: gives it the documents it asked for, as the batch has left them. */
 export function proceed(
   deciding: Deciding,
   refs: readonly AnyRef[],
@@ -64,7 +64,7 @@ export function proceed(
     if (!core.collections.has(ref.collection)) return deciding.throw(unknownCollection(ref.collection));
     const document = working.find(ref)!;
     if (document.error !== undefined) {
-      // The user's code that fails is recorded; a log that this code is too old for, or a damaged one, is not.
+      // An error of the user's code is recorded; a log that is damaged, or too new for this code, is not.
       const { error } = document;
       if (document.refusesBatch) ground.add(document);
       if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;

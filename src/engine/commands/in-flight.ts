@@ -1,7 +1,7 @@
 /**
- * Commands that ask the ledger before anything else: those whose input is refused, and those with `prepare`. The latter are
- * kept by id while they are on their way. `prepare` calls the outside world, and must not do so twice for one command: whoever
- * sends it again meanwhile waits for what comes of it. The applications that a process has open on one store share this.
+ * Commands that ask the ledger before anything else: those with a refused input, and those with `prepare`. The latter are kept
+ * by id: `prepare` calls the outside world, and must not do so twice for one command, so the same command sent again waits for
+ * its result. All applications of a process on one store share this.
  */
 import { Overloaded } from '../../errors.ts';
 import { abortController } from '../../realm.ts';
@@ -19,7 +19,6 @@ import { assertSame, replay } from './replay.ts';
 import type { Request } from './request.ts';
 import type { SharedLedger } from './shared-ledger.ts';
 
-/** Who runs commands: one application. */
 export interface Runner {
   readonly core: Core;
   readonly executor: Executor;
@@ -41,10 +40,10 @@ export function inFlightOn(store: Store): InFlight {
   return known;
 }
 
-/** The part of all the room that is kept for those who take up less than an even share of it. */
+/** The part of the room that is kept for lanes with less than an even share. */
 const KEPT_PART = 0.1;
 
-/** What callers take up: all of them, or those of one actor. */
+/** The room that callers take up: all of them, or those of one lane. */
 interface Held {
   waiting: number;
   bytes: number;
@@ -60,25 +59,24 @@ export class InFlight {
   }
 
   /**
-   * Waits for the outcome of a command, and sets it going unless it is on its way already.
+   * Waits for the outcome of a command, and starts it unless it is on its way.
    *
-   * @throws CommandIdReused if another command, input or actor is on its way under its id; Overloaded; InvalidInput if its
-   * signal can't be listened to
+   * @throws CommandIdReused, Overloaded; InvalidInput if the signal can't be listened to
    */
   wait(runner: Runner, request: Request): Promise<Outcome> {
     const { id } = request.facts;
     const known = this.#flights.get(id);
-    // An id made here is nobody else's.
-    const before = known?.facts ?? (request.named ? runner.executor.find(id)?.request.facts : undefined);
+    // An id made here is unique.
+    const before = known?.facts ?? (request.named ? runner.executor.queue.find(id)?.request.facts : undefined);
     if (before) assertSame(request, before);
     assertRoom(runner.core.limits, this.#held, request);
     this.#assertShare(runner.core.limits, request);
 
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const caller: Caller = { runner, request, resolve, reject };
-    // Before anything is set going.
+    // Before anything starts: it may throw.
     const deafen = request.signal && listen(request.signal, (reason) => flight.leave(caller, reason));
-    // One whose input is refused must be in nobody's way: it comes to nothing, and its id is free.
+    // A refused input comes to nothing, so it doesn't take the id.
     const flight = known ?? (request.refusal ? new Flight(request.facts, () => undefined) : this.#begin(request.facts));
     flight.callers.add(caller);
     this.#count(request, 1);
@@ -91,13 +89,13 @@ export class InFlight {
     return promise;
   }
 
-  /** What the outside world was called for can't make room for others: so some is kept for them. */
+  /** A call to the outside world can't be undone to make room for others: so some room is kept for them. */
   #assertShare(limits: Limits, request: Request): void {
     const own = this.#byLane.get(laneName(request));
     if (!own || shareOf(limits, this.#held) < 1 - KEPT_PART) return;
     if (shareOf(limits, own) * (this.#byLane.size + 1) < 1) return;
     throw new Overloaded(
-      `${own.waiting} commands of the same actor, or of one kind where none is named, are on their way already, and what room is left is kept for others. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
+      `${own.waiting} commands of the same actor, or of one kind where none is named, are on their way already, and the room that is left is kept for others. Nothing was recorded: send it again later, or raise limits.queueCommandsMax.`,
       { waiting: own.waiting, max: limits.queueCommandsMax, limit: 'queueCommandsMax' },
     );
   }
@@ -121,7 +119,7 @@ export class InFlight {
     return flight;
   }
 
-  /** An application closes: who waits at it for `prepare` is told. What is in the queue is stored. */
+  /** An application closes: its callers that wait for `prepare` are told. What is in the queue is stored. */
   close(runner: Runner): void {
     for (const flight of this.#flights.values()) {
       if (flight.queued) continue;
@@ -131,8 +129,8 @@ export class InFlight {
 }
 
 /**
- * One command on its way, and all who wait for it. It is over once they have been answered. If all of them gave up, not
- * before nothing can come of it any more: whoever comes meanwhile waits for that.
+ * One command on its way, and its callers. It is over once they are answered. If all of them gave up, it is over when nothing can
+ * come of it any more: a new caller waits for that.
  */
 class Flight {
   readonly facts: CommandFacts;
@@ -141,13 +139,13 @@ class Flight {
   readonly #over: () => void;
   #deserted = abortController();
 
-  /** `over` is called when nobody may join any more; perhaps more than once. */
+  /** `over` is called when no caller may join any more; perhaps more than once. */
   constructor(facts: CommandFacts, over: () => void) {
     this.facts = facts;
     this.#over = over;
   }
 
-  /** Never rejects: what goes wrong is told to those who wait. */
+  /** Never rejects: the callers get the errors. */
   async run(): Promise<void> {
     let prepared: { readonly value: unknown } | undefined;
     while (this.callers.size > 0) {
@@ -162,34 +160,33 @@ class Flight {
     this.#over();
   }
 
-  /** A caller gives up: that concerns nobody else, and what is under way only if nobody is left. */
+  /** A caller gives up; the work goes on for the others. */
   leave(caller: Caller, reason: unknown): void {
     if (!this.callers.delete(caller)) return;
     caller.reject(reason);
     if (this.callers.size === 0) this.#deserted.abort(reason);
   }
 
-  /** Whoever waits longest of those whose input is taken: it is by his application that things are done. */
+  /** The caller that waits longest, of those whose input is accepted: its application does the work. */
   get #lead(): Caller | undefined {
     for (const caller of this.callers) if (!caller.request.refusal) return caller;
     const [first] = this.callers;
     return first;
   }
 
-  /** A signal that aborts when nobody waits any more. */
+  /** A signal that aborts when no caller waits any more. */
   #whileAwaited(): AbortSignal {
     if (this.#deserted.signal.aborted) this.#deserted = abortController();
     return this.#deserted.signal;
   }
 
-  /** Whether the ledger has an outcome already. */
   async #ask(): Promise<void> {
     const lead = this.#lead;
     if (!lead?.request.named) return;
     const { core, executor, ledger } = lead.runner;
     try {
-      // It may have been taken a moment ago: a schema can look at the time.
-      if (lead.request.refusal) await executor.find(lead.request.facts.id)?.ended;
+      // It may have been accepted a moment ago: a schema can depend on the time.
+      if (lead.request.refusal) await executor.queue.find(lead.request.facts.id)?.ended;
       const commit = await ledger.entry(lead.request.facts.id);
       if (!commit?.final) return;
       assertSame(lead.request, commit.command);
@@ -199,12 +196,12 @@ class Flight {
     }
   }
 
-  /** Nobody's input is taken, and the ledger holds no outcome: each is told what is wrong with it. */
+  /** No input is accepted, and the ledger holds no outcome: each caller gets its own error. */
   #refuse(): void {
     for (const { request } of this.callers) this.#reject(request.refusal, (caller) => caller.request === request);
   }
 
-  /** What `prepare` gave, also if all who had waited for it gave up meanwhile: others may have come. */
+  /** The result of `prepare`, even if all callers gave up: others may have come. */
   async #prepare(): Promise<{ readonly value: unknown } | undefined> {
     const { request } = this.#lead ?? {};
     if (!request || request.refusal) return undefined;
@@ -213,7 +210,7 @@ class Flight {
     try {
       return { value: await command.prepare?.(input, { id: facts.id, actor: facts.actor, signal }) };
     } catch (error) {
-      // What it was told to give up isn't given up for those who came after that: it runs once more.
+      // If the callers gave up, it runs once more for those that came after.
       if (!signal.aborted) this.#reject(error, () => true);
       return undefined;
     }
@@ -237,7 +234,7 @@ class Flight {
     }
   }
 
-  /** All are answered; `lead` is the one whose request was executed for it. */
+  /** Answers all; `lead` is the caller whose request was executed. */
   #resolve(outcome: Outcome, lead: Caller | undefined): void {
     const again = Object.freeze({ ...outcome, replayed: true });
     for (const caller of this.callers) {
@@ -261,7 +258,7 @@ class Flight {
   }
 }
 
-/** What went wrong for one went wrong for all who ask the same at the same place; the others try for themselves. */
+/** An error of one caller concerns all that ask the same of the same application; the others try for themselves. */
 function alike({ runner, request }: Caller): (caller: Caller) => boolean {
   const unchanged = JSON.stringify(request.unchanged);
   return (caller) => caller.runner === runner && JSON.stringify(caller.request.unchanged) === unchanged;

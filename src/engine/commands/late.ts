@@ -1,6 +1,6 @@
 /**
- * Documents that take long to load: one with a long history that nobody has asked for yet, or very many at once. They are
- * brought into the cache beside the batches; who needs one comes back when it is there, and nobody else waits for it.
+ * Documents that take long to load: with a long history, or very many at once. They are loaded into the cache beside the batches,
+ * and only the commands that need them wait.
  */
 import type { Folded } from '../../model/reduce.ts';
 import { DocumentMap } from '../../document-map.ts';
@@ -10,7 +10,7 @@ import type { Loading, Wanted } from '../reading/document-reader.ts';
 
 export class LateDocuments {
   readonly #core: Core;
-  /** Those under way: each resolves to the document, or as far as it could be folded; undefined if it can't be read. */
+  /** Loads under way: each resolves to the document, as far as it could be folded; undefined if it can't be read. */
   readonly #loading = new DocumentMap<Promise<Folded | undefined>>();
 
   constructor(core: Core) {
@@ -21,7 +21,7 @@ export class LateDocuments {
     return this.#loading.get(collection, id) !== undefined;
   }
 
-  /** Goes on with a load that was begun for a batch, for those of its documents that aren't complete. */
+  /** Goes on with a batch's load, for the documents that aren't complete. */
   goOn(loading: Loading, wanted: readonly Wanted[]): void {
     const open = new Map<number, (folded: Folded | undefined) => void>();
     for (const index of loading.incomplete()) {
@@ -34,8 +34,8 @@ export class LateDocuments {
   }
 
   /**
-   * Resolves when none of these is under way any more. Those of them that the cache didn't take are `brought`: one that is too
-   * large for it, or that can't be folded to its end, would be loaded anew by each batch that needs it.
+   * Resolves when none of these is being loaded. Those that the cache didn't take (too large, or not foldable to the end) are put
+   * into `brought`: otherwise each batch would load them anew.
    */
   async settled(refs: readonly DocumentRef[], brought: DocumentMap<Folded>): Promise<void> {
     const bring = async ({ collection, id }: DocumentRef): Promise<void> => {
@@ -72,7 +72,7 @@ export class LateDocuments {
         }
       }
     } catch {
-      // Who needs one of them asks for it again, with his batch, and is told then what is wrong.
+      // A batch that needs one of them asks again, and gets the error then.
     }
     for (const index of open.keys()) end(index, undefined);
   }

@@ -1,4 +1,4 @@
-/** Outcomes: what a command left behind. */
+/** The outcomes of commands. */
 import { LogCorrupt, type DomainOutdated, type UpcastFailed } from '../../errors.ts';
 import type { AnyEvent } from '../../model/event.ts';
 import { freezePlain } from '../../model/json.ts';
@@ -6,18 +6,18 @@ import type { CommitFacts } from '../../store/store.ts';
 import type { RecordedEvent } from '../reading/recorded.ts';
 
 interface OutcomeFacts<Event> {
-  /** What was recorded: at least one, unless `recorded` is false, or it is `unreadable`. */
+  /** What was recorded: at least one event, unless `recorded` is false, or it is `unreadable`. */
   readonly events: readonly RecordedEvent<Event>[];
   /**
-   * Only where the command was sent again, or its outcome asked for: why this code can't read its events, which are left
-   * out then. They are newer than this code, or an upcast fails. What the command came to stands all the same.
+   * Only for a command sent again or an outcome asked for: why this code can't read the events, which are left out. They are
+   * newer than this code, or an upcast fails. The rest of the outcome stands.
    */
   readonly unreadable?: DomainOutdated | UpcastFailed;
-  /** The position of the last of them; where nothing was recorded, the end of the log that was looked at. */
+  /** The position of the last event; where nothing was recorded, the end of the log that the decision is as of. */
   readonly position: number;
-  /** Whether the command was executed for another call: before, answered from the ledger, or one that was on its way. */
+  /** Whether the command was executed for another call: an earlier one, or one that was on its way. */
   readonly replayed: boolean;
-  /** Whether it is in the log and its id in the ledger: not, if `nothing({ record: false })` said so. */
+  /** Whether it is in the log and its id in the ledger: not with `nothing({ record: false })`. */
   readonly recorded: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface Succeeded<Event> extends OutcomeFacts<Event> {
 /** The command was refused, and that is recorded. */
 export interface Failed<Reason extends string> extends OutcomeFacts<AnyEvent> {
   readonly status: 'failed';
-  /** The reason given to `failure`; `ERROR` if the command's code went wrong. */
+  /** The reason given to `failure`; `ERROR` if the command's code failed. */
   readonly reason: Reason | 'ERROR';
   // eslint-disable-next-line typescript/no-explicit-any -- as given to `failure`
   readonly details: { readonly [field: string]: any };
@@ -40,12 +40,12 @@ export interface Failed<Reason extends string> extends OutcomeFacts<AnyEvent> {
   readonly retryable: boolean;
 }
 
-/** What a command left behind, discriminated by `status`. */
+/** The outcome of a command, discriminated by `status`. */
 export type Outcome<Reason extends string = string, Event = AnyEvent> = Succeeded<Event> | Failed<Reason>;
 
 const NO_DETAILS = Object.freeze({});
 
-/** @throws LogCorrupt if the text is no JSON any more */
+/** @throws LogCorrupt if the text is damaged */
 function detailsOf(text: string, position: number): object {
   try {
     const details = JSON.parse(text) as object;
@@ -53,14 +53,14 @@ function detailsOf(text: string, position: number): object {
     return details;
   } catch (cause) {
     throw new LogCorrupt(
-      `The details of the failure at position ${position} are no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
+      `The details of the failure at position ${position} are not JSON: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
       { position },
       cause,
     );
   }
 }
 
-/** Puts an outcome together from what was stored, or from what was decided not to be. */
+/** Makes an outcome from what was stored, or from a decision that isn't. */
 export function outcomeOf(
   commit: Pick<CommitFacts, 'outcome' | 'final' | 'reason' | 'details'>,
   events: readonly RecordedEvent[],

@@ -1,6 +1,4 @@
-/**
- * Who stands in the queue, in lanes that take turns: those of one actor, or of one command where no actor is named.
- */
+/** The queue's lanes, which take turns: one for each actor, or for each command where no actor is named. */
 import type { Limits } from '../../limits.ts';
 import { Heap } from '../../heap.ts';
 import { Line } from '../../line.ts';
@@ -13,35 +11,33 @@ export function laneName({ facts: { actor, name } }: Request): string {
 }
 
 /**
- * Those of one actor; where none is named, of one command. Lanes take turns where more wait than fit, fewer the more theirs
- * cost, and one that holds most of a full queue makes room for others: who asks for too much waits, and is refused, at their
- * own cost.
+ * Lanes take turns where more commands wait than fit, fewer turns the more their commands cost. A lane that holds most of a full
+ * queue makes room for others. So an actor that asks for too much waits, and is refused, at its own cost.
  */
 export interface ActorLane {
   readonly name: string;
-  /** The turn that it has next: of the lanes, those come first that have had least. */
+  /** Its next turn: lanes that had the fewest turns come first. */
   due: number;
-  /** Those that it takes turns with. */
+  /** The lanes that it takes turns with. */
   side: Side;
-  /** How costly its last commands were: each that was counts twice as much as one that wasn't. */
+  /** How costly its last commands were: a costly one counts twice as much as another. */
   costs: number;
-  /** The turn that counts, of all that were made out for it. */
+  /** Its valid turn, of all that were made for it. */
   turn: Turn | undefined;
   readonly standing: Line<Entry>;
-  /** Those who wait for something else than their turn: their id stands in line already, or was taken; documents are loaded. */
+  /** Entries that wait for something else than a turn: for the first of the same id, or for documents. */
   readonly aside: Line<Entry>;
   waiting: number;
   bytes: number;
-  /** Those that were taken, and were neither given back nor said over. */
+  /** Entries that were taken, and neither given back nor over. */
   taken: number;
 }
 
-/** Lanes that take turns with each other. */
 interface Side {
   readonly turns: Heap<Turn>;
-  /** The due of the lane that had a turn last. */
+  /** The due of the last turn. */
   now: number;
-  /** How many stand in line. */
+  /** The number of entries in line. */
   standing: number;
 }
 
@@ -51,44 +47,43 @@ interface Turn {
   readonly number: number;
 }
 
-/** Turns that count no more, beside as many as there are lanes, before they are cleared away. */
+/** Invalid turns, beyond as many as there are lanes, before they are cleared away. */
 const SPARE_TURNS = 1_000;
 
 /**
- * A command that takes up so much of what a batch may cost is costly. Lanes with several of them have batches of their own, in
- * turn with those of the others: who asks for little waits for one such batch, and doesn't share the next.
+ * A command that takes up so much of a batch's cost is costly. Lanes with several of them have batches of their own, in turn with
+ * the other lanes': those wait for one such batch, and don't share the next.
  */
 const COSTLY = 1 / 32;
-/** What a costly command counts, and one that isn't; a lane is costly from so much on, and no more is counted. */
+/** What a costly command counts, and another; a lane is costly from `from` on, and counts no further than `max`. */
 const COSTS = { costly: 2, other: -1, from: 4, max: 6 };
-/** So many names of lanes that had costly commands last are remembered. */
+/** How many lanes are remembered that had costly commands last. */
 const REMEMBERED_MAX = 1_000;
-/** How much of a batch one lane has, and costly ones have, while others take turns with them. */
+/** The part of a batch for one lane, and for costly lanes, while others take turns with them. */
 const SHARE = 1 / 4;
-/** For so many batches after the last that others stood in line for. */
+/** It holds for so many batches after the last that was shared. */
 const SHARED_BATCHES = 64;
 
-/** How many are taken at once. */
 export interface TakeOptions {
-  /** How many of those that are costly. */
+  /** How many costly ones. */
   readonly costlyMax?: number;
-  /** Whether they are taken in the order they came, where all are taken. */
+  /** Whether they are taken in the order of arrival, if all are taken. */
   readonly inOrder?: boolean;
 }
 
 export class QueueLanes {
   readonly #limits: Limits;
-  /** Those in which somebody waits or was taken, and those that have had more than their part. */
+  /** Lanes with entries that wait or were taken, and lanes that have had more than their part. */
   readonly #lanes = new Map<string, ActorLane>();
-  /** Lanes that ask for little, and the costly ones. */
+  /** The cheap lanes, and the costly ones. */
   readonly #little = side();
   readonly #costly = side();
-  /** What is known of lanes in which nobody waits. */
+  /** The costs of lanes without entries. */
   readonly #costs = new Map<string, number>();
   #turnsMade = 0;
-  /** Which of them the last batch was taken from. */
+  /** The side of the last batch. */
   #last = this.#costly;
-  /** For how many batches more lanes are taken to share them, and costly ones not to be alone. */
+  /** For how many more batches lanes count as sharing, and costly ones as not alone. */
   #lanesShare = 0;
   #sidesShare = 0;
 
@@ -96,22 +91,22 @@ export class QueueLanes {
     this.#limits = limits;
   }
 
-  /** How many stand in line. */
+  /** The number of entries in line. */
   get standing(): number {
     return this.#little.standing + this.#costly.standing;
   }
 
-  /** How much of what a batch may cost is for those that were taken last. */
+  /** The part of a batch's cost for the entries taken last. */
   get part(): number {
     return this.#last === this.#costly && this.#sidesShare > 0 ? SHARE : 1;
   }
 
-  /** Whether those that were taken last are costly. */
+  /** Whether the entries taken last are costly. */
   get isCostly(): boolean {
     return this.#last === this.#costly;
   }
 
-  /** Those that have been there longest come first. */
+  /** The oldest lanes first. */
   values(): Iterable<ActorLane> {
     return this.#lanes.values();
   }
@@ -143,7 +138,6 @@ export class QueueLanes {
     return lane;
   }
 
-  /** One that comes stands at the end of its lane. */
   add(entry: Entry): void {
     const lane = this.of(entry.request);
     entry.place = lane.standing.add(entry);
@@ -161,7 +155,6 @@ export class QueueLanes {
     return stood;
   }
 
-  /** One more waits, or one less. */
   count(request: Request, sign: 1 | -1): void {
     const lane = this.of(request);
     lane.waiting += sign;
@@ -181,7 +174,7 @@ export class QueueLanes {
     return taken.entries;
   }
 
-  /** The side that hadn't the last batch, if anybody stands there. */
+  /** The side that didn't have the last batch, if an entry stands there. */
   #next(): Side {
     const [other, same] = this.#last === this.#little ? [this.#costly, this.#little] : [this.#little, this.#costly];
     return other.standing > 0 ? other : same;
@@ -196,7 +189,7 @@ export class QueueLanes {
     }
     this.#share({ lanes: lanes > 1, sides: false });
     this.#last = this.#little;
-    // Where all are taken nobody owes anything.
+    // Where all are taken no lane owes anything.
     this.#little.turns.clear();
     this.#costly.turns.clear();
     for (const lane of this.#lanes.values()) {
@@ -207,13 +200,12 @@ export class QueueLanes {
     return taken.sort((one, other) => one.order - other.order);
   }
 
-  /** No more of one lane than its share. */
   #takeFrom(side: Side, max: number, share: number): { readonly entries: Entry[]; readonly lanes: number } {
     const entries: Entry[] = [];
     const had = new Map<ActorLane, number>();
     const sated: ActorLane[] = [];
     let waiting = 0;
-    // What lanes owe in which nobody stands is for later.
+    // A lane without entries has its turn later.
     while (entries.length < max && side.standing > waiting) {
       const turn = side.turns.next()!;
       const { lane } = turn;
@@ -242,7 +234,7 @@ export class QueueLanes {
     return { entries, lanes: had.size };
   }
 
-  /** Whether others than those that were taken wait, or were taken with them. */
+  /** Remembers whether other lanes wait, or were taken from as well. */
   #share({ lanes, sides }: { readonly lanes: boolean; readonly sides: boolean }): void {
     this.#lanesShare = lanes ? SHARED_BATCHES : Math.max(0, this.#lanesShare - 1);
     this.#sidesShare = sides ? SHARED_BATCHES : Math.max(0, this.#sidesShare - 1);
@@ -254,7 +246,7 @@ export class QueueLanes {
     return entry;
   }
 
-  /** Those that are to be decided again come first in their lanes, in their order, and have their turns before others. */
+  /** Entries to be decided again come first in their lanes, in their order, and have their turns before others. */
   giveBack(entries: readonly Entry[]): void {
     for (let index = entries.length - 1; index >= 0; index -= 1) {
       const entry = entries[index]!;
@@ -270,7 +262,6 @@ export class QueueLanes {
     for (const lane of new Set(entries.map(({ request }) => this.of(request)))) this.#line(lane);
   }
 
-  /** Nothing more comes of one that was taken. */
   over(entry: Entry): void {
     const lane = this.of(entry.request);
     lane.taken -= 1;
@@ -279,27 +270,27 @@ export class QueueLanes {
     this.#drop(lane);
   }
 
-  /** Makes out a turn for a lane, in the place of the one that it had. */
+  /** Makes a turn for a lane, in place of its last one. */
   #line(lane: ActorLane): void {
     this.#turnsMade += 1;
     lane.turn = { lane, due: lane.due, number: this.#turnsMade };
     lane.side.turns.add(lane.turn);
     const { turns } = this.#little;
     if (turns.size + this.#costly.turns.size <= 2 * this.#lanes.size + SPARE_TURNS) return;
-    // Those that count no more come out when they are due, and with ever new actors that may be never.
+    // Invalid turns leave when they are due, and with ever new actors that may be never.
     turns.clear();
     this.#costly.turns.clear();
     for (const one of this.#lanes.values()) if (one.turn) one.side.turns.add(one.turn);
   }
 
-  /** A lane in which nobody waits is forgotten once it owes nothing. */
+  /** Forgets a lane without entries once it owes nothing. */
   #drop({ name, waiting, taken, turn, costs }: ActorLane): void {
     if (waiting > 0 || taken > 0 || turn || !this.#lanes.delete(name) || costs === 0) return;
     this.#costs.set(name, costs);
     if (this.#costs.size > REMEMBERED_MAX) this.#costs.delete(this.#costs.keys().next().value!);
   }
 
-  /** A lane is costly, or no longer, by its last commands. */
+  /** Moves a lane to the side that its last commands belong to. */
   #judge(lane: ActorLane, costs: number): void {
     lane.costs = Math.max(0, Math.min(COSTS.max, lane.costs + costs));
     const [before, now] = [lane.side, lane.costs < COSTS.from ? this.#little : this.#costly];
@@ -311,18 +302,18 @@ export class QueueLanes {
     if (lane.turn) this.#line(lane);
   }
 
-  /** A lane has its next turn after as many of all others as commands could have been executed instead. */
+  /** Delays a lane's next turn by as many turns as commands could have been executed instead. */
   #charge(lane: ActorLane, entry: Entry): void {
     const cost = Math.floor(entry.batchPart * this.#limits.batchCommitsMax) - 1;
     entry.batchPart = entry.waitPart = 0;
-    // So many that owe are remembered, beside those who wait.
+    // So many that owe are remembered, beside those with entries.
     if (cost <= 0 || this.#lanes.size > 2 * this.#limits.queueCommandsMax) return;
     lane.due = Math.max(lane.due, lane.side.now) + cost;
     this.#line(lane);
   }
 }
 
-/** Lanes with the same due have their turns in the order in which they came to stand there. */
+/** Lanes with the same due take turns in the order in which their turns were made. */
 function isBefore(one: Turn, other: Turn): boolean {
   return one.due < other.due || (one.due === other.due && one.number < other.number);
 }
@@ -331,7 +322,7 @@ function side(): Side {
   return { turns: new Heap(isBefore), now: 0, standing: 0 };
 }
 
-/** By what it took up itself: for waiting others may be to blame. */
+/** What it took up itself: others may have caused the waiting. */
 function isCostly({ batchPart, waitPart }: Entry): boolean {
   return batchPart - waitPart >= COSTLY;
 }

@@ -1,14 +1,12 @@
-/** How much may wait, and who leaves a full queue for one that comes. */
+/** The bounds of the queue, and which entries leave a full one for a new one. */
 import { Overloaded } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import type { Entry } from './entry.ts';
 import type { ActorLane, QueueLanes } from './queue-lanes.ts';
 import type { Request } from './request.ts';
 
-/** What waits to be decided. */
 export interface Backlog {
   readonly waiting: number;
-  /** Of their inputs. */
   readonly bytes: number;
 }
 
@@ -27,20 +25,20 @@ export function assertRoom(limits: Limits, { waiting, bytes }: Backlog, request:
     );
 }
 
-/** How much of all the room these take up. */
+/** The part of all the room that these take up. */
 export function shareOf({ queueCommandsMax, queueBytesMax }: Limits, { waiting, bytes }: Backlog): number {
   return Math.max(waiting / queueCommandsMax, bytes / queueBytesMax);
 }
 
-/** Most that leave a full queue for one that comes. */
+/** The most entries that leave for a new one. */
 const EVICTED_MAX = 1_000;
-/** The one that holds most is looked for among so many lanes, those that have been there longest: a refusal must cost little. */
+/** How many lanes, the oldest ones, are searched for the one that holds most: a refusal must be cheap. */
 const LANES_MAX = 1_000;
 
 /**
- * Where the queue is full, the newest of the lane that holds most of it are to leave, as long as that holds more than this
- * one's with it would. As many as this one needs: with what was taken and came back the queue may hold more than it should,
- * and that isn't for the next to make up for. Nobody, where there is room or none can be made.
+ * If the queue is full, the newest entries of the lane that holds most leave, as long as it holds more than the new entry's lane
+ * would. Only as many as the new entry needs: entries that came back may have overfilled the queue. None, if there is room or
+ * none can be made.
  */
 export function leavingFor(request: Request, limits: Limits, held: Backlog, lanes: QueueLanes): readonly Entry[] {
   const { queueCommandsMax, queueBytesMax } = limits;
@@ -51,15 +49,13 @@ export function leavingFor(request: Request, limits: Limits, held: Backlog, lane
   const left = { waiting: 0, bytes: 0 };
   if (!isFull(left)) return NOBODY;
   const own = lanes.find(request);
-  const ownShare = shareOf(limits, {
-    waiting: (own?.waiting ?? 0) + 1,
-    bytes: (own?.bytes ?? 0) + request.bytes,
-  });
+  const { waiting, bytes } = own ?? left;
+  const ownShare = shareOf(limits, { waiting: waiting + 1, bytes: bytes + request.bytes });
   const largest = largestOf(lanes, own, limits);
   for (const newest of newestOf(largest)) {
     const others = { waiting: largest.waiting - left.waiting, bytes: largest.bytes - left.bytes };
     if (leaving.length === EVICTED_MAX || shareOf(limits, others) <= ownShare) return NOBODY;
-    // What was sent may be stored; and whom `prepare` has called for it can't be called back.
+    // What was sent may be stored, and the call of `prepare` to the outside world can't be undone.
     if (newest.inDoubt || newest.request.command.prepare) return NOBODY;
     leaving.push(newest);
     left.waiting += 1;
@@ -71,7 +67,7 @@ export function leavingFor(request: Request, limits: Limits, held: Backlog, lane
 
 const NOBODY: readonly Entry[] = [];
 
-/** The lane that holds most; this one's, if no other holds more. */
+/** The lane that holds most; the new entry's own, if no other holds more. */
 function largestOf(lanes: QueueLanes, own: ActorLane | undefined, limits: Limits): ActorLane {
   let largest = own;
   let looked = 0;
@@ -89,10 +85,10 @@ function* newestOf({ aside, standing }: ActorLane): Generator<Entry> {
   yield* standing.fromLast();
 }
 
-/** What is told of those who leave. */
+/** The error for those that leave. */
 export function crowdedOut(waiting: number, max: number): Overloaded {
   return new Overloaded(
-    `${waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others came. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
+    `${waiting} commands of the same actor, or of one kind where none is named, are waiting already, and others needed room. Nothing was recorded by this call: send fewer at once, or raise limits.queueCommandsMax.`,
     { waiting, max, limit: 'queueCommandsMax' },
   );
 }

@@ -1,7 +1,6 @@
 /**
- * What waits to be decided, in order: bounded in commands and in bytes. Whoever gives up leaves it at once, and whoever
- * sends an id again that is waiting, or being executed, waits for what comes of that; so each step costs the same however
- * many wait.
+ * Commands that wait to be decided, in order: bounded in number and in bytes. An entry that gives up leaves at once; one with the
+ * id of another that waits or is executed waits for its outcome. Each step costs the same however many wait.
  */
 import type { Limits } from '../../limits.ts';
 import type { Entry } from './entry.ts';
@@ -12,29 +11,19 @@ export class CommandQueue implements Backlog {
   readonly #limits: Limits;
   readonly lanes: QueueLanes;
   #entered = 0;
-  /** Of each id the one that stands in line, or was taken and isn't over. */
+  /** By id: the entry that stands in line, or was taken and isn't over. */
   readonly #leads = new Map<string, Entry>();
-  /** Those that were sent while it does. */
+  /** By id: the entries sent after it. */
   readonly #followers = new Map<string, Set<Entry>>();
-  #waiting = 0;
-  #bytes = 0;
+  /** Commands that wait; those that were taken don't, unless they are parked. */
+  waiting = 0;
+  bytes = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
     this.lanes = new QueueLanes(limits);
   }
 
-  /** Commands that wait; those that were taken don't, unless they are parked. */
-  get waiting(): number {
-    return this.#waiting;
-  }
-
-  /** Bytes of their inputs. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Whether nobody stands in line. */
   get isEmpty(): boolean {
     return this.lanes.standing === 0;
   }
@@ -42,7 +31,7 @@ export class CommandQueue implements Backlog {
   /** @throws Overloaded; InvalidInput if the signal can't be listened to */
   add(entry: Entry, signal: AbortSignal | undefined): void {
     this.#makeRoom(entry);
-    // Not before it is accepted: a listener for each refusal would pile up.
+    // Only now: a listener for each refused entry would pile up.
     if (signal) entry.giveUpOn(signal, () => this.#leave(entry));
     this.#count(entry, 1);
     const lead = this.#leads.get(entry.id);
@@ -56,8 +45,8 @@ export class CommandQueue implements Backlog {
   }
 
   /**
-   * The next of them, no id twice: one of each lane in turn; in the order they came where all are taken `inOrder`. Costly ones
-   * by themselves, no more than `costlyMax`. Each is to be given back, or to be said over.
+   * Takes the next entries, no id twice: one of each lane in turn, or in the order of arrival if all are taken `inOrder`. Costly
+   * ones by themselves, no more than `costlyMax`. Each must be given back, or be over.
    */
   take(max: number, options: TakeOptions = {}): Entry[] {
     const taken = this.lanes.take(max, options);
@@ -65,7 +54,7 @@ export class CommandQueue implements Backlog {
     return taken;
   }
 
-  /** One that was taken waits for documents, aside. It is to be unparked, and then given back or said over. */
+  /** An entry that was taken waits aside for documents, until it is unparked. */
   park(entry: Entry): void {
     entry.place = this.lanes.of(entry.request).aside.add(entry);
     this.#count(entry, 1);
@@ -75,17 +64,15 @@ export class CommandQueue implements Backlog {
     if (this.lanes.find(entry.request)?.aside.leave(entry.place)) this.#count(entry, -1);
   }
 
-  /** Those that are to be decided again come first in their lanes, in their order, and have their turns before others. */
   giveBack(entries: readonly Entry[]): void {
     for (const entry of entries) this.#count(entry, 1);
     this.lanes.giveBack(entries);
   }
 
   /**
-   * Nothing more comes of one that was taken. Whoever sent its id meanwhile gets its outcome, if that is final; otherwise
-   * the next of them stands in line.
+   * An entry that was taken is over. Its followers get its outcome, if that is final; otherwise the next of them stands in line.
    *
-   * @returns those who got its outcome
+   * @returns those that got its outcome
    */
   over(entry: Entry): readonly Entry[] {
     this.lanes.over(entry);
@@ -110,18 +97,18 @@ export class CommandQueue implements Backlog {
     return answered;
   }
 
-  /** All of which something may still come: those who wait, and those that were taken. */
+  /** All entries that wait or were taken. */
   *everybody(): Generator<Entry> {
     yield* this.#leads.values();
     for (const followers of this.#followers.values()) yield* followers;
   }
 
-  /** The one of the same id that stands in line, or was taken. */
+  /** The entry of the same id that stands in line, or was taken. */
   leadOf(entry: Entry): Entry {
     return this.#leads.get(entry.id) ?? entry;
   }
 
-  /** A command that is waiting or being executed, by its id. One that was answered is neither. */
+  /** A command that waits or is executed, by its id. One that was answered does neither. */
   find(id: string): Entry | undefined {
     const lead = this.#leads.get(id);
     if (lead && !lead.answered) return lead;
@@ -129,7 +116,7 @@ export class CommandQueue implements Backlog {
     return follower;
   }
 
-  /** Nobody waits for it any more. What was taken may be stored all the same. */
+  /** Its caller has given up. If it was taken it may still be stored. */
   #leave(entry: Entry): void {
     const { id } = entry;
     const followers = this.#followers.get(id);
@@ -144,7 +131,7 @@ export class CommandQueue implements Backlog {
     entry.end();
   }
 
-  /** The first of those that sent an id again stands in line: if the one before may be stored, so may this one. */
+  /** The first follower of an id stands in line: if the entry before it may be stored, so may the follower. */
   #promote({ id, sent, inDoubt, outcome, request }: Entry): void {
     const followers = this.#followers.get(id);
     if (followers === undefined) return;
@@ -161,7 +148,7 @@ export class CommandQueue implements Backlog {
     if (followers.size === 0) this.#followers.delete(id);
   }
 
-  /** Where the queue is full, those who ask for most leave it. @throws Overloaded if that isn't enough */
+  /** If the queue is full, the largest lane makes room. @throws Overloaded if that isn't enough */
   #makeRoom({ request }: Entry): void {
     const leaving = leavingFor(request, this.#limits, this, this.lanes);
     const [first] = leaving;
@@ -186,7 +173,7 @@ export class CommandQueue implements Backlog {
 
   #count({ request }: Entry, sign: 1 | -1): void {
     this.lanes.count(request, sign);
-    this.#waiting += sign;
-    this.#bytes += sign * request.bytes;
+    this.waiting += sign;
+    this.bytes += sign * request.bytes;
   }
 }

@@ -7,7 +7,7 @@ import { isUnreadable, recorded, type RecordedEvent } from '../reading/recorded.
 import type { Request } from './request.ts';
 
 /**
- * The outcome that a stored commit is, with its events read from the log; without them where this code can't read one.
+ * The outcome of a stored commit, with its events read from the log; without them if this code can't read one.
  *
  * @throws HistoryDiverged if the log no longer holds what the ledger just showed
  */
@@ -38,7 +38,7 @@ export async function replay(
   return unreadable ? Object.freeze({ ...outcome, unreadable }) : outcome;
 }
 
-/** @throws CommandIdReused if what has the id already is another command, input or actor */
+/** @throws CommandIdReused if the id is another command's, or of another input or actor */
 export function assertSame({ command, facts }: Request, before: CommandFacts): void {
   if (before.fingerprint === facts.fingerprint) return;
   const what = before.name === facts.name ? 'another input or actor' : `the command ${before.name}`;

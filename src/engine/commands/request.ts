@@ -1,4 +1,4 @@
-/** A command on its way: what the caller of `execute` passed, checked and completed. */
+/** A command on its way: what `execute` was given, checked and completed. */
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { InvalidInput, UnknownCommand, type ErrorDetails } from '../../errors.ts';
@@ -12,29 +12,25 @@ import { canonicalJson } from '../../model/json.ts';
 import type { CommandFacts, DocumentVersion } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { Document } from '../reading/document.ts';
-import { reloadedText } from '../not-given.ts';
-import { unknownCollection } from '../not-given.ts';
+import { reloadedText, unknownCollection } from '../not-given.ts';
 
-/** What may be said about a command besides its input. */
+/** Options of a command besides its input. */
 export interface ExecuteOptions {
   /**
-   * The command's id: sent again with it, the command isn't executed again but answered, at once from the ledger or with what
-   * comes of it while it is on its way. A UUID v7 if not given.
+   * The command's id. Sent again with it, the command isn't executed again: it gets its outcome from the ledger, or waits for it.
+   * A UUID v7 if not given.
    */
   readonly id?: string | undefined;
   /**
-   * Who asks. Recorded, part of the fingerprint, seen by `decide`. Actors take turns where many commands wait; without one,
-   * those of each command do.
+   * Who asks. Recorded, part of the fingerprint, seen by `decide`. Where many commands wait, actors take turns; without actors
+   * the kinds of commands do.
    */
   readonly actor?: string | undefined;
-  /** What it belongs to. Recorded. */
+  /** The process or request that it belongs to. Recorded. */
   readonly correlation?: string | undefined;
-  /** What led to it: an event's or command's id. Recorded. */
+  /** The id of the event or command that led to it. Recorded. */
   readonly causation?: string | undefined;
-  /**
-   * Gives up waiting. Nothing comes of a command that isn't decided yet, be it prepared, in the queue, or waiting for the
-   * documents that it reads; one that is decided is stored all the same.
-   */
+  /** Gives up waiting. A command that isn't decided yet comes to nothing; one that is decided is stored all the same. */
   readonly signal?: AbortSignal | undefined;
   /** Refuses the command (`Conflict`, nothing recorded) if one of these documents has changed since it was read. */
   readonly unchanged?: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[] | undefined;
@@ -45,23 +41,20 @@ export interface Request {
   readonly facts: CommandFacts;
   /** As the schema gave it, frozen. */
   readonly input: unknown;
-  /** Bytes of name, actor and raw input, as they are fingerprinted. */
+  /** Bytes of the fingerprinted text: name, actor and raw input. */
   readonly bytes: number;
   /** Whether the caller gave the id: only then can the ledger know it. */
   readonly named: boolean;
-  /**
-   * Why its input is refused. Only of a named one, which an earlier release may have executed: whoever has it asks the ledger
-   * first, and never executes it.
-   */
+  /** Why the input of a named request is refused. An earlier release may have executed it, so the ledger is asked first. */
   readonly refusal: unknown;
   readonly signal: AbortSignal | undefined;
   readonly unchanged: readonly DocumentVersion[];
 }
 
 /**
- * Checks what was passed to `execute`. What is wrong with the input of a command whose id was given is in `refusal`.
+ * Checks what was passed to `execute`. An error in the input of a command with a given id becomes its `refusal`.
  *
- * @throws UnknownCommand, InvalidInput, AsyncSchema; nothing is recorded then
+ * @throws UnknownCommand, InvalidInput, AsyncSchema; then nothing is recorded
  */
 export function requestOf(core: Core, command: unknown, raw: unknown, options?: ExecuteOptions): Request {
   const definition = knownCommand(core, command);
@@ -74,13 +67,19 @@ function checkedRequest(core: Core, definition: CommandDefinition, raw: unknown,
   const unchanged = given.unchanged === undefined ? NONE : checkedUnchanged(core, definition, given.unchanged);
   const id = given.id ?? timedId(core.runtime.now(), core.runtime.randomBytes());
   const named = given.id !== undefined;
-  const plain = plainInput(definition, raw, copiedBytesMax(core, named));
+  const { inputBytesMax: max } = core.limits;
+  // A given id needs its fingerprint, even if the input is too large now: more may have been allowed when it was executed.
+  const copiedMax = named ? Math.max(max, DEFAULT_LIMITS.inputBytesMax) : max;
+  const plain = plainInput(definition, raw, copiedMax);
+  // No newer schema changes the fingerprint of a repeated id: it is of the raw input.
   const text = canonicalJson({ actor, input: plain, name: definition.name });
   const bytes = Buffer.byteLength(text);
   let input: unknown;
   let refusal: unknown;
   try {
-    input = acceptedInput(core, definition, plain, bytes);
+    if (bytes > max) throw inputTooLarge(definition.name, max);
+    input = validInput(definition, plain);
+    assertIds(core.membership.attacher, definition, input);
   } catch (error) {
     if (!named) throw error;
     refusal = error;
@@ -96,14 +95,14 @@ const EXECUTE: Checks<ExecuteOptions> = {
   correlation: idOption,
   causation: idOption,
   signal: abortSignal,
-  // What is in it is looked at once its length is known to be within the limit.
+  // Its items are checked once its length is known to be within the limit.
   unchanged: (value, refuse) =>
     Array.isArray(value) ? (value as NonNullable<ExecuteOptions['unchanged']>) : refuse('must be an array'),
 };
 
 const NONE: Request['unchanged'] = Object.freeze([]);
 
-/** A copy of the documents in `unchanged`, each of them looked at once. */
+/** A copy of the documents in `unchanged`, each read once. */
 function checkedUnchanged(
   core: Core,
   { name }: CommandDefinition,
@@ -145,24 +144,4 @@ function knownCommand(core: Core, command: unknown): CommandDefinition {
     reloaded ? reloadedText('command', name) : `The command ${name} was not given to open: add it to commands.`,
     { command: name, reloaded },
   );
-}
-
-/**
- * How many bytes of an input are copied. One whose id was given needs its fingerprint, though it be too large now: it may
- * have been executed where more was allowed.
- */
-function copiedBytesMax({ limits }: Core, named: boolean): number {
-  return named ? Math.max(limits.inputBytesMax, DEFAULT_LIMITS.inputBytesMax) : limits.inputBytesMax;
-}
-
-/**
- * The input as the schema gives it. `bytes` are those of the canonical JSON of name, actor and raw input, whose SHA-256 a
- * repeated id must match: no newer schema changes that.
- */
-function acceptedInput(core: Core, definition: CommandDefinition, plain: unknown, bytes: number): unknown {
-  const { inputBytesMax: max } = core.limits;
-  if (bytes > max) throw inputTooLarge(definition.name, max);
-  const input = validInput(definition, plain);
-  assertIds(core.membership.attacher, definition, input);
-  return input;
 }

@@ -1,4 +1,4 @@
-/** After a batch: the cache takes in what was stored or what moved, the callers get their outcomes. */
+/** After a batch: the cache takes in what was stored or moved, the callers get their outcomes. */
 import type { CollectionDefinition } from '../../model/collection.ts';
 import type { Decision } from '../../model/decide.ts';
 import { reduce, unborn, type Folded } from '../../model/reduce.ts';
@@ -22,13 +22,12 @@ import { outcomeOf } from './outcome.ts';
 import { recordedCommand, type RecordedEvent } from '../reading/recorded.ts';
 import type { Working } from './working-set.ts';
 
-/** What came of a batch, and what is still to be done for it. */
+/** The results of a batch, and what is still to be done for it. */
 export interface SettledBatch {
-  /** Entries that are to be decided again, in their order. */
   readonly fallen: readonly Entry[];
-  /** What stands and isn't stored: to be answered once the ledger was asked. */
+  /** Commands that stand and aren't stored: answered once the ledger was asked. */
   readonly unrecorded: readonly Drafted[];
-  /** Stale documents of which more has happened than was told: to be loaded. */
+  /** Stale documents with more events than the store has sent: to be loaded. */
   readonly behind: readonly Behind[];
 }
 
@@ -38,7 +37,7 @@ interface Behind {
   readonly from: Folded;
 }
 
-/** Takes in what was stored of a batch and what has moved, and answers those whose commits stand. */
+/** Takes in a batch and what has moved, and answers the commands whose commits stand. */
 export function settle(core: Core, draft: Draft, judged: Stored | Refused): SettledBatch {
   const batch = draft.batch!;
   const stored = judged.status === 'stored' ? judged : NOTHING;
@@ -50,7 +49,7 @@ export function settle(core: Core, draft: Draft, judged: Stored | Refused): Sett
   const fell = batch.commits.filter((_, index) => !stored.commits[index]);
   const moved = movedBy(fell, draft, judged);
   const behind: Behind[] = [];
-  // One for all of them: an event that they share is read once.
+  // Shared: an event of several documents is read once.
   const read = judged.stale.length > 0 ? eventReader(core) : undefined;
   for (const [row, document] of draft.reads.entries()) {
     const stale = moved.get(document);
@@ -80,8 +79,8 @@ const NONE: ReadonlySet<Drafted> = new Set();
 const NOTHING: Pick<Stored, 'commits' | 'versions'> = { commits: [], versions: [] };
 
 /**
- * Documents that aren't as the batch has left them: those that are stale, and those that a commit which fell is attached to,
- * whether its event is handled or not. What was stored moves them on from where they were before the batch.
+ * Documents that aren't as the batch has left them: stale ones, and those that a fallen commit is attached to. What was stored
+ * moves them on from where they were before the batch.
  */
 function movedBy(
   fell: readonly Commit[],
@@ -101,7 +100,7 @@ function movedBy(
   return moved;
 }
 
-/** What is decided and not to be stored, and rests on nothing that is stale or that fell before it. */
+/** Commands that aren't stored, and whose ground is neither stale nor changed by a fallen commit before them. */
 function stillStanding(draft: Draft, { stale }: Stored | Refused, commits: Stored['commits']): ReadonlySet<Drafted> {
   const { batch, unrecorded, working } = draft;
   if (unrecorded.length === 0) return NONE;
@@ -128,7 +127,7 @@ function remember(core: Core, { collection, id, stored }: Working, now: Folded, 
   });
 }
 
-/** A document that has moved, as far as was told; what is still to be loaded of it. */
+/** Takes in a stale document's events; returns what is still to be loaded of it. */
 function takeIn(
   core: Core,
   read: ReturnType<typeof eventReader>,
@@ -137,7 +136,7 @@ function takeIn(
 ): readonly Behind[] {
   const { folded, error } = foldEvents(read, collection, id, stored, events);
   if (error !== undefined) {
-    // The next try loads it, fails likewise, and records that.
+    // The next try loads it, meets the error, and records it.
     core.cache.forget(collection.name, id);
     return [];
   }
@@ -145,7 +144,7 @@ function takeIn(
   return folded.version < head ? [{ collection, id, from: folded }] : [];
 }
 
-/** Documents that an event was attached to without being read: cached ones move on, new ones are worth keeping. */
+/** Documents that an event was attached to without being read: cached ones move on, new ones are kept. */
 function settleAttached(
   core: Core,
   { working }: Draft,
@@ -160,14 +159,12 @@ function settleAttached(
       if (!collection || (found?.row !== undefined && !moved.has(found))) continue;
       try {
         const before = core.cache.get(name, id) ?? (version === 1 ? unborn(collection, id) : undefined);
-        // Where something was missed in between, the next read brings it up to date.
+        // With a gap before it, the next read brings it up to date.
         if (before?.version === version - 1) core.cache.remember(name, id, reduce(collection, id, before, event, time));
       } catch (error) {
         core.cache.forget(name, id);
-        core.logger.error(
-          { err: error, collection: name, id, version },
-          'a reducer failed: this document cannot be read until it is mended',
-        );
+        const details = { err: error, collection: name, id, version };
+        core.logger.error(details, 'a reducer failed: this document cannot be read until it is fixed');
       }
     }
   }
@@ -201,7 +198,7 @@ function answer(
   entry.resolve(outcomeOf(decision, events, position + events.length - 1));
 }
 
-/** Answers the caller of a command that records nothing, as of a position at which what it rests on had not moved. */
+/** Answers a command that records nothing, as of a position at which its ground had not moved. */
 export function resolveUnrecorded(core: Core, { entry, decision }: Drafted, position: number): void {
   count(core, decision);
   entry.resolve(outcomeOf(decision, [], position, { recorded: false }));
@@ -212,10 +209,7 @@ function count(core: Core, { outcome }: Decision): void {
   core.counters[outcome] += 1;
 }
 
-/**
- * Brings up to date what has moved further than was told. What can't be is loaded by those who need it, and they are told why:
- * nobody else who is to be answered waits for it.
- */
+/** Loads documents that have moved further. What can't be loaded is forgotten: commands that need it get the error. */
 export async function catchUp(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,
@@ -233,10 +227,7 @@ export async function catchUp(
   }
 }
 
-/**
- * Which documents have moved since they were decided on, and the end of the log that says so: they are taken in. For what is
- * not appended, as nothing else checks the ground of that.
- */
+/** Which documents have moved since they were read, and the end of the log then. For commands that append nothing. */
 export async function movedSince(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,

@@ -1,14 +1,10 @@
-/**
- * What the ledger holds of command ids that several callers ask for at once is looked up together, as documents are
- * (shared-load.ts). Nobody is given what was read before he asked.
- */
+/** Looks up the ids that several callers ask for at once together, as shared-load.ts does. No answer is older than its question. */
 import { Overloaded } from '../../errors.ts';
 import { Line } from '../../line.ts';
 import type { StoredCommit } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { concernsAll } from '../concerns-all.ts';
+import { concernsAll } from '../outage.ts';
 
-/** Ids of one look-up. */
 const IDS_AT_ONCE = 1_000;
 
 interface LedgerCaller {
@@ -27,9 +23,9 @@ export class SharedLedger {
   }
 
   /**
-   * What the ledger holds of a command id: its final outcome, or the last that isn't final.
+   * A command id's final outcome in the ledger, or its last one that isn't final.
    *
-   * @throws Overloaded if too many wait already; HistoryDiverged: on a store that went back, "nothing" proves nothing
+   * @throws Overloaded; HistoryDiverged: on a store that went back, "nothing" proves nothing
    */
   async entry(id: string): Promise<StoredCommit | undefined> {
     this.#core.watermark.assertWhole();
@@ -37,7 +33,7 @@ export class SharedLedger {
     const { size: waiting } = this.#asked;
     if (waiting >= max)
       throw new Overloaded(
-        `${waiting} callers wait for the outcome of a command already: ask again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
+        `${waiting} calls for the outcome of a command are waiting already: ask again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
         { waiting, max, limit: 'getDocumentsWaitingMax' },
       );
     const { promise, resolve, reject } = Promise.withResolvers<StoredCommit | undefined>();
@@ -46,10 +42,10 @@ export class SharedLedger {
     return promise;
   }
 
-  /** Never rejects. */
+  /** Never rejects: the callers get the errors. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    // Whoever asks in the same turn shares it.
+    // Calls of the same turn share it.
     await undefined;
     while (this.#asked.size > 0) {
       const count = Math.min(this.#asked.size, IDS_AT_ONCE);
@@ -58,18 +54,15 @@ export class SharedLedger {
     this.#isRunning = false;
   }
 
-  /** Never rejects: what goes wrong is told to those who asked. */
   async #answer(asked: readonly LedgerCaller[]): Promise<void> {
     const { watermark, untilClosed } = this.#core;
     try {
-      const before = watermark.seen;
       const found = await untilClosed.ledger([...new Set(asked.map(({ id }) => id))]);
-      const { end } = await untilClosed.load([]);
-      await watermark.observe(before, end, untilClosed);
+      await watermark.look(untilClosed);
       const commits = new Map(found.map((commit) => [commit.command.id, commit]));
       for (const { id, resolve } of asked) resolve(commits.get(id));
     } catch (error) {
-      // Damage of one commit is nobody else's to hear.
+      // Damage of one commit concerns no other caller.
       if (asked.length > 1 && !concernsAll(error)) for (const one of asked) await this.#answer([one]);
       else for (const { reject } of asked) reject(error);
     }

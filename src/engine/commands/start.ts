@@ -1,4 +1,4 @@
-/** Starts the commands of a batch, and brings in what they will ask for. */
+/** Starts the commands of a batch, and brings in the documents that they will ask for. */
 import type { CommandDefinition } from '../../model/command.ts';
 import { decide, foresee, type CommandCall, type Deciding, type Decision, type Rules } from '../../model/decide.ts';
 import type { AnyRef } from '../../model/reads.ts';
@@ -16,31 +16,29 @@ export interface Started {
   first: IteratorResult<readonly AnyRef[], Decision>;
 }
 
-/** An entry that can't be decided, and why. */
 export interface Refusal {
   readonly entry: Entry;
   readonly error: unknown;
 }
 
-/** How much of the time for deciding may go by before it begins: what was started is to be decided as well. */
+/** The part of the time for deciding that starting may use. */
 const START_PART = 0.5;
-/** How often a command waits for a document that takes long to load. */
+/** How often a command waits for the same document, before a batch waits for it. */
 const WAITS_MAX = 4;
 
-// Commands that were seen to ask in more than one stage: their later stages are worth fetching ahead.
+// Commands that have read in more than one stage: their later stages are worth fetching ahead.
 export const staged = new WeakSet<CommandDefinition>();
 
 export interface Begun {
   readonly time: number;
-  /** The time that there is for deciding them. */
   readonly stint: Stint;
   readonly started: readonly Started[];
   readonly refused: Refusal[];
-  /** Entries that were not started: those before ask for as many documents as a batch may, or took long. */
+  /** Entries that weren't started: those before them ask for as many documents as a batch may, or took long. */
   readonly left: readonly Entry[];
 }
 
-/** Starts those that wait still, at the later of the clock and the newest time seen in the log. */
+/** Starts the entries, at the later of the clock and the newest time seen in the log. */
 export function startAll(core: Core, entries: readonly Entry[], rules: Rules, until: number, part: number): Begun {
   const stint = new Stint(core, until);
   const time = Math.max(core.runtime.now(), core.watermark.seen.recordedAt);
@@ -63,7 +61,7 @@ export function startAll(core: Core, entries: readonly Entry[], rules: Rules, un
   return begun;
 }
 
-/** Runs a command up to its first stage of reads, which rests on the input alone. */
+/** Runs a command up to its first stage of reads, which depends only on the input. */
 function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): Started | undefined {
   const { command, facts, input } = entry.request;
   const asked: CommandCall = { command, input, id: facts.id, time, actor: facts.actor, prepared: entry.prepared };
@@ -78,13 +76,13 @@ function start(entry: Entry, time: number, rules: Rules, refused: Refusal[]): St
   }
 }
 
-/** What it asks for was loaded several times, and something else pushed it out of the cache before its turn: it is waited for. */
+/** Whether a document of its was loaded several times and pushed out of the cache: then the batch waits for it. */
 export function isToBeWhole({ waited }: Entry): boolean {
   if (waited) for (const times of waited.times.values()) if (times >= WAITS_MAX) return true;
   return false;
 }
 
-/** Brings in what the commands will ask for: each stage, over the whole batch, in one call to the store. */
+/** Brings in documents: each stage, of the whole batch, in one call to the store. */
 export async function fetchAhead(
   core: Core,
   working: WorkingSet,
@@ -117,7 +115,7 @@ export async function fetchAhead(
     if (ahead.length === 0) return;
     const next: DocumentRef[] = [];
     for (const one of ahead) {
-      // What was started is to be decided as well.
+      // The rest of the time is for deciding.
       if (asked >= core.limits.batchReadsMax || stint.isOver(START_PART) || stint.hasWaited) return;
       one.step = one.stages.next(
         (one.step.value as readonly AnyRef[]).map((ref) => readOf(ref.id, working.find(ref)!.now)),
@@ -133,7 +131,7 @@ export async function fetchAhead(
 
 type Foreseen = ReturnType<ReturnType<typeof foresee>['next']>;
 
-/** Those of collections that the application was given. */
+/** The refs of collections that the application was given. */
 export function known(core: Core, refs: readonly AnyRef[]): readonly AnyRef[] {
   const isKnown = ({ collection }: AnyRef): boolean => core.collections.has(collection);
   return refs.every(isKnown) ? refs : refs.filter(isKnown);

@@ -1,14 +1,14 @@
-/** The time that there is for deciding the commands of one batch. */
+/** The time for deciding the commands of one batch. */
 import type { Core } from '../core.ts';
 
-/** How long commands have been decided in one piece: others get their turn while documents are waited for. */
+/** How long commands have been decided in one piece; waiting for documents doesn't count, as others get their turn then. */
 export class Stint {
   readonly #elapsed: () => number;
   readonly #max: number;
   readonly #until: number;
   #since: number;
   #waited = 0;
-  /** As of when it was looked at last. */
+  /** The time of the last look. */
   #now: number;
 
   constructor({ runtime, limits }: Core, until: number) {
@@ -18,24 +18,24 @@ export class Stint {
     this.#now = this.#since = runtime.elapsed();
   }
 
-  /** Whether a part of the time that there is for it had passed, when it was looked at last. */
+  /** Whether a part of the time had passed at the last look. */
   isOver(part = 1): boolean {
     return this.#now - this.#since >= this.#max * part || this.#now >= this.#until;
   }
 
-  /** Which part of that time has passed since it was looked at last. */
+  /** The part of the time that has passed since the last look. */
   part(): number {
     const before = this.#now;
     this.#now = this.#elapsed();
     return (this.#now - before) / this.#max;
   }
 
-  /** Whether documents have been waited for as long as commands may be decided. */
+  /** Whether documents were waited for as long as commands may be decided. */
   get hasWaited(): boolean {
     return this.#waited >= this.#max;
   }
 
-  /** Which part of that time it took. */
+  /** Waits; returns the part of the time that it took. */
   async wait(work: Promise<void>): Promise<number> {
     const before = this.#elapsed();
     await work;

@@ -1,6 +1,6 @@
 /**
- * The documents of one batch while it is decided: each as it is stored, and as the batch's own commits leave it. A
- * command is decided on the state its predecessors left, so a hot document costs no more than a cold one.
+ * The documents of one batch while it is decided: each as stored, and as the batch's own commits leave it. A command is decided
+ * on the state that its predecessors left, so a hot document costs no more than a cold one.
  */
 import { hasCode } from '../../errors.ts';
 import { unknownCollection } from '../not-given.ts';
@@ -18,26 +18,22 @@ export interface Working {
   readonly id: string;
   /** As stored, at the version that the batch is checked against. */
   readonly stored: Folded;
-  /** After the commits of the batch so far. */
+  /** After the batch's commits so far. */
   now: Folded;
-  /** Its place among what commands of the batch rest on: what was read, or made something go wrong. */
+  /** Its index among the ground of the batch. */
   row: number | undefined;
-  /** The ground of the command that has come to rest on it last. */
+  /** The ground of the last command that rests on it. */
   ground: object | undefined;
-  /** What keeps it from being folded, */
+  /** Why it can't be folded, and whether an event of the batch is the reason. */
   error: unknown;
-  /** and whether that is an event of the batch. */
   refusesBatch: boolean;
 }
 
 /** What commands are decided on. */
 export interface Footing {
-  /**
-   * Which cached documents are decided on as they are: all; those that are tracked; or none, which is exact under the write
-   * lock. The others are brought up to date first.
-   */
+  /** Which cached documents are used as they are: all, the tracked ones, or none (under the write lock). Others are loaded. */
   readonly ground: 'cached' | 'tracked' | 'loaded';
-  /** Where documents that take long to load are left to; without it all are waited for. */
+  /** Loads documents that take long; without it all are waited for. */
   readonly late?: LateDocuments | undefined;
 }
 
@@ -46,25 +42,24 @@ interface Pending {
   readonly time: number;
 }
 
-/** What is known of a document that can't be read. */
+/** A document that can't be read. */
 const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined, bytes: 0 });
 
 export class WorkingSet {
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
   readonly #ground: Footing['ground'];
-  /** Where documents that take long are left to; without it all are waited for. */
   readonly #beside: LateDocuments | undefined;
   readonly #documents = new DocumentMap<Working>();
-  /** Those that take long to load: they come into the cache beside this batch, if they may. */
+  /** Documents that take long to load, and come into the cache beside this batch. */
   readonly #late = new DocumentMap<true>();
-  /** Those that were loaded for a command of this batch, and that the cache didn't take: what comes after is loaded on top. */
+  /** Documents loaded for commands of this batch that the cache didn't take; later events are loaded on top. */
   readonly #brought: DocumentMap<Folded>[] = [];
-  /** Those that are cached behind what a caller has seen. */
+  /** Documents whose cached version is behind what a caller has seen. */
   readonly #behind = new DocumentMap<true>();
-  /** The events of the batch so far: a document that is first asked for by a later command takes them in. */
+  /** The batch's events so far: a document that a later command asks for takes them in. */
   readonly #events: Pending[] = [];
-  /** Those of them that are attached to documents nobody has read yet. Made when one is asked for, which is rare. */
+  /** Those attached to documents that aren't read yet, by document. Rare, so made when needed. */
   #pending: DocumentMap<Pending[]> | undefined;
 
   constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, { ground, late }: Footing) {
@@ -78,25 +73,25 @@ export class WorkingSet {
     return this.#documents.get(collection, id);
   }
 
-  /** Makes sure that a document isn't taken from a cache that is behind what the caller says to have seen of it. */
+  /** Makes sure that a document isn't taken from a cache that is behind what the caller has seen. */
   expect({ collection, id, version }: DocumentVersion): void {
     const cached = this.#core.cache.get(collection, id);
     if (cached && cached.version < version) this.#behind.set(collection, id, true);
   }
 
-  /** What was loaded for a command before this batch. */
+  /** Documents that were loaded for a command before this batch. */
   offer(brought: DocumentMap<Folded>): void {
     this.#brought.push(brought);
   }
 
-  /** Which of these take long to load, and aren't here. */
+  /** Those that take long to load, and aren't here. */
   lateOf(refs: readonly DocumentRef[]): readonly DocumentRef[] {
     return this.#late.size === 0 ? [] : refs.filter((ref) => this.#late.get(ref.collection, ref.id) && !this.find(ref));
   }
 
   /**
-   * Brings documents in: from the cache, or all that aren't there in one call to the store. What takes longer than a batch
-   * is given is late, unless all are to be there; with `later` so is whatever isn't in the cache.
+   * Brings documents in: from the cache, or from the store in one call. What takes longer than a batch may is late, unless `all`
+   * must be here; with `later` all that isn't cached is late.
    */
   async bring(refs: Iterable<DocumentRef>, { all, later = false }: { all: boolean; later?: boolean }): Promise<void> {
     const beside = all ? undefined : this.#beside;
@@ -129,7 +124,7 @@ export class WorkingSet {
     beside.goOn(new Loading(this.#core, this.#io, missing), missing);
   }
 
-  /** Whether a cached document is decided on as it is. */
+  /** Whether a cached document is used as it is. */
   #isGood(ref: DocumentRef): boolean {
     if (this.#ground === 'cached') return true;
     return this.#ground === 'tracked' && this.#core.tracked.has(ref);
@@ -149,7 +144,7 @@ export class WorkingSet {
     const until = beside ? runtime.elapsed() + limits.batchDecideMs : Infinity;
     try {
       await loading.step();
-      // The first answer may be of one document; the next has those that lack least.
+      // The first answer may hold one document only; the next has those that lack least.
       do if (!loading.isOver) await loading.step();
       while (!loading.isOver && runtime.elapsed() < until);
     } catch (error) {
@@ -165,7 +160,7 @@ export class WorkingSet {
       }
       const { folded, error, document } = loading.found[index]!;
       if (error === undefined) {
-        if (folded.version > from.version && from === cache.get(collection.name, id)) tracked.take(folded);
+        if (folded.version > from.version && from === cache.get(collection.name, id)) tracked.broughtUp.add(folded);
         cache.remember(collection.name, id, folded);
         if (document !== undefined) tracked.add({ collection: collection.name, id }, document, watermark.seen);
       }
@@ -174,9 +169,9 @@ export class WorkingSet {
     if (incomplete.size > 0) beside!.goOn(loading, missing);
   }
 
-  /** One of several is damaged, and the others are whole: it is found by halving. */
+  /** One of several is damaged: it is found by halving. */
   async #loadEach(missing: readonly Wanted[], error: unknown): Promise<void> {
-    // Not one document but all: so is the store.
+    // If this fails too, the whole store is damaged.
     await this.#io.load([]);
     const [only] = missing;
     if (missing.length === 1) return this.#add(only!.collection, only!.id, UNKNOWN, error);
@@ -186,8 +181,8 @@ export class WorkingSet {
   }
 
   /**
-   * Takes in the events of a commit, or says which document can't take one in, and why: none has changed then. That decides
-   * what comes of the command, which rests on it: it may have come from the cache, for a neighbour, and have moved since.
+   * Takes in the events of a commit; or returns the document that can't take one in, with the error, and changes none. The command
+   * then rests on that document, which may have moved since it was cached.
    */
   commit(events: readonly MadeEvent[], time: number): { readonly by: Working; readonly error: unknown } | undefined {
     const before: { readonly working: Working; readonly now: Folded }[] = [];
@@ -227,7 +222,7 @@ export class WorkingSet {
     this.#documents.set(collection.name, id, working);
   }
 
-  /** Takes in what the batch has attached to a document before it was asked for. */
+  /** Takes in the batch's earlier events of a document. */
   #catchUp(working: Working): void {
     const { collection, id } = working;
     if (!this.#pending) {
@@ -240,7 +235,7 @@ export class WorkingSet {
         working.now = reduce(collection, id, working.now, made.event, time);
       }
     } catch (caught) {
-      // Whoever asked for it is told so: that rests on it as much as what is decided on it.
+      // A command that asks for it gets this error, and rests on the document.
       working.error = caught;
       working.refusesBatch = true;
     }

@@ -1,4 +1,4 @@
-/** Reading documents: loads the events after the version in hand, to be folded on top. */
+/** Reading documents: loads the events after the known version, and folds them on top. */
 import type { CollectionDefinition } from '../../model/collection.ts';
 import type { Folded } from '../../model/reduce.ts';
 import { LOAD_EVENTS_MAX, type LogEnd, type Session } from '../../store/store.ts';
@@ -8,7 +8,7 @@ import { eventReader, foldEvents, gap } from './fold-events.ts';
 export interface Wanted {
   readonly collection: CollectionDefinition;
   readonly id: string;
-  /** The document as far as it is known; what comes after is loaded. */
+  /** The document as far as it is known; later events are loaded. */
   readonly from: Folded;
   /** Not further than this version. */
   readonly upTo?: number | undefined;
@@ -17,31 +17,31 @@ export interface Wanted {
 export interface FoundDocument {
   /** The document, or as far as it could be folded. */
   readonly folded: Folded;
-  /** Its head in the store, and what the store calls it: undefined if it has no event. */
+  /** Its head in the store, and its number there: undefined if it has no event. */
   readonly head: number;
   readonly document?: number | undefined;
-  /** What kept it from being folded further: a reducer or an upcast that fails. */
+  /** Why it couldn't be folded further: a reducer or an upcast failed. */
   readonly error?: unknown;
 }
 
-/** Documents that are asked for at once, of which nothing is known yet. */
+/** How many documents are asked for at once while nothing is known of them. */
 const WINDOW = 1_000;
 
 /**
- * Brings documents up to date at one consistent point of the log, one answer of the store after the other. In windows, then
- * what their answers left out, no more of it at once than may fit, so that all of it costs as much as there are
- * documents and events; and those that lack least come first, so that none waits for one with a long history.
+ * Brings documents up to date at one consistent point of the log, in several answers of the store. First in windows; then what is
+ * missing, as much as may fit into an answer, so that the cost grows with documents and events only. Documents that lack least
+ * come first, so that none waits for one with a long history.
  */
 export class Loading {
-  /** As far as they have come. */
+  /** The documents so far. */
   readonly found: FoundDocument[];
   readonly #core: Core;
   readonly #io: Pick<Session, 'load' | 'commits'>;
   readonly #wanted: readonly Wanted[];
   readonly #asOf: number | undefined;
-  /** The end of the log as of which they are loaded, once there was an answer. */
+  /** The end of the log that they are loaded as of, once there was an answer. */
   #end: LogEnd | undefined;
-  /** How many were asked for, and those of them that aren't complete: first those that lack least. */
+  /** How many were asked for, and the incomplete ones of them: first those that lack least. */
   #next = 0;
   #open: number[] = [];
   #room = LOAD_EVENTS_MAX;
@@ -58,7 +58,7 @@ export class Loading {
     return this.#end !== undefined && this.#open.length === 0 && this.#next === this.#wanted.length;
   }
 
-  /** Those of which events are still to come. */
+  /** Documents with events still to come. */
   incomplete(): ReadonlySet<number> {
     const incomplete = new Set(this.#open);
     for (let index = this.#next; index < this.#wanted.length; index += 1) incomplete.add(index);
@@ -68,7 +68,7 @@ export class Loading {
   /** The next answer of the store. @throws HistoryDiverged if it holds less than was seen */
   async step(io = this.#io): Promise<void> {
     const core = this.#core;
-    // Others get their turn between two answers of a store that doesn't wait for any.
+    // The event loop gets a turn between two answers of a store that answers at once.
     if (this.#end) await core.runtime.turn();
     const asked = this.#ask();
     const before = core.watermark.seen;
@@ -94,12 +94,12 @@ export class Loading {
       if (more.length === 0 && n === 0) throw gap(collection.name, id, folded.version + 1);
       this.#open.push(index);
     }
-    // Where events are large, few of them fill an answer.
+    // Large events fill an answer sooner.
     if (events > 0) this.#room = Math.min(LOAD_EVENTS_MAX, 2 * events);
     this.#open.sort((one, other) => this.#missing(one) - this.#missing(other));
   }
 
-  /** The next window; then the first of those that aren't complete, as many as may come with one answer, and at least one. */
+  /** The next window; after the last, the first incomplete ones, as many as an answer may hold, and at least one. */
   #ask(): readonly number[] {
     if (this.#next < this.#wanted.length) {
       const from = this.#next;
@@ -112,23 +112,18 @@ export class Loading {
     return this.#open.splice(0, count);
   }
 
-  /** How many events of a document are still to come. */
   #missing(index: number): number {
     const { folded, head } = this.found[index]!;
     return Math.min(head, this.#wanted[index]!.upTo ?? Infinity) - folded.version;
   }
 
-  /** The end of the log as of which they are loaded. */
+  /** The end of the log that they are loaded as of. */
   get end(): LogEnd {
     return this.#end!;
   }
 }
 
-/**
- * Brings documents up to date at one consistent point of the log, all of them.
- *
- * @throws HistoryDiverged if the store holds less than was seen
- */
+/** Brings all documents up to date at one consistent point of the log. @throws HistoryDiverged if the store lacks what was seen */
 export async function loadDocuments(
   core: Core,
   io: Pick<Session, 'load' | 'commits'>,

@@ -1,31 +1,27 @@
 /** Documents as users read them. */
 import type { ReducerFailed, UpcastFailed } from '../../errors.ts';
-import type { Frozen } from '../../model/event.ts';
 import type { Folded } from '../../model/reduce.ts';
 import type { Read } from '../../model/reads.ts';
 
 /** One object of a collection, at a version. */
 export interface Document<State> extends Read<State> {
   readonly collection: string;
-  readonly id: string;
   /** How many events have been attached to it. */
   readonly version: number;
-  /** The version that its last handled event made: up to there `state` may have changed. 0 if it doesn't exist. */
+  /** The version that its last handled event made: `state` may have changed up to there. 0 if it doesn't exist. */
   readonly changed: number;
-  readonly exists: boolean;
-  readonly state: Frozen<State>;
 }
 
 /**
- * The documents of a collection, by id. Those that couldn't be folded are among them, so that nobody takes the others for
- * all: what is known without a reducer (`version`, `changed`, `exists`) is right, and reading `state` throws what failed.
+ * The documents of a collection, by id. One that couldn't be folded is among them: its `version`, `changed` and `exists` are
+ * right, and reading its `state` throws the error.
  */
 export interface FoldedDocuments<State> extends ReadonlyMap<string, Document<State>> {
-  /** Why, by id: what a reducer, an upcast or a function for the initial state went wrong with. */
+  /** By id, the error of a reducer, an upcast or a function for the initial state. */
   readonly failed: ReadonlyMap<string, ReducerFailed | UpcastFailed>;
 }
 
-/** A document whose state can't be told. */
+/** A document without a readable state. */
 export function failedDocument(
   collection: string,
   id: string,

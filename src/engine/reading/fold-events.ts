@@ -6,10 +6,10 @@ import { reduce, type Folded } from '../../model/reduce.ts';
 import type { DocumentEvent } from '../../store/store.ts';
 import { eventFromStore, placed, type EventDefinitions } from './recorded.ts';
 
-/** An event as a document needs it. @throws LogCorrupt, DomainOutdated, UpcastFailed */
+/** Reads an event for a document. @throws LogCorrupt, DomainOutdated, UpcastFailed */
 export type ReadEvent = (stored: Omit<DocumentEvent, 'version'>) => AnyEvent;
 
-/** Reads the events of one answer of the store, each once, however many documents of the answer share it. */
+/** Reads the events of one answer of the store, each once, however many documents share it. */
 export function eventReader({ events }: { readonly events: EventDefinitions }): ReadEvent {
   const found = new Map<number, AnyEvent>();
   return (stored) => {
@@ -19,7 +19,7 @@ export function eventReader({ events }: { readonly events: EventDefinitions }): 
   };
 }
 
-/** Folds stored events on top of a document; stops at the first that can't be folded. */
+/** Folds stored events on top of a document, up to the first that can't be folded. */
 export function foldEvents(
   read: ReadEvent,
   collection: CollectionDefinition,
@@ -37,13 +37,12 @@ export function foldEvents(
   return { folded, error: undefined };
 }
 
-/** A document as far as it could be folded, and what kept it from being folded further. */
+/** A document as far as it could be folded, and the error that stopped it. */
 interface FoldedSoFar {
   readonly folded: Folded;
   readonly error: unknown;
 }
 
-/** Folds the event that makes the next version of a document. */
 export function foldEvent(
   read: ReadEvent,
   collection: CollectionDefinition,
@@ -53,7 +52,7 @@ export function foldEvent(
   version: number,
 ): FoldedSoFar {
   try {
-    // What isn't handled only counts: its text needn't be read.
+    // An unhandled event only counts: its text isn't read.
     const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
     return { folded: reduce(collection, id, from, event, stored.time), error: undefined };
   } catch (error) {
@@ -61,7 +60,7 @@ export function foldEvent(
   }
 }
 
-/** What is told of a version that the store should have. */
+/** The error for a version that the store should have. */
 export function gap(collection: string, id: string, version: number): LogCorrupt {
   return new LogCorrupt(
     `Version ${version} of ${collection} ${JSON.stringify(id)} is missing from the store. Stop writing to it, keep it, and run verify.`,

@@ -1,6 +1,6 @@
 /**
- * Folding whole collections again, from event 1: one pass over the log, in its order, with nothing taken from the cache.
- * Memory grows with the number of documents, not with that of events.
+ * Folding whole collections again, from event 1: one pass over the log, in its order, without the cache. Memory grows with the
+ * number of documents, not of events.
  */
 import { hasCode, LogCorrupt } from '../../errors.ts';
 import type { AnyCollection, CollectionDefinition } from '../../model/collection.ts';
@@ -15,14 +15,13 @@ import { givingWay } from '../giving-way.ts';
 import type { InTurn } from '../in-turn.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
-/** Events of a page: few enough that they are still in the processor's cache when they are folded. */
+/** Events of a page: few enough to be in the processor's cache still when they are folded. */
 const PAGE = 500;
 
 /**
- * Every document of the collections, as of one end of the log. Where a reducer or an upcast fails, it is the documents
- * concerned that do.
+ * Every document of the collections, as of one end of the log. An error of a reducer or upcast concerns its documents only.
  *
- * @throws Overloaded if too many wait for their turn; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
+ * @throws Overloaded; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
  */
 export async function foldCollections(
   core: Core,
@@ -71,7 +70,7 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
     if (version !== folding.version(slot) + 1) throw gapAt(folding, slot, position, version);
     const definition = folding.definition(slot);
     const reducer = definition.reduce.get(type);
-    // The event is read once, for the first that handles its type.
+    // The event is read once, for the first document that handles its type.
     if (reducer !== undefined && event === undefined && unread === undefined) {
       try {
         event = eventFromStore(core.events, stored, time);
@@ -79,7 +78,7 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
         unread = error;
       }
     }
-    // One that an upcast drops, or that no schema has checked, has another type then, and nobody handles that.
+    // A dropped or unchecked event has another type then, which no reducer handles.
     if (reducer === undefined || (event !== undefined && event.type !== type)) {
       folding.count(slot, version);
       continue;
@@ -98,7 +97,7 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
   }
 }
 
-/** @throws what isn't one document's: an event that is newer than this code, or damaged */
+/** @throws errors that don't concern one document: the event is newer than this code, or damaged */
 function fail(folding: Folding, slot: number, error: unknown): void {
   if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
   folding.fail(slot, error);
@@ -107,16 +106,12 @@ function fail(folding: Folding, slot: number, error: unknown): void {
 function gapAt(folding: Folding, slot: number, position: number, version: number): LogCorrupt {
   const [{ name }, id] = [folding.definition(slot), folding.ids[slot]!];
   return new LogCorrupt(
-    `${name} ${JSON.stringify(id)} is at version ${folding.version(slot)}, but the event at position ${position} says that it makes version ${version}. Run verify.`,
+    `${name} ${JSON.stringify(id)} is at version ${folding.version(slot)}, but the event at position ${position} is its version ${version}. Run verify.`,
     { collection: name, id, position, version },
   );
 }
 
 function unnamed(position: number): LogCorrupt {
-  return new LogCorrupt(
-    `The store didn't say which document the event at position ${position} is attached to. Run verify.`,
-    {
-      position,
-    },
-  );
+  const message = `The store didn't say which document the event at position ${position} is attached to. Run verify.`;
+  return new LogCorrupt(message, { position });
 }

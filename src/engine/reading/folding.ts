@@ -1,6 +1,6 @@
 /**
- * The documents of a fold on their way: numbers in one array, not an object each. A fold over more documents than the
- * processor's cache holds spends most of its time waiting for memory, once for each object that it looks into.
+ * The documents of a fold under way: numbers in one array, not an object each. A fold of more documents than the processor's
+ * cache holds spends most of its time waiting for memory, once for each object.
  */
 import { hasCode, type ReducerFailed, type UpcastFailed } from '../../errors.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
@@ -8,17 +8,16 @@ import { unborn } from '../../model/reduce.ts';
 import type { DocumentRef } from '../../store/store.ts';
 import { documentOf, failedDocument, type Document, type FoldedDocuments } from './document.ts';
 
-/** Instead of a slot: a document that the store hasn't named yet, or one of a collection that isn't folded. */
+/** Instead of a slot: a document that the store hasn't named yet, or of a collection that isn't folded. */
 export const UNKNOWN = 0;
 export const OTHERS = -1;
 
-/** Room for numbers of documents that haven't come yet: numbers far beyond it are kept in a map. */
+/** Room for the store's numbers of documents: numbers far beyond it are kept in a map. */
 const ROOM = 2 ** 16;
 
-/** Documents made between two turns of the event loop. */
 const MADE_A_TURN = 2_000;
 
-/** Where in a slot's numbers is what; a slot has so many. */
+/** The numbers of a slot. */
 const DEFINITION = 0;
 const VERSION = 1;
 const CHANGED = 2;
@@ -31,10 +30,10 @@ export class Folding {
   #slots = new Int32Array(ROOM);
   readonly #far = new Map<number, number>();
   #numbers = new Float64Array(ROOM * WIDTH);
-  /** By slot; the first is none. */
+  /** By slot; the first isn't used. */
   readonly ids: string[] = [''];
   readonly states: unknown[] = [undefined];
-  /** By slot: what keeps a document from being folded. */
+  /** By slot, the error that stops a document's folding. */
   readonly #failures = new Map<number, ReducerFailed | UpcastFailed>();
 
   constructor(definitions: readonly CollectionDefinition[]) {
@@ -46,7 +45,7 @@ export class Folding {
     return document < this.#slots.length ? this.#slots[document]! : (this.#far.get(document) ?? UNKNOWN);
   }
 
-  /** Takes in a document that the store has named. */
+  /** Adds a document that the store has named. */
   add({ collection, id, document }: DocumentRef & { readonly document: number }): void {
     const index = this.#indexes.get(collection);
     const slot = index === undefined ? OTHERS : this.ids.length;
@@ -67,29 +66,29 @@ export class Folding {
     return this.#numbers[slot * WIDTH + VERSION]!;
   }
 
-  /** An event made this version; its collection doesn't handle it. */
+  /** An event that its collection doesn't handle made this version. */
   count(slot: number, version: number): void {
     this.#numbers[slot * WIDTH + VERSION] = version;
   }
 
-  /** An event made this version, and a reducer this state of it. */
+  /** An event made this version, and its reducer this state. */
   change(slot: number, version: number, state: unknown): void {
     this.#numbers[slot * WIDTH + VERSION] = version;
     this.#numbers[slot * WIDTH + CHANGED] = version;
     this.states[slot] = state;
   }
 
-  /** From here on its state can't be told. */
+  /** From here on the document's state is unknown. */
   fail(slot: number, error: ReducerFailed | UpcastFailed): void {
     this.#failures.set(slot, error);
   }
 
   hasFailed(slot: number): boolean {
-    // Nearly always nothing has.
+    // Nearly always none has.
     return this.#failures.size > 0 && this.#failures.has(slot);
   }
 
-  /** The documents of each definition, in the order of their first events. `turn` gives the event loop one. */
+  /** The documents of each definition, in the order of their first events. `turn` gives the event loop a turn. */
   async documents(turn: () => Promise<void>): Promise<readonly FoldedDocuments<unknown>[]> {
     const made = this.#definitions.map(() => {
       const failed = new Map<string, ReducerFailed | UpcastFailed>();
@@ -98,7 +97,7 @@ export class Folding {
     for (let slot = 1; slot < this.ids.length; slot += 1) {
       if (slot % MADE_A_TURN === 0) await turn();
       const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
-      // Named by an event behind the end that is folded up to.
+      // It was named by an event after the end of this fold.
       if (version === 0) continue;
       const [id, state] = [this.ids[slot]!, this.states[slot]];
       const folded = { version: version!, changed: changed!, state };
@@ -107,7 +106,7 @@ export class Folding {
       documents.set(id, failure ? failedDocument(name, id, folded, failure) : documentOf(name, id, folded));
       if (failure) documents.failed.set(id, failure);
     }
-    // A collection may have been asked for twice.
+    // A collection may be given twice.
     return this.#definitions.map(({ name }) => made[this.#indexes.get(name)!]!);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Going on after the end of the log: every event once, in order, whoever writes it. A follower reads by itself up to the end,
- * and is handed what comes after that by the tail. Nothing is skipped or repeated: the tail gives events in the log's order
- * after the position that it is asked by, or says that it doesn't have them all, and then they are read from the cursor on.
+ * Following: every event once, in order, whoever writes it. A follower reads by itself up to the end of the log, and gets what
+ * comes after from the tail. Nothing is skipped or repeated: the tail gives the events after a position in order, or says that it
+ * doesn't have them all; then they are read.
  */
 import type { Core } from '../core.ts';
 import type { Halt } from '../halt.ts';
@@ -9,10 +9,7 @@ import type { Cursor } from './pages.ts';
 import { recorded, type RecordedEvent } from './recorded.ts';
 import { tailOf } from './tail.ts';
 
-/**
- * Follows until `limit` events. Not the generator itself: `return()` of a generator that waits would wait with it, until
- * somebody commits.
- */
+/** Follows until `limit` events. Not the generator itself: its `return()` would wait until somebody commits. */
 export function followed(core: Core, cursor: Cursor, limit: number, halt: Halt): AsyncIterableIterator<RecordedEvent> {
   const events = follow(core, cursor, limit, halt);
   const following = {
@@ -55,7 +52,7 @@ async function* follow(
         halt.assertGoing();
         const kept = await tail.next(cursor.interest, position, halt);
         if (kept === undefined) break;
-        position = kept.position;
+        position = kept.stored.position;
         cursor.passEvent(kept.stored);
         const shown = kept.recorded();
         if (!cursor.wants(shown.event)) continue;
@@ -64,7 +61,7 @@ async function* follow(
       }
     }
   } catch (error) {
-    // Only what was waiting when somebody wanted no more.
+    // After `stop` the error is only that of the interrupted wait.
     if (!halt.stopped) throw error;
   }
 }

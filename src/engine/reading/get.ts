@@ -3,14 +3,13 @@ import { InvalidInput, UnknownCollection } from '../../errors.ts';
 import { optionsOf, whole, type Checks } from '../../options.ts';
 import { findCollection, type AnyCollection, type CollectionDefinition } from '../../model/collection.ts';
 import { reading } from '../../model/foreign.ts';
-import { idFault } from '../../model/id.ts';
+import { assertedId } from '../../model/id.ts';
 import { unborn } from '../../model/reduce.ts';
 import type { Core } from '../core.ts';
 import type { Wanted } from './document-reader.ts';
 import { documentOf, type Document } from './document.ts';
-import { reloadedText } from '../not-given.ts';
+import { reloadedText, unknownCollection } from '../not-given.ts';
 import type { SharedLoad } from './shared-load.ts';
-import { unknownCollection } from '../not-given.ts';
 
 /** A point in the past: at most one of the three. */
 export interface At {
@@ -18,10 +17,7 @@ export interface At {
   readonly version?: number | undefined;
   /** After the event at this position of the log. */
   readonly position?: number | undefined;
-  /**
-   * As recorded up to this time, by the log's own times (`recordedAt`); milliseconds since the Unix epoch. A moment that
-   * has passed gives the same answer for ever, once what was being stored then is stored.
-   */
+  /** As recorded up to this time, by `recordedAt`; milliseconds since the Unix epoch. For a past time the answer never changes. */
   readonly time?: number | undefined;
 }
 
@@ -36,14 +32,7 @@ export function knownCollection(core: Core, collection: AnyCollection): Collecti
   throw new UnknownCollection(reloadedText('collection', name), { collection: name, reloaded: true });
 }
 
-/** The id of a document. @throws InvalidInput if it isn't valid */
-export function assertedId(collection: string, id: string): string {
-  const fault = idFault(id);
-  if (fault) throw new InvalidInput(`The id of a document of ${collection} ${fault}.`, { collection, path: 'id' });
-  return id;
-}
-
-/** Documents at one consistent point. Nothing of the caller's is looked at once anything is waited for. */
+/** Documents at one consistent point. The caller's objects aren't read once anything is waited for. */
 export async function getDocuments(
   core: Core,
   loads: SharedLoad,
@@ -55,17 +44,15 @@ export async function getDocuments(
   const ids = reading('get', () => Array.from(given, (id) => assertedId(definition.name, id)), InvalidInput);
   const at = checkedAt(givenAt);
   const { version } = at;
-  if (version !== undefined && ids.length !== 1)
-    throw new InvalidInput('A version belongs to a single document: pass one id, or a position or time.', {
-      path: 'version',
-    });
+  if (version !== undefined && ids.length !== 1) {
+    const message = 'A version belongs to a single document: pass one id, or a position or time.';
+    throw new InvalidInput(message, { path: 'version' });
+  }
   core.watermark.assertWhole();
   if (ids.length === 0) return [];
-  if (ids.length > core.limits.getDocumentsMax) {
-    throw new InvalidInput(`get takes at most ${core.limits.getDocumentsMax} ids at once, not ${ids.length}.`, {
-      path: 'ids',
-      max: core.limits.getDocumentsMax,
-    });
+  const { getDocumentsMax: max } = core.limits;
+  if (ids.length > max) {
+    throw new InvalidInput(`get takes at most ${max} ids at once, not ${ids.length}.`, { path: 'ids', max });
   }
 
   const isPast = at.position !== undefined || at.time !== undefined;
@@ -83,15 +70,8 @@ export async function getDocuments(
       if (document !== undefined) core.tracked.add({ collection: definition.name, id }, document, core.watermark.seen);
     }
     if (version !== undefined && head < version) {
-      throw new InvalidInput(
-        `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`,
-        {
-          collection: definition.name,
-          id,
-          path: 'version',
-          head,
-        },
-      );
+      const message = `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`;
+      throw new InvalidInput(message, { collection: definition.name, id, path: 'version', head });
     }
     return documentOf(definition.name, id, folded);
   });
@@ -113,14 +93,10 @@ function checkedAt(given: At | undefined): At {
 /** The last position recorded by a time, or a position that the log has reached. */
 async function positionAt(core: Core, { position, time }: At): Promise<number> {
   if (position !== undefined) {
-    const before = core.watermark.seen;
-    const { end } = await core.untilClosed.load([]);
-    await core.watermark.observe(before, end, core.untilClosed);
+    const end = await core.watermark.look(core.untilClosed);
     if (position <= end.position) return position;
-    throw new InvalidInput(`The log has not reached position ${position} yet: it ends at ${end.position}.`, {
-      path: 'position',
-      end: end.position,
-    });
+    const message = `The log has not reached position ${position} yet: it ends at ${end.position}.`;
+    throw new InvalidInput(message, { path: 'position', end: end.position });
   }
   const [commit] = await core.untilClosed.commits({ recordedBy: time, reverse: true, limit: 1 });
   return commit ? commit.position + commit.eventCount - 1 : 0;

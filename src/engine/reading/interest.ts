@@ -1,7 +1,7 @@
-/** What a follower wants of the log, and those who wait, found by what they want: an event touches nobody else. */
+/** What a follower wants of the log, and the waiting followers by what they want: an event touches no others. */
 import type { DocumentRef, StoredEvent } from '../../store/store.ts';
 
-/** The events of a document, or of some types, or all. Of types as they were stored: what is shown is looked at again. */
+/** The events of a document, of some types (as stored: they are checked again when shown), or all. */
 export interface Interest {
   readonly document?: DocumentRef | undefined;
   readonly types?: ReadonlySet<string> | undefined;
@@ -12,11 +12,10 @@ export function concerns({ document, types }: Interest, { type, attachments }: S
   return attachments.some(({ collection, id }) => id === document.id && collection === document.collection);
 }
 
-/** Those who wait for events. */
 export class Audience<Listener extends { readonly interest: Interest }> {
   readonly #all = new Set<Listener>();
   readonly #byInterest = new Map<string, Set<Listener>>();
-  /** Whether there may be any of that kind: an event may be attached to a thousand documents that nobody follows. */
+  /** How many listen to documents: an event may be attached to a thousand documents that nobody follows. */
   #ofDocuments = 0;
 
   get size(): number {
@@ -47,7 +46,7 @@ export class Audience<Listener extends { readonly interest: Interest }> {
     return [...this.#all];
   }
 
-  /** Whoever wants this event, each once. */
+  /** The listeners that want this event, each once. */
   of({ type, attachments }: StoredEvent): readonly Listener[] {
     const found = [...(this.#byInterest.get(ALL) ?? []), ...(this.#byInterest.get(ofType(type)) ?? [])];
     if (this.#ofDocuments === 0) return found;

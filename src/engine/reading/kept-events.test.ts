@@ -34,7 +34,7 @@ test('the last events, bounded by their number, their texts and their attachment
       expect(kept.hasAllAfter(after)).toBe(after >= 7 + first);
       if (after < 7 + first) continue;
       const type = `T${below(4)}`;
-      const wanted = all.find((one) => one.position > after && one.stored.type === type);
+      const wanted = all.find((one) => one.stored.position > after && one.stored.type === type);
       expect(kept.find(after, (stored) => stored.type === type)).toBe(wanted);
     }
   }

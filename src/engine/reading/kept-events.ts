@@ -1,4 +1,4 @@
-/** The last events of the log's tail, for all who follow it: each is made readable once, when the first asks for it. */
+/** The last events of the log, for all followers: each is made readable once, when it is first asked for. */
 import type { StoredEvent } from '../../store/store.ts';
 import { recorded, type EventDefinitions, type RecordedEvent } from './recorded.ts';
 
@@ -12,11 +12,7 @@ export class KeptEvent {
     this.stored = stored;
   }
 
-  get position(): number {
-    return this.stored.position;
-  }
-
-  /** Frozen, and the same for all. @throws what keeps it from being read, for each who wants it */
+  /** Frozen, and the same for all. @throws why it can't be read, to each that wants it */
   recorded(): RecordedEvent {
     this.#made ??= this.#make();
     if ('error' in this.#made) throw this.#made.error;
@@ -32,15 +28,15 @@ export class KeptEvent {
   }
 }
 
-/** An attachment is an object with an id of its own. */
+/** The weight of an attachment: it is an object with an id of its own. */
 const ATTACHMENT_UNITS = 100;
 
-/** Events without a gap, up to where the log was read; the oldest go once there are too many. */
+/** Events without a gap, up to where the log was read; the oldest go when there are too many. */
 export class KeptEvents {
   readonly #eventsMax: number;
   readonly #unitsMax: number;
   #events: KeptEvent[] = [];
-  /** What they weigh: UTF-16 code units of their texts, and what their attachments take up as well. */
+  /** Their weight: UTF-16 code units of their texts, and of their attachments. */
   #units = 0;
   #reached: number;
 
@@ -56,12 +52,11 @@ export class KeptEvents {
     return this.#reached;
   }
 
-  /** Whether all events after a position are kept. */
   hasAllAfter(position: number): boolean {
     return position >= this.#reached - this.#events.length;
   }
 
-  /** The first after a position that is asked for. All after it must be kept. */
+  /** The first wanted event after a position. All events after it must be kept. */
   find(position: number, wanted: (event: StoredEvent) => boolean): KeptEvent | undefined {
     const { length } = this.#events;
     for (let index = length - (this.#reached - position); index < length; index += 1) {
@@ -70,7 +65,6 @@ export class KeptEvents {
     return undefined;
   }
 
-  /** Takes in the events that come next. */
   add(events: readonly KeptEvent[]): void {
     for (const event of events) {
       this.#events.push(event);

@@ -1,4 +1,4 @@
-/** Pages that followers read by themselves, on their way to the end of the log: a few at once, the others in their turn. */
+/** Pages that followers read by themselves, up to the end of the log: a few at once, the others in turn. */
 import type { EventPage } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { Stretch } from '../giving-way.ts';
@@ -7,10 +7,7 @@ import { InTurn } from '../in-turn.ts';
 import { Outage } from '../outage.ts';
 import { nextPage, type Cursor } from './pages.ts';
 
-/**
- * How many read at once, or rest: they give way to commands (giving-way.ts). Thousands that begin together would take every
- * connection of the store, and each of them would ask a store that is away.
- */
+/** How many read or rest at once: thousands that begin together would take every connection of the store. */
 const READS_MAX = 4;
 
 export class OwnReads {
@@ -31,7 +28,7 @@ export class OwnReads {
     }
   }
 
-  /** Its answer is handed on at once, and its turn when it has rested. */
+  /** The answer is handed on at once; the turn ends after a rest. */
   #inTurn<T>(ask: () => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     void this.#turns.run(async () => {
@@ -44,7 +41,7 @@ export class OwnReads {
 
   /** Undefined after an outage: others have waited for their turn meanwhile. */
   async #ask(cursor: Cursor, limit: number, halt: Halt, signal: AbortSignal): Promise<EventPage | undefined> {
-    // While this one waited for its turn somebody may have wanted no more, or others have found the store away.
+    // Waiting for the turn took time: the reader may have stopped, or others have met an outage.
     signal.throwIfAborted();
     await this.#outage.pause;
     try {

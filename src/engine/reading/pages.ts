@@ -6,28 +6,24 @@ import type { Halt } from '../halt.ts';
 import type { Interest } from './interest.ts';
 import { recorded, type RecordedEvent } from './recorded.ts';
 
-/** Events a page asks the store for. */
 export const PAGE = 500;
 
 /** Where a reader stands, in the log or in the history of a document. */
 export interface Cursor {
-  /** What it reads of the log, as whoever hands out the log's tail must know it. */
+  /** What it reads of the log; the tail needs to know it. */
   readonly interest: Interest;
   read(limit: number): Promise<EventPage>;
-  /** Whether an event is shown: one that an upcast has dropped, or no schema has checked, doesn't have the type asked for. */
+  /** Whether an event is shown: a dropped or unchecked event doesn't have the type asked for. */
   wants(event: AnyEvent): boolean;
-  /** Makes sure, by the first page that was read, that it began at a place of this log. @throws HistoryDiverged */
+  /** Checks, by the first page, that it began at a place of this log. @throws HistoryDiverged */
   begun(page: EventPage): Promise<void>;
-  /** Goes on to behind a page: told only of pages that may be shown. */
+  /** Moves behind a page that may be shown. */
   pass(page: EventPage): void;
-  /** Goes on to behind an event that wasn't read by it, the next one of its interest. */
+  /** Moves behind an event that the tail gave, the next one of its interest. */
   passEvent(event: StoredEvent): void;
 }
 
-/**
- * The next page, on a log that was found to hold all that this engine has seen. If that can't be found out, the page is
- * dropped and the cursor stays where it is.
- */
+/** The next page, if the log holds all that this server has seen. If that can't be checked, the cursor stays where it is. */
 export async function nextPage(
   core: Core,
   cursor: Pick<Cursor, 'read' | 'begun' | 'pass'>,
@@ -42,7 +38,7 @@ export async function nextPage(
   return page;
 }
 
-/** All events up to the end of the log at the time of each page. */
+/** All events up to the end of the log, as it is at each page. */
 export async function* paged(
   core: Core,
   cursor: Cursor,

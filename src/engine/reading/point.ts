@@ -1,13 +1,10 @@
-/**
- * Points of the log that a caller has kept: a position, and the chain's hash after the commit that it belongs to, be it in
- * the middle of it. A log that holds them holds all that came before as well.
- */
+/** Points of the log that callers keep: a position, and the hash of its commit. A log that holds a point holds all before it. */
 import { HistoryDiverged } from '../../errors.ts';
 import type { Check } from '../../options.ts';
 import { GENESIS_HASH } from '../../store/chain.ts';
 import type { LogPoint, Session } from '../../store/store.ts';
 
-/** A copy of it: whatever else is said beside it, as by `status()`, is let through. */
+/** A copy: other fields, as `status()` has them, are ignored. */
 export const logPoint: Check<LogPoint> = (value, refuse) => {
   const { position, hash } = (value ?? {}) as Partial<LogPoint>;
   if (Number.isSafeInteger(position) && position! >= 0 && typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))
@@ -23,10 +20,9 @@ export async function holdsPoint(session: Pick<Session, 'commits'>, { position, 
 }
 
 /**
- * Makes sure that a reader goes on from a place of this log, which ends at `end`.
+ * Checks that a reader goes on from a place of this log, which ends at `end`.
  *
- * @throws HistoryDiverged if the log is shorter, or has another hash there. Only that reader has seen more: what this
- * server has seen may all be there.
+ * @throws HistoryDiverged if the log is shorter, or has another hash there. It may still hold all that this server has seen.
  */
 export async function assertHeld(
   session: Pick<Session, 'commits'>,
@@ -39,11 +35,11 @@ export async function assertHeld(
   throw elsewhere(`doesn't hold position ${position} with the hash ${hash}`, { after, end });
 }
 
-/** What is told of a place that isn't on this log. */
+/** The error for a place that isn't on this log. */
 export function elsewhere(what: string, details: Readonly<Record<string, unknown>>): HistoryDiverged {
   return new HistoryDiverged(
-    `The log ${what}: an older copy stands in its place, or another log. Find the copy that holds what was read there, or ` +
-      'begin anew at a place that this log has: what it holds after that may be another history.',
+    `The log ${what}: it is an older copy, or another log. Find the copy that holds what was read there, or begin anew at a ` +
+      'place that this log has: what it holds after that may be another history.',
     details,
   );
 }

@@ -11,13 +11,13 @@ export interface RecordedEvent<Event = AnyEvent> {
   readonly position: number;
   /** When it was decided; milliseconds since the Unix epoch. */
   readonly time: number;
-  /** When it was stored, by the store's clock: never before `time`, and never backwards along the log. */
+  /** When it was stored, by the store's clock: never before `time`, and never decreasing along the log. */
   readonly recordedAt: number;
-  /** The documents it was attached to, and the version it made of each. */
+  /** The documents it is attached to, and the version it made of each. */
   readonly attachments: readonly DocumentVersion[];
   /**
-   * The chain's hash after its commit, the same for all events of that. With `position` it is what to keep of the last event
-   * that was dealt with: `events({ after })` and `verify({ expect })` then notice a log that was put back.
+   * The chain's hash after its commit, the same for all events of the commit. Keep it with `position` of the last event that you
+   * have handled: `events({ after })` and `verify({ expect })` then notice a log that was put back.
    */
   readonly hash: string;
   /** The command it came from. */
@@ -34,10 +34,10 @@ export interface RecordedCommand {
 
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
-/** By these, events come as they were stored: no type has a newer shape. */
+/** With these, events come as they were stored. */
 export const AS_STORED: EventDefinitions = new Map();
 
-/** An event out of the store, decided at `time`. @throws LogCorrupt if its text is no JSON; and see `readEvent` */
+/** An event of the store, decided at `time`. @throws LogCorrupt if its text is damaged; and see `readEvent` */
 export function eventFromStore(
   definitions: EventDefinitions,
   stored: EventFacts & { readonly position: number },
@@ -48,22 +48,22 @@ export function eventFromStore(
   } catch (cause) {
     if (!Error.isError(cause) || cause.name !== 'SyntaxError') throw cause;
     throw new LogCorrupt(
-      `The event at position ${stored.position} is no JSON any more: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
+      `The event at position ${stored.position} is not JSON: the file is damaged. Stop writing to it, keep it, and restore a copy beside it.`,
       { position: stored.position },
       cause,
     );
   }
 }
 
-/** What keeps an event from being read, while nothing is wrong with the log. */
+/** Whether an event can't be read although the log is whole. */
 export function isUnreadable(error: unknown): error is UpcastFailed | DomainOutdated {
   return hasCode(error, 'UpcastFailed', 'DomainOutdated');
 }
 
-/** Documents that an error names, of those that an event is attached to. */
+/** The most documents that an error names. */
 const NAMED_MAX = 3;
 
-/** An error about an event, which says where that stands too if it can't be read. */
+/** The error of an event that can't be read, with its place; other errors as they are. */
 export function placed(error: unknown, position: number, documents: readonly DocumentVersion[]): unknown {
   if (!isUnreadable(error)) return error;
   const named = documents.slice(0, NAMED_MAX);

@@ -1,18 +1,18 @@
 /**
- * Documents that several callers ask for at once are loaded together: a load costs the store a statement, whoever it is
- * for. Nobody is given what was read before he asked, and each gets his documents as of one point of the log.
+ * Documents that several callers ask for at once are loaded together: a load costs the store one statement. No answer is older
+ * than its question, and each caller gets its documents as of one point of the log.
  */
 import { Overloaded } from '../../errors.ts';
 import { Line } from '../../line.ts';
 import { DocumentMap } from '../../document-map.ts';
 import type { Core } from '../core.ts';
 import { loadDocuments, Loading, type FoundDocument, type Wanted } from './document-reader.ts';
-import { concernsAll } from '../concerns-all.ts';
+import { concernsAll } from '../outage.ts';
 import { InTurn } from '../in-turn.ts';
 
-/** Documents of one load; a caller who asks for more has one of his own. What is made of more would hold the event loop. */
+/** Documents of one load; a caller that asks for more has its own. More would hold the event loop. */
 const LOAD_DOCUMENTS = 500;
-/** The part of the room that is kept for those who ask for so few documents. */
+/** The part of the room that is kept for callers that ask for so few documents. */
 const KEPT_PART = 0.1;
 const FEW = 100;
 /** Loads of the past under way at once: one is answered while the next is read. */
@@ -27,28 +27,22 @@ interface LoadCaller {
 export class SharedLoad {
   readonly #core: Core;
   /**
-   * Those whose documents are all in the cache, and lack little; and the others. Each line has a load under way of its own:
-   * whoever asks for what is in use isn't behind thousands who ask for what isn't.
+   * Callers whose documents are all cached, and lack little; and the others. Each line has its own load under way, so documents in
+   * use don't wait behind thousands that aren't.
    */
   readonly #cached = new Line<LoadCaller>();
   readonly #uncached = new Line<LoadCaller>();
   readonly #running = new Set<Line<LoadCaller>>();
   #documents = 0;
-  /** Loads of the past, each of a point of its own; documents take turns. */
+  /** Loads of the past, each of its own point; documents take turns. */
   readonly #past = new InTurn(LOADS_AT_ONCE);
-  /** Loads that take long. */
   readonly #long = new Line<Shared>();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  /** Documents that are still to be asked for. */
-  get waiting(): number {
-    return this.#documents;
-  }
-
-  /** The documents as they were at a position. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
+  /** The documents as they were at a position. @throws Overloaded; and see `loadDocuments` */
   async loadPast(wanted: readonly Wanted[], positionOf: () => Promise<number>): Promise<readonly FoundDocument[]> {
     const refusal = this.#refusalOf(wanted.length);
     if (refusal) throw refusal;
@@ -65,7 +59,7 @@ export class SharedLoad {
     }
   }
 
-  /** The documents as they are now. @throws Overloaded if too many wait already; and what `loadDocuments` throws */
+  /** The documents as they are now. @throws Overloaded; and see `loadDocuments` */
   load(wanted: readonly Wanted[]): Promise<readonly FoundDocument[]> {
     const refusal = this.#refusalOf(wanted.length);
     if (refusal) return Promise.reject(refusal);
@@ -78,22 +72,22 @@ export class SharedLoad {
     return promise;
   }
 
-  /** Some of the room is kept for those who ask for few. */
+  /** The error if too many wait. Some of the room is kept for callers that ask for few. */
   #refusalOf(documents: number): Overloaded | undefined {
     const { getDocumentsWaitingMax } = this.#core.limits;
     const max = documents > FEW ? Math.floor(getDocumentsWaitingMax * (1 - KEPT_PART)) : getDocumentsWaitingMax;
     if (this.#documents === 0 || this.#documents + documents <= max) return undefined;
     return new Overloaded(
-      `${this.#documents} documents wait to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
+      `${this.#documents} documents are waiting to be read already: get them again later, fewer at once, or raise limits.getDocumentsWaitingMax.`,
       { waiting: this.#documents, max: getDocumentsWaitingMax, limit: 'getDocumentsWaitingMax' },
     );
   }
 
-  /** A load at a time for each line. That of the uncached goes on with the cached where nobody waits in its own. */
+  /** One load at a time for each line. The uncached line's goes on with the cached if its own is empty. */
   async #run(own: Line<LoadCaller>): Promise<void> {
     if (this.#running.has(own)) return;
     this.#running.add(own);
-    // Whoever asks in the same turn shares it.
+    // Calls of the same turn share it.
     await undefined;
     for (;;) {
       const next = this.#take(own.size > 0 ? own : this.#cached);
@@ -103,7 +97,6 @@ export class SharedLoad {
     this.#running.delete(own);
   }
 
-  /** As many as a load holds. */
   #take(line: Line<LoadCaller>): readonly LoadCaller[] {
     const taken: LoadCaller[] = [];
     let documents = 0;
@@ -117,22 +110,22 @@ export class SharedLoad {
     return taken;
   }
 
-  /** Never rejects: what goes wrong is told to those who asked. */
+  /** Never rejects: the callers get the errors. */
   async #begin(shared: Shared): Promise<void> {
     const { runtime, limits } = this.#core;
     const until = runtime.elapsed() + limits.batchDecideMs;
     await shared.step();
-    // The first answer may be of one document; the next has those that lack least.
+    // The first answer may hold one document only; the next has those that lack least.
     do if (!shared.isOver) await shared.step();
     while (!shared.isOver && runtime.elapsed() < until);
     if (shared.isOver) return;
-    // The others don't wait for a document with a long history.
+    // Other loads don't wait for a document with a long history.
     this.#documents += shared.documents;
     this.#long.add(shared);
     if (this.#long.size === 1) void this.#goOn();
   }
 
-  /** Those that take long, an answer of the store for each in turn. */
+  /** Loads that take long get an answer of the store in turn. */
   async #goOn(): Promise<void> {
     for (let shared = this.#long.first; shared; shared = this.#long.first) {
       await shared.step();
@@ -143,11 +136,11 @@ export class SharedLoad {
   }
 }
 
-/** One load, and who still waits for it. */
+/** One load, and the callers that still wait for it. */
 class Shared {
   readonly #core: Core;
   readonly #loading: Loading;
-  /** Each with where his documents are in it. */
+  /** By caller, the places of its documents in the load. */
   readonly #waiting: Map<LoadCaller, readonly number[]>;
   readonly documents: number;
 
@@ -159,17 +152,16 @@ class Shared {
     this.documents = wanted.length;
   }
 
-  /** Whether all were answered. */
   get isOver(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** Answers those whose documents come with the next answer of the store. Never rejects: what goes wrong is theirs to hear. */
+  /** Takes the store's next answer, and answers callers whose documents are complete. Never rejects: they get the errors. */
   async step(): Promise<void> {
     try {
       await this.#loading.step();
     } catch (error) {
-      // Damage of one caller's document is no other's to hear.
+      // Damage of one caller's document concerns no other.
       const alone = this.#waiting.size > 1 && !concernsAll(error);
       for (const { wanted, resolve, reject } of this.#waiting.keys()) {
         if (alone) {
@@ -192,7 +184,7 @@ function laneOf([first]: readonly Wanted[]): string {
   return first ? `${first.collection.name}\0${first.id}` : '';
 }
 
-/** Each document once, however many ask for it, and where each of those finds his. */
+/** Each document once, and the places of each caller's documents. */
 function distinct(asked: readonly LoadCaller[]): { wanted: readonly Wanted[]; places: readonly (readonly number[])[] } {
   const wanted: Wanted[] = [];
   const known = new DocumentMap<number>();

@@ -1,41 +1,38 @@
 /**
- * The end of the log, for all who have come to it: it is waited for and read once an application, and each event is handed
- * to those who want it. Whoever isn't concerned isn't touched.
+ * The end of the log, for all followers that have reached it: an application waits for it and reads it once, and hands each event
+ * to the followers that want it.
  *
- * The last events are kept, and a follower goes on in them from where it stands. So nobody has a queue of its own: one that
- * is slower than the log finds that what it wants next has gone, reads by itself from its cursor, and comes back at the end.
- * It costs no memory, and holds nobody up.
+ * The last events are kept, and a follower goes on in them from where it stands, so no follower has a queue. One that is slower
+ * than the log finds its next events gone, reads by itself, and comes back at the end.
  *
- * While nobody waits the log isn't read: a follower that is never asked again keeps nothing going.
+ * While no follower waits the log isn't read.
  */
 import type { EventPage, LogEnd } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { concernsAll } from '../concerns-all.ts';
 import { Halt } from '../halt.ts';
 import { Audience, concerns, type Interest } from './interest.ts';
 import { KeptEvent, KeptEvents } from './kept-events.ts';
-import { Outage } from '../outage.ts';
+import { concernsAll, Outage } from '../outage.ts';
 import { OwnReads } from './own-reads.ts';
 import { nextPage, PAGE } from './pages.ts';
 
-/** How much is kept of the log's end, in events and in UTF-16 code units of their JSON texts: two pages of short events. */
+/** How much of the log's end is kept, in events and in UTF-16 code units of their JSON texts: two pages of short events. */
 const TAIL = { eventsMax: 1_000, unitsMax: 4 * 2 ** 20 };
 
-/** How many are woken in one turn of the event loop: each takes some 10 µs, and nobody else is served meanwhile. */
+/** How many are woken in one turn of the event loop: each takes some 10 µs. */
 const WOKEN_MAX = 500;
 
 interface Waiter {
   readonly interest: Interest;
-  /** Up to where it has seen all that it wants, perhaps further than the tail has read. */
+  /** It has seen all that it wants up to here, perhaps further than the tail has read. */
   readonly after: number;
-  /** Without an event it is to read by itself. */
+  /** Without an event it must read by itself. */
   readonly wake: (event: KeptEvent | undefined) => void;
   readonly fail: (error: unknown) => void;
 }
 
 const tails = new WeakMap<Core, Tail>();
 
-/** An application's, made for its first follower. */
 export function tailOf(core: Core): Tail {
   const known = tails.get(core) ?? new Tail(core);
   tails.set(core, known);
@@ -48,9 +45,8 @@ export class Tail {
   readonly #outage: Outage;
   readonly #waiting = new Audience<Waiter>();
   #kept = new KeptEvents(0, TAIL);
-  /** The end of the log when it was last read. */
   #end: LogEnd | undefined;
-  /** What ends the reading; undefined while nobody waits. */
+  /** Ends the reading; undefined while none waits. */
   #reading: Halt | undefined;
 
   constructor(core: Core) {
@@ -59,7 +55,7 @@ export class Tail {
     this.ownReads = new OwnReads(core);
   }
 
-  /** Somebody has read up to this end: if nobody waits, the log is gone on with from there. */
+  /** A follower has read up to this end: if none waits, the tail goes on from there. */
   join(end: LogEnd): void {
     if (this.#reading || (this.#end && end.position <= this.#kept.reached)) return;
     this.#kept = new KeptEvents(end.position, TAIL);
@@ -67,11 +63,10 @@ export class Tail {
   }
 
   /**
-   * Waits for the next event after a position that is of interest. Called by one that has joined.
+   * Waits for the next event after a position that is of interest; after `join`.
    *
-   * @returns undefined if not all events after that position are kept, or one of them is damaged: then they must be read from
-   * the log
-   * @throws the reason to halt, or what keeps the log from being read; HistoryDiverged. An outage is waited for
+   * @returns undefined if the events after that position must be read from the log: not all are kept, or one is damaged
+   * @throws the reason to halt; HistoryDiverged, or another error of the store but an outage, which is waited for
    */
   async next(interest: Interest, after: number, halt: Halt): Promise<KeptEvent | undefined> {
     this.#core.watermark.assertWhole();
@@ -79,7 +74,7 @@ export class Tail {
     const found = this.#kept.find(after, (event) => concerns(interest, event));
     if (found) return found;
     const { promise, resolve, reject } = Promise.withResolvers<KeptEvent | undefined>();
-    // Up to here it has looked.
+    // It has looked up to here.
     const seen = Math.max(after, this.#kept.reached);
     const waiter: Waiter = { interest, after: seen, wake: resolve, fail: reject };
     this.#waiting.add(waiter);
@@ -98,7 +93,7 @@ export class Tail {
     this.#reading = undefined;
   }
 
-  /** Goes on while somebody waits. Never rejects: what goes wrong is told to those who wait. */
+  /** Reads while a follower waits. Never rejects: the followers get the errors. */
   async #follow(halt: Halt): Promise<void> {
     try {
       let atEnd = this.#kept.reached === this.#end!.position;
@@ -128,13 +123,13 @@ export class Tail {
     }
   }
 
-  /** Reads a page, and hands it out. Whether that was all up to the end. */
+  /** Reads a page, and hands it out. Whether that was the end. */
   async #readOn(halt: Halt): Promise<boolean> {
     const { session } = this.#core;
     const cursor = {
       read: (limit: number) => session.read({ after: this.#kept.reached, limit }),
       begun: async () => undefined,
-      // Not here: a reading that was ended may still be answered, while the next one asks for the same page.
+      // Not here: a reading that has ended may still be answered, while the next one asks for the same page.
       pass: () => undefined,
     };
     let page: EventPage;
@@ -143,7 +138,7 @@ export class Tail {
       this.#outage.answered('read');
     } catch (error) {
       halt.assertGoing();
-      // Damage of one event is no other's to hear: each reads what it wants, and meets it or doesn't.
+      // Damage of one event concerns no other: each follower reads what it wants, and meets it or not.
       if (!concernsAll(error)) this.#dismiss(({ wake }) => wake(undefined));
       else await this.#outage.sitOut('read', error, halt);
       return false;
@@ -154,19 +149,19 @@ export class Tail {
 
   async #handOut({ events, end }: EventPage, halt: Halt): Promise<void> {
     const kept = events.map((stored) => new KeptEvent(this.#core.events, stored));
-    // Before anybody is woken, who would look for the next one.
+    // Before any follower is woken, as it looks for the next one.
     this.#kept.add(kept);
     this.#end = end;
     let woken = 0;
     for (const event of kept) {
       for (const waiter of this.#waiting.of(event.stored)) {
-        if (event.position <= waiter.after) continue;
+        if (event.stored.position <= waiter.after) continue;
         waiter.wake(event);
         this.#leave(waiter);
         woken += 1;
         if (woken % WOKEN_MAX > 0) continue;
         await this.#core.runtime.turn();
-        // Whoever waits now has looked at all that is kept.
+        // Followers that wait now have seen all that is kept.
         if (halt.stopped) return;
       }
     }

@@ -1,12 +1,9 @@
-/** Types that a reader asks for, and of which there has never been an event. */
+/** Event types that a reader asks for, and that were never stored. */
 import { nearestTo, shownName } from '../../nearest.ts';
 import type { Core } from '../core.ts';
 import { heldTypes, NAMED_MAX } from '../held-types.ts';
 
-/**
- * Warns of types that somebody asks for, and that neither this code nor the log knows: most likely they are misspelt, and
- * nothing would ever come. No error: another release may make them yet.
- */
+/** Warns of types that neither this code nor the log knows: most likely misspelt. No error: another release may make them yet. */
 export async function warnOfUnheard(core: Core, types: readonly string[]): Promise<void> {
   const ours = new Set([...core.events.keys(), ...Array.from(core.commands, ({ failureType }) => failureType)]);
   const known = (type: string): boolean => type.startsWith('$') || ours.has(type) || core.membership.handled.has(type);
@@ -17,11 +14,9 @@ export async function warnOfUnheard(core: Core, types: readonly string[]): Promi
   if (others.size === 0) return;
   const names = [...ours, ...core.membership.handled, ...held.map(({ type }) => type)];
   const unheard = [...others].slice(0, NAMED_MAX).map((type) => ({ type, nearest: nearestTo(type, names) }));
-  const shown = unheard.map(
-    ({ type, nearest }) => shownName(type) + (nearest === undefined ? '' : ` (did you mean ${nearest}?)`),
-  );
+  const shown = unheard.map(({ type, nearest }) => shownName(type) + (nearest ? ` (did you mean ${nearest}?)` : ''));
   core.logger.warn(
     { types: unheard },
-    `events is asked for types that neither this code nor the log knows: ${shown.join(', ')}. None has ever been stored.`,
+    `events is asked for types that neither this code nor the log knows: ${shown.join(', ')}. No such event was ever stored.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * A sum over attachments that doesn't depend on their order: two walks that meet the same attachments in any order come
- * to the same sum, in constant memory. It guards against damage, not against an attacker (the hash chain does that).
+ * A sum over attachments that doesn't depend on their order, in constant memory. It guards against damage, not against an
+ * attacker (the hash chain does that).
  */
 export class AttachmentSum {
   #count = 0;

@@ -1,4 +1,4 @@
-/** Every document folded again, and compared with what the application holds in memory. */
+/** Folds every document again, and compares it with the cache. */
 import type { CollectionDefinition } from '../../model/collection.ts';
 import { canonicalJson } from '../../model/json.ts';
 import { unborn, type Folded } from '../../model/reduce.ts';
@@ -16,13 +16,12 @@ export async function walkDocuments(walk: Walk): Promise<void> {
   }
 }
 
-/** A document of which events are still to come. */
 interface OpenDocument {
   readonly ref: DocumentRef;
-  /** Undefined for a collection that this application has no reducers for: its versions are checked all the same. */
+  /** Undefined if this application has no reducers for it: its versions are checked all the same. */
   folded: Folded | undefined;
   version: number;
-  /** Whether it stood in memory at one of its versions. */
+  /** Whether the cache held it at one of its versions. */
   compared: boolean;
 }
 
@@ -46,9 +45,8 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
       for (const event of events) {
         document.version += 1;
         if (event.version !== document.version) {
-          wrong(
-            `The versions of ${attachmentText(document.ref)} are not dense: ${event.version} stands where ${document.version} should.`,
-          );
+          const where = `${event.version} stands where ${document.version} should`;
+          wrong(`The versions of ${attachmentText(document.ref)} are not dense: ${where}.`);
           document.version = event.version;
           document.folded = undefined;
         }
@@ -58,11 +56,11 @@ async function foldAgain(walk: Walk, page: readonly DocumentHead[]): Promise<voi
       }
       // The first is always given an event, if it has one.
       if (document.version < head && (events.length > 0 || index > 0)) incomplete.push(document);
-      else if (document.version < head)
-        wrong(
-          `${attachmentText(document.ref)} is at version ${head}, but only ${document.version} events are attached to it.`,
-        );
-      // Without a head it was made after the end that is verified.
+      else if (document.version < head) {
+        const count = `only ${document.version} events are attached to it`;
+        wrong(`${attachmentText(document.ref)} is at version ${head}, but ${count}.`);
+      }
+      // Without a head it was made after the verified end.
       else if (document.folded && head > 0) {
         walk.documents += 1;
         if (document.compared) walk.compared += 1;
@@ -81,7 +79,7 @@ function born(walk: Walk, collection: CollectionDefinition, id: string): Folded 
   }
 }
 
-/** Folds one event more, and compares with the cache where that stands at the same version. */
+/** Folds one more event, and compares with the cache if that is at the same version. */
 function foldOne(
   walk: Walk,
   document: OpenDocument,

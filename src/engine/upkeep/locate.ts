@@ -1,8 +1,7 @@
-/** Where the events of documents differ from what the log says is attached to them. */
+/** Finds where the events of documents differ from what the log says is attached to them, document by document. */
 import { PAGE_ROWS_MAX, type DocumentHead } from '../../store/store.ts';
 import { attachmentText, DOCUMENTS_PAGE, note, PROBLEMS_MAX, type Walk } from './walk.ts';
 
-/** The sums differ: finds out where, document by document. */
 export async function locate(walk: Walk): Promise<void> {
   const found = walk.problems.length;
   let after: DocumentHead | undefined;
@@ -12,11 +11,8 @@ export async function locate(walk: Walk): Promise<void> {
       let next: number | undefined = 0;
       let version = 0;
       while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {
-        const events = await walk.reads.read({
-          document: { collection, id },
-          after: next,
-          limit: PAGE_ROWS_MAX,
-        });
+        const page = { document: { collection, id }, after: next, limit: PAGE_ROWS_MAX };
+        const events = await walk.reads.read(page);
         for (const { position, attachments } of events.events) {
           version += 1;
           const said = attachments.find((one) => one.collection === collection && one.id === id);
@@ -37,10 +33,7 @@ export async function locate(walk: Walk): Promise<void> {
     after = page.at(-1);
     if (!after) break;
   }
-  if (walk.problems.length === found) {
-    note(walk, {
-      code: 'Attachments',
-      message: 'The events of the documents are not those that the log says are attached to them.',
-    });
-  }
+  if (walk.problems.length > found) return;
+  const message = 'The events of the documents are not those that the log says are attached to them.';
+  note(walk, { code: 'Attachments', message });
 }

@@ -1,12 +1,12 @@
 /**
- * Whether a stored event still is what its schema promises. A schema that changed while its version wasn't raised changes
- * what readers are promised, and not what is stored: events come out as they went in.
+ * Whether a stored event still fits its schema: a schema that changed without a new version changes what readers are promised,
+ * but not what is stored.
  */
 import type { AnyEvent, EventDefinition } from '../../model/event.ts';
 import { thrown } from '../../model/foreign.ts';
 import { describeIssues, validate } from '../../model/schema.ts';
 
-/** What is wrong with an event that was stored at the version that its definition has now; undefined if nothing is. */
+/** Why an event stored at the current version doesn't fit; undefined if it does. */
 export function shapeProblem({ type, schema }: EventDefinition, event: AnyEvent): string | undefined {
   const { type: _, ...fields } = event;
   try {
@@ -19,12 +19,10 @@ export function shapeProblem({ type, schema }: EventDefinition, event: AnyEvent)
 }
 
 /**
- * Where a schema's output is of another kind than what is stored, or has what that lacks; undefined if nowhere.
+ * Where a schema's output has another kind than what is stored, or has more; undefined if nowhere.
  *
- * What is stored was a schema's output already. Most transforms leave their own output as it is (defaults, `trim`, small
- * letters, coercions), and others give another value of the same kind: so another value of the same kind may be a transform's,
- * and isn't reported, though it may also be what has changed (`trim` was added). Nor is a field that the schema leaves out:
- * readers get more than they are promised.
+ * What is stored was such an output already, and most transforms leave their own output as it is. Another value of the same kind
+ * may come from a transform, so it isn't reported. Nor is a field that the schema leaves out: readers get more than promised.
  */
 function difference(promised: unknown, stored: unknown, path: string): string | undefined {
   const [kind, was] = [kindOf(promised), kindOf(stored)];

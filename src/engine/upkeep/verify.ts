@@ -1,6 +1,6 @@
 /**
- * Verifying a log (law 9): the chain, the positions, what is attached to what, and every document folded again.
- * Memory stays flat: the log is walked once in its order, then the documents one after the other.
+ * Verifying a log (law 9): the chain, the positions, the attachments, and every document folded again. Memory stays flat: the log
+ * is walked once in its order, then the documents one by one.
  */
 import { hasCode, InvalidInput } from '../../errors.ts';
 import { optionsOf } from '../../options.ts';
@@ -16,7 +16,7 @@ import { note, type Problem, type Walk } from './walk.ts';
 import { walkLog } from './walk-log.ts';
 
 export interface VerifyOptions {
-  /** A point that the log must hold: kept elsewhere from an earlier `status()` or `verify()`. */
+  /** A point that the log must hold, kept from an earlier `status()` or `verify()`. */
   readonly expect?: LogPoint | undefined;
 }
 
@@ -29,9 +29,9 @@ export interface Verification {
   readonly hash: string;
   readonly commits: number;
   readonly events: number;
-  /** Documents that there were at that end, and were folded again by the reducers of this application. */
+  /** Documents that existed at that end, and were folded again. */
   readonly documents: number;
-  /** Of these, those that were compared with what the application holds in memory. */
+  /** Those of them that were compared with the cache. */
   readonly compared: number;
   /** The first hundred. */
   readonly problems: readonly Problem[];
@@ -45,9 +45,7 @@ export async function verifyLog(core: Core, long: InTurn, options?: VerifyOption
 async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Verification> {
   core.watermark.assertWhole();
   const reads = givingWay(core);
-  const before = core.watermark.seen;
-  const { end } = await reads.load([]);
-  await core.watermark.observe(before, end, reads);
+  const end = await core.watermark.look(reads);
   const walk: Walk = {
     core,
     reads,
@@ -72,7 +70,7 @@ async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Ve
   await contained(walk, 'Document', () => walkDocuments(walk));
   if (!walk.inLog.equals(walk.inDocuments)) await contained(walk, 'Attachments', () => locate(walk));
   const { commits, events, documents, compared, problems } = walk;
-  // Where something is known to be wrong that is what there is to say.
+  // Known problems are reported even if some part couldn't be checked.
   if (walk.unable && problems.length === 0) throw walk.unable;
   return {
     ok: problems.length === 0,
@@ -86,10 +84,7 @@ async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Ve
   };
 }
 
-/**
- * Damage may make the store itself throw: that is a finding, not the end of verifying. Whatever else keeps a look from being
- * made says nothing about the log, and is thrown by its own name.
- */
+/** Damage may make the store throw: that is a problem to report. Other errors say nothing about the log, and are thrown. */
 async function contained(walk: Walk, code: Problem['code'], part: () => Promise<void>): Promise<void> {
   try {
     await part();
@@ -112,9 +107,7 @@ async function checkStore(walk: Walk): Promise<void> {
 
 async function checkPoint(walk: Walk, expect: LogPoint): Promise<void> {
   if (await holdsPoint(walk.reads, expect)) return;
-  note(walk, {
-    code: 'HistoryDiverged',
-    position: expect.position,
-    message: `The log doesn't hold position ${expect.position} with the hash ${expect.hash}: it ends at ${walk.end.position}. An older copy stands in its place, or another log.`,
-  });
+  const { position, hash } = expect;
+  const message = `The log doesn't hold position ${position} with the hash ${hash}: it ends at ${walk.end.position}. It is an older copy, or another log.`;
+  note(walk, { code: 'HistoryDiverged', position, message });
 }

@@ -1,4 +1,4 @@
-/** The log, in its order: the chain, the positions, and what each event is attached to. */
+/** Walks the log in its order: the chain, the positions, and what each event is attached to. */
 import { hasCode, LogCorrupt } from '../../errors.ts';
 import { DROPPED, UNDECLARED, type AnyEvent, type EventDefinition } from '../../model/event.ts';
 import { chainHash, commitDigest, GENESIS_HASH } from '../../store/chain.ts';
@@ -6,9 +6,9 @@ import type { DocumentRef, EventPage, LogEnd, StoredCommit, StoredEvent } from '
 import { isUnknown } from '../held-types.ts';
 import { AS_STORED, eventFromStore, placed } from '../reading/recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
-import { attachmentText, isTurn, judge, note, type Walk } from './walk.ts';
+import { attachmentText, isTurn, judge, note, type Problem, type Walk } from './walk.ts';
 
-/** Events of a page: what is looked at in one go, and holds the event loop for so long. */
+/** Events of a page: reading one holds the event loop. */
 const PAGE = 200;
 
 export async function walkLog(walk: Walk): Promise<void> {
@@ -33,85 +33,64 @@ export async function walkLog(walk: Walk): Promise<void> {
     after = page.next;
   }
   close();
-  if (previous.position !== end.position) {
-    note(walk, {
-      code: 'Order',
-      position: previous.position,
-      message: `The log ends at ${end.position}, but its events only reach ${previous.position}.`,
-    });
-  }
+  if (previous.position === end.position) return;
+  const message = `The log ends at ${end.position}, but its events only reach ${previous.position}.`;
+  note(walk, { code: 'Order', position: previous.position, message });
 }
 
-/**
- * The next page of the log. Where damage keeps it from being read, as much of it as can be: the last error is then about
- * a single position, and says so.
- */
+/** The next page of the log, or as much of it as damage lets through: the last error names a single position. */
 async function readFrom({ reads, end }: Walk, after: number): Promise<EventPage> {
   for (let limit = PAGE; ; limit = Math.ceil(limit / 2)) {
     try {
       return await reads.read({ after, before: end.position + 1, limit });
     } catch (error) {
-      // Other errors say nothing of what is stored.
+      // Other errors say nothing about what is stored.
       if (!hasCode(error, 'LogCorrupt')) throw error;
       if (limit > 1) continue;
       if (error.details['position'] !== undefined) throw error;
-      throw new LogCorrupt(
-        `The event at position ${after + 1} can't be read: ${error.message}`,
-        { ...error.details, position: after + 1 },
-        error,
-      );
+      const message = `The event at position ${after + 1} can't be read: ${error.message}`;
+      throw new LogCorrupt(message, { ...error.details, position: after + 1 }, error);
     }
   }
 }
 
-/** The chain's next link. Goes on from what is stored, so that one broken link is one problem. */
+/** Checks the chain's next link, and goes on from what is stored, so that one broken link is one problem. */
 function checkCommit(walk: Walk, commit: StoredCommit, events: readonly StoredEvent[], previous: LogEnd): LogEnd {
   walk.commits += 1;
   const { position, recordedAt, hash } = commit;
   const last = position + events.length - 1;
+  const wrong = (code: Problem['code'], message: string): void => note(walk, { code, position, message });
   if (position !== previous.position + 1 || events.some((event, index) => event.position !== position + index)) {
-    note(walk, {
-      code: 'Order',
-      position,
-      message: `Positions are not dense: after ${previous.position} comes a commit at ${position} with events ${events.map((event) => event.position).join(', ')}.`,
-    });
+    const positions = events.map((event) => event.position).join(', ');
+    const found = `after ${previous.position} comes a commit at ${position} with events ${positions}`;
+    wrong('Order', `Positions are not dense: ${found}.`);
   }
   if (events.length !== commit.eventCount) {
-    note(walk, {
-      code: 'Order',
-      position,
-      message: `The commit at position ${position} has ${events.length} events, not ${commit.eventCount}.`,
-    });
+    wrong('Order', `The commit at position ${position} has ${events.length} events, not ${commit.eventCount}.`);
   }
   if (recordedAt < previous.recordedAt || recordedAt < commit.time) {
-    note(walk, {
-      code: 'Order',
-      position,
-      message: `The commit at position ${position} was recorded before the one before it, or before it was decided.`,
-    });
+    const before = 'before the one before it, or before it was decided';
+    wrong('Order', `The commit at position ${position} was recorded ${before}.`);
   }
   if (chainHash(previous.hash, position, recordedAt, commitDigest({ ...commit, events })) !== hash) {
-    note(walk, {
-      code: 'Chain',
-      position,
-      message: `The hash chain breaks at position ${position}: what is stored there, or before it, is not what was hashed.`,
-    });
+    const change = 'what is stored there, or before it, is not what was hashed';
+    wrong('Chain', `The hash chain breaks at position ${position}: ${change}.`);
   }
   return { position: last, hash, recordedAt };
 }
 
-/** What this code doesn't know, nobody folds. Told once of each type. */
+/** Reports each event type once that this code doesn't know, so that no reducer handles it. */
 function checkType(walk: Walk, { type, position, commit }: StoredEvent): void {
   if (!isUnknown(walk.core.events, type, commit.outcome === 'succeeded') || walk.unknownTypes.has(type)) return;
   walk.unknownTypes.add(type);
   note(walk, {
     code: 'UnknownType',
     position,
-    message: `The log holds events of the type ${type}, the first at position ${position}, which the domain doesn't have. If it was renamed, keep it in domain({ events }) and in the reducers beside the new one; if a newer release stores it, verify by that.`,
+    message: `The log holds events of the type ${type}, the first at position ${position}, which the domain doesn't have. If it was renamed, keep it in domain({ events }) and in the reducers beside the new one; if a newer release stores it, verify with that release.`,
   });
 }
 
-/** What an event is attached to must be what the keys find in it. */
+/** An event must be attached to what the keys find in it. */
 function checkEvent(walk: Walk, stored: StoredEvent): void {
   walk.events += 1;
   for (const { collection, id, version } of stored.attachments)
@@ -135,11 +114,11 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
 
 function checkAttached(walk: Walk, stored: StoredEvent, event: AnyEvent): void {
   const { type, schemaVersion, position } = stored;
-  // What an upcast drops is attached as it was.
+  // A dropped event is attached as it was.
   if (event.type === DROPPED) return;
   const attached = textOf(stored.attachments);
   const asStored = (): FoundByKeys => foundIn(walk, eventFromStore(AS_STORED, stored, stored.commit.time));
-  // Before its type was declared it was attached as what it was called.
+  // Before its type was declared, an event was attached as it was called then.
   const found = event.type === UNDECLARED ? asStored() : foundIn(walk, event);
   if (attached === found.attached) return;
   const newest = walk.core.events.get(type)?.version ?? schemaVersion;
@@ -150,19 +129,18 @@ function checkAttached(walk: Walk, stored: StoredEvent, event: AnyEvent): void {
     code: 'Attachments',
     position,
     message: byUpcast
-      ? `The event ${type} at position ${position} was stored at version ${schemaVersion} and is attached to ${attached}, but in the shape of version ${newest} ${found.said} An upcast must leave alone what keys look at.`
+      ? `The event ${type} at position ${position} was stored at version ${schemaVersion} and is attached to ${attached}, but in the shape of version ${newest} ${found.said} An upcast must not change ids.`
       : `The event at position ${position} is attached to ${attached}, but ${found.said}`,
   });
 }
 
-/** What keys find in an event. */
 interface FoundByKeys {
   /** Undefined if they refuse it. */
   readonly attached?: string;
   readonly said: string;
 }
 
-/** What the keys find in an event. An older release may have stored what they refuse now: then that is what they say. */
+/** What the keys find in an event. An older release may have stored an event that they refuse now: then their error. */
 function foundIn({ attacher }: Walk, event: AnyEvent): FoundByKeys {
   try {
     const attached = textOf(attacher.attach(event));
@@ -173,21 +151,19 @@ function foundIn({ attacher }: Walk, event: AnyEvent): FoundByKeys {
   }
 }
 
-/** Told once of each type. */
+/** Reports each type once. */
 function checkShape(walk: Walk, definition: EventDefinition, event: AnyEvent, position: number): void {
   const { type, version } = definition;
   if (walk.otherShapes.has(type)) return;
   const problem = shapeProblem(definition, event);
   if (problem === undefined) return;
   walk.otherShapes.add(type);
-  note(walk, {
-    code: 'Schema',
-    position,
-    message: `The event ${type} at position ${position} was stored at version ${version}, and ${problem}. Raise the version, with an upcast from ${version}: event(schema, { version: ${version + 1}, upcast: { ${version}: (old) => … } }).`,
-  });
+  const raised = `event(schema, { version: ${version + 1}, upcast: { ${version}: (old) => … } })`;
+  const message = `The event ${type} at position ${position} was stored at version ${version}, and ${problem}. Raise the version, with an upcast from ${version}: ${raised}.`;
+  note(walk, { code: 'Schema', position, message });
 }
 
-/** Documents in one order, so that the same ones have the same text. */
+/** Documents in one order, so that the same documents have the same text. */
 function textOf(attachments: readonly DocumentRef[]): string {
   return attachments.map(attachmentText).sort().join(', ') || 'nothing';
 }
