@@ -1,7 +1,7 @@
 /**
  * Every error that Tidemark throws, in one file. Each is a class over {@link TidemarkError}, named like its `code`.
  * Errors are part of the interface: the message says what happened and what to do next, `details` is plain JSON, and
- * `retryable` says whether the same call may succeed later without anything being changed.
+ * `retryable` says whether the same call may succeed later.
  */
 
 // eslint-disable-next-line import/no-self-import -- as types: a code is the name of a class below
@@ -15,8 +15,8 @@ export type ErrorDetails = Readonly<Record<string, unknown>>;
 const MARK = markOf('error');
 
 /**
- * The base of every error of Tidemark. `instanceof` knows the errors of one copy of the package alone: where there may be
- * two (an adapter that brings its own, a test framework that loads modules anew), compare `code`.
+ * The base of every error of Tidemark. `instanceof` knows the errors of one copy of the package only: compare `code` where
+ * there may be two (an adapter brings its own, a test framework loads modules anew).
  */
 export abstract class TidemarkError extends Error {
   static {
@@ -70,7 +70,7 @@ export function hasCode<const C extends Code>(error: unknown, ...codes: C[]): er
 
 // --- What the caller passed in -------------------------------------------------------------------------------------
 
-/** An input, an id or an option isn't what it must be. Nothing was recorded. `details.path` leads to the fault. */
+/** An input, an id or an option is wrong. Nothing was recorded. `details.path` leads to the fault. */
 export class InvalidInput extends TidemarkError {
   static override readonly code: string = 'InvalidInput';
 }

@@ -109,7 +109,6 @@ export class RecentDocuments<Value> {
     return this.find(collection, id)?.value;
   }
 
-  /** Where the value of a document is kept. */
   find(collection: string, id: string): Kept<Value> | undefined {
     const documents = this.#collections.get(collection);
     const kept = documents?.get(id);

@@ -1,4 +1,4 @@
-/** Attaching: which documents of which collections an event concerns. */
+/** Attaching: which documents of which collections an event belongs to. */
 import { DomainOutdated, hasCode, InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { AnyEvent } from './event.ts';
 import { describeFault, jsonFault } from './json.ts';

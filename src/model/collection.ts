@@ -98,7 +98,6 @@ export function collectionDefinition(collection: unknown): CollectionDefinition 
   throw new InvalidDefinition('Not a collection: pass what domain(…).collection(…) returned.');
 }
 
-/** Checks a collection's options and makes it. */
 export function defineCollection(name: string, given: unknown, domain: DomainDefinition): AnyCollection {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Collection ${JSON.stringify(name)}: ${problem}.`, { collection: String(name) });

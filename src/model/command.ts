@@ -144,7 +144,6 @@ export function commandDefinition(command: unknown): CommandDefinition {
   throw new InvalidDefinition('Not a command: pass what domain(…).command(…) returned.');
 }
 
-/** Checks a command's options and makes it. */
 export function defineCommand(name: string, options: unknown, domain: DomainDefinition): AnyCommand {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Command ${JSON.stringify(name)}: ${problem}.`, { command: String(name) });

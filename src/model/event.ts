@@ -117,7 +117,6 @@ export interface DomainDefinition {
   readonly events: ReadonlyMap<string, EventDefinition>;
 }
 
-/** Checks a domain's `events` and makes definitions of them. */
 export function defineEvents(events: unknown): ReadonlyMap<string, EventDefinition> {
   if (typeof events !== 'object' || events === null) {
     throw new InvalidDefinition('domain(): events must be an object of schemas: { TYPE: schema }.');
@@ -235,7 +234,7 @@ function upcastFields(
   return checkedFields(definition, fields, { type, from: storedVersion, to: version });
 }
 
-/** What the newest schema makes of upcast fields: as it was stored, had it been stored today. */
+/** The newest schema's output for upcast fields: as if the event were stored today. */
 function checkedFields({ type, schema }: EventDefinition, fields: object, details: ErrorDetails): object {
   const upcasting = `Upcasting ${type} from version ${String(details['from'])}`;
   let checked: Validated;

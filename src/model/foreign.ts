@@ -2,7 +2,7 @@
 
 import { InvalidDefinition, isTidemarkError, type InvalidInput } from '../errors.ts';
 
-/** An error's name and message, whatever was thrown: cut, and text that can be stored. */
+/** Name and message of any thrown value: shortened, and text that can be stored. */
 export function describeError(error: unknown): { readonly name: string; readonly message: string } {
   try {
     if (!Error.isError(error)) return { name: typeof error, message: presentable(textOf(error), 1_000) };

@@ -1,4 +1,4 @@
-/** A command's input: plain JSON first, then what its schema makes of it. */
+/** A command's input: a plain copy first, then its schema's output. */
 import { hasCode, InvalidInput } from '../errors.ts';
 import type { Attacher } from './attach.ts';
 import type { CommandDefinition } from './command.ts';

@@ -6,7 +6,7 @@ import { isPromise } from '../realm.ts';
 import { idFault, nameFault } from './id.ts';
 import { jsonFault } from './json.ts';
 
-/** What may stand where an id is looked for: one, several, or none. */
+/** What may be in the place of an id: one, several, or none. */
 export type KeyValue = string | readonly string[] | null | undefined;
 
 // Three levels are as deep as a path is typed (and checked) at compile time; deeper ones need a function.

@@ -1,4 +1,4 @@
-/** Refs and reads: which documents a decision rests on. */
+/** Refs and reads: which documents a decision depends on. */
 import { InvalidDefinition } from '../errors.ts';
 import { isPlainObject, isPromise, markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';

@@ -19,7 +19,7 @@ import { Takes } from './takes.ts';
 
 /** How often a batch without an answer is sent again before its callers are told. */
 const IN_DOUBT_TRIES_MAX = 3;
-/** The longest pause before that, in milliseconds. */
+/** The longest pause before it is sent again, in milliseconds. */
 const PAUSE_MAX_MS = 100;
 /** After the cache was brought up to date, documents that aren't tracked are loaded anew for so many batches. */
 const TRACKED_BATCHES = 64;

@@ -1,4 +1,4 @@
-/** Answers commands by what the ledger holds of their ids: one that was executed before isn't executed again (law 1). */
+/** Answers commands from the ledger: one that was executed before isn't executed again (law 1). */
 import { LogCorrupt } from '../../errors.ts';
 import type { Locked, StoredCommit } from '../../store/store.ts';
 import { concernsAll } from '../outage.ts';
