@@ -1,7 +1,7 @@
 /**
- * What PostgreSQL, its driver and the network say, told as errors of ours: the one place where it is decided, so that
- * nothing else reaches a caller. No message holds a password: none of PostgreSQL's does, and what the driver says of a
- * connection string that it can't read is left out.
+ * Makes our errors from what PostgreSQL, its driver and the network say: only here, so that nothing else reaches a caller.
+ * No message holds a password: PostgreSQL's don't, and what the driver says of a connection string that it can't read is
+ * left out.
  */
 import {
   Closed,
@@ -38,8 +38,10 @@ function details(failed: Failed, place: string): Readonly<Record<string, unknown
   return { place, ...(state !== undefined && { sqlState: state }), cause: text(failed.error) };
 }
 
+type Reason = (place: string, said: string) => string;
+
 /** Why the store is unavailable, by PostgreSQL's code. */
-const UNAVAILABLE: Readonly<Record<string, (place: string, said: string) => string>> = {
+const UNAVAILABLE: Readonly<Record<string, Reason>> = {
   [LOCK_TIMEOUT]: (place) =>
     `Another server has held the write lock of the log in ${place} for too long. Nothing was stored: try again, or ` +
     'find what holds it (pg_locks, relation write_lock).',
@@ -49,32 +51,32 @@ const UNAVAILABLE: Readonly<Record<string, (place: string, said: string) => stri
   [READ_ONLY]: (place, said) =>
     `The log in ${place} can't be written on this server (${said}). Connect to one that takes writes.`,
 };
-const noAnswer = (place: string, said: string): string =>
-  `PostgreSQL gives no answer for the log in ${place} (${said}). See that the server runs, and what its statements ` +
-  'wait for (pg_stat_activity: a table that somebody has locked), then try again.';
-const notReached = (place: string, said: string): string =>
-  `PostgreSQL can't be reached for the log in ${place} (${said}). See that the server runs, then try again.`;
-const notDone = (place: string, said: string): string =>
-  `PostgreSQL could not do what the log in ${place} asked for (${said}). Nothing was stored: see its log, then try again.`;
+const noAnswer: Reason = (place, said) =>
+  `PostgreSQL gives no answer for the log in ${place} (${said}). Check that the server runs, and what its statements ` +
+  'wait for (pg_stat_activity: a locked table?), then try again.';
+const notReached: Reason = (place, said) =>
+  `PostgreSQL can't be reached for the log in ${place} (${said}). Check that the server runs, then try again.`;
+const notDone: Reason = (place, said) =>
+  `PostgreSQL could not do what the log in ${place} asked for (${said}). Nothing was stored: read its log, then try again.`;
 
-/** Why, as far as it says nothing about the log itself. */
-function unavailable(failed: Failed, state: string | undefined): typeof notDone {
+/** Why the store is unavailable; `notDone` where the failure may also say something about the log. */
+function unavailable(failed: Failed, state: string | undefined): Reason {
   if (failed.error instanceof NoAnswer && !failed.connecting) return noAnswer;
   if (state === undefined || isLost(failed)) return notReached;
   return UNAVAILABLE[state] ?? notDone;
 }
 
-/** A failure met while the log was in use, as an error of ours. Others pass through as they are. */
+/** Our error for a failure while the log was in use. Errors that aren't the driver's stay as they are. */
 export function translated(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
   const { error, connecting } = failed;
   if (error instanceof Abandoned) return closed(place);
-  const refused = connecting ? refusedAtTheDoor(failed, place) : undefined;
+  const refused = connecting ? refusedConnection(failed, place) : undefined;
   if (refused !== undefined) return refused;
   const state = sqlState(failed);
   const why = unavailable(failed, state);
   if (why === notDone) {
-    if (state === NEWER_FORMAT) return overtaken(place);
+    if (state === NEWER_FORMAT) return upgraded(place);
     if (state === DIFFERENT_LOG) return wrongLog(place, details(failed, place));
     if (state === FORBIDDEN) return notWritable(place, error);
     if (isTextRefused(failed)) return textRefused(failed, place);
@@ -83,7 +85,7 @@ export function translated(failed: unknown, place: string): unknown {
   return new StoreUnavailable(why(place, text(error)), details(failed, place), error);
 }
 
-function overtaken(place: string): FormatTooNew {
+function upgraded(place: string): FormatTooNew {
   return new FormatTooNew(
     `A later release has brought the log in ${place} to a newer format while this one had it open. Nothing was stored: ` +
       'upgrade the package, then open the log again.',
@@ -108,27 +110,23 @@ function damaged(failed: Failed, place: string): LogCorrupt {
   );
 }
 
-/** Why no connection can be made, where trying again doesn't help. */
-function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUnavailable | undefined {
+/** Why no connection can be made, if trying again doesn't help. */
+function refusedConnection(failed: Failed, place: string): NotWritable | StoreUnavailable | undefined {
   const { error } = failed;
   const state = sqlState(failed);
+  const refused = (message: string): NotWritable => new NotWritable(message, details(failed, place));
   if (state === '3D000') {
-    return new NotWritable(
-      `The database of ${place} doesn't exist. Create it first, or choose another one.`,
-      details(failed, place),
-    );
+    return refused(`The database of ${place} doesn't exist. Create it first, or choose another one.`);
   }
   if (state?.startsWith('28') || isBadPassword(error)) {
-    return new NotWritable(
+    return refused(
       `PostgreSQL doesn't accept this role and password at ${place} (${text(error)}). Correct them, or pg_hba.conf.`,
-      details(failed, place),
     );
   }
   if (state !== undefined && /^22|^42/.test(state) && state !== FORBIDDEN) {
-    return new NotWritable(
+    return refused(
       `PostgreSQL takes no connection with these settings at ${place} (${text(error)}). Correct the options in the connection ` +
         'string, or those of the role.',
-      details(failed, place),
     );
   }
   if (isBadTls(error)) {
@@ -148,15 +146,15 @@ function refusedAtTheDoor(failed: Failed, place: string): NotWritable | StoreUna
   return undefined;
 }
 
-/** The same while opening: there, a server that takes no writes is no place for a log. */
+/** Our error for a failure while opening. A log can't be opened on a server that takes no writes. */
 export function translatedAtOpen(failed: unknown, place: string): unknown {
   if (!(failed instanceof Failed)) return failed;
   const { error } = failed;
   if (sqlState(failed) === READ_ONLY) return notWritable(place, error);
   if (error instanceof Unheard) {
     return new NotWritable(
-      `Nothing that PostgreSQL at ${place} notices arrives here. A commit that no standby has could not be told from one that ` +
-        'a standby has: connect without whatever is between and passes no notices on.',
+      `The notices of PostgreSQL at ${place} don't arrive here. Without them a commit that no standby has looks like one that ` +
+        'a standby has. Connect without what is between and passes no notices on.',
       { place },
     );
   }
@@ -166,13 +164,13 @@ export function translatedAtOpen(failed: unknown, place: string): unknown {
 export function notWritable(place: string, cause: unknown): NotWritable {
   return new NotWritable(
     `This role may not use the log in ${place}, or make one there (${text(cause)}). Open it once with a role that owns the schema ` +
-      '(or may create it), and let that role run what grants() gives for this one.',
+      '(or may create it), and let that role run the SQL that grants() gives for this role.',
     { place, cause: text(cause) },
     cause,
   );
 }
 
-/** The log that was opened isn't where it was: `found` says what is. */
+/** Instead of the log that was opened there is `found`. */
 export function wrongLog(
   place: string,
   details: Readonly<Record<string, unknown>> = { place },
@@ -185,7 +183,7 @@ export function wrongLog(
   );
 }
 
-/** A write that was sent and got no answer: it may be stored, or be stored yet. */
+/** A write was sent and got no answer: it may be stored, now or later. */
 export function unknownCommit(failed: Failed, place: string): StoreUnavailable {
   const { error } = failed;
   return new StoreUnavailable(
@@ -196,10 +194,10 @@ export function unknownCommit(failed: Failed, place: string): StoreUnavailable {
   );
 }
 
-/** An append under the write lock that a fence was raised for: none can be raised while the lock is held. */
+/** An append under the write lock was turned away by a fence, which nobody can raise while the lock is held. */
 export function fencedOff(place: string): StoreUnavailable {
   return new StoreUnavailable(
-    `The log in ${place} has turned an append away that was sent too late. Nothing was stored: send it again.`,
+    `The log in ${place} has turned away an append that came too late. Nothing was stored: send it again.`,
     { place },
   );
 }

@@ -1,37 +1,38 @@
 /**
  * What PostgreSQL, its driver and the network say of a statement or a connection that failed, and what follows from it: is
- * the server gone, was anything sent, would another try fail the same way. How it is told to the caller is errors.ts's.
+ * the server gone, was anything sent, would another try fail the same way. errors.ts makes the caller's error from it.
  *
  * PostgreSQL's codes are at https://www.postgresql.org/docs/current/errcodes-appendix.html.
  */
 
-/** What our own functions raise when the isolation level would let them read what was before the lock. */
+/** Raised by our own functions: at this isolation level they would read what was there before the lock. */
 export const WRONG_ISOLATION = 'TM001';
-/** What they raise when a later release has made a format that breaks with theirs. */
-export const NEWER_FORMAT = 'TM004';
-/** What they raise if a registered collection would lose types. */
-export const TYPES_GONE = 'TM005';
-/** What they raise if the log isn't the one that the caller means, and if text is converted on its way. */
+/** The log isn't the one that the caller means. */
 export const DIFFERENT_LOG = 'TM002';
+/** Text is converted on its way. */
 export const WRONG_ENCODING = 'TM003';
+/** A later release has made a breaking format. */
+export const NEWER_FORMAT = 'TM004';
+/** A registered collection would lose types. */
+export const TYPES_GONE = 'TM005';
 
 export const LOCK_TIMEOUT = '55P03';
-/** Of statements that were cut short by a timeout, or cancelled; and of a transaction that took too long (17 and later). */
+/** A statement was cancelled, or cut short by a timeout; a transaction took too long (version 17 and later). */
 const CANCELLED = '57014';
 const TRANSACTION_TIMEOUT = '25P04';
-/** Where the default isolation is SERIALIZABLE, even of those that only read. */
+/** If the default isolation is SERIALIZABLE, a transaction that only reads may fail with it too. */
 const SERIALIZATION = '40001';
 /** The server, or the transaction, only reads. */
 export const READ_ONLY = '25006';
 /** The role lacks a privilege. */
 export const FORBIDDEN = '42501';
 
-/** What the driver threw, kept apart from errors in code of ours or of the caller's. */
+/** What the driver threw: kept apart from errors in our code or the caller's. */
 export class Failed extends Error {
   readonly error: unknown;
-  /** Whether there was no connection yet: then it says nothing about the log. */
+  /** There was no connection yet, so it says nothing about the log. */
   readonly connecting: boolean;
-  /** Whether nothing was sent but the beginning of a transaction. */
+  /** Nothing was sent but the beginning of a transaction. */
   readonly beginning: boolean;
 
   constructor(error: unknown, { connecting = false, beginning = false } = {}) {
@@ -50,43 +51,22 @@ export class NoAnswer extends Error {
 }
 
 /** The session was closed before an answer came. */
-export class Abandoned extends Error {
-  constructor() {
-    super('the session was closed before an answer came');
-  }
-}
+export class Abandoned extends Error {}
 
-/** The primary has committed, and somebody ended its waiting for a standby: PostgreSQL only warns of it. */
-export class NotReplicated extends Error {
-  constructor() {
-    super('the primary has it, but its waiting for a standby was ended');
-  }
-}
+/** PostgreSQL's notices don't arrive here. */
+export class Unheard extends Error {}
 
-/** What the server says beside its answers doesn't arrive: so it isn't known whether a commit has reached a standby. */
-export class Unheard extends Error {
-  constructor() {
-    super('what the server notices does not arrive here, so whether a standby has it is unknown');
-  }
-}
-
-/** The server only follows another one. */
-export class Standby extends Error {
-  constructor(host: string) {
-    super(`${host} is a standby, which takes no writes`);
-  }
-}
-
-/** PostgreSQL's code of an error, or undefined for what the driver or the network says. */
-export function sqlState(failed: Failed): string | undefined {
+/** PostgreSQL's code of a failure; undefined for any other error, and for what the driver or the network says. */
+export function sqlState(failed: unknown): string | undefined {
+  if (!(failed instanceof Failed)) return undefined;
   const { error } = failed;
   const code = codeOf(error);
-  // The driver's own errors have codes of Node's, or none; only a report of the server's has a severity.
+  // The driver's own errors have Node's codes, or none; only a report of the server has a severity.
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return undefined;
   return typeof error === 'object' && error !== null && 'severity' in error ? code : undefined;
 }
 
-/** The code of an error: PostgreSQL's, Node's or the driver's. */
+/** The code of an error: of PostgreSQL, Node or the driver. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
@@ -95,48 +75,45 @@ export function codeOf(error: unknown): string | undefined {
 /** What an error says. */
 export function text(error: unknown): string {
   if (!Error.isError(error)) return String(error);
-  // Several addresses of a host were tried: the message is empty then.
-  if (error.message === '' && 'errors' in error && Array.isArray(error.errors))
-    return error.errors.map(text).join('; ');
-  return error.message;
+  // The message is empty if several addresses of a host were tried.
+  const { message, errors } = error as Error & { readonly errors?: unknown };
+  return message === '' && Array.isArray(errors) ? errors.map(text).join('; ') : message;
 }
 
-/** Whether the server is gone, or ends the connection: whatever was read can be read again on another one. */
+/** Whether the server is gone, or ended the connection: what only reads can be sent again on another connection. */
 export function isLost(error: unknown): error is Failed {
   if (!(error instanceof Failed)) return false;
   const state = sqlState(error);
   return state === undefined || /^08|^57P0|^25P0[34]/.test(state);
 }
 
-/** Whether a setting of the role's or the database's may have cut it short: with settings of our own it may end. */
+/** Whether a setting of the role or the database may have stopped it: with our own settings it may succeed. */
 export function isCutShort(error: unknown): error is Failed {
-  const state = error instanceof Failed ? sqlState(error) : undefined;
+  const state = sqlState(error);
   return state === CANCELLED || state === TRANSACTION_TIMEOUT || state === SERIALIZATION;
 }
 
-/** Whether something that was spoken of by name isn't there, or isn't what it was. */
+/** Whether a table, function or schema that a statement names is missing. */
 export function isMissing(error: unknown): error is Failed {
-  const state = error instanceof Failed ? sqlState(error) : undefined;
-  return state !== undefined && /^42P01$|^42883$|^3F000$/.test(state);
+  return /^42P01$|^42883$|^3F000$/.test(sqlState(error) ?? '');
 }
 
-/** Whether what was to be made is there since a moment ago: a schema or a table of that name. */
+/** Whether another server has just made the schema or the table that was to be made. */
 export function isMadeMeanwhile(error: unknown): boolean {
-  const state = error instanceof Failed ? sqlState(error) : undefined;
-  return state === '23505' || state === '42P06' || state === '42P07';
+  return /^23505$|^42P0[67]$/.test(sqlState(error) ?? '');
 }
 
-/** Whether PostgreSQL says that what is stored is damaged, or a part of it missing or made otherwise. */
+/** Whether PostgreSQL says that what is stored is damaged, or that a part of it is missing or changed. */
 export function isDamage(failed: Failed): boolean {
   return /^42P01$|^42703$|^42883$|^42804$|^22|^23|^XX00[12]$/.test(sqlState(failed) ?? '');
 }
 
-/** Whether a text can't be stored: too long, or characters that PostgreSQL doesn't take. */
+/** Whether a text can't be stored: it is too long, or has characters that PostgreSQL doesn't take. */
 export function isTextRefused(failed: Failed): boolean {
   return /^54000$|^22021$|^22P05$/.test(sqlState(failed) ?? '');
 }
 
-/** Whether the connection was of no use before anything was sent that could have been stored. */
+/** Whether the connection failed before anything was sent that could have been stored. */
 export function isNotSent(error: unknown): boolean {
   if (!(error instanceof Failed)) return false;
   return text(error.error).endsWith('not queryable') || (error.beginning && isLost(error));
@@ -149,7 +126,6 @@ export function isPermanent(failed: Failed): boolean {
   return isBadTls(failed.error) || isBadPassword(failed.error) || codeOf(failed.error) === 'ERR_INVALID_URL';
 }
 
-/** Whether no encrypted connection could be made. */
 export function isBadTls(error: unknown): boolean {
   const code = codeOf(error) ?? '';
   return (
@@ -157,7 +133,7 @@ export function isBadTls(error: unknown): boolean {
   );
 }
 
-/** No password, or a function for one that gives none: the driver's own check. */
+/** There is no password, or the function for it gives none: the driver checks that. */
 export function isBadPassword(error: unknown): boolean {
   return /password must be a/.test(text(error));
 }

@@ -16,8 +16,7 @@ const CONNECTIONS = 4;
 export { grants } from './upkeep/grants.ts';
 export { renamed } from './upkeep/renamed.ts';
 export type { PostgresClient, PostgresPool } from './connecting/pool.ts';
-export type { PostgresOptions } from './connecting/options.ts';
-export type { SynchronousCommit } from './connecting/synchronous-commit.ts';
+export type { PostgresOptions, SynchronousCommit } from './connecting/options.ts';
 
 /**
  * A log in a schema of a PostgreSQL database (version 15 or later), which is made if it doesn't exist. Any number of

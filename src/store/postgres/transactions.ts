@@ -167,7 +167,7 @@ export class Transactions {
         return await this.#connections.use(WRITE, (connection) => run(connection, stated));
       } catch (error) {
         if (isNotSent(error) && performance.now() < end) continue;
-        const refused = error instanceof Failed && sqlState(error) === WRONG_ISOLATION;
+        const refused = sqlState(error) === WRONG_ISOLATION;
         if (stated || !(refused || isCutShort(error))) throw await this.#told(error);
         stated = true;
         // The default of the database was changed since the session was opened.

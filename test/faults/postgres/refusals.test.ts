@@ -79,7 +79,7 @@ describe('a wrong URL', () => {
     for (const url of [urlWith({ port }), urlWith({ hostname: 'database.invalid' })]) {
       const { code, message } = await told(opening(url));
       expect(code).toBe('StoreUnavailable');
-      expect(message).toMatch(/See that the server runs/);
+      expect(message).toMatch(/Check that the server runs/);
     }
   });
 
@@ -98,7 +98,7 @@ describe('a wrong URL', () => {
       for (const socket of sockets) socket.destroy();
       server.close();
       expect(code).toBe('StoreUnavailable');
-      expect(message).toMatch(/See that the server runs/);
+      expect(message).toMatch(/Check that the server runs/);
     }
   });
 

@@ -1,15 +1,15 @@
 /**
- * Asks a server to end the statement that it runs on a connection. Nobody else would: a backend that waits for a lock
- * doesn't notice that its client is gone.
+ * Asks a server to end the statement that runs on a connection: a backend that waits for a lock doesn't notice that its
+ * client is gone.
  *
- * The request has a connection of its own, that needs no free place at the server and no password: the server knows it by
- * the numbers that it gave the first one. It is made as `pg` makes its own, so that it is encrypted if they are, and
- * leads through a pooler that passes it on (PgBouncer does).
+ * The request has its own connection, which needs no free place at the server and no password: the server knows it by the
+ * numbers that it gave to the first one. It is made as `pg` makes its own: encrypted if they are, and through a pooler if
+ * that passes it on (PgBouncer does).
  */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { PostgresClient } from './pool.ts';
 
-/** Parts of a client of pg's, which its declarations leave out. */
+/** Parts of a client of `pg` that its declarations leave out. */
 interface Client {
   readonly processID?: unknown;
   readonly secretKey?: unknown;
@@ -29,10 +29,10 @@ interface Wire {
   on(event: 'connect' | 'sslconnect' | 'end' | 'error', listener: () => void): unknown;
 }
 
-/** `impossible`: a client of another kind (pg-native), or one that hasn't been told the numbers. */
+/** `impossible`: another kind of client (pg-native), or the server hasn't given it the numbers. */
 export type Cancelled = 'sent' | 'unreachable' | 'impossible';
 
-/** Resolves when the server has taken the request, which says nothing of when the statement ends. Never throws. */
+/** Resolves when the server has the request; the statement may end later. Never throws. */
 export async function cancel(of: PostgresClient, timeoutMs: number): Promise<Cancelled> {
   const { processID, secretKey, host, port, connection } = of as Client;
   if (connection === undefined || typeof processID !== 'number' || secretKey == null) return 'impossible';
@@ -55,7 +55,7 @@ export async function cancel(of: PostgresClient, timeoutMs: number): Promise<Can
     });
     made.on('sslconnect', send);
     made.on('error', () => resolve('unreachable'));
-    // The server answers nothing, and hangs up.
+    // The server gives no answer, and ends the connection.
     made.on('end', () => resolve(sent ? 'sent' : 'unreachable'));
     if (typeof host === 'string' && host.startsWith('/')) made.connect(`${host}/.s.PGSQL.${String(port)}`);
     else made.connect(port, host);

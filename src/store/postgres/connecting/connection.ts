@@ -1,15 +1,15 @@
 /**
- * A connection: for one piece of work, with an end to every waiting.
+ * A connection, for one piece of work. No call on it waits for ever.
  *
- * Nothing is left behind on it: no settings, no named statements, no locks of the session. So a pooler such as PgBouncer
- * may stand between (transaction mode). A statement that gets no answer is given up, and then it is cancelled at the server,
- * unless it may commit: a commit that waits for a standby would be seen by others from then on, though no standby has it.
- * (Whatever else a write waits for has an end at the server: lock.ts.)
+ * Nothing is left behind on it: no settings, no named statements, no locks of the session. So it may go through a pooler
+ * such as PgBouncer (transaction mode). A statement that gets no answer is given up, and cancelled at the server unless it
+ * may commit: cancelling a commit that waits for a standby would make it visible, though no standby has it. (All other
+ * waiting of a write has a timeout at the server: lock.ts.)
  */
 import type { Buffer } from 'node:buffer';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { cancel } from './cancel.ts';
-import { Abandoned, Failed, isLost, NoAnswer, NotReplicated, READ_ONLY, sqlState, Unheard } from '../failed.ts';
+import { Abandoned, Failed, isLost, NoAnswer, READ_ONLY, sqlState, Unheard } from '../failed.ts';
 import { HEARD } from '../writing/lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
 import { beginSettings } from './settings.ts';
@@ -29,28 +29,28 @@ export type Parameter = string | Buffer | null;
 /** Runs one statement, and gives its rows as texts. */
 export type Query = (text: string, parameters?: readonly Parameter[]) => Promise<readonly Row[]>;
 
-// The user's pool may parse values in ways of its own; ours are read where they are needed.
+// The user's pool may parse values in its own way; the store takes texts and reads them where it needs them.
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
-/** How long the request that cancels a statement may take, in milliseconds; then the server is thought to be gone. */
+/** How long the request that cancels a statement may take, in milliseconds. Then the server counts as gone. */
 const CANCEL_MS = 2_000;
 /**
- * How long a statement that was cancelled may take to end, in milliseconds. Until then its connection counts as one that is
- * in use: behind a pooler that passes nothing on, statements that never end can't pile up.
+ * How long a cancelled statement may take to end, in milliseconds. Until then its connection counts as used: so statements
+ * that never end can't pile up behind a pooler that passes no cancelling on.
  */
 const UNFINISHED_MS = 60_000;
 
 export interface StatementOptions {
   /** For statements that may take longer, or wait for a lock. */
   readonly timeoutMs?: number | undefined;
-  /** Whether it may commit something: then it is never cancelled. */
+  /** It may commit something, so it is never cancelled. */
   readonly commits?: boolean | undefined;
 }
 
 /**
- * Where PostgreSQL waits for a standby. It has nothing to say there but that the waiting was ended, and says it as a warning
- * beside an answer that tells of success. That nothing was said counts only where something would have been heard: so
- * every function that writes says something itself ({@link HEARD}), at a level below a warning.
+ * The function of PostgreSQL that waits for a standby. If that waiting is ended, it only warns of it, and the answer still
+ * says success. No warning means something only if warnings arrive: so every function that writes sends a notice
+ * ({@link HEARD}), at a level below a warning.
  */
 const SYNC_WAIT = 'SyncRepWaitForLSN';
 
@@ -59,23 +59,23 @@ export class Connection {
   readonly #waits: Waits;
   readonly #onError: () => void;
   readonly #onNotice: (notice: PostgresNotice) => void;
-  /** Of no more use: lost, without an answer, or in a transaction that nobody has ended. */
-  #spent = false;
+  /** Of no more use: lost, given up, or connected to a server that takes no writes any more. */
+  spent = false;
   #inTransaction = false;
   #notReplicated = false;
   #noticed = false;
   #heard = false;
-  /** Why nothing is asked here any more, and what rejects the calls that wait. */
+  /** Set once nothing is asked here any more; and what rejects the calls that wait. */
   #abandoned: Abandoned | undefined;
   readonly #toTell = new Set<(error: Abandoned) => void>();
-  /** What was given up, and isn't answered yet. */
+  /** A statement that was given up, and isn't answered yet. */
   #unanswered: { readonly answered: Promise<unknown>; readonly commits: boolean; readonly failed: Failed } | undefined;
 
   constructor(client: PostgresClient, waits: Waits) {
     this.#client = client;
     this.#waits = waits;
-    // Between two statements there is no other listener: the process would end.
-    this.#onError = () => (this.#spent = true);
+    // Between two statements nothing else listens: without it an error would end the process.
+    this.#onError = () => (this.spent = true);
     client.on('error', this.#onError);
     this.#onNotice = ({ routine, message }) => {
       this.#noticed = true;
@@ -90,7 +90,7 @@ export class Connection {
     return rowsOf(await this.#ask(text, parameters, options));
   }
 
-  /** Begins a transaction that doesn't rest on settings of others (settings.ts). */
+  /** Begins a transaction that states its own settings (settings.ts). */
   async begin(mode: string, settings: TransactionSettings): Promise<void> {
     this.#inTransaction = true;
     try {
@@ -100,18 +100,18 @@ export class Connection {
     }
   }
 
-  /** Within a transaction: to begin another one in it is warned of. @throws Failed if that doesn't arrive */
+  /** Within a transaction, where PostgreSQL warns of a second BEGIN. @throws Failed if the warning doesn't arrive */
   async assertNotices(): Promise<void> {
     await this.#ask('BEGIN');
-    if (!this.#noticed) throw new Failed(new Unheard());
+    if (!this.#noticed) throw unheard();
   }
 
-  /** @throws Failed if a function that writes was called, and wasn't heard */
+  /** After a function that writes was called. @throws Failed if its notice hasn't arrived */
   assertHeard(): void {
-    if (!this.#heard) throw new Failed(new Unheard());
+    if (!this.#heard) throw unheard();
   }
 
-  /** Commits. False if PostgreSQL has rolled back instead, as it does after an error. */
+  /** False if PostgreSQL has rolled back instead, as it does after an error. */
   async commit(): Promise<boolean> {
     const { command } = await this.#ask('COMMIT', undefined, { commits: true });
     this.#inTransaction = false;
@@ -119,56 +119,52 @@ export class Connection {
   }
 
   /**
-   * Ends what a failed statement has begun, and says whether the server still answers: so that statement has failed for
-   * good. (A report of an error alone doesn't tell: the server may have ended with it, in the middle of a commit.)
+   * Ends the transaction of a failed statement. True if the server answers: then that statement has surely failed. (Its
+   * error alone isn't enough: the server may have stopped in the middle of a commit.)
    */
   async rollback(): Promise<boolean> {
-    if (this.#spent) return false;
+    if (this.spent) return false;
     try {
       await this.#ask('ROLLBACK');
       this.#inTransaction = false;
       return true;
     } catch {
-      this.#spent = true;
+      this.spent = true;
       return false;
     }
   }
 
   /**
-   * Hears what is told on a channel, until the signal or the end of the connection, which serves for nothing else then.
-   * False at once where a pooler stands between: it would leave the listening to a backend that others are given, and
-   * pass nothing on. A pooler makes up the process that it says a connection leads to.
+   * Listens on a channel until the signal or the end of the connection, which is used for nothing else from then on. False
+   * at once behind a pooler: its backend would be given to others, and it passes nothing on. (A pooler makes up the
+   * process id that it gives for a connection.)
    */
   async listen(channel: string, heard: () => void, signal: AbortSignal): Promise<boolean> {
     const [row] = await this.query('SELECT pg_catalog.pg_backend_pid()');
     if (Number(row?.[0]) !== this.#client.processID) return false;
-    this.#spent = true;
+    this.spent = true;
     const { promise: over, resolve } = Promise.withResolvers<void>();
+    const end = (): void => resolve();
     const client = this.#client;
     client.on('notification', heard);
-    for (const event of ['error', 'end'] as const) client.on(event, resolve as () => void);
-    signal.addEventListener('abort', resolve as () => void);
+    for (const event of ['error', 'end'] as const) client.on(event, end);
+    signal.addEventListener('abort', end);
     try {
       await this.#ask(`LISTEN ${channel}`);
-      // What was told before is known by asking once more.
+      // The caller asks once more for what was told before.
       if (!signal.aborted) await over;
       return true;
     } finally {
       client.off('notification', heard);
-      for (const event of ['error', 'end'] as const) client.off(event, resolve as () => void);
-      signal.removeEventListener('abort', resolve as () => void);
+      for (const event of ['error', 'end'] as const) client.off(event, end);
+      signal.removeEventListener('abort', end);
     }
-  }
-
-  /** Whether it was lost, or leads to a server that takes no writes any more. */
-  get spent(): boolean {
-    return this.#spent;
   }
 
   /** Nothing is asked here any more: what is under way is given up. */
   abandon(): void {
-    this.#spent = true;
-    this.#abandoned ??= new Abandoned();
+    this.spent = true;
+    this.#abandoned ??= new Abandoned('the session was closed before an answer came');
     for (const tell of this.#toTell) tell(this.#abandoned);
   }
 
@@ -177,18 +173,18 @@ export class Connection {
     return new Promise((_, reject) => this.#onAbandoned((error) => reject(new Failed(error))));
   }
 
-  /** What is told of a statement that was given up here. */
+  /** The failure of a statement that was given up here. */
   get unanswered(): Failed | undefined {
     return this.#unanswered?.failed;
   }
 
   /**
-   * Gives the connection back, or ends it if it is of no more use. Where a statement was given up that is a promise, which
-   * resolves when the server has ended it, as far as that can be known.
+   * Gives the connection back, or ends it if it is of no more use. If a statement was given up, the promise resolves when the
+   * server has ended it, as far as that can be known.
    */
   release(end = false): Promise<void> | undefined {
     if (this.#unanswered === undefined) {
-      this.#end(end || this.#spent || this.#inTransaction);
+      this.#end(end || this.spent || this.#inTransaction);
       return undefined;
     }
     const { answered, commits } = this.#unanswered;
@@ -202,7 +198,7 @@ export class Connection {
   }
 
   async #cancelled(answered: Promise<unknown>, commits: boolean): Promise<void> {
-    // What can't be reached is gone, or is as good as gone.
+    // A server that can't be reached counts as gone.
     if (commits || (await cancel(this.#client, CANCEL_MS)) === 'unreachable') return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, UNFINISHED_MS);
@@ -231,8 +227,8 @@ export class Connection {
     const answered = this.#client.query(query);
     try {
       const answer = (await Promise.race([answered, given.promise])) as Answer;
-      // The warning comes before the answer, which says that all is well.
-      if (this.#notReplicated) throw new NotReplicated();
+      // The warning comes before the answer, which says success.
+      if (this.#notReplicated) throw new Error('the primary has it, but its waiting for a standby was ended');
       return answer;
     } catch (error) {
       const failed = new Failed(error);
@@ -240,8 +236,8 @@ export class Connection {
         void answered.catch(() => undefined);
         this.#unanswered = { answered, commits, failed };
       }
-      // A server that takes no writes any more may have been overtaken by another, at the same address.
-      if (isLost(failed) || sqlState(failed) === READ_ONLY) this.#spent = true;
+      // If the server takes no writes any more, another one may take them now at the same address.
+      if (isLost(failed) || sqlState(failed) === READ_ONLY) this.spent = true;
       throw failed;
     } finally {
       clearTimeout(timer);
@@ -250,7 +246,13 @@ export class Connection {
   }
 }
 
-/** Runs statements on a connection as they stand. */
+function unheard(): Failed {
+  return new Failed(
+    new Unheard('the notices of PostgreSQL do not arrive here, so it is unknown whether a standby has the commit'),
+  );
+}
+
+/** Runs statements on a connection as they are. */
 export function queryOn(connection: Connection): Query {
   return (text, parameters) => connection.query(text, parameters);
 }
@@ -260,7 +262,7 @@ interface Answer {
   readonly command: string;
 }
 
-// Several statements in one text give an answer each; their rows are never needed.
+// A text of several statements gets an array of answers; their rows are never needed.
 function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
   return 'rows' in answer ? answer.rows : [];
 }

@@ -1,7 +1,7 @@
 /**
- * The connections of a session: taken from a pool of `pg`'s for one piece of work each, in its turn (gate.ts). One whose
- * statement was given up counts until the server has ended that: else a table that is locked would cost a new
- * connection for each try.
+ * The connections of a session: each is taken from a pool of `pg` for one piece of work, in its turn (gate.ts). A connection
+ * whose statement was given up counts as used until the server has ended the statement: otherwise each try on a locked table
+ * would cost a new connection.
  */
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
@@ -25,11 +25,11 @@ export class Connections {
   readonly #gate: Gate;
   readonly #settings: Settings;
   readonly #running = new Set<Promise<void>>();
-  /** Those in use, and those whose statement was given up. */
+  /** Connections in use, and connections whose statement was given up. */
   readonly #used = new Set<Connection>();
-  /** What ends the waiting for a connection when the session gives up. */
+  /** What rejects the calls that wait for a connection when the session gives up. */
   readonly #waiting = new Set<(error: unknown) => void>();
-  /** Why no connection could be made the last time that one was tried. */
+  /** Why the last try to connect failed. */
   #failed: Failed | undefined;
   #closed = false;
   #abandoned = false;
@@ -70,7 +70,7 @@ export class Connections {
     }
   }
 
-  /** Nothing new is begun, all waiting ends, and what is under way is given up. */
+  /** Begins nothing new, ends all waiting, and gives up what is under way. */
   abandon(): void {
     this.#closed = true;
     this.#abandoned = true;
@@ -83,13 +83,13 @@ export class Connections {
     await Promise.all(this.#running);
   }
 
-  /** Nothing new is begun; what is under way comes to its end first: a pool that ends forgets the calls that wait for a connection. */
+  /** Begins nothing new, and waits for what is under way: a pool that ends forgets the calls that wait for a connection. */
   async end(): Promise<void> {
     this.#closed = true;
     await this.idle();
-    // Statements that were given up, and that the server hasn't ended yet.
+    // Some statements may be given up and not ended by the server yet.
     this.abandon();
-    // A connection that is dead without knowing it would keep us waiting for as long as the network does.
+    // A dead connection that isn't known to be dead would make this wait as long as the network does.
     await Promise.race([this.#hosts.end(), sleep(END_MS, undefined, { ref: false })]);
   }
 
@@ -98,20 +98,15 @@ export class Connections {
     try {
       return await this.#gate.enter(purpose, { waitMs, waitingMax, place });
     } catch (error) {
-      const reason = this.#failed ?? this.#unanswered();
-      // Those before it wait for a database that is away, or for what somebody has locked.
+      const unanswered = [...this.#used].find((connection) => connection.unanswered)?.unanswered;
+      const reason = this.#failed ?? unanswered;
+      // The calls before it wait for a database that is away, or for something locked.
       if (reason && hasCode(error, 'ConnectionsBusy')) throw translated(reason, place);
       throw error;
     }
   }
 
-  /** What is told of a statement that was given up, and that the server hasn't ended yet. */
-  #unanswered(): Failed | undefined {
-    for (const { unanswered } of this.#used) if (unanswered) return unanswered;
-    return undefined;
-  }
-
-  /** Waits for it no longer than until the session is abandoned; what comes later is given to `late`. */
+  /** Waits until the session is abandoned at most. A value that comes later is given to `late`. */
   async #orClosed<T>(waitedFor: Promise<T>, late: (value: T) => void): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let tooLate = false;
@@ -142,17 +137,17 @@ export class Connections {
       } catch (error) {
         const failed = error instanceof Failed ? error : new Failed(error, { connecting: true });
         if (isPermanent(failed) || this.#closed) throw failed;
-        // The last try is cut short by the end of the time: that it got no answer says less than what was said before.
+        // The last try ends with the time: that it got no answer says less than the failures before it.
         if (told === undefined || !(error instanceof NoAnswer)) told = this.#failed = failed;
         const left = end - performance.now();
         if (left <= 0) throw translated(told, this.#settings.place);
-        // Many servers come back at once: each at a moment of its own.
+        // Random, as many servers may try again at once.
         await sleep(Math.min(left, pause * (0.5 + Math.random())));
       }
     }
   }
 
-  /** The pool's own waiting may have no end. */
+  /** The pool itself may wait for ever. */
   async #connect(timeoutMs: number): Promise<Connection> {
     const connecting = this.#hosts.connect();
     let timer: NodeJS.Timeout | undefined;

@@ -4,7 +4,7 @@
  * would be taken for history that is gone.
  */
 import { Connection, type Waits } from './connection.ts';
-import { Failed, isPermanent, Standby } from '../failed.ts';
+import { Failed, isPermanent } from '../failed.ts';
 import type { PostgresClient, PostgresPool } from './pool.ts';
 
 export interface HostPool {
@@ -89,10 +89,8 @@ export class Hosts {
     const trusted = this.#trusted;
     try {
       const share = Math.ceil(this.#waits.connectTimeoutMs / this.#hosts.length);
-      const [row] = await connection.query('SELECT pg_catalog.pg_is_in_recovery()', [], {
-        timeoutMs: share,
-      });
-      if (row?.[0] === 't') throw new Failed(new Standby(name));
+      const [row] = await connection.query('SELECT pg_catalog.pg_is_in_recovery()', [], { timeoutMs: share });
+      if (row?.[0] === 't') throw new Failed(new Error(`${name} is a standby, which takes no writes`));
     } catch (error) {
       void connection.release(true);
       throw error;

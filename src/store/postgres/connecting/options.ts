@@ -12,7 +12,13 @@ import {
 import { isPlainObject } from '../../../realm.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../store.ts';
 import { quoted } from '../schema.ts';
-import type { SynchronousCommit } from './synchronous-commit.ts';
+
+/**
+ * What a commit waits for before it is acknowledged, as in PostgreSQL: `on` waits for the server's own disk, and for the
+ * disks of the standbys that the server is told to wait for; `remote_apply` waits for more, the others for less; `off` for
+ * nothing.
+ */
+export type SynchronousCommit = 'on' | 'remote_apply' | 'remote_write' | 'local' | 'off';
 
 export interface PostgresOptions {
   /** The schema that holds the log, and nothing else. Several logs may share a database. `tidemark`. */

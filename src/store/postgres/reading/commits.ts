@@ -4,12 +4,11 @@ import { pageRows } from '../../page-bounds.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../../store.ts';
 import { texts } from '../arrays.ts';
-import { above, upTo } from '../bigints.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
-import { count, hash, text, whole } from '../values.ts';
+import { above, bounded, count, hash, text, upTo, whole } from '../values.ts';
 
 /** The end of the log, as a table expression: no row if there is none. */
 export const endSql = (schema: string): string =>
@@ -24,7 +23,7 @@ export const holdsSql = (schema: string, position: string, hash: string): string
 /** A point as two parameters, `bigint` and `bytea`: none, or one at which nothing has to be looked up. */
 export function pointParameters(point: LogPoint | undefined): readonly [string | null, Buffer | null] {
   if (point === undefined || point.position === 0) return [null, null];
-  return [String(Math.min(point.position, Number.MAX_SAFE_INTEGER)), Buffer.from(point.hash, 'hex')];
+  return [String(bounded(point.position)), Buffer.from(point.hash, 'hex')];
 }
 
 /** Whether the log holds such a point: what a function says of it, which it need not say of none and of the start. */

@@ -6,13 +6,12 @@ import type { DocumentEvent, Loaded, LoadOptions, LoadRequest } from '../../stor
 import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX } from '../../store.ts';
 import { lowerBound, upperBound } from '../../page-bounds.ts';
 import { int8s, texts } from '../arrays.ts';
-import { upTo } from '../bigints.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
-import { count, numbers, schemaVersion, text, whole } from '../values.ts';
+import { bounded, count, numbers, schemaVersion, text, upTo, whole } from '../values.ts';
 
 /** The document that a collection's name and an id stand for. One seek each: LIMIT keeps the planner from a join. */
 export const documentSql = (schema: string, collection: string, id: string): string =>
@@ -158,8 +157,8 @@ export class Loader {
     const parameters = [
       texts(requests.map(({ collection }) => collection)),
       texts(requests.map(({ id }) => id)),
-      int8s(requests.map(({ after }) => Math.min(lowerBound(after), Number.MAX_SAFE_INTEGER))),
-      int8s(requests.map((request) => Math.min(upperBound(request.upTo), Number.MAX_SAFE_INTEGER))),
+      int8s(requests.map(({ after }) => bounded(lowerBound(after)))),
+      int8s(requests.map((request) => bounded(upperBound(request.upTo)))),
       ...point,
     ];
     const rows = await (asOf === undefined

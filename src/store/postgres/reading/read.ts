@@ -12,14 +12,13 @@ import type {
 } from '../../store.ts';
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX, PAGE_POSITIONS_MAX } from '../../store.ts';
 import { texts } from '../arrays.ts';
-import { above, upTo } from '../bigints.ts';
 import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './commits.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { documentSql, headSql } from './load.ts';
-import { count, schemaVersion, text, whole } from '../values.ts';
+import { above, count, schemaVersion, text, upTo, whole } from '../values.ts';
 
 const EVENT = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 

@@ -3,14 +3,13 @@ import { lowerBound, pageRows } from '../../page-bounds.ts';
 import type { DocumentRef, ScannedEvent, ScanPage, ScanRange } from '../../store.ts';
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from '../../store.ts';
 import { int8s } from '../arrays.ts';
-import { above } from '../bigints.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
 import type { Query, Row } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf } from '../functions.ts';
 import type { Reading } from '../functions.ts';
 import { LISTED } from './read.ts';
-import { numbers, schemaVersion, text, whole } from '../values.ts';
+import { above, numbers, schemaVersion, text, whole } from '../values.ts';
 
 /**
  * A page is one row: its columns one after the other, each in one piece. As a row for each event, sending and reading it cost

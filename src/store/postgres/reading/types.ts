@@ -1,11 +1,10 @@
 /** Which event types the log has held: the table `types`, which append_v1 writes. */
 import { pageRows } from '../../page-bounds.ts';
 import type { HeldType, TypesRange } from '../../store.ts';
-import { above } from '../bigints.ts';
 import type { Query } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { callOf, type Reading } from '../functions.ts';
-import { count, text } from '../values.ts';
+import { above, count, text } from '../values.ts';
 
 const PAGE: Reading = {
   name: 'types_v1',

@@ -7,10 +7,10 @@ import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt }
 import type { Query } from '../connecting/connection.ts';
 import type { Settings } from '../connecting/options.ts';
 import { documentEvent } from '../reading/load.ts';
-import { hash, numbers, whole } from '../values.ts';
+import { bounded, hash, numbers, whole } from '../values.ts';
 import { answerOf, appendCall, appendParameters } from './append-parameters.ts';
 import type { AppendAnswer } from './append-parameters.ts';
-import { bounded, encoded } from './encode.ts';
+import { encoded } from './encode.ts';
 import type { Encoded, SessionValues } from './encode.ts';
 import { KnownDocuments } from './known.ts';
 import type { Learned } from './known.ts';

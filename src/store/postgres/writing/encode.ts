@@ -1,21 +1,18 @@
-/**
- * A batch as values for `append_v1`: interned, so that each name and each document goes over the wire and is
- * looked up once, however often the batch speaks of it.
- */
-import type { Buffer } from 'node:buffer';
+/** A batch as values for `append_v1`. Each name and each document in it is sent and looked up once. */
 import { DocumentMap } from '../../../document-map.ts';
 import type { Batch, DocumentRef } from '../../store.ts';
 import { texts } from '../arrays.ts';
+import { bounded } from '../values.ts';
 import type { AppendValues } from './append-parameters.ts';
 import type { KnownDocuments, NumberedDocument } from './known.ts';
 
-/** What is the session's to say, beside the batch. */
+/** What the session adds to a batch. */
 export type SessionValues = Pick<
   AppendValues,
   'session' | 'fence' | 'lock_timeout' | 'durability' | 'clock' | 'ahead_ms'
 >;
 
-/** What is sent, and what the answer is read by. */
+/** What is sent, and what is needed to read the answer. */
 export interface Encoded {
   readonly values: AppendValues;
   /** The documents by their places, and what is known of each. */
@@ -39,7 +36,7 @@ class NamePlaces {
   }
 }
 
-/** The documents of a batch, the same. */
+/** The documents of a batch, in the same way. */
 class DocumentPlaces {
   readonly #places = new DocumentMap<number>();
   readonly #names: NamePlaces;
@@ -71,7 +68,7 @@ export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'
   const ground = groundOf(commits);
   const taints = taintsOf(batch, readDocuments, events.attachment_documents);
   const numbered = documents.refs.map((document) => known.find(document));
-  // Also if nothing is known of these documents: what is known of others is kept only if the log holds its commit.
+  // Sent even if none of these documents is known: if the log doesn't hold it, what is known of others is dropped too.
   const end = known.end.position > 0 ? known.end : undefined;
   const values = {
     ...session,
@@ -88,10 +85,10 @@ export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'
     attached,
     read_documents: readDocuments,
     read_versions: reads.map(({ version }) => bounded(version)),
-    ground_commits: ground.commits,
-    ground_reads: ground.reads,
-    taint_commits: taints.commits,
-    taint_reads: taints.reads,
+    ground_commits: ground.map(([commit]) => commit + 1),
+    ground_reads: ground.map(([, row]) => row + 1),
+    taint_commits: taints.map(([commit]) => commit + 1),
+    taint_reads: taints.map(([, row]) => row + 1),
     command_names,
     ...handledLists(batch.handled),
     ...commitsOf(commits),
@@ -100,7 +97,7 @@ export function encoded(batch: Batch, known: Pick<KnownDocuments, 'end' | 'find'
   return { documents: documents.refs, numbered, readDocuments, values };
 }
 
-/** One of each a commit. */
+/** One value for each commit. */
 function commitsOf(commits: Batch['commits']) {
   return {
     command_ids: commits.map(({ command }) => command.id),
@@ -118,78 +115,60 @@ function commitsOf(commits: Batch['commits']) {
   };
 }
 
-/** One of each an event, and of each an attachment. */
+/** One value for each event, and for each attachment. */
 function eventsOf(commits: Batch['commits'], names: NamePlaces, documents: DocumentPlaces) {
-  const event_commits: number[] = [];
-  const event_offsets: number[] = [];
-  const event_types: number[] = [];
-  const schema_versions: number[] = [];
-  const jsons: string[] = [];
-  const event_lists: number[] = [];
-  const attachment_events: number[] = [];
-  const attachment_documents: number[] = [];
-  const attachment_steps: number[] = [];
+  const values = {
+    event_commits: [] as number[],
+    event_offsets: [] as number[],
+    event_types: [] as number[],
+    schema_versions: [] as number[],
+    jsons: [] as string[],
+    event_lists: [] as number[],
+    attachment_events: [] as number[],
+    attachment_documents: [] as number[],
+    attachment_steps: [] as number[],
+  };
   let lists = 0;
   const steps: number[] = [];
   for (const [index, commit] of commits.entries()) {
     for (const [offset, { type, schemaVersion, json, attachments }] of commit.events.entries()) {
-      event_commits.push(index + 1);
-      event_offsets.push(offset);
-      event_types.push(names.of(type));
-      schema_versions.push(schemaVersion);
-      jsons.push(json);
-      event_lists.push(attachments.length > 0 ? (lists += 1) : 0);
+      values.event_commits.push(index + 1);
+      values.event_offsets.push(offset);
+      values.event_types.push(names.of(type));
+      values.schema_versions.push(schemaVersion);
+      values.jsons.push(json);
+      values.event_lists.push(attachments.length > 0 ? (lists += 1) : 0);
       for (const { collection, id } of attachments) {
         const place = documents.of(collection, id);
         const step = (steps[place - 1] ?? 0) + 1;
         steps[place - 1] = step;
-        attachment_events.push(jsons.length);
-        attachment_documents.push(place);
-        attachment_steps.push(step);
+        values.attachment_events.push(values.jsons.length);
+        values.attachment_documents.push(place);
+        values.attachment_steps.push(step);
       }
     }
   }
-  return {
-    event_commits,
-    event_offsets,
-    event_types,
-    schema_versions,
-    jsons,
-    event_lists,
-    attachment_events,
-    attachment_documents,
-    attachment_steps,
-  };
+  return values;
 }
 
-/** Pairs of a commit and a row of `reads`, both from 1, in the order of the commits. */
-class Pairs {
-  readonly commits: number[] = [];
-  readonly reads: number[] = [];
-
-  add(commit: number, row: number): void {
-    this.commits.push(commit + 1);
-    this.reads.push(row + 1);
-  }
-}
+/** A commit and a row of `reads`, both counted from 0. */
+type Pair = readonly [commit: number, row: number];
 
 /** What each commit rests on. */
-function groundOf(commits: Batch['commits']): Pairs {
-  const ground = new Pairs();
-  for (const [index, commit] of commits.entries()) for (const row of commit.reads) ground.add(index, row);
-  return ground;
+function groundOf(commits: Batch['commits']): readonly Pair[] {
+  return commits.flatMap(({ reads }, index) => reads.map((row): Pair => [index, row]));
 }
 
 /**
- * Rows that a commit changes, if it stands, and that a later one rests on: nearly none where the load is spread. The places are
- * those of the documents that are read, and of the documents of all attachments in their order.
+ * Rows that a commit changes if it stands, and that a later commit rests on, in the order of the commits: nearly none where
+ * the load is spread. The places are those of the documents that are read, and of the documents of all attachments in order.
  */
 function taintsOf(
   { commits, handled }: Batch,
   readPlaces: readonly number[],
   attachedPlaces: readonly number[],
-): Pairs {
-  const taints = new Pairs();
+): readonly Pair[] {
+  const taints: Pair[] = [];
   // The last commit that rests on each row, and the row of each document that is read.
   const last: number[] = [];
   for (const [index, commit] of commits.entries()) for (const row of commit.reads) last[row] = index;
@@ -202,37 +181,24 @@ function taintsOf(
       for (const { collection } of attachments) {
         const row = rows[attachedPlaces[attachment]!];
         attachment += 1;
-        if (row !== undefined && last[row]! > index && handled.get(collection)?.has(type)) taints.add(index, row);
+        if (row !== undefined && last[row]! > index && handled.get(collection)?.has(type)) taints.push([index, row]);
       }
     }
   }
   return taints;
 }
 
-/** Beyond it nothing is stored: what a bigint can't hold stands for the largest that JavaScript can. */
-export function bounded(value: number): number {
-  return Math.min(value, Number.MAX_SAFE_INTEGER);
-}
-
-interface HandledLists {
-  readonly handled_collections: Buffer;
-  readonly handled_types: Buffer;
-}
-
 // `handled` is the same object from batch to batch, so its lists are made once.
-const lists = new WeakMap<Batch['handled'], HandledLists>();
+const lists = new WeakMap<Batch['handled'], Pick<AppendValues, 'handled_collections' | 'handled_types'>>();
 
-function handledLists(handled: Batch['handled']): HandledLists {
-  let made = lists.get(handled);
-  if (made === undefined) {
-    const pairs = [...handled].flatMap(([collection, types]) =>
-      Array.from(types, (type) => [collection, type] as const),
-    );
-    made = {
-      handled_collections: texts(pairs.map(([collection]) => collection)),
-      handled_types: texts(pairs.map(([, type]) => type)),
-    };
-    lists.set(handled, made);
-  }
+function handledLists(handled: Batch['handled']) {
+  const known = lists.get(handled);
+  if (known) return known;
+  const pairs = [...handled].flatMap(([collection, types]) => Array.from(types, (type) => [collection, type] as const));
+  const made = {
+    handled_collections: texts(pairs.map(([collection]) => collection)),
+    handled_types: texts(pairs.map(([, type]) => type)),
+  };
+  lists.set(handled, made);
   return made;
 }
