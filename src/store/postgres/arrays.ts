@@ -1,6 +1,6 @@
 /**
- * Arrays in the binary form that PostgreSQL sends and receives them in. `pg` hands a Buffer on as a binary parameter; as
- * text every element would be escaped here and parsed again there.
+ * Arrays in PostgreSQL's binary form. `pg` sends a Buffer as a binary parameter; as text every element would be escaped here
+ * and parsed there.
  *
  *     int32 dimensions (0 or 1), int32 whether there are nulls, int32 oid of the elements' type,
  *     int32 length and int32 lower bound (if there is a dimension), then for each element int32 bytes (-1: null), bytes.
@@ -10,14 +10,28 @@ import { Buffer } from 'node:buffer';
 const OIDS = { boolean: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25 } as const;
 const HEADER = 20;
 
-function header(bytes: Buffer, type: keyof typeof OIDS, length: number, nulls: boolean): Buffer {
-  bytes.writeInt32BE(length === 0 ? 0 : 1, 0);
+/** `size`: bytes for all elements and their lengths, at least. `write` returns how many bytes an element takes. */
+function arrayOf<T>(
+  type: keyof typeof OIDS,
+  size: number,
+  values: readonly (T | undefined)[],
+  write: (bytes: Buffer, value: T, at: number) => number,
+): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER + size);
+  let nulls = false;
+  let at = HEADER;
+  for (const value of values) {
+    if (value === undefined) nulls = true;
+    const written = value === undefined ? -1 : write(bytes, value, at + 4);
+    bytes.writeInt32BE(written, at);
+    at += 4 + Math.max(0, written);
+  }
+  bytes.writeInt32BE(values.length === 0 ? 0 : 1, 0);
   bytes.writeInt32BE(nulls ? 1 : 0, 4);
   bytes.writeInt32BE(OIDS[type], 8);
-  if (length === 0) return bytes.subarray(0, 12);
-  bytes.writeInt32BE(length, 12);
+  bytes.writeInt32BE(values.length, 12);
   bytes.writeInt32BE(1, 16);
-  return bytes;
+  return bytes.subarray(0, values.length === 0 ? 12 : at);
 }
 
 function fixed<T>(
@@ -26,21 +40,10 @@ function fixed<T>(
   values: readonly (T | undefined)[],
   write: (bytes: Buffer, value: T, at: number) => void,
 ): Buffer {
-  const bytes = Buffer.allocUnsafe(HEADER + values.length * (4 + size));
-  let nulls = false;
-  let at = HEADER;
-  for (const value of values) {
-    if (value === undefined) {
-      nulls = true;
-      bytes.writeInt32BE(-1, at);
-      at += 4;
-      continue;
-    }
-    bytes.writeInt32BE(size, at);
-    write(bytes, value, at + 4);
-    at += 4 + size;
-  }
-  return header(bytes, type, values.length, nulls).subarray(0, values.length === 0 ? 12 : at);
+  return arrayOf(type, values.length * (4 + size), values, (bytes, value: T, at) => {
+    write(bytes, value, at);
+    return size;
+  });
 }
 
 export function int2s(values: readonly number[]): Buffer {
@@ -68,28 +71,19 @@ export function hashes(values: readonly string[]): Buffer {
   return fixed('bytea', 32, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
 }
 
-/** Null instead of an array in which there is nothing else: what unnest() makes of it is the same. */
+/** Null instead of an array of nulls: unnest() makes the same of both. */
 export function int8sOrNull(values: readonly (number | undefined)[]): Buffer | null {
   return values.some((value) => value !== undefined) ? int8s(values) : null;
 }
 
-/** The same. */
+/** Null instead of an array of nulls. */
 export function textsOrNull(values: readonly (string | undefined)[]): Buffer | null {
   return values.some((value) => value !== undefined) ? texts(values) : null;
 }
 
 export function texts(values: readonly (string | undefined)[]): Buffer {
-  let size = HEADER;
-  let nulls = false;
-  // UTF-8 needs at most three bytes for each UTF-16 code unit: no text is counted before it is written.
+  let size = 0;
+  // UTF-8 needs at most three bytes for a UTF-16 code unit, so no text must be measured first.
   for (const value of values) size += 4 + (value === undefined ? 0 : value.length * 3);
-  const bytes = Buffer.allocUnsafe(size);
-  let at = HEADER;
-  for (const value of values) {
-    if (value === undefined) nulls = true;
-    const written = value === undefined ? -1 : bytes.write(value, at + 4, 'utf8');
-    bytes.writeInt32BE(written, at);
-    at += 4 + Math.max(0, written);
-  }
-  return header(bytes, 'text', values.length, nulls).subarray(0, values.length === 0 ? 12 : at);
+  return arrayOf('text', size, values, (bytes, value, at) => bytes.write(value, at, 'utf8'));
 }

@@ -1,16 +1,15 @@
 /** A log in a PostgreSQL database, by way of the driver `pg`. */
 import { InvalidDefinition, isTidemarkError } from '../../errors.ts';
+import { optionsOf } from '../../options.ts';
 import type { Store } from '../store.ts';
-import { driver } from './connecting/driver.ts';
-import type { ClientClass } from './connecting/driver.ts';
+import { driver, type ClientClass } from './connecting/driver.ts';
 import type { PostgresPool } from './connecting/pool.ts';
 import type { HostPool } from './connecting/hosts.ts';
 import { openSession } from './connecting/open.ts';
-import { checkedOptions, settingsOf } from './connecting/options.ts';
-import type { PostgresOptions } from './connecting/options.ts';
+import { POSTGRES, settingsOf, type PostgresOptions } from './connecting/options.ts';
 import { addressOf } from './connecting/url.ts';
 
-/** Most connections of a session, unless told otherwise. */
+/** Most connections of a session, by default. */
 const CONNECTIONS = 4;
 
 export { grants } from './upkeep/grants.ts';
@@ -23,15 +22,14 @@ export type { PostgresOptions, SynchronousCommit } from './connecting/options.ts
  * servers may have it open at once; a pooler such as PgBouncer, in transaction mode, may stand between. Needs the package
  * `pg`.
  *
- * @param urlOrPool - `postgres://role:password@host:5432/database`; or with the hosts of a primary and its standbys,
- * `postgres://role:password@one:5432,two:5432/database`: the log is used where writes are taken, and looked for there again
- * after a failover; or a pool of `pg`'s that you share with it: one with room for two connections at least, which you end
- * yourself.
- * @throws {@link InvalidDefinition} at once, if the URL or an option isn't what it must be. `open` throws `NotALog`,
- * `NotWritable`, `WrongLog`, `FormatTooNew` or `StoreUnavailable` where there is no log to be had.
+ * @param urlOrPool - `postgres://role:password@host:5432/database`; or with a primary and its standbys,
+ * `postgres://role:password@one:5432,two:5432/database` (the log uses the server that takes writes, also after a failover);
+ * or a pool of `pg` that you share with it and end yourself, with room for at least two connections.
+ * @throws {@link InvalidDefinition} at once, if the URL or an option isn't valid. If there is no log and none can be made,
+ * `open` throws `NotALog`, `NotWritable`, `WrongLog`, `FormatTooNew` or `StoreUnavailable`.
  */
 export function postgres(urlOrPool: string | PostgresPool, options?: PostgresOptions): Store {
-  const checked = checkedOptions(options);
+  const checked = optionsOf<PostgresOptions>('postgres()', options, POSTGRES);
   try {
     return storeAt(urlOrPool, checked);
   } catch (cause) {
@@ -67,7 +65,7 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
     });
   }
   if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
-    throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg’s.');
+    throw new InvalidDefinition('postgres() needs a URL (postgres://role@host:5432/database), or a pool of pg.');
   }
   for (const option of ['connection', 'connections'] as const) {
     if (options[option] === undefined) continue;
@@ -77,9 +75,7 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
     throw new InvalidDefinition('The store reads values as text: leave binary out of the pool’s options.');
   }
   if ((given.options?.max ?? 2) < 2) {
-    throw new InvalidDefinition(
-      'The pool has room for one connection. Two are needed: one that writes, and one that reads.',
-    );
+    throw new InvalidDefinition('The pool has room for one connection. Two are needed: one to write, one to read.');
   }
   const settings = settingsOf(options, 'the given pool');
   const pools = [{ name: 'the server of the given pool', pool: given }];
@@ -90,7 +86,7 @@ function storeAt(given: string | PostgresPool, options: PostgresOptions): Store 
   });
 }
 
-/** A URL without a password is one with none for the driver, whatever is said beside it. */
+/** For the driver, a URL without a password means no password, whatever the other options say. */
 function withPassword(Client: ClientClass, password: unknown): ClientClass {
   if (password === undefined) return Client;
   return class extends Client {

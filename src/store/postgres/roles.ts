@@ -1,33 +1,26 @@
-/** What can be asked of a log, each by a query that it is given. */
+/** What can be asked of a log, each by the query that it is given. The classes are those of every store. */
 import { Commits } from './reading/commits.ts';
 import { Documents } from './reading/documents.ts';
 import { Loader } from './reading/load.ts';
 import { Reader } from './reading/read.ts';
 import { Scanner } from './reading/scan.ts';
 import { Types } from './reading/types.ts';
-import { Appender } from './writing/append.ts';
-import type { AppendSettings } from './writing/append.ts';
+import { Appender, type AppendSettings } from './writing/append.ts';
 import { RegistryEntries } from './writing/registry.ts';
 
 export class Roles {
   readonly registry: RegistryEntries;
   readonly appender: Appender;
-  readonly loader: Loader;
-  readonly reader: Reader;
-  readonly scanner: Scanner;
-  readonly commits: Commits;
-  readonly types: Types;
-  readonly documents: Documents;
+  readonly loader = new Loader();
+  readonly reader = new Reader();
+  readonly scanner = new Scanner();
+  readonly commits = new Commits();
+  readonly types = new Types();
+  readonly documents = new Documents();
 
   /** `schema` is quoted. */
   constructor(schema: string, settings: AppendSettings) {
     this.registry = new RegistryEntries(schema);
     this.appender = new Appender(schema, settings);
-    this.loader = new Loader(schema);
-    this.reader = new Reader(schema);
-    this.scanner = new Scanner(schema);
-    this.commits = new Commits(schema);
-    this.types = new Types(schema);
-    this.documents = new Documents(schema);
   }
 }

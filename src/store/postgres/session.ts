@@ -1,53 +1,29 @@
 /**
- * A session: reads each on a connection of the pool, writes one after the other. Every read is one statement, so it is as
- * of one end of the log, and may be asked again on another connection if its own is lost.
+ * A session. Reads use connections of the pool, writes go one after the other. Every read is one statement: it is of one end
+ * of the log, and can be asked again on another connection if its own is lost.
  */
 import { assertBatch } from '../batch.ts';
-import type {
-  Appended,
-  Batch,
-  CollectionEntry,
-  CommitRange,
-  DocumentHead,
-  DocumentRange,
-  DocumentsRange,
-  EventPage,
-  HeldType,
-  Loaded,
-  ForBatch,
-  LoadOptions,
-  LoadRequest,
-  Locked,
-  LogEnd,
-  LogPoint,
-  LogRange,
-  Registry,
-  ScanPage,
-  ScanRange,
-  Session,
-  StoredCommit,
-  TypesRange,
-} from '../store.ts';
+import type { Appended, Batch, CollectionEntry, Locked, Registry, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import type { Offered } from '../section.ts';
-import type { Connection, Query } from './connecting/connection.ts';
+import type { Connection } from './connecting/connection.ts';
 import type { Connections } from './connecting/connections.ts';
 import type { Settings } from './connecting/options.ts';
 import type { PostgresPool } from './connecting/pool.ts';
 import { closed, fencedOff } from './errors.ts';
+import type { Calls } from './functions.ts';
 import { Waiting } from './reading/waiting.ts';
 import { Roles } from './roles.ts';
 import { quoted } from './schema.ts';
-import { Transactions } from './transactions.ts';
-import type { OpenedLog } from './transactions.ts';
+import { Transactions, type OpenedLog } from './transactions.ts';
 import { check } from './upkeep/check.ts';
 import { AGAIN } from './writing/append.ts';
 import { KnownDocuments } from './writing/known.ts';
 
 export interface SessionSettings extends Settings, OpenedLog {
-  /** Where its connections come from: of several the first. */
+  /** Where its connections come from; the first of several. */
   readonly pool: PostgresPool;
-  /** Connections there can be at once. */
+  /** How many connections there can be at once. */
   readonly connectionsMax: number;
 }
 
@@ -69,14 +45,13 @@ export class PostgresSession implements Session {
     this.#waiting = new Waiting(connections, async () => (await this.load([])).end, settings);
   }
 
-  registry(): Promise<Registry> {
-    return this.#transactions.read('registry', (query) => this.#roles.registry.registry(query));
-  }
+  readonly registry: Session['registry'] = () =>
+    this.#transactions.read('registry', (query) => this.#roles.registry.registry(query));
 
   async register(collections: readonly CollectionEntry[]): Promise<Registry> {
     const { lockTimeoutMs } = this.#settings;
     const { registry } = this.#roles;
-    // An application that has nothing to register opens while another holds the lock.
+    // An application that has nothing to register needn't wait for the lock.
     const unchanged = await this.#transactions.read('registry', (query) => registry.unchangedBy(query, collections));
     if (unchanged) return unchanged;
     return this.#transactions.write((query) => registry.register(query, collections, lockTimeoutMs));
@@ -89,7 +64,7 @@ export class PostgresSession implements Session {
       const { appended, learn } = await this.#transactions.write((query, fence) =>
         this.#roles.appender.append(query, batch, fence, this.#known),
       );
-      // Overtaken by a fence that was raised for an append before it, or too sure of a log that was replaced.
+      // A fence was raised for an earlier append meanwhile, or the log isn't the one that documents are known of.
       if (appended.status === AGAIN.status) continue;
       learn?.();
       if (appended.status === 'stored') this.#waiting.tell();
@@ -103,64 +78,57 @@ export class PostgresSession implements Session {
     return result;
   }
 
-  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    return this.#transactions.read(kindOf(requests.length === 0 ? 'end' : 'load', options), (query) =>
+  readonly load: Session['load'] = (requests, options) =>
+    this.#transactions.read(kindOf(requests.length === 0 ? 'end' : 'load', options), (query) =>
       this.#roles.loader.load(query, requests, options),
     );
-  }
 
-  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
-    return this.#transactions.read(kindOf('read', options), (query) => this.#roles.reader.read(query, range));
-  }
+  readonly read: Session['read'] = (range, options) =>
+    this.#transactions.read(kindOf('read', options), (query) => this.#roles.reader.read(query, range));
 
-  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
-    return this.#transactions.read(kindOf('scan', options), (query) => this.#roles.scanner.scan(query, range));
-  }
+  readonly scan: Session['scan'] = (range, options) =>
+    this.#transactions.read(kindOf('scan', options), (query) => this.#roles.scanner.scan(query, range));
 
-  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read(kindOf('commits', options), (query) => this.#roles.commits.commits(query, range));
-  }
+  readonly commits: Session['commits'] = (range, options) =>
+    this.#transactions.read(kindOf('commits', options), (query) => this.#roles.commits.commits(query, range));
 
-  async ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
+  readonly ledger: Session['ledger'] = async (ids, options) => {
     await this.#transactions.settled();
     return this.#transactions.read(kindOf('ledger', options), (query) => this.#roles.commits.ledger(query, ids));
-  }
+  };
 
-  types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#transactions.read('types', (query) => this.#roles.types.types(query, range));
-  }
+  readonly types: Session['types'] = (range) =>
+    this.#transactions.read('types', (query) => this.#roles.types.types(query, range));
 
-  documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#transactions.read('documents', (query) => this.#roles.documents.documents(query, range));
-  }
+  readonly documents: Session['documents'] = (range) =>
+    this.#transactions.read('documents', (query) => this.#roles.documents.documents(query, range));
 
-  async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+  readonly moved: Session['moved'] = async (from, signal) => {
     this.#transactions.assertOpen();
     return this.#waiting.waiters.wait(from, signal);
-  }
+  };
 
-  check(rest?: () => Promise<void>): Promise<readonly string[]> {
-    return check(async (run) => {
+  readonly check: Session['check'] = (rest) =>
+    check(async (run) => {
       await rest?.();
       return this.#transactions.inTransaction(run);
     }, this.#schema);
-  }
 
-  async close({ timeoutMs }: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+  readonly close: Session['close'] = async ({ timeoutMs } = {}) => {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.close(closed(this.#settings.place));
     await this.#transactions.close(timeoutMs);
-  }
+  };
 
   /** What an exclusive section can ask, within its transaction. */
-  #offered(query: Query, connection: Connection): Offered {
+  #offered(query: Calls, connection: Connection): Offered {
     const { registry, appender, loader, reader, commits } = this.#roles;
     return {
       registry: () => registry.registry(query),
       append: async (batch) => {
         assertBatch(batch);
-        // It may still be rolled back: nothing is learned from it, and nothing told.
+        // It may still be rolled back, so nothing is learned from it, and nobody told.
         const { appended } = await appender.append(query, batch, this.#transactions.fence.current);
         connection.assertHeard();
         if (appended.status === AGAIN.status) throw fencedOff(this.#settings.place);

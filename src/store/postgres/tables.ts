@@ -1,9 +1,8 @@
-/** Format 1: the tables. What each holds is told in schema.ts. `schema` is quoted already. */
-export const tables = (schema: string): string =>
-  [ofTheLogItself, ofNames, ofFacts, ofIndexes, ofWriters].map((statements) => statements(schema)).join('\n');
+/** Format 1: the tables. schema.ts says what each holds. `schema` is quoted. */
+export const tables = (schema: string): string => `${aboutTheLog(schema)}${facts(schema)}${indexesAndLocks(schema)}`;
 
-/** Which log it is, its settings and its registry. */
-const ofTheLogItself = (schema: string): string => `
+/** Which log it is, its settings and registry, and the names that other tables give by number. */
+const aboutTheLog = (schema: string): string => `
   CREATE TABLE ${schema}.log (
     id uuid PRIMARY KEY,
     schema text COLLATE "C" NOT NULL
@@ -23,10 +22,7 @@ const ofTheLogItself = (schema: string): string => `
 
   INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
   INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
-`;
 
-/** What is written as a number elsewhere. */
-const ofNames = (schema: string): string => `
   CREATE TABLE ${schema}.names (
     number integer PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE
@@ -40,8 +36,8 @@ const ofNames = (schema: string): string => `
   );
 `;
 
-/** What happened: the chain covers these two. */
-const ofFacts = (schema: string): string => `
+/** What happened: the chain covers these two tables. */
+const facts = (schema: string): string => `
   CREATE TABLE ${schema}.commits (
     position bigint PRIMARY KEY,
     event_count integer NOT NULL,
@@ -71,8 +67,8 @@ const ofFacts = (schema: string): string => `
   );
 `;
 
-/** What follows from the facts, and is kept so that no look has to go through them. */
-const ofIndexes = (schema: string): string => `
+/** Two indexes of the facts, and what keeps writers apart. */
+const indexesAndLocks = (schema: string): string => `
   CREATE TABLE ${schema}.types (
     type integer PRIMARY KEY,
     position bigint NOT NULL,
@@ -86,10 +82,7 @@ const ofIndexes = (schema: string): string => `
     type integer NOT NULL,
     PRIMARY KEY (document, version)
   );
-`;
 
-/** What writers keep each other away by. */
-const ofWriters = (schema: string): string => `
   CREATE TABLE ${schema}.fences (
     session uuid PRIMARY KEY,
     fence bigint NOT NULL,

@@ -1,6 +1,6 @@
 /**
- * How what is asked of a log becomes statements on connections: reads each on one of the pool's, again on another if it is
- * lost; writes one after the other, each in a transaction whose end is known, or known to be unknown.
+ * Sends what is asked of a log to connections. A read goes to any connection of the pool, and again to another if that one
+ * is lost. Writes go one after the other, each in its own transaction; if its end isn't known, the caller is told so.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,8 +8,7 @@ import { hasCode, isTidemarkError } from '../../errors.ts';
 import type { Locked } from '../store.ts';
 import { WRITE } from '../turns.ts';
 import { within } from '../within.ts';
-import { queryOn } from './connecting/connection.ts';
-import type { Connection, Query, StatementOptions } from './connecting/connection.ts';
+import { queryOn, type Connection, type Query, type StatementOptions } from './connecting/connection.ts';
 import type { Connections } from './connecting/connections.ts';
 import { Fence } from './connecting/fence.ts';
 import type { Purpose } from './connecting/gate.ts';
@@ -17,29 +16,29 @@ import { assertSameLog } from './connecting/migrate.ts';
 import type { Settings } from './connecting/options.ts';
 import { closed, translated, unknownCommit } from './errors.ts';
 import { Failed, isCutShort, isLost, isMissing, isNotSent, sqlState, WRONG_ISOLATION } from './failed.ts';
-import { call } from './functions.ts';
+import { call, callOf, type Calls } from './functions.ts';
 import { quoted } from './schema.ts';
-import { runLocked } from './writing/exclusive.ts';
-import type { Offering } from './writing/exclusive.ts';
+import { runLocked, type Offering } from './writing/exclusive.ts';
 import { Queue } from './writing/lock.ts';
 
 /** What opening has found. */
 export interface OpenedLog {
-  /** Its id: said in every call. */
+  /** Its id, given in every call. */
   readonly log: string;
-  /** Whether each transaction that writes must state its settings, because the defaults are others. */
+  /** The defaults of the server differ, so each transaction that writes must state its settings. */
   readonly stateSettings: boolean;
 }
 
 /** The pause before a statement is sent again on another connection, in milliseconds. */
 const PAUSE_MS = 20;
+const ROLLED_BACK = new Error('the transaction was rolled back');
 
 export class Transactions {
   readonly fence = new Fence();
   readonly #connections: Connections;
   readonly #settings: Settings & OpenedLog;
-  readonly #raiseFence: string;
-  readonly #takeLock: string;
+  /** Quoted. */
+  readonly #schema: string;
   readonly #queue = new Queue();
   #stateSettings: boolean;
   #closed = false;
@@ -47,8 +46,7 @@ export class Transactions {
   constructor(connections: Connections, settings: Settings & OpenedLog) {
     this.#connections = connections;
     this.#settings = settings;
-    this.#raiseFence = call(quoted(settings.schema), 'fence_v1', 3);
-    this.#takeLock = call(quoted(settings.schema), 'lock_v1', 1);
+    this.#schema = quoted(settings.schema);
     this.#stateSettings = settings.stateSettings;
   }
 
@@ -58,8 +56,8 @@ export class Transactions {
   }
 
   /**
-   * Nothing new is begun; what is under way comes to its end, and then the connections are ended. What isn't over after
-   * `timeoutMs` is given up: a write that was sent is in doubt then, and anything else is told `Closed`.
+   * Begins nothing new, waits for what is under way, and ends the connections. What isn't over after `timeoutMs` is given up:
+   * whether a write that was sent is stored is unknown then, and all other calls get `Closed`.
    */
   async close(timeoutMs?: number): Promise<void> {
     this.#closed = true;
@@ -69,72 +67,68 @@ export class Transactions {
     await this.#connections.end();
   }
 
-  /** One statement, or several of which each may be of another end of the log. */
-  read<T>(kind: Purpose, run: (query: Query) => Promise<T>): Promise<T> {
+  /** Runs one statement, or several that needn't be of the same end of the log. */
+  read<T>(kind: Purpose, run: (query: Calls) => Promise<T>): Promise<T> {
     return this.#retried(kind, (connection, stated) => {
       const query = this.#calls(connection);
       return stated ? this.#stated(connection, () => run(query)) : run(query);
     });
   }
 
-  /** Several statements that are no calls, with settings of our own: what they find is of the log that was opened. */
+  /** Runs several statements that call no functions, with our own settings. They read the log that was opened. */
   inTransaction<T>(run: (query: Query) => Promise<T>): Promise<T> {
-    const { schema, log, place } = this.#settings;
     return this.#retried('check', (connection) =>
       this.#stated(connection, async () => {
-        const query = queryOn(connection);
-        await assertSameLog(query, schema, log, place);
-        const result = await run(query);
-        // What stands in statements may have come to mean something else meanwhile: another log, or a newer format.
-        await assertSameLog(query, schema, log, place);
+        await this.#assertSameLog(connection);
+        const result = await run(queryOn(connection));
+        // Meanwhile another log may have taken its place, or a newer format.
+        await this.#assertSameLog(connection);
         return result;
       }),
     );
   }
 
   /** Runs a write in its turn, in a transaction of its own. */
-  async write<T>(run: (query: Query, fence: number) => Promise<T>): Promise<T> {
+  async write<T>(run: (query: Calls, fence: number) => Promise<T>): Promise<T> {
     this.assertOpen();
     return this.#queue.run(() =>
       this.#untilSent(this.#stateSettings, (connection, stated) => this.#transaction(connection, run, stated)),
     );
   }
 
-  /** Runs work under the write lock in its turn, in one transaction: once, whatever was sent. */
+  /** Runs work under the write lock in its turn, in one transaction. Work that has begun is never run again. */
   async exclusive<T>(work: (locked: Locked) => Promise<T>, offering: Offering): Promise<T> {
     this.assertOpen();
-    const { log, place, lockTimeoutMs } = this.#settings;
-    const translate = (error: unknown): unknown => translated(error, place);
-    const settings = { lock: this.#takeLock, log, lockTimeoutMs, ...this.#writing, translate };
+    const settings = { lock: call(this.#schema, 'lock_v1', 1), ...this.#settings, ...this.#writing };
     return this.#queue.run(async () => {
       await this.settled();
       return this.#untilSent(true, async (connection) => {
-        const result = await runLocked(connection, work, offering, settings);
+        const result = await runLocked(connection, this.#calls(connection), work, offering, settings);
         await this.#commit(connection, this.fence.current).catch((error: unknown) => {
-          throw translate(error);
+          throw translated(error, this.#settings.place);
         });
         return result;
       });
     });
   }
 
-  /** Waits until what the ledger says of earlier appends is final (fence.ts). */
+  /** Resolves when the ledger's answer about earlier appends is final (fence.ts). */
   settled(): Promise<void> {
     const { lockTimeoutMs } = this.#settings;
     return this.fence.settle((fence) =>
       this.#retried('fence', async (connection, cutShort) => {
         const stated = cutShort || this.#stateSettings;
-        // At another level two that remove the same old fences would collide.
+        // At another isolation level two sessions that remove the same old fences would collide.
         if (stated) await connection.begin('READ COMMITTED', this.#writing);
         const parameters = [this.fence.session, String(fence), String(lockTimeoutMs)];
-        await this.#calls(connection, this.#sent(!stated))(this.#raiseFence, parameters);
+        await this.#calls(connection, this.#sent(!stated))(call(this.#schema, 'fence_v1', 3), parameters);
         connection.assertHeard();
-        if (stated && !(await connection.commit())) throw rolledBack();
+        if (stated && !(await connection.commit())) throw new Failed(ROLLED_BACK);
       }),
     );
   }
 
-  /** Runs what may be run twice: on another connection if its own is lost, and with settings of ours if others cut it short. */
+  /** Runs what may run twice: again on another connection if its own is lost, with our own settings if others stopped it. */
   async #retried<T>(kind: Purpose, run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
     let stated = false;
@@ -144,7 +138,7 @@ export class Transactions {
       try {
         return await this.#connections.use(kind, (connection) => run(connection, stated));
       } catch (error) {
-        // What it waits for now is its own connection: that one gave no answer.
+        // The busy connection is the lost one, which gave no answer.
         if (lost && hasCode(error, 'ConnectionsBusy')) throw await this.#told(lost);
         if (isCutShort(error) && !stated) stated = true;
         else if (!isLost(error) || performance.now() >= end) throw await this.#told(error);
@@ -157,8 +151,8 @@ export class Transactions {
   }
 
   /**
-   * Runs a write: on another connection as long as nothing of it was sent, for as long as connecting may take; and with
-   * settings of ours if others have refused it or cut it short. `stated`: whether it states them anyway.
+   * Runs a write: again on another connection if nothing of it was sent, for as long as connecting may take; and with our own
+   * settings if others have refused or stopped it. `stated`: it states them from the start.
    */
   async #untilSent<T>(stated: boolean, run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
@@ -170,29 +164,31 @@ export class Transactions {
         const refused = sqlState(error) === WRONG_ISOLATION;
         if (stated || !(refused || isCutShort(error))) throw await this.#told(error);
         stated = true;
-        // The default of the database was changed since the session was opened.
+        // The default of the database has changed since the session was opened.
         if (refused) this.#stateSettings = true;
       }
     }
   }
 
-  /** Runs what only reads in a transaction that states its settings. */
+  /** Runs what only reads, in a transaction that states its settings. */
   async #stated<T>(connection: Connection, run: () => Promise<T>): Promise<T> {
     await connection.begin('READ COMMITTED READ ONLY', { statementTimeoutMs: this.#settings.answerTimeoutMs });
     try {
       return await run();
     } finally {
-      // Nothing was written, so it is all the same how it ends.
+      // Nothing was written, so it doesn't matter how it ends.
       await connection.rollback();
     }
   }
 
-  /** Every function of the log takes the log's id last. */
-  #calls(connection: Connection, options?: StatementOptions): Query {
-    return (text, parameters = []) => connection.query(text, [...parameters, this.#settings.log], options);
+  /** The last parameter of every function of the log is the log's id. */
+  #calls(connection: Connection, options?: StatementOptions): Calls {
+    return (what, parameters = []) => {
+      const text = typeof what === 'string' ? what : callOf(this.#schema, what);
+      return connection.query(text, [...parameters, this.#settings.log], options);
+    };
   }
 
-  /** Commits what was sent under a fence. */
   async #commit(connection: Connection, fence: number): Promise<void> {
     let committed: boolean;
     try {
@@ -200,10 +196,10 @@ export class Transactions {
     } catch (error) {
       throw await this.#doubted(connection, fence, error);
     }
-    if (!committed) throw rolledBack();
+    if (!committed) throw new Failed(ROLLED_BACK);
   }
 
-  /** How a write is sent: `commits` if it is a transaction of its own. */
+  /** How a write is sent. `commits`: it is its own transaction. */
   #sent(commits: boolean): StatementOptions {
     return { timeoutMs: this.#writing.statementTimeoutMs, commits };
   }
@@ -215,12 +211,12 @@ export class Transactions {
   }
 
   /**
-   * Nearly always a statement alone, which is its own transaction: one round trip. The settings are stated where the
-   * defaults are others; a pooler that hands each transaction to another connection lets nobody set them beforehand.
+   * A write is nearly always one statement, which is its own transaction: one round trip. It states its settings only if the
+   * defaults differ. (They can't be set before: a pooler may give each transaction another connection.)
    */
   async #transaction<T>(
     connection: Connection,
-    run: (query: Query, fence: number) => Promise<T>,
+    run: (query: Calls, fence: number) => Promise<T>,
     stated: boolean,
   ): Promise<T> {
     const query = this.#calls(connection, this.#sent(!stated));
@@ -248,7 +244,7 @@ export class Transactions {
     return result;
   }
 
-  /** What is to be thrown for what was thrown when a commit was sent: whether it is stored is unknown, unless the server says. */
+  /** What to throw if sending a commit failed: whether it is stored is unknown, unless the server still answers. */
   async #doubted(connection: Connection, fence: number, error: unknown): Promise<unknown> {
     if (!(error instanceof Failed) || isNotSent(error)) return error;
     if (sqlState(error) !== undefined && (await connection.rollback())) return error;
@@ -256,22 +252,22 @@ export class Transactions {
     return unknownCommit(error, this.#settings.place);
   }
 
-  /** What the caller is told of a failure. What isn't there may be gone with its schema. */
+  /** The caller's error for a failure. If something is missing, its whole schema may be gone. */
   async #told(error: unknown): Promise<unknown> {
-    const { schema, log, place } = this.#settings;
     if (isMissing(error)) {
       try {
         await this.#connections.use('check', (connection) =>
-          this.#stated(connection, () => assertSameLog(queryOn(connection), schema, log, place)),
+          this.#stated(connection, () => this.#assertSameLog(connection)),
         );
       } catch (found) {
         if (isTidemarkError(found)) return found;
       }
     }
-    return translated(error, place);
+    return translated(error, this.#settings.place);
   }
-}
 
-function rolledBack(): Failed {
-  return new Failed(new Error('the transaction was rolled back'));
+  #assertSameLog(connection: Connection): Promise<void> {
+    const { schema, log, place } = this.#settings;
+    return assertSameLog(queryOn(connection), schema, log, place);
+  }
 }

@@ -42,8 +42,7 @@ export async function cancel(of: PostgresClient, timeoutMs: number): Promise<Can
   try {
     const { ssl, sslNegotiation } = connection;
     const WireOfIts = connection.constructor as new (config: object) => Wire;
-    const made = new WireOfIts({ ssl, sslNegotiation });
-    wire = made;
+    const made = (wire = new WireOfIts({ ssl, sslNegotiation }));
     let sent = false;
     const send = (): void => {
       made.cancel(processID, secretKey);

@@ -10,10 +10,8 @@ import type { Buffer } from 'node:buffer';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { cancel } from './cancel.ts';
 import { Abandoned, Failed, isLost, NoAnswer, READ_ONLY, sqlState, Unheard } from '../failed.ts';
-import { HEARD } from '../writing/lock.ts';
 import type { PostgresClient, PostgresNotice } from './pool.ts';
-import { beginSettings } from './settings.ts';
-import type { TransactionSettings } from './settings.ts';
+import { beginSettings, type TransactionSettings } from './settings.ts';
 
 export interface Waits {
   /** How long a call waits for a connection, in milliseconds. */
@@ -53,6 +51,7 @@ export interface StatementOptions {
  * ({@link HEARD}), at a level below a warning.
  */
 const SYNC_WAIT = 'SyncRepWaitForLSN';
+export const HEARD = 'tidemark: heard';
 
 export class Connection {
   readonly #client: PostgresClient;
@@ -87,7 +86,8 @@ export class Connection {
 
   /** @throws Failed */
   async query(text: string, parameters?: readonly Parameter[], options?: StatementOptions): Promise<readonly Row[]> {
-    return rowsOf(await this.#ask(text, parameters, options));
+    const { rows = [] } = await this.#ask(text, parameters, options);
+    return rows;
   }
 
   /** Begins a transaction that states its own settings (settings.ts). */
@@ -257,12 +257,8 @@ export function queryOn(connection: Connection): Query {
   return (text, parameters) => connection.query(text, parameters);
 }
 
+/** Several statements in one text get an array of these instead; nothing of it is needed. */
 interface Answer {
-  readonly rows: readonly Row[];
-  readonly command: string;
-}
-
-// A text of several statements gets an array of answers; their rows are never needed.
-function rowsOf(answer: Answer | readonly Answer[]): readonly Row[] {
-  return 'rows' in answer ? answer.rows : [];
+  readonly rows?: readonly Row[];
+  readonly command?: string;
 }

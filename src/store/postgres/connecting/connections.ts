@@ -94,14 +94,13 @@ export class Connections {
   }
 
   async #enter(purpose: Purpose): Promise<() => void> {
-    const { connectTimeoutMs: waitMs, callsWaitingMax: waitingMax, place } = this.#settings;
     try {
-      return await this.#gate.enter(purpose, { waitMs, waitingMax, place });
+      return await this.#gate.enter(purpose, this.#settings);
     } catch (error) {
       const unanswered = [...this.#used].find((connection) => connection.unanswered)?.unanswered;
       const reason = this.#failed ?? unanswered;
       // The calls before it wait for a database that is away, or for something locked.
-      if (reason && hasCode(error, 'ConnectionsBusy')) throw translated(reason, place);
+      if (reason && hasCode(error, 'ConnectionsBusy')) throw translated(reason, this.#settings.place);
       throw error;
     }
   }
@@ -150,10 +149,8 @@ export class Connections {
   /** The pool itself may wait for ever. */
   async #connect(timeoutMs: number): Promise<Connection> {
     const connecting = this.#hosts.connect();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
-    });
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new NoAnswer(timeoutMs)), timeoutMs);
     try {
       return await Promise.race([connecting, late]);
     } catch (error) {

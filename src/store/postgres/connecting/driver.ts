@@ -1,4 +1,4 @@
-/** The package `pg`, which users install: loaded when it is needed, so that what keeps it away is told in words. */
+/** Loads the package `pg`, which users install, when it is needed: so that a clear error says why it can't be loaded. */
 import { InvalidDefinition } from '../../../errors.ts';
 import type { PostgresPool } from './pool.ts';
 
@@ -9,7 +9,7 @@ export interface Driver {
   readonly Client: ClientClass;
 }
 
-/** @throws InvalidDefinition that tells a package that is missing from one that can't be loaded, and from a bundle's fault */
+/** @throws InvalidDefinition that says whether the package is missing, can't be loaded, or can't run in a bundle */
 export async function driver(): Promise<Driver> {
   try {
     const { default: found } = await import('pg');
@@ -20,9 +20,9 @@ export async function driver(): Promise<Driver> {
   }
 }
 
-/** Nothing of that name was found; not for one that `pg` itself needs, which is a fault of what is installed. */
+/** `pg` itself is missing, not a package that it needs. */
 const MISSING = /^Cannot find (package|module) 'pg'(?!\S)/;
-/** A bundler of ES modules put `pg` in, which requires modules of Node's: it leaves a function that only throws. */
+/** A bundler of ES modules has put `pg` in the bundle: the `require` that it needs only throws there. */
 const BUNDLED = /^Dynamic require of |^Calling `require` for /;
 
 function fault(cause: unknown): InvalidDefinition {
@@ -34,13 +34,13 @@ function fault(cause: unknown): InvalidDefinition {
   if (BUNDLED.test(first)) {
     return new InvalidDefinition(
       `The package pg can't be loaded out of this bundle (${first}). Keep it out of the bundle (esbuild: --external:pg), ` +
-        'and have it installed where the bundle runs.',
+        'and install it where the bundle runs.',
       details,
       cause,
     );
   }
   return new InvalidDefinition(
-    `The package pg is installed, but can't be loaded (${first}). Correct what that says, or install pg anew.`,
+    `The package pg is installed, but can't be loaded (${first}). Correct what that says, or install pg again.`,
     details,
     cause,
   );

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { Gate, type Leave } from './gate.ts';
 
-const PATIENCE = { waitMs: 10_000, waitingMax: 10, place: 'a place' };
+const PATIENCE = { connectTimeoutMs: 10_000, callsWaitingMax: 10, place: 'a place' };
 
 /** Enters in this order, and notes who was let in. */
 function entering(gate: Gate, ...purposes: string[]): { readonly inside: string[]; readonly leave: Leave[] } {
@@ -68,12 +68,12 @@ it('kinds of reads take turns, each first come, first served; a write goes befor
 it('whoever waits too long is told so, and so is one too many, at once; the others are let in', async () => {
   const gate = new Gate(2);
   const leave = await gate.enter('load', PATIENCE);
-  const short = gate.enter('load', { ...PATIENCE, waitMs: 20 });
+  const short = gate.enter('load', { ...PATIENCE, connectTimeoutMs: 20 });
   await expect(short).rejects.toThrow(busy(1));
   const patient = gate.enter('load', PATIENCE);
-  await expect(gate.enter('load', { ...PATIENCE, waitingMax: 1 })).rejects.toThrow(busy(1));
+  await expect(gate.enter('load', { ...PATIENCE, callsWaitingMax: 1 })).rejects.toThrow(busy(1));
   // Of another kind there is room.
-  const other = gate.enter('read', { ...PATIENCE, waitingMax: 1 });
+  const other = gate.enter('read', { ...PATIENCE, callsWaitingMax: 1 });
   leave();
   (await patient)();
   (await other)();

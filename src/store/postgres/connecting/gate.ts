@@ -1,37 +1,31 @@
 /**
- * Who may have a connection of a pool, and when: our own queue before the pool's, shared by all sessions on that pool.
+ * Which call gets a connection of a pool, and when: our own queue before the pool's, shared by all sessions on that pool.
  *
- * Reads leave one connection to writes, and writes one to reads: a burst of either doesn't stop the other. Among reads the
- * kinds (`load`, `read`, …) take turns: a thousand calls that page through the log wait for each other, and no command waits
- * for all of them.
+ * Reads leave one connection to writes, and writes one to reads: many of one don't stop the other. Among reads the kinds
+ * (`load`, `read`, …) take turns: a thousand calls that page through the log wait for each other, but no command waits for
+ * all of them.
  */
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { ConnectionsBusy } from '../../../errors.ts';
 import { Lanes } from '../../../lanes.ts';
 import { WRITE } from '../../turns.ts';
+import type { Settings } from './options.ts';
 import type { PostgresPool } from './pool.ts';
 
-/** What a connection is wanted for: to write, what is to be read for that included, or a kind of reading. */
+/** What a connection is wanted for: to write (with what must be read for it), or a kind of reading. */
 export type Purpose = typeof WRITE | (string & {});
 
-export interface Patience {
-  /** How long to wait at most, in milliseconds. */
-  readonly waitMs: number;
-  /** How many of the same kind may wait at once. */
-  readonly waitingMax: number;
-  /** Where the log is, for messages. */
-  readonly place: string;
-}
+type Patience = Pick<Settings, 'connectTimeoutMs' | 'callsWaitingMax' | 'place'>;
 
 /** To be called once, when the connection is free again. */
 export type Leave = () => void;
 
 const gates = new WeakMap<PostgresPool, Gate>();
 
-/** Kinds that walk the whole log (`fold`, `verify`): at most half of the connections that reads may have. */
+/** Kinds that read the whole log (`fold`, `verify`) get at most half of the connections that reads may have. */
 const WALKS: ReadonlySet<Purpose> = new Set(['scan', 'documents', 'check']);
-/** Pages of the log, for whoever follows it or asks for a history: they and the walks leave one to shorter reads. */
+/** These and pages of the log (followers, histories) leave one connection to shorter reads. */
 const PAGES: ReadonlySet<Purpose> = new Set([...WALKS, 'read']);
 
 export class Gate {
@@ -47,7 +41,7 @@ export class Gate {
     this.#max = connectionsMax;
   }
 
-  /** The gate of a pool with room for so many connections. */
+  /** The gate of a pool that has room for so many connections. */
   static of(pool: PostgresPool, connectionsMax: number): Gate {
     const gate = gates.get(pool) ?? new Gate(connectionsMax);
     gates.set(pool, gate);
@@ -79,16 +73,16 @@ export class Gate {
     if (WALKS.has(purpose)) this.#walking += by;
   }
 
-  async #wait(purpose: Purpose, { waitMs, waitingMax, place }: Patience): Promise<void> {
+  async #wait(purpose: Purpose, { connectTimeoutMs, callsWaitingMax, place }: Patience): Promise<void> {
     const before = this.#waiting.sizeOf(purpose);
-    if (before >= waitingMax) throw this.#busy(purpose, place, before, 0);
+    if (before >= callsWaitingMax) throw this.#busy(purpose, place, before, 0);
     const since = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const own = this.#waiting.add(purpose, resolve);
     const timer = setTimeout(() => {
       const waiting = this.#waiting.sizeOf(purpose);
       if (this.#waiting.leave(purpose, own)) reject(this.#busy(purpose, place, waiting, performance.now() - since));
-    }, waitMs);
+    }, connectTimeoutMs);
     try {
       await promise;
     } finally {
@@ -96,11 +90,11 @@ export class Gate {
     }
   }
 
-  /** Lets the next call in that may go on, writes first: a session has one at a time. */
+  /** Lets in the next call that may have a connection. Writes come first: a session has one at a time. */
   #serve(): void {
     for (const purpose of [WRITE, ...this.#waiting.names()]) {
       if (this.#waiting.sizeOf(purpose) === 0 || !this.#isFree(purpose)) continue;
-      // Counted at once: a call that comes before it goes on must not be let in instead.
+      // Counted now: a call that comes before it runs must not get its place.
       this.#count(purpose, 1);
       return this.#waiting.next(purpose)!();
     }

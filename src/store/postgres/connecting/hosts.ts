@@ -1,7 +1,6 @@
 /**
- * Which of several servers takes writes: the one that isn't in recovery. It is asked on every new connection, also where
- * there is a single host, because its name may lead to a standby after a failover: what a standby hasn't heard of yet
- * would be taken for history that is gone.
+ * Which of several servers takes writes: the one that isn't in recovery. Every new connection asks, even with a single host:
+ * after a failover its name may lead to a standby, and what that hasn't received yet would look like lost history.
  */
 import { Connection, type Waits } from './connection.ts';
 import { Failed, isPermanent } from '../failed.ts';
@@ -21,7 +20,7 @@ export class Hosts {
   readonly #waits: Waits;
   /** The one that took writes last. */
   #current = 0;
-  /** Connections that were seen to take writes, and none was lost since. */
+  /** Connections that were seen to take writes; empty again once one is lost. */
   #trusted = new WeakSet<PostgresClient>();
 
   /** `own`: the pools end with the session. */
@@ -30,12 +29,11 @@ export class Hosts {
     this.#own = own;
     this.#waits = waits;
     for (const { pool } of hosts) {
-      // An idle connection that is lost is no reason for the process to end: the next call makes another. One listener
-      // serves all sessions on a pool, and stays: connections of ours may be idle in it for longer than we are.
+      // Without a listener the loss of an idle connection would end the process. One listener serves all sessions on a pool,
+      // and stays: connections may be idle in the pool for longer than a session lasts.
       if (!heard.has(pool)) {
         pool.on('error', () => undefined);
-        // Nor is one that is lost while it changes hands: the server's farewell may come in the very packet that a
-        // connection is ready with, and is then read before whoever waits for the connection has been given it.
+        // A connection may also be lost before its caller has it: the packet that makes it ready may hold its end too.
         pool.on('connect', (client) => client.on('error', () => undefined));
       }
       heard.add(pool);
@@ -43,10 +41,10 @@ export class Hosts {
   }
 
   /**
-   * A connection to the server that takes writes: where it was last, then the others in turn, each for its share of the
-   * time at most. A machine that vanished without a word leaves the others theirs.
+   * A connection to the server that takes writes: first the last one that did, then the others in turn. Each gets its share
+   * of the time, so a machine that gives no answer leaves time for the others.
    *
-   * @throws Failed if none takes writes now; a permanent failure only if each of them is one
+   * @throws Failed if none takes writes now; a permanent failure only if all of them fail permanently
    */
   async connect(): Promise<Connection> {
     const failures: Failed[] = [];
@@ -64,16 +62,11 @@ export class Hosts {
     const passing = failures.filter((failure) => !isPermanent(failure));
     const [first, ...others] = passing.length > 0 ? passing : failures;
     if (others.length === 0 || passing.length === 0) throw first!;
-    throw new Failed(
-      new AggregateError(
-        passing.map(({ error }) => error),
-        '',
-      ),
-      { connecting: true },
-    );
+    const errors = passing.map(({ error }) => error);
+    throw new Failed(new AggregateError(errors, ''), { connecting: true });
   }
 
-  /** A connection was lost, so the idle ones may be dead without knowing it: each is asked before it is used again. */
+  /** A connection was lost, so idle ones may be dead too: each is asked before it is used again. */
   distrust(): void {
     this.#trusted = new WeakSet();
   }

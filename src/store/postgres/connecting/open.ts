@@ -1,23 +1,21 @@
-/** Opens a session: connects, looks at the server and at the schema, and makes the log if there is none. */
+/** Opens a session: connects, checks the server and the schema, and makes the log if there is none. */
 import { NotALog, NotWritable } from '../../../errors.ts';
 import type { Session } from '../../store.ts';
-import { queryOn } from './connection.ts';
-import type { Connection } from './connection.ts';
+import { queryOn, type Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { translatedAtOpen } from '../errors.ts';
 import { Gate } from './gate.ts';
 import { Hosts, type HostPool } from './hosts.ts';
-import { findLog, migrate } from './migrate.ts';
-import type { Found } from './migrate.ts';
+import { findLog, migrate, type Found } from './migrate.ts';
 import type { Settings } from './options.ts';
 import { FORMAT } from '../schema.ts';
 import { PostgresSession } from '../session.ts';
 import type { OpenedLog } from '../transactions.ts';
 
-/** What a pool of pg's has room for unless told otherwise. */
+/** The default size of a pool of `pg`. */
 const POOL_MAX = 10;
 
-/** What append_v1 needs, and what is still maintained. */
+/** The oldest version that append_v1 can run on, and that is still maintained. */
 const OLDEST = 15;
 
 const SERVER = `SELECT ${[
@@ -38,7 +36,6 @@ export async function openSession(
   own: boolean,
   settings: Settings,
 ): Promise<Session> {
-  const { place } = settings;
   let connections: Connections | undefined;
   try {
     const pools = await makePools();
@@ -46,20 +43,15 @@ export async function openSession(
     const connectionsMax = pool.options?.max ?? POOL_MAX;
     connections = new Connections(new Hosts(pools, own, settings), Gate.of(pool, connectionsMax), settings);
     const opened = await connections.use('open', (connection) => prepare(connection, settings));
-    return new PostgresSession(connections, {
-      ...settings,
-      ...opened,
-      pool,
-      connectionsMax,
-    });
+    return new PostgresSession(connections, { ...settings, ...opened, pool, connectionsMax });
   } catch (error) {
     await connections?.end();
-    throw translatedAtOpen(error, place);
+    throw translatedAtOpen(error, settings.place);
   }
 }
 
 async function prepare(connection: Connection, settings: Settings): Promise<OpenedLog> {
-  const { schema, place, lockTimeoutMs } = settings;
+  const { place } = settings;
   const [row] = await connection.query(SERVER);
   const [version, encoding, fsync, isolation, readOnly, clientEncoding, transactionTimeout] = row!;
   const major = Math.floor(Number(version) / 10_000);
@@ -70,24 +62,19 @@ async function prepare(connection: Connection, settings: Settings): Promise<Open
     );
   }
   if (encoding !== 'UTF8') {
-    throw new NotALog(
-      `The database of ${place} holds text as ${encoding}, a log needs UTF8. Choose another database.`,
-      {
-        place,
-        encoding,
-      },
-    );
+    const message = `The database of ${place} holds text as ${encoding}, a log needs UTF8. Choose another database.`;
+    throw new NotALog(message, { place, encoding });
   }
   if (fsync !== 'on' && settings.synchronousCommit !== 'off') {
     throw new NotWritable(
-      `PostgreSQL at ${place} runs with fsync=${fsync}: a crash would take commits back that were acknowledged. Turn it on, or ` +
-        "accept that with the option synchronousCommit: 'off'.",
+      `PostgreSQL at ${place} runs with fsync=${fsync}: acknowledged commits would be lost in a crash. Turn it on, or accept ` +
+        "that with the option synchronousCommit: 'off'.",
       { place, fsync },
     );
   }
   if (readOnly !== 'off') {
     throw new NotWritable(
-      `The transactions of this role only read at ${place} (default_transaction_read_only). Set it off for the role, or for the database.`,
+      `This role's transactions only read at ${place} (default_transaction_read_only). Set it off for the role or the database.`,
       { place, setting: 'default_transaction_read_only' },
     );
   }
@@ -99,7 +86,7 @@ async function prepare(connection: Connection, settings: Settings): Promise<Open
   }
   let found = await findLogOn(connection, settings);
   if (found.format < FORMAT) {
-    await migrate(connection, schema, place, lockTimeoutMs);
+    await migrate(connection, settings);
     found = await findLogOn(connection, settings);
   }
   const stateSettings = isolation !== 'read committed' || (transactionTimeout ?? '0') !== '0';

@@ -1,14 +1,6 @@
 /** The options of `postgres()`, checked. */
 import { InvalidDefinition } from '../../../errors.ts';
-import {
-  clock as userClock,
-  milliseconds,
-  oneOf,
-  optionsOf,
-  whole,
-  type Check,
-  type Checks,
-} from '../../../options.ts';
+import { clock as userClock, milliseconds, oneOf, whole, type Check, type Checks } from '../../../options.ts';
 import { isPlainObject } from '../../../realm.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../store.ts';
 import { quoted } from '../schema.ts';
@@ -28,11 +20,11 @@ export interface PostgresOptions {
    * `application_name`, `keepAlive` and so on. Not with a pool, which has its own.
    */
   readonly connection?: Readonly<Record<string, unknown>> | undefined;
-  /** Most connections of a session, at least 2. Not with a pool, which has its own. 4. */
+  /** Most connections of a session, at least 2. Not with a pool, which has its own limit. 4. */
   readonly connections?: number | undefined;
   /**
-   * What a commit waits for before it is acknowledged. By default what the server is set to, and never less than its own
-   * disk: if `synchronous_commit` is `off` there, `on`. To lose the last commits in a crash of the server, say `off`.
+   * What a commit waits for before it is acknowledged. By default what the server is set to, but `on` if that is `off`. With
+   * `off` here, the last commits may be lost if the server crashes.
    */
   readonly synchronousCommit?: SynchronousCommit | undefined;
   /**
@@ -66,16 +58,16 @@ export interface Settings {
 }
 
 const TIMEOUT_MAX_MS = 24 * 60 * 60_000;
-/** One for the writer, so that reads have another: those of the work that holds the lock too. */
+/** One for the writer, one for reads, also the reads of the work that holds the lock. */
 const CONNECTIONS_MIN = 2;
 
-/** What can stand in SQL, in a URL and in a message without a second thought. PostgreSQL keeps `pg_` to itself. */
+/** Such a name is safe in SQL, in a URL and in a message. PostgreSQL reserves `pg_`. */
 export const schemaName: Check<string> = (schema, refuse) =>
   typeof schema === 'string' && /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(schema) && schema !== 'information_schema'
     ? schema
     : refuse('is a name of small letters, digits and _, at most 63, that doesn’t begin with a digit or with pg_');
 
-/** The schema that a function which makes SQL is given, quoted. @throws InvalidDefinition if it can't be one */
+/** The quoted name of a schema, for functions that make SQL. `what`: the function. @throws InvalidDefinition */
 export function schemaOf(what: string, schema: unknown): string {
   const checked = schemaName(schema, (problem) => {
     throw new InvalidDefinition(`${what}: the schema ${problem}.`, { schema: typeof schema });
@@ -83,10 +75,10 @@ export function schemaOf(what: string, schema: unknown): string {
   return quoted(checked);
 }
 
-// A lock_timeout of 0, or of a fraction of 1, would be no bound.
+// A lock_timeout of 0, or of less than 1, would be no limit.
 const timeout = whole(1, TIMEOUT_MAX_MS);
 
-const POSTGRES: Checks<PostgresOptions> = {
+export const POSTGRES: Checks<PostgresOptions> = {
   schema: schemaName,
   connection: (connection, refuse) => {
     if (typeof connection !== 'object' || connection === null) return refuse('must be an object, as pg takes it');
@@ -103,11 +95,6 @@ const POSTGRES: Checks<PostgresOptions> = {
   clockAheadMs: milliseconds(Infinity),
 };
 
-/** What the caller gave, as it was given. @throws InvalidDefinition */
-export function checkedOptions(given: PostgresOptions | undefined): PostgresOptions {
-  return optionsOf<PostgresOptions>('postgres()', given, POSTGRES);
-}
-
 /** `where` is the server and database, for messages. */
 export function settingsOf(options: PostgresOptions, where: string): Settings {
   const { schema = 'tidemark', clock, clockAheadMs = CLOCK_AHEAD_MAX_MS, synchronousCommit } = options;
@@ -123,7 +110,7 @@ export function settingsOf(options: PostgresOptions, where: string): Settings {
   });
 }
 
-/** Of plain objects and lists, at whatever depth; what has behaviour (a certificate's bytes, a function) is what it is. */
+/** A deep copy of plain objects and lists; all else (bytes of a certificate, a function) stays the same value. */
 function ownCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(ownCopy);
   if (typeof value !== 'object' || value === null || !isPlainObject(value)) return value;

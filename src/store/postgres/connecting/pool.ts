@@ -1,6 +1,6 @@
 /**
- * What is asked of a pool of `pg`'s. In a file of its own, and written out: the declarations that users compile against
- * then need neither types of `pg` nor of Node.
+ * What a pool of `pg` must have. Written out in its own file, so that the declarations that users compile against need no
+ * types of `pg` or Node.
  */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
@@ -11,7 +11,7 @@ export interface PostgresPool {
 }
 
 export interface PostgresClient {
-  /** The process of the server's that the connection was said to lead to. */
+  /** The process id that the server gave for the connection. */
   readonly processID?: number | undefined;
   query(query: { text: string; values?: unknown[]; rowMode: 'array' }): Promise<unknown>;
   on(event: 'error' | 'end', listener: (error: Error) => void): unknown;
@@ -24,7 +24,7 @@ export interface PostgresClient {
 }
 
 export interface PostgresNotice {
-  /** The function of PostgreSQL's that says it. The text of what PostgreSQL itself says may be in any language. */
+  /** The function of PostgreSQL that sends it. (The text of PostgreSQL's own notices may be in any language.) */
   readonly routine?: string | undefined;
   readonly message?: string | undefined;
 }

@@ -1,22 +1,20 @@
 /**
  * Settings that a role, a database, a pooler or another user of a connection may have changed, and what is done about it:
  *
- * - Functions state what their answers or their speed rest on ({@link FUNCTION_SETTINGS}); those that write state in their
- *   bodies what must hold until the commit is over (`lock.ts`).
- * - A transaction of several statements states the rest when it begins ({@link beginSettings}). A call alone is a
- *   transaction of its own, in one round trip: it is run again with all that stated where a timeout has cut it short or
- *   its isolation level was wrong (`transactions.ts`).
- * - What can't be stated is refused by name: at open (`open.ts`), and by the functions for a connection whose encoding is
- *   changed later.
+ * - Functions state the settings that their answers or speed need ({@link FUNCTION_SETTINGS}). Functions that write also
+ *   state, in their bodies, what must hold until the commit is over (`lock.ts`).
+ * - A transaction of several statements states the rest when it begins ({@link beginSettings}). A single call is its own
+ *   transaction, in one round trip: if a timeout or a wrong isolation level stopped it, it is run again with all that stated
+ *   (`transactions.ts`).
+ * - What can't be stated is refused by name: at open (`open.ts`), and by the functions if the encoding is changed later.
  *
- * Everything else may be set in any way: no statement of ours rests on it (no backslash in a string, no `bytea`, time or
- * number shown as text, no name of ours looked for along a search path).
+ * All other settings may have any value: no statement depends on them (no backslash in a string, no `bytea`, time or number
+ * shown as text, no name looked up along a search path).
  */
 
 /**
- * Their plans are made once, when the tables may be empty yet: so they are told to seek. JIT would compile whatever scan is
- * left at each call. A page of the log fits into `work_mem`, wherever temporary files may not grow. Row security that hides
- * a row is an error.
+ * Plans are made once, perhaps on empty tables: so the planner is told to seek. JIT would compile any remaining scan at each
+ * call. A page of the log fits into `work_mem`, so it needs no temporary files. If row security hides a row, that is an error.
  */
 export const FUNCTION_SETTINGS = `SET search_path = pg_catalog, pg_temp
 SET row_security = off
@@ -35,9 +33,9 @@ SET jit = off`;
 export interface TransactionSettings {
   /** How long a statement may take, in milliseconds. */
   readonly statementTimeoutMs: number;
-  /** How long it may wait for a lock; as long as a statement may take, if it isn't given. */
+  /** How long it may wait for a lock. By default as long as a statement may take. */
   readonly lockTimeoutMs?: number | undefined;
-  /** How long there may be a pause between two statements; the same. */
+  /** How long the pause between two statements may be. By default as long as a statement may take. */
   readonly idleTimeoutMs?: number | undefined;
 }
 

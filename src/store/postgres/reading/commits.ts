@@ -4,13 +4,12 @@ import { pageRows } from '../../page-bounds.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../../store.ts';
 import { texts } from '../arrays.ts';
-import type { Query, Row, Value } from '../connecting/connection.ts';
+import type { Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { above, bounded, count, hash, text, upTo, whole } from '../values.ts';
 
-/** The end of the log, as a table expression: no row if there is none. */
+/** The end of the log, as a table expression: without a row if the log is empty. */
 export const endSql = (schema: string): string =>
   `(SELECT c.position + c.event_count - 1 AS position, c.recorded_at, encode(c.hash, 'hex') AS hash
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1)`;
@@ -20,13 +19,13 @@ export const holdsSql = (schema: string, position: string, hash: string): string
     SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
     FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS TRUE)`;
 
-/** A point as two parameters, `bigint` and `bytea`: none, or one at which nothing has to be looked up. */
+/** A point as two parameters, `bigint` and `bytea`: null where nothing has to be looked up. */
 export function pointParameters(point: LogPoint | undefined): readonly [string | null, Buffer | null] {
   if (point === undefined || point.position === 0) return [null, null];
   return [String(bounded(point.position)), Buffer.from(point.hash, 'hex')];
 }
 
-/** Whether the log holds such a point: what a function says of it, which it need not say of none and of the start. */
+/** Whether the log holds a point. `said`: the function's answer, which isn't needed for the start of the log. */
 export function holdsPoint(point: LogPoint | undefined, said: Value | undefined): boolean {
   if (point === undefined || point.position === 0) return point === undefined || point.hash === GENESIS_HASH;
   return said === 't';
@@ -42,28 +41,26 @@ export function endOf([position, recordedAt, bytes]: Row): LogEnd {
   };
 }
 
-/** The columns of a commit `c`, its name as `n.name`; {@link storedCommit} reads them in this order. */
-export const COMMIT_COLUMNS = [
-  'c.position',
-  'c.event_count',
-  'c.command_id',
-  'c.attempt',
-  'n.name',
-  "encode(c.fingerprint, 'hex')",
-  'c.actor',
-  'c.correlation',
-  'c.causation',
-  'c.outcome',
-  'c.reason',
-  'c.details',
-  'c.time',
-  'c.recorded_at',
-  "encode(c.hash, 'hex')",
-] as const;
-
-/** Their types. */
-export const COMMIT_GIVES =
-  'bigint, int, text, bigint, text, text, text, text, text, smallint, text, text, bigint, bigint, text';
+/** The columns of a commit `c` and their types, its name as `n.name`; {@link storedCommit} reads them in this order. */
+const COMMIT = {
+  'c.position': 'bigint',
+  'c.event_count': 'int',
+  'c.command_id': 'text',
+  'c.attempt': 'bigint',
+  'n.name': 'text',
+  "encode(c.fingerprint, 'hex')": 'text',
+  'c.actor': 'text',
+  'c.correlation': 'text',
+  'c.causation': 'text',
+  'c.outcome': 'smallint',
+  'c.reason': 'text',
+  'c.details': 'text',
+  'c.time': 'bigint',
+  'c.recorded_at': 'bigint',
+  "encode(c.hash, 'hex')": 'text',
+};
+export const COMMIT_COLUMNS = Object.keys(COMMIT);
+export const COMMIT_GIVES = Object.values(COMMIT).join(', ');
 
 export function storedCommit(row: readonly Value[]): StoredCommit {
   const [at, eventCount, id, attempt, name, fingerprint, actor, correlation, causation, ...rest] = row;
@@ -72,7 +69,7 @@ export function storedCommit(row: readonly Value[]): StoredCommit {
   const where = { position };
   if (outcome !== '0' && outcome !== '1') throw corrupt('an outcome that doesn’t exist', where);
   const final = attempt === '0';
-  // A success is final: otherwise the same id could be executed once more.
+  // A success is final: otherwise the same id could run again.
   if (!final && (attempt !== at || outcome === '0')) throw corrupt("an attempt isn't valid", where);
   return {
     command: {
@@ -101,7 +98,7 @@ const pageSql = (schema: string, order: 'ASC' | 'DESC', last: string): string =>
   `SELECT ${COLUMNS} FROM ${schema}.commits c LEFT JOIN ${schema}.names n ON n.number = c.name
    WHERE c.position > $1 AND c.position <= ${last} ORDER BY c.position ${order} LIMIT $3`;
 
-/** The last commit recorded by a time is found by halving: `recorded_at` never runs backwards. */
+/** The last commit recorded by a time, found by halving: `recorded_at` never runs backwards. */
 const lastRecordedBySql = (schema: string): string => `least($2, (
     WITH RECURSIVE halving (low, high) AS (
       SELECT 0::bigint, coalesce((SELECT c.position FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1), 0)
@@ -117,22 +114,16 @@ const lastRecordedBySql = (schema: string): string => `least($2, (
         WHERE h.low < h.high)
     SELECT low FROM halving WHERE low >= high))`;
 
-const page = (name: string, order: 'ASC' | 'DESC'): Reading => ({
+const page = (name: string, order: 'ASC' | 'DESC', recordedBy: boolean): Reading => ({
   name,
-  takes: 'bigint, bigint, int',
+  takes: `bigint, bigint, int${recordedBy ? ', bigint' : ''}`,
   gives: COMMIT_GIVES,
-  sql: (schema) => pageSql(schema, order, '$2'),
+  sql: (schema) => pageSql(schema, order, recordedBy ? lastRecordedBySql(schema) : '$2'),
 });
-const pageRecordedBy = (name: string, order: 'ASC' | 'DESC'): Reading => ({
-  name,
-  takes: 'bigint, bigint, int, bigint',
-  gives: COMMIT_GIVES,
-  sql: (schema) => pageSql(schema, order, lastRecordedBySql(schema)),
-});
-const FORWARD = page('commits_forward_v1', 'ASC');
-const BACKWARD = page('commits_backward_v1', 'DESC');
-const FORWARD_BY = pageRecordedBy('commits_forward_by_v1', 'ASC');
-const BACKWARD_BY = pageRecordedBy('commits_backward_by_v1', 'DESC');
+const FORWARD = page('commits_forward_v1', 'ASC', false);
+const BACKWARD = page('commits_backward_v1', 'DESC', false);
+const FORWARD_BY = page('commits_forward_by_v1', 'ASC', true);
+const BACKWARD_BY = page('commits_backward_by_v1', 'DESC', true);
 const LEDGER: Reading = {
   name: 'ledger_v1',
   takes: 'text[]',
@@ -147,23 +138,17 @@ const LEDGER: Reading = {
 export const COMMITS: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_BY, BACKWARD_BY, LEDGER];
 
 export class Commits {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  async commits(query: Query, range: CommitRange): Promise<readonly StoredCommit[]> {
+  async commits(query: Calls, range: CommitRange): Promise<readonly StoredCommit[]> {
     const { after, upTo: last, recordedBy, reverse = false, limit } = range;
     const parameters = [above(after), upTo(last), String(pageRows(limit))];
-    // Before all that is recorded, if it is no time.
+    // A time below 0, or NaN, is before all that is recorded.
     if (recordedBy !== undefined) parameters.push(recordedBy >= 0 ? upTo(recordedBy) : '-1');
     const [forward, backward] = recordedBy === undefined ? [FORWARD, BACKWARD] : [FORWARD_BY, BACKWARD_BY];
-    return (await query(callOf(this.#schema, reverse ? backward : forward), parameters)).map(storedCommit);
+    return (await query(reverse ? backward : forward, parameters)).map(storedCommit);
   }
 
-  async ledger(query: Query, ids: readonly string[]): Promise<readonly StoredCommit[]> {
+  async ledger(query: Calls, ids: readonly string[]): Promise<readonly StoredCommit[]> {
     if (ids.length === 0) return [];
-    return (await query(callOf(this.#schema, LEDGER), [texts([...new Set(ids)])])).map(storedCommit);
+    return (await query(LEDGER, [texts([...new Set(ids)])])).map(storedCommit);
   }
 }

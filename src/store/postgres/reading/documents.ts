@@ -1,9 +1,7 @@
 /** Documents with their heads, ordered by collection then id. */
 import { pageRows } from '../../page-bounds.ts';
 import type { DocumentHead, DocumentsRange } from '../../store.ts';
-import type { Query } from '../connecting/connection.ts';
-import { callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { headSql } from './load.ts';
 import { count, text } from '../values.ts';
 
@@ -11,7 +9,7 @@ const PAGE: Reading = {
   name: 'documents_v1',
   takes: 'text, text, int',
   gives: 'text, text, bigint',
-  // Names are few; whether one is a collection's is one seek for each.
+  // There are few names; one seek for each tells whether it is a collection's.
   sql: (schema) => `
     SELECT c.name, d.id, ${headSql(schema, 'd.number')}
     FROM (
@@ -28,18 +26,8 @@ const PAGE: Reading = {
 export const DOCUMENTS: readonly Reading[] = [PAGE];
 
 export class Documents {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  async documents(query: Query, { after, limit }: DocumentsRange): Promise<readonly DocumentHead[]> {
-    const rows = await query(callOf(this.#schema, PAGE), [
-      after?.collection ?? '',
-      after?.id ?? '',
-      String(pageRows(limit)),
-    ]);
+  async documents(query: Calls, { after, limit }: DocumentsRange): Promise<readonly DocumentHead[]> {
+    const rows = await query(PAGE, [after?.collection ?? '', after?.id ?? '', String(pageRows(limit))]);
     return rows.map(([collection, id, head]) => {
       const where = { collection, id };
       return {

@@ -1,19 +1,18 @@
 /**
- * Heads and events of documents, all as of one point of the log: one statement, in a function that keeps its plan.
- * Planning it takes four times as long as running it for one document.
+ * Heads and events of documents, all as of one point of the log. One statement, in a function that keeps its plan: to plan
+ * it takes four times as long as to run it for one document.
  */
 import type { DocumentEvent, Loaded, LoadOptions, LoadRequest } from '../../store.ts';
 import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX } from '../../store.ts';
 import { lowerBound, upperBound } from '../../page-bounds.ts';
 import { int8s, texts } from '../arrays.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
-import type { Query, Row, Value } from '../connecting/connection.ts';
+import type { Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { bounded, count, numbers, schemaVersion, text, upTo, whole } from '../values.ts';
 
-/** The document that a collection's name and an id stand for. One seek each: LIMIT keeps the planner from a join. */
+/** The number of a document, by its collection's name and its id. One seek each: LIMIT keeps the planner from a join. */
 export const documentSql = (schema: string, collection: string, id: string): string =>
   `(SELECT d.number FROM ${schema}.documents d
     WHERE d.collection = (SELECT n.number FROM ${schema}.names n WHERE n.name = ${collection}) AND d.id = ${id} LIMIT 1)`;
@@ -39,16 +38,16 @@ const headAsOfSql = (schema: string, document: string, position: string): string
   SELECT low FROM halving WHERE low = high)`;
 
 /**
- * How much of an answer's room an event takes: its text, the first time that it stands there. The first event of all takes
- * no more than there is, however long it is; whatever comes after it has no room then.
+ * How much of an answer's room an event takes: its text, the first time that it is in the answer. A longer text than all the
+ * room takes just all of it, so that it fits if it comes first, and nothing fits after it.
  */
 export const roomSql = (first: string, json: string): string =>
   `CASE WHEN ${first} THEN least(greatest(octet_length(${json}), 1), ${PAGE_BYTES_MAX}) ELSE 0 END`;
 
 /**
- * Versions have no gaps, so the heads alone say how many events each request has, and where there is no more room for
- * them: no row is read that isn't part of the answer, but for those that are too long. The text of an event that several of
- * the documents share is read and sent once, with the first of them.
+ * Versions have no gaps, so the heads alone say how many events each request has, and where the room for them ends: only
+ * rows of the answer are read, and events that are too long. An event's text is sent once, with the first document that has
+ * it.
  */
 const loadSql = (schema: string, head: string): string => `
   WITH log AS MATERIALIZED ${endSql(schema)},
@@ -96,9 +95,8 @@ const END: Reading = {
   name: 'end_v1',
   takes: 'bigint, bytea',
   gives: 'bigint, bigint, text, boolean',
-  sql: (
-    schema,
-  ) => `SELECT log.position, log.recorded_at, log.hash, CASE WHEN $1 IS NOT NULL THEN ${holdsSql(schema, '$1', '$2')} END
+  sql: (schema) => `
+    SELECT log.position, log.recorded_at, log.hash, CASE WHEN $1 IS NOT NULL THEN ${holdsSql(schema, '$1', '$2')} END
     FROM (VALUES (true)) AS answer LEFT JOIN ${endSql(schema)} log ON true`,
 };
 const LOAD: Reading = {
@@ -116,22 +114,22 @@ const LOAD_AS_OF: Reading = {
 export const LOADING: readonly Reading[] = [END, LOAD, LOAD_AS_OF];
 
 /**
- * Reads version, position, type, schema version, time and text of an event. `texts` are those that the answer has told
- * before, by position: another document's event comes without its own.
+ * Reads version, position, type, schema version, time and text of an event. The text may be missing if the answer has given
+ * it before, for another document: `texts` holds these by position.
  */
 export function documentEvent(
   row: readonly (Value | undefined)[],
   expected: number,
   texts: Map<number, string>,
 ): DocumentEvent {
-  const [version, at, type, schema, time, told] = row;
+  const [version, at, type, schema, time, sent] = row;
   if (Number(version) !== expected) throw corrupt('versions of a document have a gap', { version: expected });
   const position = count(at, 'a position', { version: expected });
   const where = { position };
-  const json = text(told ?? texts.get(position), 'an event', where);
+  const json = text(sent ?? texts.get(position), 'an event', where);
   texts.set(position, json);
   return {
-    type: text(type, 'an event, or the name of its type,', where),
+    type: text(type, 'the event or the name of its type', where),
     schemaVersion: schemaVersion(schema, where),
     json,
     version: expected,
@@ -141,16 +139,10 @@ export function documentEvent(
 }
 
 export class Loader {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  async load(query: Query, requests: readonly LoadRequest[], { asOf, seen }: LoadOptions = {}): Promise<Loaded> {
+  async load(query: Calls, requests: readonly LoadRequest[], { asOf, seen }: LoadOptions = {}): Promise<Loaded> {
     const point = pointParameters(seen);
     if (requests.length === 0) {
-      const [row] = await query(callOf(this.#schema, END), point);
+      const [row] = await query(END, point);
       const [, , , holds] = row!;
       return { end: endOf(row!), holds: holdsPoint(seen, holds), documents: [] };
     }
@@ -161,33 +153,28 @@ export class Loader {
       int8s(requests.map((request) => bounded(upperBound(request.upTo)))),
       ...point,
     ];
-    const rows = await (asOf === undefined
-      ? query(callOf(this.#schema, LOAD), parameters)
-      : query(callOf(this.#schema, LOAD_AS_OF), [...parameters, upTo(asOf)]));
-    const [, , , heads, documents, holds] = rows[0]!;
+    const rows = await (asOf === undefined ? query(LOAD, parameters) : query(LOAD_AS_OF, [...parameters, upTo(asOf)]));
+    const [, , , heads, found, holds] = rows[0]!;
     const events = eventsOf(rows, requests);
-    const numbersOf = numbers(documents);
-    return {
-      end: endOf(rows[0]!),
-      holds: holdsPoint(seen, holds),
-      documents: wholeHeads(heads, requests).map((head, index) => ({
-        document: head > 0 ? numbersOf[index]! : undefined,
-        head,
-        events: events[index]!,
-      })),
-    };
+    const numbered = numbers(found);
+    const documents = wholeHeads(heads, requests).map((head, index) => ({
+      document: head > 0 ? numbered[index]! : undefined,
+      head,
+      events: events[index]!,
+    }));
+    return { end: endOf(rows[0]!), holds: holdsPoint(seen, holds), documents };
   }
 }
 
 /** The events of each request. */
 function eventsOf(rows: readonly Row[], requests: readonly LoadRequest[]): readonly (readonly DocumentEvent[])[] {
   const events = requests.map((): DocumentEvent[] => []);
-  const told = new Map<number, string>();
+  const texts = new Map<number, string>();
   for (const [, , , , , , ordinal, ...event] of rows) {
     if (ordinal === null || ordinal === undefined) continue;
     const index = Number(ordinal) - 1;
     const expected = lowerBound(requests[index]!.after) + events[index]!.length + 1;
-    events[index]!.push(documentEvent(event, expected, told));
+    events[index]!.push(documentEvent(event, expected, texts));
   }
   return events;
 }

@@ -1,4 +1,4 @@
-/** Pages of the log, or of one document's events, with everything that is recorded about each event: one statement each. */
+/** Pages of the log or of a document's events, with all that is recorded about each event. One statement each. */
 import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import type {
   DocumentRange,
@@ -13,21 +13,20 @@ import type {
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX, PAGE_POSITIONS_MAX } from '../../store.ts';
 import { texts } from '../arrays.ts';
 import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './commits.ts';
-import type { Query, Row, Value } from '../connecting/connection.ts';
+import type { Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { documentSql, headSql } from './load.ts';
 import { above, count, schemaVersion, text, upTo, whole } from '../values.ts';
 
 const EVENT = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 
-/** How many numbers the list inline with an event has: two for each document. */
+/** How many numbers `events.attachments` lists: two for each document. */
 export const LISTED = `cardinality(string_to_array(attachments, ','))`;
 
 /**
- * `found` gives at most a page of rows with `row` (from 1), `version` (of a document's page) and the columns of an event.
- * Of the commit only what its first event on the page needs is sent, and of each document its name once.
+ * `found` gives at most a page of rows: `row` (from 1), `version` (on a document's page) and the columns of an event. A commit
+ * is sent once, with its first event on the page, and the name of each document once.
  */
 const pageSql = (schema: string, found: string, extra: string): string => `
   WITH log AS MATERIALIZED ${endSql(schema)},
@@ -109,25 +108,19 @@ const OF_DOCUMENT: Reading = {
 export const READING: readonly Reading[] = [FORWARD, BACKWARD, FORWARD_OF_TYPES, BACKWARD_OF_TYPES, OF_DOCUMENT];
 
 export class Reader {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  read(query: Query, range: LogRange | DocumentRange): Promise<EventPage> {
+  read(query: Calls, range: LogRange | DocumentRange): Promise<EventPage> {
     return 'document' in range ? this.#document(query, range) : this.#log(query, range);
   }
 
-  async #log(query: Query, { after, before, types, reverse = false, limit }: LogRange): Promise<EventPage> {
+  async #log(query: Calls, { after, before, types, reverse = false, limit }: LogRange): Promise<EventPage> {
     const lowest = lowerBound(after) + 1;
-    // Exclusive: what is below 7.5 is what is not above 7.
+    // Exclusive: what is below 7.5 isn't above 7.
     const below = before && Math.ceil(before) - 1;
     const rows = pageRows(limit);
     const bounds = [above(lowest), upTo(below), String(rows)];
     const found = await (types === undefined
-      ? query(callOf(this.#schema, reverse ? BACKWARD : FORWARD), bounds)
-      : query(callOf(this.#schema, reverse ? BACKWARD_OF_TYPES : FORWARD_OF_TYPES), [...bounds, texts(types)]));
+      ? query(reverse ? BACKWARD : FORWARD, bounds)
+      : query(reverse ? BACKWARD_OF_TYPES : FORWARD_OF_TYPES, [...bounds, texts(types)]));
     const { end, events } = pageOf(found);
     const highest = Math.min(upperBound(below), end.position);
     const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
@@ -135,7 +128,7 @@ export class Reader {
     const step = reverse ? -1 : 1;
     const first = reverse ? high : low;
     const inWindow = Number(found[0]![EXTRA]);
-    // Cut short by rows or bytes: go on after the last event. Otherwise the whole window has been looked at.
+    // If rows or bytes ended the page, the next one begins after the last event. Otherwise all of the window was read.
     const full = inWindow === rows || events.length < inWindow;
     if (types === undefined) {
       // Without a filter every position must be there.
@@ -148,29 +141,22 @@ export class Reader {
     return { end, events, next: more ? reached : undefined };
   }
 
-  async #document(query: Query, range: DocumentRange): Promise<EventPage> {
+  async #document(query: Calls, range: DocumentRange): Promise<EventPage> {
     const { collection, id } = range.document;
     const after = lowerBound(range.after);
     const parameters = [collection, id, above(range.after), String(pageRows(range.limit))];
-    const found = await query(callOf(this.#schema, OF_DOCUMENT), parameters);
+    const found = await query(OF_DOCUMENT, parameters);
     const { end, events } = pageOf(found);
     const head = whole(found[0]![EXTRA], 'a version', { collection, id });
-    for (const [index, row] of found.slice(0, events.length).entries()) {
-      if (Number(row[VERSION]) !== after + index + 1) {
-        throw corrupt('versions of a document have a gap', { collection, id, version: after + index + 1 });
-      }
-    }
+    const gap = found.slice(0, events.length).findIndex((row, index) => Number(row[VERSION]) !== after + index + 1);
+    if (gap >= 0) throw corrupt('versions of a document have a gap', { collection, id, version: after + gap + 1 });
     const reached = after + events.length;
     return { end, events, next: reached < head ? reached : undefined };
   }
 }
 
-// Where the columns of a page begin.
-const EXTRA = 3;
-const NAMED = 4;
-const VERSION = 5;
-const POSITION = 6;
-const COMMIT = 12;
+// The places of columns on a page.
+const [EXTRA, NAMED, VERSION, POSITION, COMMIT] = [3, 4, 5, 6, 12] as const;
 
 function pageOf(rows: readonly Row[]): { readonly end: LogEnd; readonly events: readonly StoredEvent[] } {
   const first = rows[0]!;
@@ -187,7 +173,7 @@ function pageOf(rows: readonly Row[]): { readonly end: LogEnd; readonly events: 
     if (row[COMMIT] === null) throw corrupt('an event without a commit', where);
     if (commit === undefined || Number(row[COMMIT]) !== commit.position) commit = storedCommit(row.slice(COMMIT));
     if (position >= commit.position + commit.eventCount) throw corrupt('an event without a commit', where);
-    // The chain covers the commit's; folds take the event's.
+    // The chain covers the commit's time; folds use the event's.
     if (whole(time, 'a time', where) !== commit.time) throw corrupt('an event has another time than its commit', where);
     return {
       type: text(type, 'the name of a type', where),
@@ -201,7 +187,7 @@ function pageOf(rows: readonly Row[]): { readonly end: LogEnd; readonly events: 
   return { end, events };
 }
 
-/** The list inline with an event: document, version, document, version, … */
+/** The list of an event: document, version, document, version, … */
 export function inlineList(value: Value | undefined, position: number): readonly number[] {
   if (value === '') return [];
   const list = (value ?? '?').split(',').map(Number);

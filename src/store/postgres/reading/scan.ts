@@ -1,19 +1,18 @@
-/** Pages of the log as a fold needs them: no look at the commits, which would cost as much as all the rest. */
+/** Pages of the log as a fold needs them: without the commits, which would cost as much as all the rest. */
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import type { DocumentRef, ScannedEvent, ScanPage, ScanRange } from '../../store.ts';
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from '../../store.ts';
 import { int8s } from '../arrays.ts';
 import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.ts';
-import type { Query, Row } from '../connecting/connection.ts';
+import type { Row } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { LISTED } from './read.ts';
 import { above, numbers, schemaVersion, text, whole } from '../values.ts';
 
 /**
- * A page is one row: its columns one after the other, each in one piece. As a row for each event, sending and reading it cost
- * several times what finding it does. Where it is small enough, nothing is added up event by event.
+ * A page is one row, with an array or a joined text for each column: to send and read a row for each event costs several
+ * times what it costs to find it. On a small page nothing is added up event by event.
  */
 const PAGE: Reading = {
   name: 'scan_v1',
@@ -63,18 +62,8 @@ const NAMES: Reading = {
 export const SCANNING: readonly Reading[] = [PAGE, NAMES];
 
 export class Scanner {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  async scan(query: Query, { after, limit, known, seen }: ScanRange): Promise<ScanPage> {
-    const [row] = await query(callOf(this.#schema, PAGE), [
-      above(after),
-      String(pageRows(limit)),
-      ...pointParameters(seen),
-    ]);
+  async scan(query: Calls, { after, limit, known, seen }: ScanRange): Promise<ScanPage> {
+    const [row] = await query(PAGE, [above(after), String(pageRows(limit)), ...pointParameters(seen)]);
     const end = endOf(row!);
     const start = lowerBound(after);
     const events = eventsOf(row!, start);
@@ -95,10 +84,10 @@ export class Scanner {
     return { end, holds: holdsPoint(seen, holds), events, named, next };
   }
 
-  /** A second statement, since only the caller can say which it knows. What a document's number stands for never changes. */
-  async #namesOf(query: Query, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
+  /** A second statement, as only the caller knows which names it has. A document's number never changes its meaning. */
+  async #namesOf(query: Calls, wanted: ReadonlyMap<number, number>): Promise<ScanPage['named']> {
     if (wanted.size === 0) return [];
-    const found = await query(callOf(this.#schema, NAMES), [int8s([...wanted.keys()])]);
+    const found = await query(NAMES, [int8s([...wanted.keys()])]);
     const named = found.map(([document, collection, id]): DocumentRef & { document: number } => ({
       document: whole(document, 'a document'),
       collection: text(collection, 'a name', {}),
@@ -135,7 +124,7 @@ function eventsOf(row: Row, after: number): ScannedEvent[] {
   });
 }
 
-/** Texts that stand one after the other, by how many bytes of UTF-8 each has. */
+/** Takes joined texts apart, by the number of bytes that each has in UTF-8. */
 function textsOf(all: string, bytes: readonly number[], after: number): readonly string[] {
   const isShort = all.length === bytes.reduce((sum, count) => sum + count, 0);
   let at = 0;
@@ -151,7 +140,7 @@ function textsOf(all: string, bytes: readonly number[], after: number): readonly
   return texts;
 }
 
-/** Of a code unit; the four of a pair are shared by its two. */
+/** The bytes of a code unit. A surrogate pair has four, so each half counts two. */
 function bytesAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
   if (unit < 0x80) return 1;
@@ -159,14 +148,10 @@ function bytesAt(text: string, at: number): number {
   return 3;
 }
 
-const [COMMA, SEMICOLON, ZERO, NINE] = [',', ';', '0', '9'].map((one) => one.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-];
+// The codes of , ; 0 and 9.
+const [COMMA, SEMICOLON, ZERO, NINE] = [44, 59, 48, 57] as const;
 
-/** The lists inline with events, `12,1,7,3;12,2`: read in one go, as splitting them costs several times as much. */
+/** The lists of events, `12,1,7,3;12,2`: read in one go, as splitting costs several times as much. */
 function listsOf(all: string, after: number): readonly (readonly number[])[] {
   const lists: number[][] = [];
   let [list, number, digits]: [number[], number, number] = [[], 0, 0];

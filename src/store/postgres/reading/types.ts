@@ -1,9 +1,8 @@
-/** Which event types the log has held: the table `types`, which append_v1 writes. */
+/** The event types that the log has ever held: the table `types`, which append_v1 writes. */
 import { pageRows } from '../../page-bounds.ts';
 import type { HeldType, TypesRange } from '../../store.ts';
-import type { Query } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { callOf, type Reading } from '../functions.ts';
+import type { Calls, Reading } from '../functions.ts';
 import { above, count, text } from '../values.ts';
 
 const PAGE: Reading = {
@@ -17,14 +16,8 @@ const PAGE: Reading = {
 export const TYPES: readonly Reading[] = [PAGE];
 
 export class Types {
-  readonly #schema: string;
-
-  constructor(schema: string) {
-    this.#schema = schema;
-  }
-
-  async types(query: Query, { after, limit }: TypesRange): Promise<readonly HeldType[]> {
-    const rows = await query(callOf(this.#schema, PAGE), [above(after), String(pageRows(limit))]);
+  async types(query: Calls, { after, limit }: TypesRange): Promise<readonly HeldType[]> {
+    const rows = await query(PAGE, [above(after), String(pageRows(limit))]);
     return rows.map(([name, first, success]) => {
       const position = count(first, 'the first position of a type');
       const type = text(name, 'the name of a type', { position });

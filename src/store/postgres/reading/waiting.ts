@@ -1,7 +1,7 @@
 /**
- * Waiting for the log to grow. Whoever commits tells the others by NOTIFY: after the commit, not within it (it takes a
- * lock of the whole server), and seldom. Whoever waits hears it on a connection of its own, and asks as well: a
- * notification may get lost with its connection, and a pooler in transaction mode passes none on.
+ * Waiting for the log to grow. A session that commits tells the others by NOTIFY: after the commit, not within it (NOTIFY
+ * takes a lock of the whole server), and seldom. A session that waits listens on its own connection, and also asks now and
+ * then: a notification may be lost with its connection, and a pooler in transaction mode passes none on.
  */
 import { createHash } from 'node:crypto';
 import { clearTimeout, setTimeout } from 'node:timers';
@@ -10,38 +10,35 @@ import { abortController } from '../../../realm.ts';
 import type { LogEnd } from '../../store.ts';
 import { Waiters } from '../../waiters.ts';
 import type { Connections } from '../connecting/connections.ts';
+import type { Settings } from '../connecting/options.ts';
 import type { PostgresPool } from '../connecting/pool.ts';
 
-/** How often the log is asked where nothing was heard yet, and where notifications arrive, in milliseconds. */
+/** The time between two questions: until a notification was heard, and while they arrive, in milliseconds. */
 const ASK_MS = 30;
 const ASK_HEARING_MS = 1_000;
-/** How often at most this session tells the others, in milliseconds. */
+/** The least time between two notifications of a session, in milliseconds. */
 const TELL_MS = 20;
-/** How long the connection is kept when no call waits any more: a follower waits again at once. In milliseconds. */
+/** How long the connection is kept when no call waits, in milliseconds: a follower waits again at once. */
 const KEEP_MS = 5_000;
 /** The pause before listening again after the connection was lost, in milliseconds. */
 const AGAIN_MS = 500;
 /** Connections that must be left for the others: one that writes, one that reads. */
 const OTHERS = 2;
 
-/** Pools that a session listens on a connection of: one each, however many sessions share it, or they would take all. */
+/** Pools with a session that listens. Only one does: sessions that share a pool would otherwise take all its connections. */
 const listened = new WeakSet<PostgresPool>();
 
-/** What is told promises nothing: its commit needn't be flushed, beside appends that must be. */
+/** A notification may be lost, so its commit needn't be flushed. */
 const TELL = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify($1, '')";
 
 /** Place → sessions of this process on the log there. */
 const sessions = new Map<string, Set<Waiting>>();
 
-export interface WaitingOptions {
-  /** Where the log is: the same for all sessions on it in this process. */
-  readonly place: string;
-  readonly schema: string;
-  /** Where its connections come from. */
+/** `place`: the same for all sessions on the log in this process. */
+type WaitingOptions = Pick<Settings, 'place' | 'schema'> & {
   readonly pool: PostgresPool;
-  /** Connections there can be at once. */
   readonly connectionsMax: number;
-}
+};
 
 export class Waiting {
   readonly waiters: Waiters;
@@ -53,7 +50,7 @@ export class Waiting {
   /** Ends the listening. */
   #listening: AbortController | undefined;
   #hearing = false;
-  /** Whether the next look comes without a notification, and the hash at the end that the last look found. */
+  /** The next look comes without a notification; and the hash at the end of the log when it was last looked at. */
   #asks = false;
   #found: string | undefined;
   #awaited = false;
@@ -68,7 +65,7 @@ export class Waiting {
     this.#connections = connections;
     this.#place = place;
     this.#pool = pool;
-    // A channel's name is at most 63 bytes long, as a schema's may be by itself.
+    // A channel's name may have 63 bytes, and a schema's alone may have as many.
     this.#channel = `tidemark_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`;
     this.#mayListen = connectionsMax > OTHERS;
     this.waiters = new Waiters({ look: () => this.#look(look), begin: () => this.#begin(), end: () => this.#rest() });
@@ -82,7 +79,7 @@ export class Waiting {
     else void this.#tell();
   }
 
-  /** Whoever waits is told `error`. */
+  /** All who wait get `error`. */
   close(error: unknown): void {
     this.#closed = true;
     this.waiters.fail(error);
@@ -96,7 +93,7 @@ export class Waiting {
     this.#telling = true;
     do {
       this.#tellAgain = false;
-      // Who isn't told finds out by asking.
+      // A session that isn't told finds out when it asks.
       await this.#connections
         .use('notify', (connection) => connection.query(TELL, [this.#channel]))
         .catch(() => undefined);
@@ -124,7 +121,7 @@ export class Waiting {
     const asks = this.#asks;
     this.#asks = false;
     const end = await look();
-    // It came without a notification: these may not arrive any more, or the writer had no time to send one.
+    // The log has grown without a notification: they don't arrive any more, or the writer hasn't sent one yet.
     if (asks && this.#found !== undefined && this.#found !== end.hash) this.#hearing = false;
     this.#found = end.hash;
     return end;
@@ -149,7 +146,7 @@ export class Waiting {
     listened.add(this.#pool);
     const { signal } = listening;
     const heard = (): void => {
-      // Only now it is known that notifications arrive here.
+      // Now it is known that notifications arrive here.
       this.#hearing = true;
       this.#asks = false;
       this.waiters.wake();
@@ -167,7 +164,7 @@ export class Waiting {
     }
     this.#listening = undefined;
     listened.delete(this.#pool);
-    // Somebody may have come while it ended.
+    // A new call may wait since it ended.
     if (this.#mayListen && this.#awaited && !this.#closed) void this.#listen();
   }
 }

@@ -29,7 +29,7 @@ const AT_EDGES = [5_000, 5_001].flatMap((n) => [
   ],
   [
     `UPDATE $.attachments SET position = position + 100000 WHERE version = ${n}`,
-    `Version ${n} of document 1 is said to be the event at position ${n + 100_000}, which isn't there.`,
+    `Version ${n} of document 1 should be the event at position ${n + 100_000}, which doesn't exist.`,
   ],
 ]) as [sql: string, finding: string][];
 

@@ -1,10 +1,10 @@
 /**
- * Looks for damage that the store itself can see: the rules in rules.ts. Long on a long log: for tools, not for servers at
- * work.
+ * Looks for damage that the store itself can see: the rules in rules.ts. It takes long on a long log: it is for tools, not
+ * for servers at work.
  *
- * In pieces, each of a bounded number of rows and a transaction of its own: so no statement takes long, nothing is sorted
- * that doesn't fit into memory, and a connection that is lost costs one piece. Rows are only added, and each statement is of
- * one end of the log: so what it says of its piece holds whatever is written before the next.
+ * It goes in pieces, each with a bounded number of rows and its own transaction: so no statement takes long, each sort fits
+ * into memory, and a lost connection costs one piece. Rows are only added, and each statement is of one end of the log: so
+ * what is written between two pieces makes no finding wrong.
  */
 import { hasCode } from '../../../errors.ts';
 import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
@@ -13,26 +13,26 @@ import { whole } from '../values.ts';
 import { INDEX_PIECE, OF_DOCUMENTS, OF_THE_INDEX, OF_THE_LOG, OF_THE_WHOLE, PIECE, REGISTRY_ROWS } from './rules.ts';
 import type { Rule } from './rules.ts';
 
-/** Where the first pieces begin: also below what a log can hold. */
+/** Where the first pieces begin: below all that the tables can hold. */
 const LEAST = String(-(2n ** 63n));
-/** Rows of a piece, and bytes of the lists inline with its events. */
+/** Most rows of a piece, and most bytes of the lists of its events. */
 const ROWS = 1_000;
 const LISTS_BYTES = 2 ** 17;
 
 /**
- * A piece is found by its keys, never in the whole table, and by one process: of a range of two keys the planner knows but what
- * the first says, and takes all events of a busy document for its piece (220 ms in 2,000,000 rows, where 0.1 ms is needed).
+ * A piece is found by its keys, by one process. Otherwise the planner goes by the first of two keys alone, and expects all
+ * events of a busy document in the piece (220 ms in 2,000,000 rows, where 0.1 ms is needed).
  */
 const BY_INDEX = 'SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0';
 
-/** The end of the log, however it is told, and the last number of a document. */
+/** The end of the log, by its events or its commits, and the last number of a document. */
 const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
     SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
   coalesce((SELECT max(number) FROM $.documents), 0)`;
 
 /**
- * Where a piece of the log ends: always behind the next event, if there is one. The end of the log cuts off the rows of a
- * piece, not those that a piece is taken from: these would all be sorted, for each piece.
+ * Where a piece of the log ends: at least at the next event, if there is one. The end of the log is compared outside: inside,
+ * all rows after the piece would be sorted for each piece.
  */
 const LOG_PIECE_END = `SELECT max(position) FROM (
     SELECT position, sum(octet_length(attachments)) OVER (ORDER BY position) - octet_length(attachments) AS before
@@ -48,15 +48,19 @@ const DOCUMENTS_PIECE_END = `SELECT max(number) FROM (
     SELECT number FROM $.documents WHERE number > $1::bigint ORDER BY number LIMIT ${ROWS}) d
   WHERE number <= $2::bigint`;
 
-/** Runs statements in one transaction that only reads, each of an end of the log of its own. */
+/** Runs statements in one transaction that only reads. Each statement may see another end of the log. */
 export type InTransaction = <T>(run: (query: Query) => Promise<T>) => Promise<T>;
 
-/** One sentence a finding. `schema` is quoted. */
+/** One sentence for each finding. `schema` is quoted. */
 export async function check(inTransaction: InTransaction, schema: string): Promise<readonly string[]> {
-  const walk = new Walk(inTransaction, schema);
-  const ends = await walk.look(async (query) => (await walk.rows(query, ENDS))[0]);
+  const walk = new Walk((run) =>
+    inTransaction((query) =>
+      run((sql, parameters) => query(sql.replaceAll('$.', `${schema}.`).replaceAll("'$'", `'${schema}'`), parameters)),
+    ),
+  );
+  const ends = await walk.look(async (query) => (await query(ENDS))[0]);
   for (const rule of OF_THE_WHOLE) await walk.look((query) => walk.apply(query, [rule]));
-  await walk.look(async (query) => walk.tell(registryFindings(await walk.rows(query, REGISTRY_ROWS))));
+  await walk.look(async (query) => walk.tell(registryFindings(await query(REGISTRY_ROWS))));
   if (ends !== undefined) {
     const [end, lastDocument] = ends as readonly [string, string];
     const listed = await walk.log(end);
@@ -69,17 +73,15 @@ export async function check(inTransaction: InTransaction, schema: string): Promi
   return walk.findings();
 }
 
-/** A walk along the log, the index and the documents, and what is found on it. */
+/** A walk along the log, the index and the documents, with its findings. */
 class Walk {
   readonly #inTransaction: InTransaction;
-  readonly #schema: string;
-  // Sets: a piece may be looked at twice, if its connection is lost.
+  // Sets, as a piece is read twice if its connection is lost.
   readonly #broken = new Map<Rule, Set<string>>();
   readonly #others = new Set<string>();
 
-  constructor(inTransaction: InTransaction, schema: string) {
+  constructor(inTransaction: InTransaction) {
     this.#inTransaction = inTransaction;
-    this.#schema = schema;
   }
 
   findings(): readonly string[] {
@@ -90,10 +92,6 @@ class Walk {
     for (const finding of findings) this.#others.add(finding);
   }
 
-  rows(query: Query, sql: string, parameters: readonly Value[] = []): Promise<readonly Row[]> {
-    return query(sql.replaceAll('$.', `${this.#schema}.`).replaceAll("'$'", `'${this.#schema}'`), parameters);
-  }
-
   /** Looks for the rows that break rules. */
   async apply(query: Query, rules: readonly Rule[], parameters: readonly Value[] = []): Promise<void> {
     for (const rule of rules) {
@@ -101,8 +99,7 @@ class Walk {
       this.#broken.set(rule, found);
       const left = FINDINGS_MAX - found.size;
       if (left <= 0) continue;
-      for (const row of await this.rows(query, `${rule.sql} LIMIT ${left}`, parameters))
-        found.add(rule.sentence(...row));
+      for (const row of await query(`${rule.sql} LIMIT ${left}`, parameters)) found.add(rule.sentence(...row));
     }
   }
 
@@ -112,7 +109,7 @@ class Walk {
       let listed = 0;
       for (let after = LEAST; BigInt(after) < BigInt(end);) {
         const piece = await this.#piece(async (query) => {
-          const [row] = await this.rows(query, LOG_PIECE_END, [after, end]);
+          const [row] = await query(LOG_PIECE_END, [after, end]);
           const upTo = row?.[0] ?? end;
           await this.apply(query, OF_THE_LOG, [after, upTo]);
           return { upTo, count: await this.#count(query, LISTED, [after, upTo]) };
@@ -132,7 +129,7 @@ class Walk {
       while (last !== undefined) {
         const [document, version, position] = last as readonly [string, string, string];
         const piece: { readonly next: Row; readonly count: number } | undefined = await this.#piece(async (query) => {
-          const [next] = await this.rows(query, INDEX_PIECE_END, [document, version]);
+          const [next] = await query(INDEX_PIECE_END, [document, version]);
           if (next === undefined) return undefined;
           const keys = [document, version, next[0]!, next[1]!];
           await this.apply(query, OF_THE_INDEX, [...keys, position]);
@@ -147,19 +144,19 @@ class Walk {
 
   documents(last: string): Promise<void> {
     return this.#contained(async () => {
-      for (let after: string | undefined = LEAST; after !== undefined;) {
-        const from = after;
+      for (let after: Value = LEAST; after !== null;) {
+        const from: Value = after;
         after = await this.#piece(async (query) => {
-          const [row] = await this.rows(query, DOCUMENTS_PIECE_END, [from, last]);
-          const upTo = row?.[0] ?? undefined;
-          if (upTo !== undefined) await this.apply(query, OF_DOCUMENTS, [from, upTo]);
-          return upTo;
+          const [row] = await query(DOCUMENTS_PIECE_END, [from, last]);
+          const [upTo] = row!;
+          if (upTo) await this.apply(query, OF_DOCUMENTS, [from, upTo]);
+          return upTo!;
         });
       }
     });
   }
 
-  /** A look of its own. Undefined if damage has stopped it. */
+  /** Looks in one transaction. Undefined if damage has stopped it. */
   look<T>(run: (query: Query) => Promise<T>): Promise<T | undefined> {
     return this.#contained(() => this.#inTransaction(run));
   }
@@ -172,10 +169,10 @@ class Walk {
   }
 
   async #count(query: Query, sql: string, parameters: readonly Value[]): Promise<number> {
-    return whole((await this.rows(query, sql, parameters))[0]?.[0], 'a number of attachments');
+    return whole((await query(sql, parameters))[0]?.[0], 'a number of attachments');
   }
 
-  /** Damage that stops a statement is a finding too. What else stops it says nothing about the log. */
+  /** Damage that stops a statement is a finding too. Other errors say nothing about the log. */
   async #contained<T>(run: () => Promise<T>): Promise<T | undefined> {
     try {
       return await run();

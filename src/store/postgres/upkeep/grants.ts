@@ -5,7 +5,7 @@ import { quoted } from '../schema.ts';
 
 /**
  * SQL that lets `role` read and append to the log in `schema`, and nothing else: it may not change or delete what is
- * stored, nor the tables themselves. To be run by the role that owns the schema, and again after each upgrade.
+ * stored, nor the tables. The role that owns the schema must run it, and again after each upgrade.
  *
  * @throws InvalidDefinition if the schema's or the role's name isn't valid
  *

@@ -1,20 +1,20 @@
-/** What makes a log go by the name that its schema has now. */
+/** Makes a log work under its schema's new name. */
 import { lockSql } from '../writing/lock.ts';
 import { schemaOf } from '../connecting/options.ts';
 import { functions } from '../schema.ts';
 
 /**
- * SQL for a log whose schema was renamed, or that was restored under another name: its functions are made again for
- * `schema`, where it is now. Until then they speak of the old name, and `open` refuses it (`WrongLog`). To be run by the
- * role that owns the schema, with no server at work on the log.
+ * SQL for a log whose schema was renamed, or that was restored under another name. It makes the log's functions again for
+ * `schema`, the new name. Until then they use the old name, and `open` refuses the log (`WrongLog`). The role that owns the
+ * schema must run it, while no server uses the log.
  *
- * @throws InvalidDefinition if the schema's name can't be one
+ * @throws InvalidDefinition if the schema's name isn't valid
  *
  * @example
  * ```ts
  * import { renamed } from 'tidemark/postgres';
  *
- * // To be run after ALTER SCHEMA shop RENAME TO shop_old.
+ * // Run it after ALTER SCHEMA shop RENAME TO shop_old.
  * console.log(renamed('shop_old'));
  * ```
  */

@@ -1,4 +1,4 @@
-/** What `check` looks for: the rules in schema.ts, each as a query for the rows that break it. */
+/** What `check` looks for: each rule of schema.ts as a query for the rows that break it. */
 import { FINDING } from '../../findings.ts';
 
 export interface Rule {
@@ -58,9 +58,9 @@ export const REGISTRY_ROWS = `SELECT (SELECT string_agg(m.value::text, ',') FROM
     r.name, r.key, r.handled
   FROM (VALUES (true)) AS answer LEFT JOIN $.registry r ON true ORDER BY r.name`;
 
-/** Of the rows in a piece of the log: positions above $1, up to $2. */
+/** Rows in a piece of the log: positions above $1, up to $2. */
 export const PIECE = 'position > $1::bigint AND position <= $2::bigint';
-/** Of the commit that a piece comes after. */
+/** A column of the last commit before a piece. */
 const beforePiece = (column: string): string =>
   `(SELECT ${column} FROM $.commits WHERE position <= $1::bigint ORDER BY position DESC LIMIT 1)`;
 const LIST = '^([1-9][0-9]*,[1-9][0-9]*(,[1-9][0-9]*,[1-9][0-9]*)*)?$';
@@ -90,7 +90,7 @@ export const OF_THE_LOG: readonly Rule[] = [
     sentence: FINDING.eventWithoutList,
   },
   {
-    // A list is taken apart once: looking up one item after the other in it would be the square of its length.
+    // A list is taken apart once: to look up its items one by one would cost the square of its length.
     sql: `WITH listed AS (
             SELECT e.position, e.type, pair[1] AS document, pair[2] AS version FROM $.events e
             CROSS JOIN LATERAL regexp_matches(e.attachments, '([0-9]+),([0-9]+)', 'g') AS item (pair)
@@ -135,8 +135,8 @@ export const OF_THE_LOG: readonly Rule[] = [
 ];
 
 /**
- * Of the rows in a piece of the index: those above document $1, version $2, up to document $3, version $4. $5 is the position
- * of the row that the piece comes after; every parameter must be used.
+ * Rows in a piece of the index: above document $1, version $2, up to document $3, version $4. $5 is the position of the last
+ * row before the piece. (Every parameter must be used.)
  */
 export const INDEX_PIECE =
   '(a.document, a.version) > ($1::bigint, $2::bigint) AND (a.document, a.version) <= ($3::bigint, $4::bigint) AND $5::bigint IS NOT NULL';
@@ -144,8 +144,8 @@ const inOrder = (column: string, before: string): string =>
   `coalesce(lag(a.${column}) OVER (PARTITION BY a.document ORDER BY a.version),
      CASE WHEN a.document = $1::bigint THEN ${before}::bigint ELSE 0 END)`;
 
-// What belongs to a row is looked up for each (`LATERAL` with a limit): a plan that reads a whole table for each piece would make
-// the work the square of the log.
+// What belongs to a row is looked up for each row (`LATERAL` with a limit). A plan that reads a whole table for each piece would
+// cost the square of the log.
 export const OF_THE_INDEX: readonly Rule[] = [
   {
     sql: `SELECT document, version, expected FROM
@@ -167,7 +167,7 @@ export const OF_THE_INDEX: readonly Rule[] = [
           LEFT JOIN LATERAL (SELECT e.position FROM $.events e WHERE e.position = a.position LIMIT 1) e ON true
           WHERE ${INDEX_PIECE} AND e.position IS NULL`,
     sentence: (document, version, position) =>
-      `Version ${version} of document ${document} is said to be the event at position ${position}, which isn't there.`,
+      `Version ${version} of document ${document} should be the event at position ${position}, which doesn't exist.`,
   },
   {
     sql: `SELECT DISTINCT document FROM $.attachments a
@@ -177,7 +177,7 @@ export const OF_THE_INDEX: readonly Rule[] = [
   },
 ];
 
-/** Of the documents with numbers above $1, up to $2. */
+/** Documents with numbers above $1, up to $2. */
 export const OF_DOCUMENTS: readonly Rule[] = [
   {
     sql: `SELECT d.number FROM $.documents d

@@ -2,14 +2,14 @@
  * `append_v1`: a batch in one call, which is one transaction and one round trip. The hot statement of the store. What it
  * takes and answers is in append-parameters.ts.
  *
- * The order matters. The lock comes first, then the end of the log: under READ COMMITTED each statement in here
- * sees what was committed before it began, so everything is read after the lock was given. (Under REPEATABLE READ the
- * snapshot would be older than the lock: two conflicting appends were both seen to succeed. So that is refused.)
+ * The order matters: first the lock, then the end of the log. Under READ COMMITTED each statement sees what was committed
+ * before it began, so all is read after the lock was given. (REPEATABLE READ is refused: its snapshot would be older than the
+ * lock, and two conflicting appends were both seen to succeed.)
  *
- * Each commit stands or falls alone. What falls has no position from then on, and is left out by that. Nothing of this costs
- * a statement where nothing is in the way.
+ * Each commit stands or falls alone. A commit that falls gets no position, and so is left out of all that is stored. If
+ * nothing falls, this costs no statement.
  *
- * It has no RETURN: whatever the answer, the last statement asks whether it is of the log that was meant (functions.ts).
+ * It has no RETURN: whatever the answer is, the last statement checks that the log is the one that was meant (functions.ts).
  */
 import { FUNCTION_SETTINGS } from '../connecting/settings.ts';
 import { sameLogSql } from '../functions.ts';
@@ -18,7 +18,7 @@ import { clockSql, documentsSql, endSql, fallenSql, knownSql, obstaclesSql, seen
 import { lockedSql, writingSql } from './lock.ts';
 import { attachmentsSql, chainSql, commitsSql, eventsSql, newDocumentsSql, newNamesSql, typesSql } from './storing.ts';
 
-/** Never less than the server's own disk, unless less is asked for. */
+/** Waits for no less than the server's own disk, unless less is asked for. */
 const durabilitySql = `
   IF durability IS NOT NULL THEN
     PERFORM set_config('synchronous_commit', durability, true);

@@ -1,35 +1,32 @@
-/** Append: the batch goes to `append_v1` in one call, and its answer is read. */
+/** Sends a batch to `append_v1` in one call, and reads its answer. */
 import { hasCode, LogCorrupt } from '../../../errors.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import { refuseTimesAhead, timeOf } from '../../clock.ts';
 import { corrupt } from '../../corrupt.ts';
-import type { Appended, Batch, Commit, DocumentEvent, Judged, LogEnd, StoredAt } from '../../store.ts';
-import type { Query } from '../connecting/connection.ts';
+import type { Appended, Batch, DocumentEvent, Judged, LogEnd, StoredAt } from '../../store.ts';
 import type { Settings } from '../connecting/options.ts';
+import type { Calls } from '../functions.ts';
 import { documentEvent } from '../reading/load.ts';
 import { bounded, hash, numbers, whole } from '../values.ts';
-import { answerOf, appendCall, appendParameters } from './append-parameters.ts';
-import type { AppendAnswer } from './append-parameters.ts';
-import { encoded } from './encode.ts';
-import type { Encoded, SessionValues } from './encode.ts';
-import { KnownDocuments } from './known.ts';
-import type { Learned } from './known.ts';
+import { answerOf, appendCall, appendParameters, type AppendAnswer } from './append-parameters.ts';
+import { encoded, type Encoded, type SessionValues } from './encode.ts';
+import { KnownDocuments, type Learned } from './known.ts';
 
 /** Who appends, and how. */
 export interface AppendSettings extends Pick<Settings, 'lockTimeoutMs' | 'synchronousCommit' | 'clock'> {
-  /** The session's own: 128 random bits, as a UUID. */
+  /** The session's id: 128 random bits, as a UUID. */
   readonly session: string;
 }
 
 /**
- * Nothing was stored, because the session has raised its fence since, or because the log isn't the one that it knows
- * documents of: to be sent again.
+ * Nothing was stored, because the session has raised its fence meanwhile, or because the log isn't the one whose documents it
+ * knows. The batch must be sent again.
  */
 export const AGAIN = { status: 'again' } as const;
 
 export interface Answered {
   readonly appended: Appended | typeof AGAIN;
-  /** To be called once what was stored is committed: `known` learns from it. */
+  /** To be called once the batch is committed: `known` learns from it. */
   readonly learn?: () => void;
 }
 
@@ -44,8 +41,8 @@ export class Appender {
     this.#settings = settings;
   }
 
-  /** `known` is what the session knows of documents; nothing, where the answer may still be rolled back. */
-  async append(query: Query, batch: Batch, fence: number, known = new KnownDocuments()): Promise<Answered> {
+  /** `known`: what the session knows of documents; nothing if the answer may still be rolled back. */
+  async append(query: Calls, batch: Batch, fence: number, known = new KnownDocuments()): Promise<Answered> {
     const sent = encoded(batch, known, this.#values(fence));
     const [row] = await query(this.#call, appendParameters(sent.values));
     const answer = answerOf(row!);
@@ -64,18 +61,20 @@ export class Appender {
       case 'behind':
         return { appended: { status } };
       case 'ahead':
-        refuseTimesAhead(
-          standing(batch, answer),
-          endBefore(answer).recordedAt,
-          clockOf(answer),
-          this.#settings.clock.aheadMs,
-        );
+        this.#refuse(batch, answer);
         break;
       default:
     }
-    throw new LogCorrupt(`The function append_v1 answers ${status}, which it never does. Restore it as it was made.`, {
-      status,
-    });
+    const message = `The function append_v1 answers ${status}, which it never does. Restore it as it was made.`;
+    throw new LogCorrupt(message, { status });
+  }
+
+  /** @throws ClockAhead */
+  #refuse({ commits }: Batch, answer: AppendAnswer): void {
+    const fallen = new Set(numbers(answer.fallen));
+    const standing = commits.filter((_, index) => !fallen.has(index + 1));
+    const { aheadMs } = this.#settings.clock;
+    refuseTimesAhead(standing, endBefore(answer).recordedAt, whole(answer.now, 'a time'), aheadMs);
   }
 
   #values(fence: number): SessionValues {
@@ -91,17 +90,6 @@ export class Appender {
   }
 }
 
-/** The commits that didn’t fall. */
-function standing({ commits }: Batch, answer: AppendAnswer): readonly Commit[] {
-  const fallen = new Set(numbers(answer.fallen));
-  return fallen.size === 0 ? commits : commits.filter((_, index) => !fallen.has(index + 1));
-}
-
-/** What the clock said that the database went by. */
-function clockOf({ now }: AppendAnswer): number {
-  return whole(now, 'a time');
-}
-
 function endBefore({ end_position, end_recorded_at, end_hash }: AppendAnswer): LogEnd {
   if (end_position === '0') return { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
   const position = whole(end_position, 'the end of the log');
@@ -112,7 +100,7 @@ function endBefore({ end_position, end_recorded_at, end_hash }: AppendAnswer): L
   };
 }
 
-/** Positions, times and versions follow from where the log ended, by the same rules that the database stored them by. */
+/** Positions, times and versions follow from the end of the log before, by the rules of `append_v1`. */
 function stored(batch: Batch, sent: Encoded, answer: AppendAnswer, known: KnownDocuments): Answered {
   const before = endBefore(answer);
   const heads = numbers(answer.heads);
@@ -120,10 +108,10 @@ function stored(batch: Batch, sent: Encoded, answer: AppendAnswer, known: KnownD
   const fallen = new Set(numbers(answer.fallen));
   if (hashes.length !== (batch.commits.length - fallen.size) * HASH_DIGITS)
     throw corrupt('append_v1 gives too few hashes');
-  const now = clockOf(answer);
+  const now = whole(answer.now, 'a time');
   const commits: (StoredAt | undefined)[] = [];
   const versions: number[] = [];
-  // How many events were attached to each document, by its place.
+  // The number of events attached to each document, by its place.
   const steps: number[] = [];
   let end = before;
   let [attachment, hashed] = [0, 0];
@@ -159,11 +147,11 @@ function learned(
   { document_numbers }: AppendAnswer,
   steps: readonly number[],
 ): Learned[] {
-  // Nearly always all of them were known.
+  // Nearly always all numbers were known.
   const answered = numbered.includes(undefined) ? numbers(document_numbers) : [];
   return documents.flatMap(({ collection, id }, index) => {
     const number = numbered[index]?.number ?? answered[index]!;
-    // One that was only read, or that fell, may not exist yet.
+    // A document that was only read, or whose commit fell, may not exist.
     return number > 0 ? [{ collection, id, number, head: heads[index]! + (steps[index] ?? 0) }] : [];
   });
 }
@@ -175,11 +163,11 @@ type Missed = readonly [
   type: string,
   schemaVersion: number,
   time: number,
-  /** Null if the event was told before, with another document. */
+  /** Null if it came before, with another document. */
   json: string | null,
 ];
 
-/** What was missed of a document, up to what is damaged: what was stored is stored all the same. */
+/** The missed events of a document, up to a damaged one: that must not hide what was stored. */
 function untilDamaged(missed: readonly Missed[], version: number, texts: Map<number, string>): DocumentEvent[] {
   const events: DocumentEvent[] = [];
   for (const [, ...event] of missed) {
@@ -194,7 +182,7 @@ function untilDamaged(missed: readonly Missed[], version: number, texts: Map<num
   return events;
 }
 
-/** What stood in the way. */
+/** What was in the way of the batch. */
 function judged(batch: Batch, sent: Encoded, answer: AppendAnswer): Omit<Judged, 'end'> {
   const ofDocuments = numbers(answer.heads);
   const heads = sent.readDocuments.map((place) => ofDocuments[place - 1]!);
@@ -203,16 +191,8 @@ function judged(batch: Batch, sent: Encoded, answer: AppendAnswer): Omit<Judged,
   const stale = numbers(answer.stale).map((ordinal) => {
     const { collection, id, version } = batch.reads[ordinal - 1]!;
     const events = missed.get(ordinal) ?? [];
-    return {
-      collection,
-      id,
-      head: heads[ordinal - 1]!,
-      events: untilDamaged(events, version, texts),
-    };
+    return { collection, id, head: heads[ordinal - 1]!, events: untilDamaged(events, version, texts) };
   });
-  return {
-    heads,
-    stale,
-    duplicates: numbers(answer.duplicates).map((ordinal) => batch.commits[ordinal - 1]!.command.id),
-  };
+  const duplicates = numbers(answer.duplicates).map((ordinal) => batch.commits[ordinal - 1]!.command.id);
+  return { heads, stale, duplicates };
 }

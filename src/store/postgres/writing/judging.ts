@@ -1,7 +1,7 @@
 /**
- * The parts of `append_v1` (append-v1.ts) that look before anything is stored: whether the log is the one that the caller
- * knows, what stands in the way of the batch, and which of its commits fall. A part that has found the answer leaves the
- * block `answer`.
+ * The parts of `append_v1` (append-v1.ts) that run before anything is stored. They find out whether the log is the one that
+ * the caller knows, what is in the way of the batch, and which commits fall. A part that has the answer leaves the block
+ * `answer`.
  */
 import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../../store.ts';
 import { holdsSql } from '../reading/commits.ts';
@@ -12,7 +12,7 @@ const answerSql = (status: string): string => `status := '${status}';
 
 const GENESIS = "decode(repeat('00', 32), 'hex')";
 
-/** The end of the log, and whether the session may append at all: one that raised its fence since has given this up. */
+/** The end of the log, and whether the session has raised its fence since it sent this. */
 export const endSql = (schema: string): string => `
   SELECT c.position + c.event_count - 1, c.hash, c.recorded_at INTO end_position, end_hash, end_recorded_at
     FROM ${schema}.commits c ORDER BY c.position DESC LIMIT 1;
@@ -26,7 +26,7 @@ export const endSql = (schema: string): string => `
   END IF;
 `;
 
-/** Whether the log holds what the caller has seen. Mostly that is its end, and nothing has to be looked up. */
+/** Whether the log holds what the caller has seen. That is mostly its end, so nothing has to be looked up. */
 export const seenSql = (schema: string): string => `
   IF seen_position IN (end_position, 0) THEN
     IF seen_hash <> (CASE WHEN seen_position = end_position THEN end_hash ELSE ${GENESIS} END) THEN
@@ -40,7 +40,7 @@ export const seenSql = (schema: string): string => `
   END IF;
 `;
 
-/** What is left of what the caller knows of documents: nothing in another log, no heads after another session has written. */
+/** Which part of what the caller knows of documents is right: nothing in another log, no heads if another session has written. */
 export const knownSql = (schema: string): string => `
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
@@ -53,7 +53,7 @@ export const knownSql = (schema: string): string => `
 export const nameNumbersSql = (schema: string): string => `
   name_numbers := ARRAY(SELECT (SELECT n.number FROM ${schema}.names n WHERE n.name = given.name) FROM unnest(names) AS given (name));`;
 
-/** The numbers of names and documents, and the documents' heads: one seek for each that isn't known. */
+/** The numbers of names and documents, and the heads of documents: one seek for each that isn't known. */
 export const documentsSql = (schema: string): string => `${nameNumbersSql(schema)}
   document_numbers := ARRAY(
     SELECT coalesce(given.number, (SELECT d.number FROM ${schema}.documents d
@@ -88,7 +88,7 @@ export const obstaclesSql = (schema: string): string => `
     WHERE (SELECT true FROM ${schema}.commits c WHERE c.command_id = given.id AND c.attempt = 0 LIMIT 1);
 `;
 
-/** What was missed of the stale documents, within the bounds of one answer. A text that several share is sent once. */
+/** The events that were missed of the stale documents, as many as fit into one answer. An event's text is sent once. */
 const missedSql = (schema: string): string => `
     SELECT json_agg(json_build_array(missed.ordinal, missed.version, missed.position, missed.type,
         missed.schema_version, missed.time, missed.json) ORDER BY missed.ordinal, missed.version)
@@ -112,10 +112,7 @@ const missedSql = (schema: string): string => `
       ) missed
       WHERE missed.bytes <= ${PAGE_BYTES_MAX};`;
 
-/**
- * Which commits fall: each in turn, as what falls takes down what builds on it. The steps of the attachments that are left
- * are counted again.
- */
+/** Which commits fall: each in turn, as those that build on one that falls do too. Then the attachments' steps are counted anew. */
 export const fallenSql = (schema: string): string => `
   IF stale IS NOT NULL OR duplicates IS NOT NULL THEN${missedSql(schema)}
     lost := array_fill(false, ARRAY[cardinality(read_documents)]);
@@ -156,10 +153,7 @@ export const fallenSql = (schema: string): string => `
   END IF;
 `;
 
-/**
- * The store's clock, read with the lock held unless the caller was given one by option. Its own wrong clock is thereby
- * nothing to the log.
- */
+/** The database's clock, read with the lock held, unless the session was given one: the server's own may be wrong. */
 export const clockSql = (): string => `
   now := coalesce(clock, floor(extract(epoch FROM clock_timestamp()) * 1000));
   IF EXISTS (SELECT FROM unnest(times, fell) AS given (time, fell)

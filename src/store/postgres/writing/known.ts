@@ -1,10 +1,10 @@
 /**
- * What the answers to earlier batches said of documents: the number of each, which never changes, and its head, which holds
- * until somebody else writes. A batch says what it knows of its documents, so that the database needn't look for them:
- * in a large log each look is a page that is in no cache of the processor's.
+ * What the answers to earlier batches said of documents: the number of each, which never changes, and its head, which is
+ * right until another session writes. A batch gives what is known of its documents, so the database needn't look them up: in
+ * a large log each look costs a page that is in no cache of the processor.
  *
- * It rests on the history alone, and on attachments that follow from it (the chain covers the facts only). Each batch says
- * at which end of the log its knowledge was complete, and a log that doesn't hold that commit takes nothing from it.
+ * All of this follows from the history. Each batch says at which end of the log its knowledge was complete, and a log that
+ * doesn't hold that commit uses nothing of it.
  */
 import { GENESIS_HASH } from '../../chain.ts';
 import { RecentDocuments } from '../../../recent.ts';
@@ -18,15 +18,8 @@ const NOTHING: LogPoint = { position: 0, hash: GENESIS_HASH };
 export interface NumberedDocument {
   /** Its number in the table `documents`. */
   readonly number: number;
-  /** Its head at the end that the knowledge is of, if that is known. */
+  /** Its head at {@link KnownDocuments.end}, if that is known. */
   readonly head: number | undefined;
-}
-
-interface Remembered {
-  readonly number: number;
-  readonly head: number;
-  /** The run that it was learned in: batches of this session without another writer's between them. */
-  readonly run: number;
 }
 
 /** A document after a batch that was stored. */
@@ -35,12 +28,15 @@ export interface Learned extends DocumentRef {
   readonly head: number;
 }
 
+/** `run`: when it was learned. A run is batches of this session with no other writer between them. */
+type Remembered = Pick<Learned, 'number' | 'head'> & { readonly run: number };
+
 export class KnownDocuments {
   #documents = new RecentDocuments<Remembered>(DOCUMENTS_MAX);
   #end = NOTHING;
   #run = 0;
 
-  /** The end of the log after the last batch that was learned from. */
+  /** The end of the log after the last batch that something was learned from. */
   get end(): LogPoint {
     return this.#end;
   }
@@ -50,7 +46,7 @@ export class KnownDocuments {
     return known && { number: known.number, head: known.run === this.#run ? known.head : undefined };
   }
 
-  /** Learns from a batch that was stored, and is committed: its documents, and their heads after it. */
+  /** Learns from a batch that is stored and committed: its documents, with their heads after it. */
   learn(before: LogPoint, end: LogPoint, documents: readonly Learned[]): void {
     if (before.position !== this.#end.position || before.hash !== this.#end.hash) this.#run += 1;
     this.#end = end;
@@ -59,7 +55,7 @@ export class KnownDocuments {
     }
   }
 
-  /** The log isn't the one that all this was learned from. */
+  /** For when the log isn't the one that all this was learned from. */
   forget(): void {
     this.#documents = new RecentDocuments(DOCUMENTS_MAX);
     this.#end = NOTHING;

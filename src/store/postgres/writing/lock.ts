@@ -1,34 +1,29 @@
 /**
- * The write lock: a lock on the table `write_lock`, which is always empty. It is held by a transaction and gone with it, so
- * that a server that dies leaves nothing locked. PostgreSQL gives it first come, first served: no writer starves.
+ * The write lock: a lock on the table `write_lock`, which is always empty. It ends with its transaction, so a server that
+ * dies leaves nothing locked. PostgreSQL gives it first come, first served: no writer starves.
  *
- * Only functions with the rights of the owner take it. Every role that may connect can take an advisory lock, and could stop
- * all writes; one that may read the table can't lock it in a mode that keeps a writer out. EXCLUSIVE keeps no reader out: a
- * dump of the database neither waits nor makes a writer wait. Measured, a transaction that does nothing else takes 8 µs with
- * an advisory lock, 11 with this one, 12 with a row locked FOR NO KEY UPDATE, which writes to the WAL as well; an append
- * alone some 500.
+ * Only functions with the rights of the owner take it. (Every role that may connect can take an advisory lock, and could stop
+ * all writes; a role that may only read the table can't lock it against a writer.) EXCLUSIVE keeps no reader out: a dump of
+ * the database neither waits nor makes a writer wait. Measured, an otherwise empty transaction takes 8 µs with an advisory
+ * lock, 11 with this one, 12 with a row locked FOR NO KEY UPDATE, which also writes to the WAL; an append takes about 500.
  *
- * Within a session the writers queue up here, so that at most one of its connections waits for the lock and the others
- * are free for reads: also for those of the work that holds the lock.
+ * The writers of a session queue up here, so at most one of its connections waits for the lock, and the others are free for
+ * reads: also for the reads of the work that holds the lock.
  */
-
+import { HEARD } from '../connecting/connection.ts';
 import { WRONG_ISOLATION } from '../failed.ts';
 import { beginSql, sameFormatSql, sameLogSql } from '../functions.ts';
 import { FUNCTION_SETTINGS } from '../connecting/settings.ts';
 
-/** What every function that writes says before anything else. */
-export const HEARD = 'tidemark: heard';
-
-/** Takes the write lock for the transaction that it runs in, or waits for it. `schema` is quoted. For its owner. */
+/** Takes the write lock for its transaction; only for the owner. `schema` is quoted. */
 export function lockSql(schema: string): string {
   return `LOCK TABLE ${schema}.write_lock IN EXCLUSIVE MODE`;
 }
 
 /**
- * How a function begins that writes: it must run at READ COMMITTED, where what comes after the lock sees what was committed
- * before it. It says {@link HEARD} first (connection.ts says why). That notices are sent at all is a setting of the
- * transaction: one of the function would be undone before the commit has waited for a standby. It waits for no lock longer
- * than it was told, from its first look at a table on. `log` and `lock_timeout` are parameters of the function.
+ * The beginning of a function that writes. It must run at READ COMMITTED, where what comes after the lock sees what was
+ * committed before it. That notices are sent is a setting of the transaction: a setting of the function would be undone
+ * before the commit waits for a standby. `log` and `lock_timeout` are parameters of the function.
  */
 export function writingSql(schema: string): string {
   return `  IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -40,18 +35,15 @@ export function writingSql(schema: string): string {
 ${beginSql(schema, 'log')}`;
 }
 
-/**
- * Waits for the write lock. A server that was started before a breaking format was made mustn't go on in the old one: the
- * function was made by format `format`, and so was the code that calls it.
- */
+/** Waits for the write lock. The function was made by format `format`: it refuses to write in a newer breaking one. */
 export function lockedSql(schema: string, format: number): string {
   return `  ${lockSql(schema)};
 ${sameFormatSql(schema, format)}`;
 }
 
 /**
- * A function that writes beside the log: under the lock, and on stable storage whatever the default is. (An append may be
- * asked for less.) It has the parameters `lock_timeout` and `log`, and ends by making sure that the log is the caller's.
+ * A function that writes, but no events: under the lock, and on stable storage whatever the default is. (An append may be
+ * asked for less.) It has the parameters `lock_timeout` and `log`, and checks at its end that the log is still the caller's.
  */
 export function durableFunctionSql(schema: string, header: string, body: string): string {
   return `
@@ -72,16 +64,35 @@ $function$;
 `;
 }
 
+/** `lock_v1`: takes the write lock for the transaction that calls it, for work of several statements (exclusive.ts). */
+export const lockV1 = (schema: string): string =>
+  durableFunctionSql(schema, 'lock_v1(lock_timeout text, log uuid) RETURNS void', '');
+
+/**
+ * `fence_v1`: no append of a session that was sent before, under a lower fence, can be stored any more (fence.ts says why).
+ * The write lock waits for the appends under way; those that arrive later find the row.
+ *
+ * Its own commit comes after theirs, and waits for standbys as an append does unless less is asked for. So what the ledger
+ * says then has reached a standby, even if the waiting of an append was ended, or the primary crashed and is back. Rows are
+ * kept for a day: after that no statement is still on its way.
+ */
+export const fenceV1 = (schema: string): string =>
+  durableFunctionSql(
+    schema,
+    'fence_v1(session uuid, fence bigint, lock_timeout text, log uuid) RETURNS void',
+    `  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '1 day';
+  INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
+    ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();
+`,
+  );
+
 /** One thing at a time, in the order asked for. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
-    this.#last = turn.then(
-      () => undefined,
-      () => undefined,
-    );
+    this.#last = turn.catch(() => undefined);
     return turn;
   }
 

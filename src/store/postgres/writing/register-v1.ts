@@ -1,21 +1,21 @@
 /**
- * `register_v1`: writes collections into the registry, all or none, under the write lock, if it still is of the generation
- * that the caller has judged them by (`done`); otherwise, or where the log holds by now what mustn't be in it, the caller is
- * to look again (`moved`). What to say of a collection that can't be registered is the caller's to know.
+ * `register_v1`: writes collections into the registry, all or none, under the write lock (`done`). If the registry's
+ * generation isn't the one that the caller has judged by, or the log now holds what it mustn't, the caller has to judge again
+ * (`moved`). The caller decides what to say of a collection that can't be registered.
  *
- * It doesn't trust the caller that a collection has only grown, since any server's role may call it.
+ * It checks itself that a registered collection only gets more types, since the role of any server may call it.
  */
 import { TYPES_GONE } from '../failed.ts';
 import { durableFunctionSql } from './lock.ts';
 
-/** The types that a collection has more than are registered of it, as rows. */
+/** The types of a collection that aren't registered for it yet, as rows. */
 const ADDED = `(
       SELECT jsonb_array_elements_text(given.handled::jsonb) EXCEPT SELECT jsonb_array_elements_text(r.handled::jsonb)
     ) UNION (
       SELECT jsonb_object_keys(given.key::jsonb -> 'types') EXCEPT SELECT jsonb_object_keys(r.key::jsonb -> 'types')
     )`;
 
-// A server attaches by what it has registered: a crash mustn't take that back.
+// A server attaches events by what it has registered, so a crash mustn't undo that.
 export const registerV1 = (schema: string): string =>
   durableFunctionSql(
     schema,

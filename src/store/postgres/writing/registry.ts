@@ -1,16 +1,14 @@
-/** The registered collections, and the generation that every change of them raises. */
+/** The registered collections, and the registry's generation, which every change raises. */
 import { declaredKeyOf, handledOf } from '../../declared-key.ts';
-import { grownBy } from '../../registered.ts';
-import type { LogFacts } from '../../registered.ts';
+import { grownBy, type LogFacts } from '../../registered.ts';
 import type { CollectionEntry, Registry } from '../../store.ts';
 import { int8s, texts } from '../arrays.ts';
-import type { Query, Row } from '../connecting/connection.ts';
+import type { Row } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
-import { call, callOf } from '../functions.ts';
-import type { Reading } from '../functions.ts';
+import { call, type Calls, type Reading } from '../functions.ts';
 import { count, text, whole } from '../values.ts';
 
-/** With the positions of those of the types $1 that the log has held. */
+/** With the positions of those types of $1 that the log has held. */
 const ALL: Reading = {
   name: 'registry_v1',
   takes: 'text[]',
@@ -24,16 +22,10 @@ const ALL: Reading = {
 };
 export const REGISTRY: readonly Reading[] = [ALL];
 
-/** Whether the role that asks may register anything. */
+/** Whether the current role may register anything. */
 const MAY_REGISTER = `SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE n.nspname = $1 AND p.proname = 'register_v1' AND $2::uuid IS NOT NULL`;
-
-/** The registry, and what has to be known of the log to judge what is to be added to it. */
-interface Found {
-  readonly registry: Registry;
-  readonly facts: LogFacts;
-}
 
 export class RegistryEntries {
   readonly #schema: string;
@@ -42,30 +34,29 @@ export class RegistryEntries {
     this.#schema = schema;
   }
 
-  async registry(query: Query): Promise<Registry> {
+  async registry(query: Calls): Promise<Registry> {
     return (await this.#find(query, [])).registry;
   }
 
-  /** The registry, if it has all of them already, and the role may write: then there is no wait for the lock. */
-  async unchangedBy(query: Query, collections: readonly CollectionEntry[]): Promise<Registry | undefined> {
+  /** The registry, if it has them all already and the role may write: then nobody has to wait for the lock. */
+  async unchangedBy(query: Calls, collections: readonly CollectionEntry[]): Promise<Registry | undefined> {
     const { registry, facts } = await this.#find(query, typesOf(collections));
     if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
-    // A role that may only look is told so by what it isn't let do.
+    // A role that may only read gets its error when it tries to register.
     const [row] = await query(MAY_REGISTER, [this.#schema.slice(1, -1).replaceAll('""', '"')]);
-    const [may] = row!;
-    return may === 't' ? registry : undefined;
+    return row?.[0] === 't' ? registry : undefined;
   }
 
   /**
-   * What is refused is refused by how the log was at one moment; what is written was judged by a registry that still
-   * stands under the lock. `lockTimeoutMs`: how long to wait for that.
+   * Judges before it takes the lock (`register_v1`): if the registry has changed when it has the lock, it judges again.
+   * `lockTimeoutMs`: how long to wait for the lock.
    */
-  async register(query: Query, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry> {
+  async register(query: Calls, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry> {
     const types = typesOf(collections);
     for (;;) {
       const { registry, facts } = await this.#find(query, types);
       const grown = grownBy(registry.collections, collections, facts);
-      // Also where there is nothing to write: a role that may only look finds out here.
+      // Also if there is nothing to write: a role that may only read gets its error here.
       const [row] = await query(call(this.#schema, 'register_v1', 6, 'status'), [
         String(lockTimeoutMs),
         String(registry.generation),
@@ -74,22 +65,20 @@ export class RegistryEntries {
         texts(grown.map(({ key }) => JSON.stringify(key))),
         texts(grown.map(({ handled }) => JSON.stringify(handled))),
       ]);
-      const [status] = row!;
-      if (status !== 'moved') return grown.length === 0 ? registry : this.registry(query);
+      if (row?.[0] !== 'moved') return grown.length === 0 ? registry : this.registry(query);
     }
   }
 
-  async #find(query: Query, types: readonly string[]): Promise<Found> {
-    const rows = await query(callOf(this.#schema, ALL), [texts(types)]);
+  async #find(query: Calls, types: readonly string[]) {
+    const rows = await query(ALL, [texts(types)]);
     const [generation, , , , , filled, held] = rows[0]!;
     const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
-    return {
-      registry: {
-        generation: whole(generation, 'the generation of the registry'),
-        collections: rows.filter(([, name]) => name !== null).map(entryOf),
-      },
-      facts: { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) },
+    const registry: Registry = {
+      generation: whole(generation, 'the generation of the registry'),
+      collections: rows.filter(([, name]) => name !== null).map(entryOf),
     };
+    const facts: LogFacts = { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) };
+    return { registry, facts };
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * The parts of `append_v1` (append-v1.ts) that store what stands of a batch, each into a table of its own. A commit that fell
- * has no position by then, and an attachment of it no step.
+ * The parts of `append_v1` (append-v1.ts) that store the commits that stand, one part for each table. A commit that fell has no
+ * position, and its attachments have no step.
  */
 import { nameNumbersSql } from './judging.ts';
 
-/** Names that the log meets for the first time. */
+/** Names that are new in the log. */
 export const newNamesSql = (schema: string): string => `
   IF array_position(name_numbers, NULL) IS NOT NULL THEN
     INSERT INTO ${schema}.names (number, name)
@@ -15,7 +15,7 @@ ${nameNumbersSql(schema)}
   END IF;
 `;
 
-/** Documents that it meets for the first time. None for what fell: a document has at least one event. */
+/** Documents that are new in the log; none of a commit that fell, as a document has at least one event. */
 export const newDocumentsSql = (schema: string): string => `
   IF array_position(document_numbers[:attached], NULL) IS NOT NULL THEN
     newest := coalesce((SELECT d.number FROM ${schema}.documents d ORDER BY d.number DESC LIMIT 1), 0);
@@ -33,7 +33,7 @@ export const newDocumentsSql = (schema: string): string => `
   END IF;
 `;
 
-/** Positions, times and hashes of the commits that stand: one follows from the other, so in a loop. */
+/** Positions, times and hashes of the commits that stand: in a loop, as each follows from the one before. */
 export const chainSql = (): string => `
   position := end_position;
   recorded := greatest(now, end_recorded_at);
@@ -70,7 +70,7 @@ export const commitsSql = (schema: string): string => `
       WHERE given.position IS NOT NULL;
 `;
 
-/** With the list inline of each: made for all of them at once, as a look for each event would cost more than the rest. */
+/** The events with their lists, which are made all at once: a query for each event would cost more than all the rest. */
 export const eventsSql = (schema: string): string => `
   lists := ARRAY(
     SELECT string_agg(document_numbers[given.document] || ',' || (heads[given.document] + given.step), ',' ORDER BY given.ordinal)
@@ -93,7 +93,7 @@ export const attachmentsSql = (schema: string): string => `
       WHERE given.step IS NOT NULL;
 `;
 
-/** Event types that the log holds for the first time, or for the first time in a success. Looked for first: that is rare. */
+/** Event types that are new in the log, or new in a success. That is rare, so a query asks first. */
 export const typesSql = (schema: string): string => `
   IF EXISTS (
       SELECT FROM (SELECT DISTINCT given.type, outcomes[given.commit] AS outcome
