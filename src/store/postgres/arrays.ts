@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer';
 const OIDS = { boolean: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25 } as const;
 const HEADER = 20;
 
-/** `size`: bytes for all elements and their lengths, at least. `write` returns how many bytes an element takes. */
+/** `size`: room for all elements and their lengths, in bytes. `write` returns how many bytes it has written. */
 function arrayOf<T>(
   type: keyof typeof OIDS,
   size: number,
@@ -34,41 +34,30 @@ function arrayOf<T>(
   return bytes.subarray(0, values.length === 0 ? 12 : at);
 }
 
-function fixed<T>(
-  type: keyof typeof OIDS,
-  size: number,
-  values: readonly (T | undefined)[],
-  write: (bytes: Buffer, value: T, at: number) => void,
-): Buffer {
-  return arrayOf(type, values.length * (4 + size), values, (bytes, value: T, at) => {
-    write(bytes, value, at);
-    return size;
-  });
-}
-
+// Buffer returns the place after a number that it has written.
 export function int2s(values: readonly number[]): Buffer {
-  return fixed('int2', 2, values, (bytes, value, at) => bytes.writeInt16BE(value, at));
+  return arrayOf('int2', values.length * 6, values, (bytes, value, at) => bytes.writeInt16BE(value, at) - at);
 }
 
 export function int4s(values: readonly number[]): Buffer {
-  return fixed('int4', 4, values, (bytes, value, at) => bytes.writeInt32BE(value, at));
+  return arrayOf('int4', values.length * 8, values, (bytes, value, at) => bytes.writeInt32BE(value, at) - at);
 }
 
 /** Whole numbers from 0 to 2^53, or nulls. */
 export function int8s(values: readonly (number | undefined)[]): Buffer {
-  return fixed('int8', 8, values, (bytes, value, at) => {
+  return arrayOf('int8', values.length * 12, values, (bytes, value, at) => {
     bytes.writeUInt32BE(Math.floor(value / 2 ** 32), at);
-    bytes.writeUInt32BE(value % 2 ** 32, at + 4);
+    return bytes.writeUInt32BE(value % 2 ** 32, at + 4) - at;
   });
 }
 
 export function booleans(values: readonly boolean[]): Buffer {
-  return fixed('boolean', 1, values, (bytes, value, at) => bytes.writeUInt8(value ? 1 : 0, at));
+  return arrayOf('boolean', values.length * 5, values, (bytes, value, at) => bytes.writeUInt8(value ? 1 : 0, at) - at);
 }
 
 /** Hashes, given as 64 hexadecimal digits. */
 export function hashes(values: readonly string[]): Buffer {
-  return fixed('bytea', 32, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
+  return arrayOf('bytea', values.length * 36, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
 }
 
 /** Null instead of an array of nulls: unnest() makes the same of both. */
