@@ -10,8 +10,7 @@ import { Types } from './reading/types.ts';
 import { AnchorTable } from './writing/anchor.ts';
 import { Appender } from './writing/append.ts';
 import { Heads } from './writing/heads.ts';
-import { Interned } from './writing/interned.ts';
-import type { CacheBounds } from './writing/interned.ts';
+import { Interned, type CacheBounds } from './writing/interned.ts';
 import { RegistryEntries } from './writing/registry.ts';
 
 export class Roles {
@@ -36,14 +35,14 @@ export class Roles {
   }
 }
 
-/** What can be asked of the connection that writes, too. */
+/** What can also be asked of the connection that writes. */
 export class WritingRoles {
   readonly roles: Roles;
   readonly heads: Heads;
   readonly clock: Clock;
   readonly appender: Appender;
 
-  /** `clock` is made with the place of its anchor. */
+  /** @param clock is given the place of its anchor */
   constructor(database: DatabaseSync, bounds: CacheBounds, clock: (shared: AnchorPlace) => Clock) {
     this.roles = new Roles(database, bounds);
     const { commits, loader } = this.roles;
@@ -52,7 +51,7 @@ export class WritingRoles {
     this.appender = new Appender(database, { ...this.roles, heads: this.heads, clock: this.clock });
   }
 
-  /** After a transaction that failed: what was cached in it may be no more. */
+  /** After a failed transaction: what was cached in it may not exist. */
   forget(): void {
     this.roles.interned.forget();
     this.heads.forget();

@@ -1,13 +1,13 @@
 /**
- * Looks for damage that the store itself can see: SQLite's own check, and the rules in schema.ts. Long on a long log, so
- * in a thread. Each statement is as of a moment of its own, and holds by itself.
+ * Looks for damage: SQLite's own check, and the rules in schema.ts. It takes long on a long log, so it runs in a thread. Each
+ * statement sees the log at its own moment.
  */
 import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from '../errors.ts';
 import { PARTS, schemaFindings, type Part } from '../schema.ts';
 
-/** Each query gives the rows that break a rule; the sentence tells of one. */
+/** Each query gives the rows that break a rule; `sentence` describes one. */
 const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[] = [
   {
     sql: `SELECT position, expected FROM
@@ -96,7 +96,7 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
     sentence: FINDING.otherFirstEvent,
   },
   {
-    // CROSS JOIN keeps the order: from the events to their commits it would be each with each.
+    // CROSS JOIN keeps the order: the other way round, each event would be compared with each commit.
     sql: `SELECT t.type, e.position, t.succeeded FROM types t
           LEFT JOIN (
             SELECT e.type, min(e.position) AS position FROM commits c CROSS JOIN events e
@@ -111,20 +111,20 @@ const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[]
 const REGISTRY_ROWS = `SELECT (SELECT group_concat(value) FROM meta WHERE name = 'generation'), r.name, r.key, r.handled
   FROM (SELECT 1) LEFT JOIN registry r ON true ORDER BY r.name`;
 
-/** Bytes of lists that are looked at together: what is sorted of them fits into memory. */
+/** Bytes of lists that are checked together: sorting them fits into memory. */
 const LISTS_BYTES = 2 ** 20;
 const LISTS_ROWS = 10_000;
 
 /**
- * Where to stop when looking on from a position: always behind the next event. Of numbers alone: a damaged position that is a
- * text comes back as another than it is, and looking on from that would come to it again for ever.
+ * Where the next page ends: always after at least one event. Only positions that are numbers: a damaged one that is a text
+ * would come back changed, and the check would go on from there for ever.
  */
 const LISTS_END = `SELECT max(position) FROM (
     SELECT position, sum(length(attachments)) OVER (ORDER BY position) - length(attachments) AS before
     FROM (SELECT position, attachments FROM events WHERE position > ? AND position <= ${2n ** 63n - 1n} ORDER BY position LIMIT ${LISTS_ROWS}))
   WHERE before <= ${LISTS_BYTES}`;
 
-/** Each list is taken apart once: looking up one item after the other in it would be the square of its length. */
+/** Each list is parsed once: looking up its items one by one would cost the square of its length. */
 const LISTS = `WITH item AS (
     SELECT e.position, e.type, d.key, d.value AS document,
       lead(d.value) OVER (PARTITION BY e.position ORDER BY d.key) AS version
@@ -134,7 +134,7 @@ const LISTS = `WITH item AS (
   LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
   WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type) LIMIT ${FINDINGS_MAX}`;
 
-/** The lists inline with events against the index: a page of the log at a time. */
+/** Compares the lists of events with the index, a page of the log at a time. */
 async function listFindings(look: Look): Promise<readonly string[]> {
   const findings: string[] = [];
   let after = Number.MIN_SAFE_INTEGER;
@@ -150,7 +150,7 @@ async function listFindings(look: Look): Promise<readonly string[]> {
   }
 }
 
-/** One sentence a finding. */
+/** One sentence for each finding. */
 export async function check(look: Look): Promise<readonly string[]> {
   const findings: string[] = [];
   try {
@@ -164,7 +164,7 @@ export async function check(look: Look): Promise<readonly string[]> {
     findings.push(...registryFindings(await look<readonly unknown[]>(REGISTRY_ROWS)));
     findings.push(...(await listFindings(look)));
   } catch (error) {
-    // Damage that stops a query is a finding too; a disk that is full, or can't be read, says nothing about the log.
+    // Damage that stops a query is a finding too; a disk that is full or can't be read is not.
     if (!stopsAtDamage(error)) throw error;
     findings.push(`SQLite could not go on: ${Error.isError(error) ? error.message : String(error)}.`);
   }
