@@ -14,6 +14,7 @@ export const FINDING = {
   notInIndex: (position, document, version) =>
     `The event at position ${position} says that it is version ${version} of document ${document}, the index doesn't.`,
   otherCounts: (indexed, listed) => `The index holds ${indexed} attachments, the events ${listed}.`,
+  otherHead: (document, count, head) => `Document ${document} has ${count} events and head ${head}.`,
   versionsOutOfOrder: (document, version) =>
     `Version ${version} of document ${document} comes before the version below it.`,
   typeWithoutName: (position, type) => `The event at position ${position} has the type ${type}, which has no name.`,

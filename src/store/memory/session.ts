@@ -9,7 +9,7 @@ import type { Closing, LogEnd, Session } from '../store.ts';
 import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
 import { Writes, type Write } from '../writes.ts';
-import { Roles } from './roles.ts';
+import { rolesOf, type Roles } from './roles.ts';
 import { endOf, publish, type Log } from './schema.ts';
 import { check } from './upkeep/check.ts';
 import { Appender, undo } from './writing/append.ts';
@@ -24,7 +24,7 @@ export class MemorySession implements Session {
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
-    this.#roles = new Roles(log);
+    this.#roles = rolesOf(log);
     this.#appender = new Appender(log, clock);
     this.#waiters = new Waiters({
       look: () => this.#read('end', (_, end) => end),

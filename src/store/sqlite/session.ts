@@ -52,11 +52,13 @@ export class SqliteSession implements Session {
   readonly register: Session['register'] = async (collections) => {
     // An application with nothing to register opens while another process holds the lock.
     this.#transactions.lookNext();
-    const unchanged = await this.#transactions.read('registry', ({ registry }) => registry.unchangedBy(collections));
-    if (unchanged) return unchanged;
-    if (!this.readOnly) return this.#transactions.write(({ roles }) => roles.registry.register(collections));
-    const lacking = await this.#transactions.read('registry', ({ registry }) => registry.lacking(collections));
-    throw notRegistered(this.#options.file, lacking);
+    const { lacking, stored } = await this.#transactions.read('registry', ({ registry }) => ({
+      lacking: registry.lacking(collections).map(({ name }) => name),
+      stored: registry.registry(),
+    }));
+    if (lacking.length === 0) return stored;
+    if (this.readOnly) throw notRegistered(this.#options.file, lacking);
+    return this.#transactions.write(({ roles }) => roles.registry.register(collections));
   };
 
   readonly append: Session['append'] = (batch) =>

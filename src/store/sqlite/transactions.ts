@@ -11,7 +11,7 @@ import { Turns } from '../turns.ts';
 import { Writes, type Write } from '../writes.ts';
 import { Transaction } from './connecting/transaction.ts';
 import { closed, isBusy, isDamage, lockTimeout, openedForReading, translated, unknownCommit } from './errors.ts';
-import { Roles, WritingRoles } from './roles.ts';
+import { rolesOf, writingRolesOf, type Roles, type WritingRoles } from './roles.ts';
 import { CACHE_BOUNDS, type CacheBounds } from './writing/interned.ts';
 import { Queue, whenFree } from './writing/lock.ts';
 
@@ -35,13 +35,10 @@ type Work<T> = (roles: WritingRoles, write: Write) => T | Promise<T>;
 export type Use = <T>(work: Work<T>, keep: (result: T) => boolean) => Promise<T>;
 
 /** A connection, with its transactions and what can be asked in them. */
-interface Side<R> {
-  readonly database: DatabaseSync;
-  readonly transaction: Transaction;
-  readonly roles: R;
-}
+type Side<R> = ReturnType<typeof sideOf<R>>;
 
 export class Transactions {
+  isClosed = false;
   readonly #options: TransactionOptions;
   readonly #committed: (now: number) => void;
   readonly #turns = new Turns();
@@ -49,7 +46,6 @@ export class Transactions {
   readonly #writes = new Writes(() => closed(this.#options.file));
   readonly #reading: Side<Roles>;
   readonly #writing: Side<WritingRoles> | undefined;
-  #closed = false;
   /** What SQLite said if it found damage. Reads go on as far as they can; a write would make it worse. */
   #damaged: TidemarkError | undefined;
   #looked = 0;
@@ -64,17 +60,13 @@ export class Transactions {
     const { bounds = CACHE_BOUNDS, clock } = options;
     this.#options = options;
     this.#committed = committed;
-    this.#writing = writer && sideOf(writer, new WritingRoles(writer, bounds, clock));
-    this.#reading = sideOf(reader, new Roles(reader, bounds));
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
+    this.#writing = writer && sideOf(writer, writingRolesOf(writer, bounds, clock));
+    this.#reading = sideOf(reader, rolesOf(reader, bounds));
   }
 
   /** @throws Closed */
   assertOpen(): void {
-    if (this.#closed) throw closed(this.#options.file);
+    if (this.isClosed) throw closed(this.#options.file);
   }
 
   /** The next read looks whether the file is still in place. */
@@ -109,7 +101,7 @@ export class Transactions {
 
   /** Begins nothing new. Resolves once all writes are done or given up. */
   async stop(closing?: Closing): Promise<void> {
-    this.#closed = true;
+    this.isClosed = true;
     await this.#writes.close(closing);
   }
 
@@ -207,7 +199,7 @@ export class Thrown extends Error {
   }
 }
 
-function sideOf<R>(database: DatabaseSync, roles: R): Side<R> {
+function sideOf<R>(database: DatabaseSync, roles: R) {
   return { database, transaction: new Transaction(database), roles };
 }
 

@@ -2,8 +2,7 @@
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
 import type { LogEnd, ScannedEvent, ScanPage, ScanRange, StoredEvent } from '../../store.ts';
-import { findDocument, fitting, holds } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { findDocument, fitting, holds, type Log } from '../schema.ts';
 
 type Named = ScanPage['named'][number];
 
@@ -24,7 +23,7 @@ export class Scanner {
     return { end, holds: seen === undefined || holds(this.#log, seen), events, named: [...named.values()], next };
   }
 
-  /** Names those of its documents that aren't known. */
+  /** Adds the documents of an event that aren't known to `named`. */
   #scanned(event: StoredEvent, known: ScanRange['known'], named: Map<number, Named>): ScannedEvent {
     const { type, schemaVersion, json, position, commit } = event;
     const attachments = event.attachments.flatMap(({ collection, id, version }) => {

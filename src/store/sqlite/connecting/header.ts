@@ -1,17 +1,7 @@
 /** What the file of a log says about itself, without its write-ahead log. */
-import type { TidemarkError } from '../../../errors.ts';
 import { all, connectForReading, single } from './connection.ts';
 import { isNoDatabase, notALog, translatedAtOpen } from '../errors.ts';
 import { APPLICATION_ID, isIncomplete, PARTS, schemaFindings, type Part } from '../schema.ts';
-
-export interface Header {
-  readonly applicationId: number;
-  readonly format: number;
-  /** Whether it has the tables of a log but not its mark, as a dump that was put back. */
-  readonly unmarked: boolean;
-  /** Whether this file is only a part of the log: no checkpoint has copied its first commits yet. */
-  readonly incomplete: boolean;
-}
 
 /**
  * Reads the header, or returns what is wrong with the file.
@@ -23,7 +13,7 @@ export interface Header {
  * than it has; the rest is in the write-ahead log. `writable_schema` makes SQLite accept that. Only the mark is needed here,
  * and it is older than any write-ahead log. A file that was really cut off shows when the log is opened.
  */
-export function readHeader(file: string): Header | TidemarkError {
+export function readHeader(file: string) {
   const database = connectForReading(file, true);
   try {
     database.exec('PRAGMA writable_schema = ON');
@@ -32,10 +22,12 @@ export function readHeader(file: string): Header | TidemarkError {
     return {
       applicationId,
       format,
+      /** Whether it has the tables of a log but not its mark, as a dump that was put back. */
       unmarked:
         applicationId === 0 &&
         format === 0 &&
         canSee(() => schemaFindings(all<Part>(database.prepare(PARTS))).length === 0),
+      /** Whether this file is only a part of the log: no checkpoint has copied its first commits yet. */
       incomplete: applicationId === APPLICATION_ID && canSee(() => isIncomplete(database)),
     };
   } catch (error) {

@@ -98,7 +98,7 @@ export function inspectForReading(file: string): void {
  */
 function formatAt(file: string): number | 'unfinished' | undefined {
   let stats = statsOrThrow(file);
-  if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
+  if ((stats === undefined || stats.size === 0) && bytesOf(`${file}-wal`) > 0) {
     // A log that is being made has bytes in its file before it has a write-ahead log. So look again: if it was just made, it has bytes now.
     stats = statsOrThrow(file);
     if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
@@ -119,7 +119,7 @@ function formatAt(file: string): number | 'unfinished' | undefined {
   if (header.unmarked) throw unmarked(file);
   if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
   // If the write-ahead log has gone meanwhile, it was copied into the file: look again.
-  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && !hasWal(file);
+  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && bytesOf(`${file}-wal`) < WAL_HEADER;
   if (isAlone()) header = readHeader(file);
   if (isAlone()) throw withoutWal(file);
   if (stats.nlink > 1) throw linked(file, stats.nlink);
@@ -199,19 +199,12 @@ function isMountPoint(file: string): boolean {
     return false;
   }
   // Spaces and the like are written as octal digits there.
-  const escaped = file.replaceAll(
-    /[\s\\]/g,
-    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
+  const escaped = file.replaceAll(/[\s\\]/g, (unit) => `\\${unit.charCodeAt(0).toString(8).padStart(3, '0')}`);
   return mounts.includes(` ${escaped} `);
 }
 
-function hasWal(file: string): boolean {
-  return (statsOrThrow(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
-}
-
-function hasBytes(file: string): boolean {
-  return (statsOrThrow(file)?.size ?? 0) > 0;
+function bytesOf(file: string): number {
+  return statsOrThrow(file)?.size ?? 0;
 }
 
 function statsOrThrow(file: string): Stats | undefined {

@@ -96,7 +96,9 @@ async function openAt(path: string, options: OpenOptions): Promise<Opened> {
     inspectForReading(file);
     const before = standing(file);
     try {
-      return before === undefined ? await openInUse(path, file, options) : await openStanding(file, before, options);
+      if (before !== undefined) return await openStanding(file, before, options);
+      const session = await sessionOn(file, false, options, (reader) => stillThere(path, file, reader));
+      return { session, overtaken: () => false };
     } catch (error) {
       // A writer has come or gone since the look.
       const changed = standing(file) !== before;
@@ -116,11 +118,6 @@ async function openStanding(file: string, stands: string, options: OpenOptions):
     if (overtaken()) throw new StoreUnavailable(`${file} was written to, and is opened again.`, { file });
   };
   return { session: await sessionOn(file, true, options, () => inPlace), overtaken };
-}
-
-async function openInUse(path: string, file: string, options: OpenOptions): Promise<Opened> {
-  const session = await sessionOn(file, false, options, (reader) => stillThere(path, file, reader));
-  return { session, overtaken: () => false };
 }
 
 async function sessionOn(

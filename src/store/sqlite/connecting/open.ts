@@ -4,29 +4,19 @@ import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, NotWritable } from '../../../errors.ts';
-import type { AnchorPlace, Clock } from '../../clock.ts';
-import type { Opening, Session } from '../../store.ts';
+import type { Session } from '../../store.ts';
 import { connect, setUp, single } from './connection.ts';
 import { notALog, translatedAtOpen } from '../errors.ts';
 import { stillThere } from './still-there.ts';
-import type { CacheBounds } from '../writing/interned.ts';
 import { whenFree } from '../writing/lock.ts';
 import { inspect, isWithoutWal, realPlace, refuseNewer, withoutWal } from './log-file.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete, MARK_INCOMPLETE, marks, migrate, UNMARK_INCOMPLETE } from '../schema.ts';
-import { SqliteSession } from '../session.ts';
+import { SqliteSession, type SessionOptions } from '../session.ts';
 import type { Synchronous } from './synchronous.ts';
 
 const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
 
-export interface OpenOptions {
-  readonly lockTimeoutMs: number;
-  /** The store's clock. The machine's is compared with an anchor in the file. */
-  readonly clock: (shared: AnchorPlace) => Clock;
-  /** Told if the write-ahead log grows. */
-  readonly warn?: Opening['warn'];
-  /** For tests of what happens beyond them. */
-  readonly bounds?: CacheBounds;
-}
+export type OpenOptions = Omit<SessionOptions, 'file' | 'inPlace' | 'settled'>;
 
 /**
  * `path` is absolute.
@@ -92,13 +82,20 @@ export async function openSession(
  */
 function complete(writer: DatabaseSync, assertWhole?: () => void): void {
   if (!isIncomplete(writer)) return;
-  writer.exec('BEGIN IMMEDIATE');
-  try {
+  underLock(writer, () => {
     assertWhole?.();
     writer.exec(UNMARK_INCOMPLETE);
-    writer.exec('COMMIT');
+  });
+}
+
+function underLock<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
   } catch (error) {
-    if (writer.isTransaction) writer.exec('ROLLBACK');
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }
@@ -107,9 +104,7 @@ function complete(writer: DatabaseSync, assertWhole?: () => void): void {
 function prepareFile(database: DatabaseSync, file: string): boolean {
   const before = marks(database);
   if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return false;
-  let isNew: boolean;
-  database.exec('BEGIN IMMEDIATE');
-  try {
+  const isNew = underLock(database, () => {
     // Again under the lock: another process may have done it meanwhile.
     const { applicationId, format, empty } = marks(database);
     if (applicationId !== APPLICATION_ID && !empty) throw notALog(file, 'an SQLite database of another kind');
@@ -119,12 +114,8 @@ function prepareFile(database: DatabaseSync, file: string): boolean {
       throw new LogCorrupt(problem, { file, format });
     }
     migrate(database, format);
-    database.exec('COMMIT');
-    isNew = format === 0;
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
+    return format === 0;
+  });
   flushDirectory(file);
   return isNew;
 }

@@ -13,17 +13,14 @@ export type Counted = readonly [busy: number, pages: number, copied: number];
 /** Use it with no transaction open on the connection. */
 export class Wal {
   readonly #noop;
+  /** Whether this SQLite can count the pages. */
+  readonly isCounted: boolean;
 
   constructor(connection: DatabaseSync) {
     const [major = 0, minor = 0] = single<string>(connection, 'SELECT sqlite_version()').split('.').map(Number);
     // Before 3.51 SQLite doesn't know NOOP and runs a real checkpoint.
-    const isKnown = major !== 3 || minor >= 51;
-    this.#noop = isKnown ? connection.prepare('PRAGMA wal_checkpoint(NOOP)') : undefined;
-  }
-
-  /** Whether this SQLite can count the pages. */
-  get isCounted(): boolean {
-    return this.#noop !== undefined;
+    this.isCounted = major !== 3 || minor >= 51;
+    this.#noop = this.isCounted ? connection.prepare('PRAGMA wal_checkpoint(NOOP)') : undefined;
   }
 
   /** Undefined where this SQLite can't count. */

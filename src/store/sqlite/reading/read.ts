@@ -40,11 +40,7 @@ interface Window {
   readonly reverse: boolean;
 }
 
-/** Rows of a page; `full` if there may be more in its window. */
-interface Rows {
-  readonly rows: readonly (EventRow | DocumentRow)[];
-  readonly full: boolean;
-}
+type Rows = ReturnType<typeof rowsOf>;
 
 export class Reader {
   readonly #sql;
@@ -164,13 +160,13 @@ export class Reader {
   }
 }
 
-/** The rows of a statement as far as there is room for them, each checked before it is taken. */
+/** The rows of a statement as far as there is room, each checked before it is taken; `full` if there may be more. */
 function rowsOf<Row extends EventRow | DocumentRow>(
   statement: StatementSync,
   parameters: readonly SQLInputValue[],
   most: number,
   check?: (row: Row, index: number) => void,
-): Rows {
+) {
   const room = new Room(most);
   const rows: Row[] = [];
   let full = most === 0;

@@ -35,11 +35,6 @@ interface AsideOptions {
   readonly setUp?: string;
 }
 
-interface Answer {
-  readonly rows?: readonly (readonly unknown[])[];
-  readonly failed?: { readonly message: string };
-}
-
 export class Aside {
   readonly #worker: Worker;
   readonly #asked: { resolve: (rows: readonly never[]) => void; reject: (error: unknown) => void }[] = [];
@@ -58,12 +53,12 @@ export class Aside {
       },
     });
     this.#worker.unref();
-    this.#worker.on('message', ({ rows, failed }: Answer) => {
+    this.#worker.on('message', ({ rows = [], failed }: { rows?: readonly never[]; failed?: { message: string } }) => {
       // An answer may still come after `end`.
       const asked = this.#asked.shift();
       if (this.#asked.length === 0) this.#worker.unref();
       if (failed) asked?.reject(Object.assign(new Error(failed.message), failed));
-      else asked?.resolve(rows as readonly never[]);
+      else asked?.resolve(rows);
     });
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(new Error('The thread has ended.')));

@@ -7,105 +7,54 @@ import type { Look } from './aside.ts';
 import { stopsAtDamage } from '../errors.ts';
 import { PARTS, schemaFindings, type Part } from '../schema.ts';
 
-/** Each query gives the rows that break a rule; `sentence` describes one. */
-const RULES: readonly { sql: string; sentence: (...row: unknown[]) => string }[] = [
-  {
-    sql: `SELECT position, expected FROM
-            (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM events)
-          WHERE position <> expected`,
-    sentence: FINDING.eventsMissing,
-  },
-  {
-    sql: `SELECT position, expected FROM
-            (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM commits)
-          WHERE position <> expected`,
-    sentence: FINDING.commitElsewhere,
-  },
-  {
-    sql: 'SELECT position, event_count FROM commits WHERE event_count < 1',
-    sentence: FINDING.commitWithoutEvents,
-  },
-  {
-    sql: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM events),
-            (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM commits) WHERE events <> commits`,
-    sentence: FINDING.otherEnds,
-  },
-  {
-    sql: `SELECT position FROM events WHERE NOT json_valid(attachments)
-            OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
-    sentence: FINDING.eventWithoutList,
-  },
-  {
-    sql: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
-            CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
-          WHERE rows <> inline`,
-    sentence: FINDING.otherCounts,
-  },
-  {
-    sql: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
-          GROUP BY document HAVING count <> head OR min(version) < 1`,
-    sentence: (document, count, head) => `Document ${document} has ${count} events and head ${head}.`,
-  },
-  {
-    sql: `SELECT document, version FROM
-            (SELECT document, version, position,
-              lag(position, 1, 0) OVER (PARTITION BY document ORDER BY version) AS before FROM attachments)
-          WHERE position <= before`,
-    sentence: FINDING.versionsOutOfOrder,
-  },
-  {
-    sql: 'SELECT position, type FROM events WHERE type NOT IN (SELECT number FROM names)',
-    sentence: FINDING.typeWithoutName,
-  },
-  {
-    sql: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT number FROM names)',
-    sentence: FINDING.commandWithoutName,
-  },
-  {
-    sql: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT number FROM documents)',
-    sentence: FINDING.documentWithoutId,
-  },
-  {
-    sql: `SELECT number, collection FROM documents d WHERE collection NOT IN (SELECT number FROM names)
-            OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)`,
-    sentence: FINDING.documentWithoutEvents,
-  },
-  {
-    sql: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
-            OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
-            OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
-    sentence: FINDING.wrongCommit,
-  },
-  {
-    sql: `SELECT position FROM
-            (SELECT position, recorded_at, lag(recorded_at, 1, 0) OVER (ORDER BY position) AS before FROM commits)
-          WHERE recorded_at < before`,
-    sentence: FINDING.recordedTooEarly,
-  },
-  {
-    sql: `SELECT position FROM events e WHERE time IS NOT
-            (SELECT c.time FROM commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
-    sentence: FINDING.otherTime,
-  },
-  {
-    sql: `SELECT type, stored, listed FROM (
-            SELECT e.type, e.position AS stored, t.position AS listed
-            FROM (SELECT type, min(position) AS position FROM events GROUP BY type) e
-            FULL JOIN types t ON t.type = e.type)
-          WHERE stored IS NOT listed`,
-    sentence: FINDING.otherFirstEvent,
-  },
-  {
-    // CROSS JOIN keeps the order: the other way round, each event would be compared with each commit.
-    sql: `SELECT t.type, e.position, t.succeeded FROM types t
-          LEFT JOIN (
-            SELECT e.type, min(e.position) AS position FROM commits c CROSS JOIN events e
-            WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
-            GROUP BY e.type) e ON e.type = t.type
-          WHERE e.position IS NOT t.succeeded`,
-    sentence: FINDING.otherFirstSuccess,
-  },
-];
+/** Each query gives the rows that break a rule. */
+const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
+  eventsMissing: `SELECT position, expected FROM
+      (SELECT position, coalesce(lag(position) OVER (ORDER BY position), 0) + 1 AS expected FROM events)
+    WHERE position <> expected`,
+  commitElsewhere: `SELECT position, expected FROM
+      (SELECT position, coalesce(lag(position + event_count) OVER (ORDER BY position), 1) AS expected FROM commits)
+    WHERE position <> expected`,
+  commitWithoutEvents: 'SELECT position, event_count FROM commits WHERE event_count < 1',
+  otherEnds: `SELECT * FROM (SELECT coalesce(max(position), 0) AS events FROM events),
+      (SELECT coalesce(max(position + event_count - 1), 0) AS commits FROM commits) WHERE events <> commits`,
+  eventWithoutList: `SELECT position FROM events WHERE NOT json_valid(attachments)
+      OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
+  otherCounts: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
+      CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
+    WHERE rows <> inline`,
+  otherHead: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
+    GROUP BY document HAVING count <> head OR min(version) < 1`,
+  versionsOutOfOrder: `SELECT document, version FROM
+      (SELECT document, version, position,
+        lag(position, 1, 0) OVER (PARTITION BY document ORDER BY version) AS before FROM attachments)
+    WHERE position <= before`,
+  typeWithoutName: 'SELECT position, type FROM events WHERE type NOT IN (SELECT number FROM names)',
+  commandWithoutName: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT number FROM names)',
+  documentWithoutId: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT number FROM documents)',
+  documentWithoutEvents: `SELECT number, collection FROM documents d WHERE collection NOT IN (SELECT number FROM names)
+      OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)`,
+  wrongCommit: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
+      OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
+      OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+  recordedTooEarly: `SELECT position FROM
+      (SELECT position, recorded_at, lag(recorded_at, 1, 0) OVER (ORDER BY position) AS before FROM commits)
+    WHERE recorded_at < before`,
+  otherTime: `SELECT position FROM events e WHERE time IS NOT
+      (SELECT c.time FROM commits c WHERE c.position <= e.position ORDER BY c.position DESC LIMIT 1)`,
+  otherFirstEvent: `SELECT type, stored, listed FROM (
+      SELECT e.type, e.position AS stored, t.position AS listed
+      FROM (SELECT type, min(position) AS position FROM events GROUP BY type) e
+      FULL JOIN types t ON t.type = e.type)
+    WHERE stored IS NOT listed`,
+  // CROSS JOIN keeps the order: the other way round, each event would be compared with each commit.
+  otherFirstSuccess: `SELECT t.type, e.position, t.succeeded FROM types t
+    LEFT JOIN (
+      SELECT e.type, min(e.position) AS position FROM commits c CROSS JOIN events e
+      WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
+      GROUP BY e.type) e ON e.type = t.type
+    WHERE e.position IS NOT t.succeeded`,
+};
 
 /** The registry as it is stored, for {@link registryFindings}. */
 const REGISTRY_ROWS = `SELECT (SELECT group_concat(value) FROM meta WHERE name = 'generation'), r.name, r.key, r.handled
@@ -141,11 +90,10 @@ async function listFindings(look: Look): Promise<readonly string[]> {
   for (;;) {
     const [row] = await look<[number | null]>(LISTS_END, after);
     const upTo = row?.[0] ?? undefined;
-    if (upTo === undefined) return findings.slice(0, FINDINGS_MAX);
+    if (upTo === undefined || findings.length >= FINDINGS_MAX) return findings.slice(0, FINDINGS_MAX);
     for (const [position, document, version] of await look<[unknown, unknown, unknown]>(LISTS, after, upTo)) {
       findings.push(FINDING.notInIndex(position, document, version));
     }
-    if (findings.length >= FINDINGS_MAX) return findings.slice(0, FINDINGS_MAX);
     after = upTo;
   }
 }
@@ -157,7 +105,8 @@ export async function check(look: Look): Promise<readonly string[]> {
     findings.push(...schemaFindings(await look<Part>(PARTS)).slice(0, FINDINGS_MAX));
     const own = await look<[string]>(`PRAGMA integrity_check(${FINDINGS_MAX})`);
     findings.push(...own.filter(([line]) => line !== 'ok').map(([line]) => `SQLite: ${line.trim()}.`));
-    for (const { sql, sentence } of RULES) {
+    for (const [name, sql] of Object.entries(RULES)) {
+      const sentence: (...columns: readonly unknown[]) => string = FINDING[name as keyof typeof FINDING];
       const rows = await look<readonly unknown[]>(`${sql} LIMIT ${FINDINGS_MAX}`);
       findings.push(...rows.map((row) => sentence(...row)));
     }

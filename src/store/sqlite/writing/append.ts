@@ -29,15 +29,6 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** The documents that a batch has read. */
-interface Ground {
-  /** By row of `reads`. */
-  readonly heads: readonly number[];
-  /** The stale rows of `reads`, and their documents. */
-  readonly rows: readonly number[];
-  readonly stale: readonly StaleDocument[];
-}
-
 export class Appender {
   readonly #handledAbove;
   readonly #parts: Parts;
@@ -101,7 +92,8 @@ export class Appender {
     return { status: 'stored', end: inserted.end, heads, stale, duplicates, commits: stored, versions };
   }
 
-  #groundOf({ reads, handled }: Batch): Ground {
+  /** By row of `reads`: the heads, which rows are stale, and the documents of these. */
+  #groundOf({ reads, handled }: Batch) {
     const rows: number[] = [];
     const stale: StaleDocument[] = [];
     const room = new Room(LOAD_EVENTS_MAX);

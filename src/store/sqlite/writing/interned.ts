@@ -12,15 +12,14 @@ import { GENESIS_HASH } from '../../chain.ts';
 import { one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 
-/** How much a connection keeps in memory. Only the speed depends on it: what was forgotten is read again. */
-export interface CacheBounds {
-  /** Most names, in each direction. */
-  readonly names: number;
-  /** Most documents: numbers of each collection, documents by their numbers, and heads. */
-  readonly documents: number;
-}
+/**
+ * How much a connection keeps in memory. Only the speed depends on it: what was forgotten is read again.
+ *
+ * `names`: most names, in each direction. `documents`: most documents, as numbers of each collection, by number, and as heads.
+ */
+export const CACHE_BOUNDS = { names: 10_000, documents: 200_000 };
 
-export const CACHE_BOUNDS: CacheBounds = { names: 10_000, documents: 200_000 };
+export type CacheBounds = Readonly<typeof CACHE_BOUNDS>;
 
 /** The start of every log. */
 export const START: LogPoint = { position: 0, hash: GENESIS_HASH };

@@ -26,14 +26,9 @@ export class RegistryEntries {
     return { generation: this.generation(), collections: this.#entries() };
   }
 
-  /** The registry, if it already has all of them. */
-  unchangedBy(collections: readonly CollectionEntry[]): Registry | undefined {
-    return this.#grownBy(collections).length === 0 ? this.registry() : undefined;
-  }
-
   /** With the write lock held. */
   register(collections: readonly CollectionEntry[]): Registry {
-    const grown = this.#grownBy(collections);
+    const grown = this.lacking(collections);
     for (const { name, definition, key, handled } of grown) {
       this.#sql.replace.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
     }
@@ -41,9 +36,9 @@ export class RegistryEntries {
     return this.registry();
   }
 
-  /** The names of those that aren't registered as they are. */
-  lacking(collections: readonly CollectionEntry[]): readonly string[] {
-    return this.#grownBy(collections).map(({ name }) => name);
+  /** Those that aren't registered as they are, as entries to be stored. */
+  lacking(collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
+    return grownBy(this.#entries(), collections, this.#types.facts());
   }
 
   generation(): number {
@@ -51,10 +46,6 @@ export class RegistryEntries {
     if (row === undefined) throw corrupt('the generation of the registry is missing');
     if (!isWhole(row[0])) throw corrupt("the generation of the registry isn't valid");
     return row[0];
-  }
-
-  #grownBy(collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
-    return grownBy(this.#entries(), collections, this.#types.facts());
   }
 
   #entries(): readonly CollectionEntry[] {
