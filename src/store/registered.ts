@@ -162,7 +162,6 @@ function raise(definition: number): string {
   return `raise definition to ${definition + 1} (then its documents are made again, which this version can't do yet: start a new log)`;
 }
 
-/** The first types, for a message. */
 export function listed(types: readonly string[]): string {
   const more = types.length - NAMED_MAX;
   return `${types.slice(0, NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -38,19 +38,8 @@ export class Section {
 
   /** Runs the work. The caller commits if this returns, and rolls back if it throws. */
   async run<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
-    try {
-      const working = work(this.#locked());
-      const result = await (this.#rules.orGivenUp?.(working) ?? working);
-      if (this.#broken) throw this.#broken.error;
-      return result;
-    } finally {
-      this.#over = true;
-    }
-  }
-
-  #locked(): Locked {
     const offered = this.#offered;
-    return {
+    const locked: Locked = {
       registry: () => this.#call(() => offered.registry()),
       append: (batch) => this.#call(() => offered.append(batch), true),
       load: (requests, options) => this.#call(() => offered.load(requests, options)),
@@ -58,6 +47,14 @@ export class Section {
       commits: (range) => this.#call(() => offered.commits(range)),
       read: (range) => this.#call(() => offered.read(range)),
     };
+    try {
+      const working = work(locked);
+      const result = await (this.#rules.orGivenUp?.(working) ?? working);
+      if (this.#broken) throw this.#broken.error;
+      return result;
+    } finally {
+      this.#over = true;
+    }
   }
 
   async #call<T>(run: () => T | Promise<T>, isAppend = false): Promise<T> {

@@ -96,22 +96,14 @@ const SQLITE: Checks<SqliteOptions> = {
 };
 
 function checkName(file: string): void {
+  const elsewhere = 'For a log that is stored nowhere, use tidemark/memory.';
   if (typeof file !== 'string' || file === '' || file.includes('\0')) {
-    throw new InvalidDefinition(
-      'sqlite() needs the name of a file. For a log that is stored nowhere, use tidemark/memory.',
-    );
+    throw new InvalidDefinition(`sqlite() needs the name of a file. ${elsewhere}`);
   }
-  if (file === ':memory:') {
-    throw new InvalidDefinition(
-      '":memory:" is not the name of a file. For a log that is stored nowhere, use tidemark/memory.',
-      { file },
-    );
-  }
+  if (file === ':memory:') throw new InvalidDefinition(`":memory:" is not the name of a file. ${elsewhere}`, { file });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
-    // It may hold a password, so it isn't repeated.
+    // The URL may hold a password, so the message doesn't repeat it.
     throw new InvalidDefinition('sqlite() needs the path of a file, not a URL. For PostgreSQL use tidemark/postgres.');
   }
-  if (/^file:/i.test(file)) {
-    throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
-  }
+  if (/^file:/i.test(file)) throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
 }

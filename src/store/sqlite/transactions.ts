@@ -138,9 +138,13 @@ export class Transactions {
   async #locked<T>(writing: Side<WritingRoles>, write: Write, work: Work<T>, keep: (result: T) => boolean): Promise<T> {
     const { file, inPlace } = this.#options;
     if (this.#damaged) throw this.#damaged;
-    await this.#lock(writing, write);
+    const takeLock = (): void => {
+      write.assertGoing();
+      writing.transaction.beginWriting();
+    };
     let result: T;
     try {
+      await whenFree(takeLock, this.#options);
       inPlace();
       writing.transaction.assertFormat(file);
       result = await work(writing.roles, write);
@@ -154,19 +158,6 @@ export class Transactions {
     if (keep(result)) this.#commit(writing);
     else rollback(writing);
     return result;
-  }
-
-  async #lock({ transaction }: Side<WritingRoles>, write: Write): Promise<void> {
-    const attempt = (): void => {
-      write.assertGoing();
-      transaction.beginWriting();
-    };
-    try {
-      await whenFree(attempt, this.#options);
-    } catch (error) {
-      this.#lookAfter(error);
-      throw translated(error, this.#options.file);
-    }
   }
 
   #commit(writing: Side<WritingRoles>): void {

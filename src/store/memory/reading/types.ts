@@ -18,7 +18,6 @@ export class Types {
       .map((held) => upTo(held, end.position));
   }
 
-  /** Adds the type of an event that is stored. */
   add(type: string, position: number, succeeded: boolean): void {
     const { types } = this.#log;
     const held = types.get(type);

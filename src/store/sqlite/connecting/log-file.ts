@@ -99,7 +99,7 @@ export function inspectForReading(file: string): void {
 function formatAt(file: string): number | 'unfinished' | undefined {
   let stats = statsOrThrow(file);
   if ((stats === undefined || stats.size === 0) && bytesOf(`${file}-wal`) > 0) {
-    // A log that is being made has bytes in its file before it has a write-ahead log. So look again: if it was just made, it has bytes now.
+    // The file of a log has bytes before it has a write-ahead log: if the log was just made, it has them now.
     stats = statsOrThrow(file);
     if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
   }

@@ -91,21 +91,19 @@ const LET_GO_MS = 500;
 
 /** The threads of a session, so that closing it can end them. */
 export class Asides {
-  readonly #url: URL;
-  readonly #timeout: number;
+  readonly #open: (options: AsideOptions) => Aside;
   readonly #closed: () => Error;
   readonly #running = new Set<Aside>();
 
   /** @param timeout how long each waits for a lock, in milliseconds @param closed makes the error of a closed session */
   constructor(url: URL, timeout: number, closed: () => Error) {
-    this.#url = url;
-    this.#timeout = timeout;
+    this.#open = (options) => new Aside(url, timeout, options);
     this.#closed = closed;
   }
 
   /** Runs `work` on a connection in a thread of its own, which ends with the work. */
   async run<T>(options: AsideOptions, work: (aside: Aside) => Promise<T>): Promise<T> {
-    const aside = new Aside(this.#url, this.#timeout, options);
+    const aside = this.#open(options);
     this.#running.add(aside);
     try {
       return await work(aside);

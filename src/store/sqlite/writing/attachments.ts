@@ -33,7 +33,6 @@ export class Attachments {
     this.#rows.push(row);
   }
 
-  /** Inserts the rows. */
   flush(): void {
     const rows = this.#rows;
     const count = rows.length;

@@ -32,7 +32,7 @@ export class Inserts<Column extends string> {
     let filled = this.#filled;
     let index = 0;
     for (const column in row) {
-      // What somebody left on Object.prototype comes after a row's own fields.
+      // Names that other code put on Object.prototype come after a row's own fields.
       if (index === columns.length) break;
       if (column !== columns[index++]) throw new TypeError(`The field ${column} isn't in its place.`);
       values[filled++] = row[column];
