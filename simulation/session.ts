@@ -4,7 +4,7 @@
  */
 import { Closed, StoreUnavailable } from '../src/errors.ts';
 import { check } from '../src/store/memory/upkeep/check.ts';
-import { Roles } from '../src/store/memory/roles.ts';
+import { rolesOf } from '../src/store/memory/roles.ts';
 import { endOf } from '../src/store/memory/schema.ts';
 import { Section } from '../src/store/section.ts';
 import type { Offered } from '../src/store/section.ts';
@@ -40,7 +40,7 @@ export function storeFor(owner: Owner, place: Place): Store {
 
 function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: Place): Session {
   const { log, journal } = machine;
-  const { registry, loader, reader, scanner, commits, types, documents } = new Roles(log);
+  const { registry, loader, reader, scanner, commits, types, documents } = rolesOf(log);
   const { name } = owner;
   let closed = false;
 

@@ -3,13 +3,12 @@ import { InvalidInput } from '../errors.ts';
 import { DocumentMap } from '../document-map.ts';
 import type { Batch } from './store.ts';
 
-/** As the contract has it. */
 const HASH = /^[0-9a-f]{64}$/;
 
 /**
- * Looks at a batch before the log is looked at: such a defect of the caller would otherwise be stored for good.
+ * Checks a batch before the log is read: a mistake of the caller would otherwise be stored for good.
  *
- * @throws InvalidInput if it isn't valid
+ * @throws InvalidInput if the batch isn't valid
  *
  * @example
  * ```ts
@@ -32,11 +31,12 @@ export function assertBatch({ commits, reads }: Batch): void {
       throw invalid('a hash isn’t valid', { command: command.id });
     if (events.length === 0) throw invalid('a commit has no events', { command: command.id });
     if (!Number.isInteger(time) || time < 0) throw invalid('a commit has no time', { command: command.id });
-    if (!arePlaces(rows, reads.length)) throw invalid('a commit rests on no row of reads', { command: command.id });
+    if (!arePlaces(rows, reads.length))
+      throw invalid('a commit rests on a row that reads doesn’t have', { command: command.id });
   }
   if (ids.size < commits.length) {
     const twice = commits.find(({ command }) => !ids.delete(command.id));
-    throw invalid('a command id stands in it twice', { command: twice?.command.id });
+    throw invalid('it has a command id twice', { command: twice?.command.id });
   }
   const documents = new DocumentMap<true>();
   for (const { collection, id, version } of reads) {
@@ -46,7 +46,7 @@ export function assertBatch({ commits, reads }: Batch): void {
   }
 }
 
-/** Whether these are places in a list of so many, each once. */
+/** Whether these are indexes of a list with `count` items, each once. */
 function arePlaces(places: readonly number[], count: number): boolean {
   for (const place of places) if (!Number.isInteger(place) || place < 0 || place >= count) return false;
   return places.length < 2 || new Set(places).size === places.length;
@@ -54,7 +54,7 @@ function arePlaces(places: readonly number[], count: number): boolean {
 
 function invalid(what: string, where: Readonly<Record<string, unknown>>): InvalidInput {
   return new InvalidInput(
-    `The batch can't be stored: ${what}. Nothing was stored: send it as the contract says.`,
+    `The batch isn’t valid: ${what}. Nothing was stored. Send a batch as the contract of the store says.`,
     where,
   );
 }

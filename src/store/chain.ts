@@ -1,8 +1,8 @@
 /**
- * The hash chain over commits: what makes a changed, removed or reordered fact show.
+ * The hash chain over commits: it shows if a fact was changed, removed or moved.
  *
- * The bytes are specified in docs/reference/hash-chain.md, with test vectors beside it, so that another program can check a log.
- * Change nothing here without a new domain tag there.
+ * docs/reference/hash-chain.md specifies the bytes, with test vectors, so that another program can check a log. A change here
+ * needs a new domain tag there.
  */
 import { Buffer } from 'node:buffer';
 import { hash as digestOf } from 'node:crypto';
@@ -15,7 +15,7 @@ const TAG = 'tidemark/commit/1';
 const ABSENT = 0xffff_ffff;
 const OUTCOME = { succeeded: 0, failed: 1, failedNotFinal: 2 } as const;
 
-// One growing buffer serves every digest: making one is synchronous, and nothing keeps a view of it.
+// One growing buffer for all digests: each is made without a pause, and nothing keeps a view of the buffer.
 let bytes = Buffer.allocUnsafe(64 * 1024);
 let length = 0;
 
@@ -47,7 +47,7 @@ function text(value: string | undefined): void {
   length += 4 + written;
 }
 
-/** Texts up to this length are written here, where they are ASCII: calling the encoder costs more than they do. */
+/** ASCII texts up to this length are written here: a call of the encoder costs more. */
 const SHORT = 40;
 
 function ascii(value: string): boolean {
@@ -70,19 +70,21 @@ function sha256(): string {
   return digestOf('sha256', bytes.subarray(0, length), 'hex');
 }
 
-/** The canonical bytes of a commit's facts, as docs/reference/hash-chain.md has them. A copy. */
-export function canonicalBytes(commit: CommitFacts & { readonly events: readonly EventFacts[] }): Uint8Array {
+type Hashed = CommitFacts & { readonly events: readonly EventFacts[] };
+
+/** The canonical bytes of a commit's facts, as a copy. */
+export function canonicalBytes(commit: Hashed): Uint8Array {
   write(commit);
   return Uint8Array.from(bytes.subarray(0, length));
 }
 
-/** SHA-256 over the canonical bytes of a commit's facts: needs nothing that the store decides. */
-export function commitDigest(commit: CommitFacts & { readonly events: readonly EventFacts[] }): string {
+/** SHA-256 over the canonical bytes: nothing that the store decides is in it. */
+export function commitDigest(commit: Hashed): string {
   write(commit);
   return sha256();
 }
 
-function write(commit: CommitFacts & { readonly events: readonly EventFacts[] }): void {
+function write(commit: Hashed): void {
   length = 0;
   const { command } = commit;
   text(TAG);

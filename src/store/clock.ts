@@ -1,70 +1,79 @@
 /**
- * The clock that a store goes by: what it says, whether that can be, and how far ahead of it a decision may be.
+ * The clock of a store: what time it says, whether that can be right, and how far ahead of it a decision may be.
  *
- * The log's time is never set back, so whatever drags it ahead does so for good. Where no server of the store's own says
- * what time it is, store and decision share one clock, that of the process, and comparing the two shows nothing. So that
- * clock is held against the time since the machine started, which nobody sets: an *anchor* is one moment by both, kept
- * where all processes on the log find it, and a clock that has come further since then than the machine has isn't
- * believed. It may be set back at any time. After a restart of the machine there is nothing to hold it against but what
- * it says then.
+ * The time of the log is never set back: a wrong clock that moves it ahead does so for good. Where the store has no server
+ * with a clock, decisions and store use the same clock of the machine, so comparing the two shows nothing. That clock is
+ * compared with the time since the machine started, which nobody can set. An *anchor* is one moment in both times, kept where
+ * all processes on the log find it. A clock that has moved further since the anchor than the machine has run isn't believed.
+ * The clock may be set back at any time. After a restart of the machine there is nothing to compare the clock with.
  *
- * An anchor is made once, and never by a clock that is behind the log. If it followed the clock in small steps, a wrong
- * one could climb by them; if it followed it back, a clock that was wrong for a minute would make the right one impossible.
+ * An anchor is made once, and never by a clock that is behind the log. If it followed the clock in small steps, a wrong clock
+ * could move ahead with it; if it followed the clock back, the right time would be refused after a minute of a wrong one.
  */
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { ClockAhead } from '../errors.ts';
-import { timeBy } from '../options.ts';
+import { clock as userClock, milliseconds, timeBy, type Checks } from '../options.ts';
 import type { Commit } from './store.ts';
 
-/** The last moment that a `Date` can name. A later time is no clock's. */
+/** The options that a store has for its clock. */
+export interface ClockOptions {
+  /** The store's own clock, in milliseconds since the Unix epoch. Default: the application's, or the machine's. */
+  readonly clock?: (() => number) | undefined;
+  /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Default: five minutes. */
+  readonly clockAheadMs?: number | undefined;
+}
+
+export const CLOCK_CHECKS: Checks<ClockOptions> = { clock: userClock, clockAheadMs: milliseconds(Infinity) };
+
+/** The last time that a `Date` can hold. */
 const TIME_MAX = 8.64e15;
-/** What an anchor and a look at the clock may differ by for nothing: uptimes are rounded, seconds leap. In milliseconds. */
+/** A difference in milliseconds that means nothing: uptimes are rounded, and there are leap seconds. */
 const ROUNDING_MS = 1_000;
-/** How much faster a right clock may go than the time since the start: it is set right in small steps, by a second here and there. */
+/** How much faster a right clock may go than the time since the start: it is corrected in small steps. */
 const DRIFT = 1 / 1_000;
 
 export interface Clock {
   /**
    * Whole milliseconds since the Unix epoch. Read once a batch, with the write lock held.
    *
-   * @param recordedAt - of the log, before the batch.
-   * @throws InvalidDefinition if it throws, or gives no time; ClockAhead if it can't be right, and is ahead of the log
+   * @param recordedAt of the log, before the batch
+   * @throws InvalidDefinition if it throws, or gives no time; ClockAhead if it can't be right and is ahead of the log
    */
   read(recordedAt: number): number;
   /** How far ahead of it a decision's time may be, in milliseconds. */
   readonly aheadMs: number;
-  /** What was written since it was last read may have been undone. */
+  /** To be called when a write was rolled back, which may have held an anchor. */
   forget?(): void;
 }
 
 /** A moment by the clock and by the time since the machine started, both in milliseconds. */
 export interface Anchor {
-  /** Which start of which machine; the empty string for one that only this process knows. */
+  /** Which start of which machine; empty if only this process knows it. */
   readonly boot: string;
   readonly uptimeMs: number;
   readonly clockMs: number;
 }
 
-/** Where an anchor is kept. Both are called with the write lock held. */
+/** Where an anchor is kept. Used with the write lock held. */
 export interface AnchorPlace {
   read(): Anchor | undefined;
   write(anchor: Anchor): void;
 }
 
-/** What a machine says of time. */
+/** The times of a machine. */
 export interface Machine {
   /** Milliseconds since the Unix epoch, as the machine's clock was set. */
   now(): number;
-  /** Goes on whatever the clock is set to, but perhaps not while the machine sleeps. Cheap. */
+  /** Goes on whatever the clock is set to, perhaps not while the machine sleeps. Cheap. */
   monotonicMs(): number;
-  /** How long ago the machine started, asleep or not, and which start that was: undefined where it has no name. */
+  /** How long ago the machine started, and the name of that start: undefined where it has none. */
   sinceBoot(): { readonly uptimeMs: number; readonly boot: string | undefined };
 }
 
 /**
- * A clock that the user gave: it is believed.
+ * A clock of the user: always believed.
  *
  * @example
  * ```ts
@@ -81,15 +90,15 @@ export function givenClock(clock: () => number, aheadMs: number): Clock {
 
 export interface MachineClockOptions {
   readonly aheadMs: number;
-  /** What to do if the clock is right all the same. */
+  /** What to do if the clock is right: the end of the message. */
   readonly advice: string;
-  /** Believe it all the same, and anchor it anew. */
+  /** Believe a clock that jumped, and make a new anchor. */
   readonly mayJump?: boolean;
-  /** Where all processes on the log find the anchor. Used only where the machine's start has a name. */
+  /** Where all processes on the log find the anchor. Only used where the machine's start has a name. */
   readonly shared?: AnchorPlace | undefined;
 }
 
-/** The machine's clock, as long as it can be right. */
+/** The clock of the machine: it throws if it can't be right. */
 export function machineClock(
   { aheadMs, advice, mayJump = false, shared }: MachineClockOptions,
   machine: Machine = THIS_MACHINE,
@@ -97,7 +106,7 @@ export function machineClock(
   const opened = anchorNow(machine);
   let own: Anchor | undefined;
   const ownPlace: AnchorPlace = { read: () => own, write: (anchor) => void (own = anchor) };
-  /** What the clock should have said when it was last held against the anchor. */
+  /** What the clock should have said when it was last compared with the anchor. */
   let checked: { readonly clockMs: number; readonly monotonicMs: number } | undefined;
 
   return {
@@ -130,13 +139,13 @@ export function machineClock(
   };
 }
 
-// The uptime first: a pause between the two makes the anchor a little late, which nobody is refused for.
+// The uptime first: a pause between the two makes the anchor's clock late, and no clock is refused because of that.
 function anchorNow(machine: Machine): Anchor {
   const { uptimeMs, boot = '' } = machine.sinceBoot();
   return { boot, uptimeMs, clockMs: machine.now() };
 }
 
-/** An anchor of this start of this machine. One from its future is of another: an image that was put back. */
+/** The anchor, if it is of this start of this machine. An anchor from the future is not: a disk image was put back. */
 function comparable(
   anchor: Anchor | undefined,
   { boot = '', uptimeMs }: ReturnType<Machine['sinceBoot']>,
@@ -150,7 +159,7 @@ const THIS_MACHINE: Machine = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   sinceBoot() {
-    // Not imported: that would open this process's streams. A bare context has none, and does without the comparison.
+    // Not imported: that would open the streams of the process. A bare context has no process, and skips the comparison.
     const { process } = globalThis as Partial<Pick<typeof globalThis, 'process'>>;
     const monotonicMs = process ? Number(process.hrtime.bigint()) / 1e6 : 0;
     let uptimeMs: number;
@@ -159,7 +168,7 @@ const THIS_MACHINE: Machine = {
     } catch {
       return { uptimeMs: monotonicMs, boot: undefined };
     }
-    // A container may have an uptime of its own under the name of its machine's start: less than the kernel's clock says.
+    // A container may have its own, shorter uptime and its machine's name of the start.
     if (uptimeMs < monotonicMs - ROUNDING_MS) return { uptimeMs, boot: undefined };
     try {
       return { uptimeMs, boot: readFileSync(BOOT_ID, 'utf8').trim() || undefined };
@@ -170,8 +179,8 @@ const THIS_MACHINE: Machine = {
 };
 
 /**
- * Throws `ClockAhead` if a commit was decided too far ahead of the store's clock, which says `now`. Not if it is no later
- * than the log was before the batch: a clock that was set back must not stop everybody until it has caught up.
+ * Throws `ClockAhead` if a commit was decided too far ahead of the store's clock, which says `now`. Not for a time that isn't
+ * later than the log before the batch: a clock that was set back must not stop all writers until it has caught up.
  */
 export function refuseTimesAhead(commits: readonly Commit[], recordedAt: number, now: number, aheadMs: number): void {
   const latest = Math.min(Math.max(now + aheadMs, recordedAt), TIME_MAX);
@@ -192,7 +201,7 @@ function impossible(now: number, expected: number, aheadMs: number, advice: stri
   );
 }
 
-/** What the store's clock says. @throws InvalidDefinition if it throws, or gives no time */
+/** The time that the store's clock says. @throws InvalidDefinition if it throws, or gives no time */
 export function timeOf(clock: () => number): number {
   return timeBy(clock, 'The store’s clock', TIME_MAX);
 }

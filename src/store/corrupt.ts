@@ -1,7 +1,6 @@
-/** What every store says of a log that is damaged. */
 import { LogCorrupt } from '../errors.ts';
 
-/** The log holds what no log can hold. `where` says at which position or document. */
+/** The error of every store for a log that holds what no log can hold. `where` says at which position or document. */
 export function corrupt(what: string, where: Readonly<Record<string, unknown>> = {}): LogCorrupt {
   const at = Object.entries(where)
     .map(([name, value]) => ` ${name} ${String(value)}`)

@@ -1,4 +1,4 @@
-/** Whether what was read back of a collection is what it must be: whoever attaches by a key relies on its shape. */
+/** Reads a collection's key and types back, and checks their shape: attaching relies on it. */
 import type { DeclaredKey } from '../model/key.ts';
 
 export function isDeclaredKey(value: unknown): value is DeclaredKey {
@@ -18,7 +18,7 @@ function areTexts(value: unknown): value is readonly string[] {
 }
 
 /**
- * A key out of its JSON text; throws what `wrong` makes of what is wrong with it.
+ * A key from its JSON text. Throws the error that `wrong` makes of what is wrong with it.
  *
  * @example
  * ```ts
@@ -32,7 +32,7 @@ export function declaredKeyOf(json: string, wrong: (what: string) => Error): Dec
   return parsed(json, 'the declared key', isDeclaredKey, wrong);
 }
 
-/** The types that a collection handles out of their JSON text; throws what `wrong` makes of what is wrong with it. */
+/** The types that a collection handles from their JSON text. Throws as {@link declaredKeyOf} does. */
 export function handledOf(json: string, wrong: (what: string) => Error): readonly string[] {
   return parsed(json, 'the list of handled types', areTexts, wrong);
 }

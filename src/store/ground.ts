@@ -1,29 +1,29 @@
 /**
- * What the commits of a batch rest on, and which of them fall with it: those whose rows of `reads` are stale, and those that
- * build on what an earlier one would have done, had it not fallen itself. Each in turn, so a chain of them costs its length.
+ * Which commits of a batch fall: those that rest on a stale row of `reads`, and those that build on an earlier commit that
+ * fell. Judged one after the other, so a long chain costs its length.
  */
 import { DocumentMap } from '../document-map.ts';
 import type { Batch, Commit } from './store.ts';
 
 export class Ground {
   readonly #batch: Pick<Batch, 'reads' | 'handled'>;
-  /** By row. */
+  /** By row of `reads`. */
   readonly #lost: boolean[] = [];
   /** The row of each document. Made once something falls, which is rare. */
   #rows: DocumentMap<number> | undefined;
 
-  /** `stale` are rows. */
+  /** @param stale rows of `reads` */
   constructor(batch: Pick<Batch, 'reads' | 'handled'>, stale: Iterable<number>) {
     this.#batch = batch;
     for (const row of stale) this.#lost[row] = true;
   }
 
-  /** Whether what rests on these rows stands, after the commits that fell so far. */
+  /** Whether a commit that rests on these rows stands, after the commits that fell so far. */
   holds(rows: readonly number[]): boolean {
     return !rows.some((row) => this.#lost[row]);
   }
 
-  /** What a commit that falls would have done to documents isn't so for those after it. */
+  /** The documents that a fallen commit would have changed are lost for the commits after it. */
   falls({ events }: Pick<Commit, 'events'>): void {
     const { reads, handled } = this.#batch;
     if (reads.length === 0) return;
@@ -51,7 +51,7 @@ export class Ground {
  * ```ts
  * import { standing, type Batch } from 'tidemark/store';
  *
- * // Which commits are stored, where nothing is stale but one command was executed before.
+ * // Which commits are stored if nothing is stale, but one command was executed before.
  * const kept = (batch: Batch, known: string) => batch.commits.filter((_, index) => standing(batch, [], [known])[index]);
  * ```
  */

@@ -1,7 +1,7 @@
 /**
- * What the author of a store needs: the contract and its bounds, and each thing that all stores do alike. An append asks
- * `assertBatch`, `standing`, `refuseTimesAhead` and `chainHash` (docs/reference/hash-chain.md); reading the page bounds and `Room`;
- * registering `grownBy`; waiting `Waiters`; the order of calls, and closing, `Turns` and `Writes`.
+ * What the author of a store needs: the contract, its bounds, and what all stores do alike. For append: `assertBatch`,
+ * `standing`, `refuseTimesAhead` and `chainHash` (docs/reference/hash-chain.md). For reading: the page bounds and `Room`. For
+ * register: `grownBy`. For waiting: `Waiters`. For the order of calls and for closing: `Turns` and `Writes`.
  */
 export { assertBatch } from './batch.ts';
 export { chainHash, GENESIS_HASH } from './chain.ts';
@@ -22,5 +22,4 @@ export { Room } from './room.ts';
 export { kindOf, Turns, WRITE } from './turns.ts';
 export { Waiters, type Watch } from './waiters.ts';
 export { Writes, type Write } from './writes.ts';
-// The contract, all of it.
 export * from './store.ts';

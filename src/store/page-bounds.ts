@@ -1,6 +1,6 @@
 /**
- * Bounds of a range as whole numbers that mean the same, so that every store answers alike: positions and versions are
- * whole, hence `after: 1.5` is `after: 1`. What is below 0 is 0; what isn't a number is left out.
+ * Bounds of a range as whole numbers with the same meaning, so that all stores answer alike: `after: 1.5` is `after: 1`. What
+ * is below 0 is 0; NaN is no bound.
  */
 import { PAGE_ROWS_MAX } from './store.ts';
 
@@ -25,7 +25,7 @@ export function upperBound(upTo: number | undefined): number {
   return upTo === undefined || Number.isNaN(upTo) ? Infinity : Math.max(0, Math.floor(upTo));
 }
 
-/** How many rows a page has, at most. */
+/** Most rows of a page. */
 export function pageRows(limit: number): number {
   return Math.min(lowerBound(limit), PAGE_ROWS_MAX);
 }

@@ -1,32 +1,32 @@
 /**
- * What becomes of the collections that code asks to register. Judged here for every store, so that all of them look in
- * the same order and say the same.
+ * What happens to the collections that code asks to register. Decided here, so that all stores check in the same order and
+ * say the same.
  */
 import { Buffer } from 'node:buffer';
 import { DefinitionChanged, RebuildRequired } from '../errors.ts';
 import type { DeclaredKey } from '../model/key.ts';
 import type { CollectionEntry } from './store.ts';
 
-/** What has to be known of the log. */
+/** What must be known of the log. */
 export interface LogFacts {
   readonly isEmpty: boolean;
-  /** The position of the first event of a type that the log has ever held; undefined if it never held one. */
+  /** The position of the first event of a type; undefined if the log has never held one. */
   readonly firstOf: (type: string) => number | undefined;
 }
 
-/** How a collection in code differs from the registered one of its name. */
+/** How a collection in code differs from the registered one with its name. */
 export interface Difference {
-  /** Event types that are registered, and that the code doesn't handle or hasn't in its key map. */
+  /** Registered event types that the code doesn't handle or doesn't have in its key map. */
   readonly gone: readonly string[];
-  /** Event types that the code handles or has in its key map, and that aren't registered. */
+  /** Event types that the code handles or has in its key map, but that aren't registered. */
   readonly added: readonly string[];
-  /** Whether ids are looked for elsewhere in events that both know. */
+  /** Whether the keys differ for events that both know. */
   readonly otherKey: boolean;
 }
 
 /**
- * The entries to be written, as they are to be stored: those that are new, and those that have more types. In the order of
- * the contract, each against what those before it have left. With the write lock held, or nothing may come between.
+ * The entries to write, as they are stored: those that are new, and those with more types. In the order of the contract, each
+ * compared with what the entries before it have changed. Only with the write lock held, or where nothing can come between.
  *
  * @throws RebuildRequired, DefinitionChanged
  */
@@ -56,7 +56,7 @@ export function differenceOf(registered: CollectionEntry, code: CollectionEntry)
   return { gone: [...gone], added: [...added], otherKey: differing(registered.key, code.key) !== undefined };
 }
 
-/** A copy, by way of JSON: what is registered is what another process would read. */
+/** A copy by JSON: what is registered is what another process would read. */
 function stored({ name, definition, key, handled }: CollectionEntry): CollectionEntry {
   const types = [...new Set(handled)].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
   return { name, definition, key: JSON.parse(JSON.stringify(key)) as DeclaredKey, handled: types };
@@ -85,7 +85,7 @@ function without(types: readonly string[], others: readonly string[]): readonly 
   return types.filter((type) => !left.has(type));
 }
 
-/** Both keys, as far as they differ in what both know; undefined if they don't. */
+/** Where two keys differ in what both know; undefined if they don't. */
 function differing(one: DeclaredKey, other: DeclaredKey): readonly [string, string] | undefined {
   if (!('types' in one && 'types' in other)) {
     const texts = [JSON.stringify(one), JSON.stringify(other)] as const;
@@ -99,15 +99,15 @@ function differing(one: DeclaredKey, other: DeclaredKey): readonly [string, stri
   return undefined;
 }
 
-// --- What is said ------------------------------------------------------------------------------------------------------
+// --- Messages ----------------------------------------------------------------------------------------------------------
 
 /** Most types that a message names. */
 const NAMED_MAX = 10;
 
 function isNew({ name }: CollectionEntry): RebuildRequired {
   return new RebuildRequired(
-    `The collection ${name} is new, and the log holds events already. Its documents would have to be made, which ` +
-      'this version cannot do: leave it out, or start a new log.',
+    `The collection ${name} is new, and the log already holds events. Its documents would have to be made, which ` +
+      'this version can’t do yet: leave it out, or start a new log.',
     { collection: name },
   );
 }
@@ -115,8 +115,8 @@ function isNew({ name }: CollectionEntry): RebuildRequired {
 function otherDefinition({ name, definition }: CollectionEntry, code: CollectionEntry): RebuildRequired {
   return new RebuildRequired(
     `The collection ${name} is registered with definition ${definition}, and this code has definition ` +
-      `${code.definition}. Its documents would have to be made again, which this version cannot do: go back to the ` +
-      'registered one, or start a new log.',
+      `${code.definition}. Its documents would have to be made again, which this version can’t do yet: go back to the ` +
+      'registered definition, or start a new log.',
     { collection: name, registered: definition, definition: code.definition },
   );
 }
@@ -125,8 +125,8 @@ function keyChanged(registered: CollectionEntry, code: CollectionEntry): Definit
   const { name, definition } = registered;
   const [was, is] = differing(registered.key, code.key)!;
   return new DefinitionChanged(
-    `The collection ${name} is registered with another key: ${was.slice(0, 200)}, not ${is.slice(0, 200)}. What is stored ` +
-      `is attached by the registered one: go back to it, or ${raise(definition)}.`,
+    `The collection ${name} is registered with another key: ${was.slice(0, 200)}, not ${is.slice(0, 200)}. Stored ` +
+      `events are attached by the registered key: go back to it, or ${raise(definition)}.`,
     { collection: name, definition, key: registered.key },
   );
 }
@@ -137,10 +137,10 @@ function typesChanged(
   added: readonly string[],
 ): DefinitionChanged {
   return new DefinitionChanged(
-    `The collection ${name} is registered with the event types ${listed(gone)}, which this code doesn't have in it; and ` +
-      `this code has ${listed(added)} in it, which isn't registered. Stored events keep the type that they were stored ` +
-      `with. If one was renamed, keep ${listed(gone)} in the domain, with its key and reducer, beside the new one; if another ` +
-      `release has added it, bring both together; or ${raise(definition)}.`,
+    `The collection ${name} is registered with the event types ${listed(gone)}, which this code doesn't have in it. And ` +
+      `this code has ${listed(added)} in it, which isn't registered. Stored events keep their type. If a type was renamed, ` +
+      `keep ${listed(gone)} in the domain, with its key and reducer, beside the new type. If another release has added ` +
+      `it, use both together. Or ${raise(definition)}.`,
     { collection: name, definition, gone, added },
   );
 }
@@ -152,17 +152,16 @@ function typesHeld(
 ): DefinitionChanged {
   const types = held.map(({ type, position }) => `${type} (first at position ${position})`);
   return new DefinitionChanged(
-    `The collection ${name} has event types in it that aren't registered, and that the log holds already: ${listed(types)}. ` +
+    `The collection ${name} has event types that aren't registered, but the log already holds them: ${listed(types)}. ` +
       `Its documents were made without them. Leave them out of the collection, or ${raise(definition)}.`,
     { collection: name, definition, added, held },
   );
 }
 
 function raise(definition: number): string {
-  return `raise definition to ${definition + 1} (its documents are made again then, which this version can't do yet: start a new log)`;
+  return `raise definition to ${definition + 1} (then its documents are made again, which this version can't do yet: start a new log)`;
 }
 
-/** The first of them, for a message. */
 export function listed(types: readonly string[]): string {
   const more = types.length - NAMED_MAX;
   return `${types.slice(0, NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

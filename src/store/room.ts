@@ -1,4 +1,4 @@
-/** How much of the log one answer may still hold: rows, bytes of their text, and attachments. */
+/** How much one answer may still hold: rows, bytes of their text, and attachments. */
 import { Buffer } from 'node:buffer';
 import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from './store.ts';
 
@@ -6,8 +6,7 @@ import { PAGE_ATTACHMENTS_MAX, PAGE_BYTES_MAX } from './store.ts';
 const BYTES_A_UNIT = 3;
 
 /**
- * Counts the events of one answer, which may be spread over several documents: the text of an event that they share is
- * there once.
+ * Counts the events of one answer. Where several documents of the answer share an event, its text counts once.
  *
  * @example
  * ```ts
@@ -21,10 +20,10 @@ export class Room {
   #rows: number;
   #bytes = PAGE_BYTES_MAX;
   #attachments = PAGE_ATTACHMENTS_MAX;
-  /** Texts whose bytes aren't counted yet: nearly always all of an answer fit by far, and counting costs as much as reading. */
+  /** Texts whose bytes aren't counted yet: nearly always all fit easily, and counting costs as much as reading. */
   #uncounted: string[] = [];
   #uncountedUnits = 0;
-  /** The texts of events that may be met again, by position. */
+  /** By position: the texts of events that may come again. */
   readonly #texts = new Map<number, string>();
   #empty = true;
   #full = false;
@@ -33,7 +32,7 @@ export class Room {
     this.#rows = rows;
   }
 
-  /** Most rows that still fit; none once an event was turned away. */
+  /** Most rows that still fit; 0 once an event didn't fit. */
   get rows(): number {
     return this.#full ? 0 : this.#rows;
   }
@@ -44,9 +43,9 @@ export class Room {
   }
 
   /**
-   * Whether an event with this text still fits: the first always does, so that whoever asks on comes to the end. After
-   * one that doesn't, none does: what an answer leaves out comes after all that it holds. `position` is given where
-   * another document of the answer may have the same event; `attachments`, where the answer holds those too.
+   * Whether an event with this text still fits. The first always does, so that asking on comes to the end. After one that
+   * doesn't, none does: an answer has no gaps. `position` is given where another document of the answer may have the same
+   * event; `attachments`, where the answer holds those too.
    */
   take(text: string, position?: number, attachments = 0): boolean {
     if (this.#full || this.#rows <= 0) return false;

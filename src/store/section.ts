@@ -1,7 +1,7 @@
 /**
- * An exclusive section, the same in every store: what its work may ask while the write lock is held. Its calls are refused
- * once it is over. Nothing of it is committed after an append in it threw, whatever the work made of that: half of the batch
- * may be in the transaction.
+ * An exclusive section, the same in every store: what its work may call while the write lock is held. Once the section is
+ * over, its calls are refused. After an append in it threw, nothing is committed, even if the work caught the error: half of
+ * the batch may be in the transaction.
  */
 import { Closed } from '../errors.ts';
 import type { Locked } from './store.ts';
@@ -17,11 +17,11 @@ export type Offered = {
 export interface SectionRules {
   /** Asked before each call. @throws Closed once the section was given up */
   readonly assertGoing?: () => void;
-  /** What the work comes to, which may take any time: until the section is given up. */
+  /** The result of the work, unless the section is given up before. */
   readonly orGivenUp?: <T>(work: Promise<T>) => Promise<T>;
-  /** What is told of an error of a call. */
+  /** The error that the work gets for an error of a call. */
   readonly translated?: (error: unknown) => unknown;
-  /** Whether the transaction is lost with a call that threw this and isn't an append. */
+  /** Whether the transaction is lost after this error of a call that isn't an append. */
   readonly loses?: (error: unknown) => boolean;
 }
 
@@ -36,10 +36,19 @@ export class Section {
     this.#rules = rules;
   }
 
-  /** Runs the work. The caller commits what this returns, and rolls back if it throws. */
+  /** Runs the work. The caller commits if this returns, and rolls back if it throws. */
   async run<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+    const offered = this.#offered;
+    const locked: Locked = {
+      registry: () => this.#call(() => offered.registry()),
+      append: (batch) => this.#call(() => offered.append(batch), true),
+      load: (requests, options) => this.#call(() => offered.load(requests, options)),
+      ledger: (ids) => this.#call(() => offered.ledger(ids)),
+      commits: (range) => this.#call(() => offered.commits(range)),
+      read: (range) => this.#call(() => offered.read(range)),
+    };
     try {
-      const working = work(this.#locked());
+      const working = work(locked);
       const result = await (this.#rules.orGivenUp?.(working) ?? working);
       if (this.#broken) throw this.#broken.error;
       return result;
@@ -48,24 +57,12 @@ export class Section {
     }
   }
 
-  #locked(): Locked {
-    const offered = this.#offered;
-    return {
-      registry: () => this.#call(() => offered.registry()),
-      append: (batch) => this.#call(() => offered.append(batch), true),
-      load: (requests, options) => this.#call(() => offered.load(requests, options)),
-      ledger: (ids) => this.#call(() => offered.ledger(ids)),
-      commits: (range) => this.#call(() => offered.commits(range)),
-      read: (range) => this.#call(() => offered.read(range)),
-    };
-  }
-
   async #call<T>(run: () => T | Promise<T>, isAppend = false): Promise<T> {
-    // Every call gives way once, as those of the session do.
+    // Gives way once, as the calls of the session do.
     await undefined;
     const { assertGoing, translated, loses } = this.#rules;
     assertGoing?.();
-    if (this.#over) throw new Closed('The exclusive section is over. Await everything in it before it returns.');
+    if (this.#over) throw new Closed('The exclusive section is over. Await all its calls before it returns.');
     try {
       return await run();
     } catch (error) {

@@ -1,28 +1,28 @@
-/** Turns of the event loop, for stores that answer without waiting for anything. */
+/** Turns of the event loop, for stores that answer without waiting. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { Lanes } from '../lanes.ts';
 import type { ForBatch } from './store.ts';
 
-/** The kind of call that goes before all others: to write, and to read what is written on. */
+/** The kind of call that goes first: writing, and reading what a write needs. */
 export const WRITE = 'write';
-/** So many of them in a row, while others wait: some of a batch, and not all of one who writes without a pause. */
+/** Most of them in a row while others wait: a caller that writes without a pause must not hold up the rest. */
 const WRITES_IN_A_ROW = 4;
 
-/** The kind of a call that reads: where a batch waits for it, it goes with those that write. */
+/** The kind of a reading call: `WRITE` if a batch waits for it. */
 export function kindOf(kind: string, options: ForBatch | undefined): string {
   return options?.forBatch ? WRITE : kind;
 }
 
-/** Turns of the microtask queue; all of them take 3 µs. (Node's ticks would come after all: `node:process` opens streams.) */
+/** Turns of the microtask queue; all together take 3 µs. (Node's ticks need `node:process`, which opens streams.) */
 const HOPS = 16;
-/** The longest that calls in a row keep the event loop waiting, in milliseconds. */
+/** The longest that calls in a row hold the event loop, in milliseconds. */
 const STINT_MS = 2;
 
 /**
- * Gives the event loop a turn now and then. A caller that reads in a loop runs on promises alone where the store never
- * waits, and would keep timers, I/O and every other caller of its process waiting for ever. Of those who wait, the kinds
- * (`load`, `read`, …) take turns.
+ * Gives the event loop a turn now and then. Where the store never waits, a caller that reads in a loop would run on promises
+ * alone, and block timers, I/O and all other callers of its process for ever. The kinds of waiting calls (`load`, `read`, …)
+ * take turns.
  *
  * @example
  * ```ts
@@ -38,10 +38,10 @@ export class Turns {
   /** Calls that wait, by kind. */
   readonly #waiting = new Lanes<() => void>();
   #isServing = false;
-  /** Since the last call of another kind. */
+  /** Writes since the last call of another kind. */
   #writes = 0;
 
-  /** Makes a call as soon as there is time for it. */
+  /** Runs a call as soon as it has its turn. */
   async run<T>(kind: string, call: () => T | Promise<T>): Promise<T> {
     if (!this.#isServing && !this.#isOver()) return call();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -68,7 +68,7 @@ export class Turns {
     return isWrite ? WRITE : other!;
   }
 
-  /** Never rejects: each call's error is its caller's. */
+  /** Never rejects: the error of a call goes to its caller. */
   async #serve(): Promise<void> {
     this.#isServing = true;
     while (this.#waiting.size > 0) {
@@ -76,7 +76,7 @@ export class Turns {
       this.#since = performance.now();
       do {
         this.#waiting.next(this.#nextKind())!();
-        // What its caller makes of the answer counts as well.
+        // What the caller does with the answer counts too.
         await untilTaken();
       } while (this.#waiting.size > 0 && !this.#isOver());
     }
@@ -84,7 +84,7 @@ export class Turns {
   }
 }
 
-/** Until whoever was answered has made something of it, as a rule: each layer that hands an answer on takes a turn or three. */
+/** Until the caller has used the answer, as a rule: each layer that passes it on takes one to three turns. */
 async function untilTaken(): Promise<void> {
   for (let hop = 0; hop < HOPS; hop += 1) await undefined;
 }

@@ -1,17 +1,17 @@
 /**
- * Those who wait for a log to move: the part of waiting that is the same in every store. The store says where the log
- * ends, and when it may be worth a look; being told too often costs a look, too seldom makes somebody wait.
+ * Waiting for a log to move: the part that is the same in every store. The store says where the log ends, and when to look.
+ * Too many looks cost time; too few make callers wait.
  */
 import { listen } from '../signal.ts';
 import type { LogEnd, LogPoint } from './store.ts';
 
 /** What a store lends to {@link Waiters}. */
 export interface Watch {
-  /** Where the log ends, for everybody to see. What it throws is what those who wait are told. */
+  /** Where the log ends for all readers. If it throws, the calls that wait get the error. */
   look(): Promise<LogEnd>;
-  /** Somebody waits, and nobody did: from now on `wake` must be called after every commit, by whomever it was. */
+  /** The first call waits: from now on `wake` must be called after every commit of any process. */
   begin(): void;
-  /** Nobody waits any more. */
+  /** No call waits any more. */
   end(): void;
 }
 
@@ -22,7 +22,7 @@ interface Waiter {
 }
 
 /**
- * All who wait in one session.
+ * All calls that wait in one session.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export class Waiters {
     };
     this.#waiting.add(waiter);
     if (this.#waiting.size === 1) this.#watch.begin();
-    // After `begin`: what is committed from here on wakes, what was committed before is seen by this look.
+    // After `begin`: later commits wake, and this look sees the commits before.
     this.wake();
     return promise;
   }
@@ -84,7 +84,7 @@ export class Waiters {
     else void this.#look();
   }
 
-  /** Whoever waits is told this error. */
+  /** All calls that wait get this error. */
   fail(error: unknown): void {
     for (const waiter of this.#waiting) waiter.failed(error);
   }
@@ -93,7 +93,7 @@ export class Waiters {
     this.#looking = true;
     do {
       this.#again = false;
-      // Whoever comes during the look may know a newer end than it will find: he is for the next.
+      // A call that comes during the look may know a newer end than the look finds: it waits for the next look.
       const asking = [...this.#waiting];
       try {
         const end = await this.#watch.look();

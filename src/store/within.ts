@@ -1,8 +1,7 @@
-/** Waiting for something, but not for ever. */
 import { setTimeout } from 'node:timers/promises';
 import { abortController } from '../realm.ts';
 
-/** Whether `work` has come to its end within some milliseconds. No timer is left behind. */
+/** Whether `work` ended within `ms` milliseconds. Leaves no timer behind. */
 export async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
   const done = abortController();
   const late = setTimeout(ms, false, { signal: done.signal }).catch(() => false);

@@ -1,14 +1,14 @@
-/** The writes that a session was asked for: done before it is closed, or given up after a while. */
+/** The writes of a session: closing waits for them, or gives them up after a while. */
 import type { Closing } from './store.ts';
 import { within } from './within.ts';
 
-/** One write, as whoever runs it sees it. */
+/** One write, for the code that runs it. */
 export interface Write {
-  /** To be called at each step. @throws Closed once it was given up */
+  /** Must be called at each step. @throws Closed once it was given up */
   assertGoing(): void;
-  /** To be called just before it is stored, with no turn in between: from then on it isn't given up. @throws Closed if it was */
+  /** Must be called directly before it is stored: from then on it isn't given up. @throws Closed if it was */
   stores(): void;
-  /** What `work` of the caller's comes to, which may take any time: until it is given up. */
+  /** The result of the caller's `work`, unless the write is given up before. */
   orGivenUp<T>(work: Promise<T>): Promise<T>;
 }
 
@@ -22,24 +22,24 @@ export interface Write {
  *
  * const writes = new Writes(() => new Closed('The session was closed.'));
  * const stored = await writes.run(async (write) => {
- *   write.stores(); // from here on it isn't given up
+ *   write.stores(); // from here on, it isn't given up
  *   return 'stored';
  * });
  * await writes.close({ timeoutMs: 100 });
  * ```
  */
 export class Writes {
-  /** With what ends the waiting of whoever asked for it; nothing where it is being stored. */
+  /** Each write with the function that gives it up; undefined while it is being stored. */
   readonly #asked = new Map<Promise<unknown>, ((error: unknown) => void) | undefined>();
   readonly #closed: () => Error;
   #over = false;
 
-  /** @param closed makes what is told of a write that isn't done */
+  /** @param closed makes the error of a write that was given up */
   constructor(closed: () => Error) {
     this.#closed = closed;
   }
 
-  /** What a write comes to; or `Closed` once it is given up. */
+  /** The result of a write; `Closed` if it is given up. */
   async run<T>(write: (write: Write) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#asked.set(promise, reject);
@@ -59,7 +59,7 @@ export class Writes {
     }
   }
 
-  /** Resolves once all that was asked for is done, or given up: then nothing more is stored. */
+  /** Resolves once all writes are done or given up: then nothing more is stored. */
   async close({ timeoutMs }: Closing = {}): Promise<void> {
     const done = Promise.allSettled(this.#asked.keys());
     if (timeoutMs !== undefined) {

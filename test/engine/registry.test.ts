@@ -152,13 +152,13 @@ onLocalStores('what open refuses', (makeStore) => {
         (error: unknown) => (error as Error).message,
       );
     expect(await said([invoices, orders])).toBe(
-      'The collection invoices is new, and the log holds events already. Its documents would have to be made, which ' +
-        'this version cannot do: leave it out, or start a new log.',
+      'The collection invoices is new, and the log already holds events. Its documents would have to be made, which ' +
+        'this version can’t do yet: leave it out, or start a new log.',
     );
     expect(await said([orders, invoices])).toBe(
       'The collection orders is registered with another key: {"fields":["order_id"]}, not {"fields":["customer_id"]}. ' +
-        'What is stored is attached by the registered one: go back to it, or raise definition to 2 (its documents are ' +
-        "made again then, which this version can't do yet: start a new log).",
+        'Stored events are attached by the registered key: go back to it, or raise definition to 2 (then its documents are ' +
+        "made again, which this version can't do yet: start a new log).",
     );
   });
 

@@ -1,27 +1,21 @@
 /**
- * A log in this process's memory, for tests and prototypes. **Nothing is durable**: the log is gone with the object that
- * `memory()` returned, and no other process can see it. It is never a default; whoever wants it asks for it by name.
+ * A log in the memory of this process, for tests and prototypes. **Nothing is durable**: the log is gone with the object that
+ * `memory()` returned, and no other process can see it. It is never a default.
  *
- * It is also the plainest statement of the contract in running code: read it first when writing a store.
+ * It is also the simplest code that keeps the contract: read it first when you write a store.
  */
-import { clock as userClock, milliseconds, optionsOf, type Checks } from '../../options.ts';
-import { givenClock } from '../clock.ts';
-import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
-import type { Opening, Store } from '../store.ts';
+import { optionsOf } from '../../options.ts';
+import { CLOCK_CHECKS, givenClock, type ClockOptions } from '../clock.ts';
+import { CLOCK_AHEAD_MAX_MS, type Opening, type Store } from '../store.ts';
 import { emptyLog } from './schema.ts';
 import { MemorySession } from './session.ts';
 
 /** What can be set on a memory store. */
-export interface MemoryOptions {
-  /** The store's own clock, in milliseconds since the Unix epoch. Default: the application's, or the machine's. */
-  readonly clock?: (() => number) | undefined;
-  /** How far ahead of the store a decision's time may be, in milliseconds. Default: {@link CLOCK_AHEAD_MAX_MS}. */
-  readonly clockAheadMs?: number | undefined;
-}
+export type MemoryOptions = ClockOptions;
 
 /**
- * A new, empty log in memory. Each `open()` gives another session on the same log, so that two applications in one
- * process can race on it as two servers would.
+ * A new, empty log in memory. Each `open()` gives another session on the same log: two applications in one process can race
+ * on it as two servers would.
  *
  * @throws InvalidDefinition if an option isn't what it must be.
  *
@@ -39,15 +33,13 @@ export interface MemoryOptions {
  * ```
  */
 export function memory(options?: MemoryOptions): Store {
-  const { clock, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, MEMORY);
+  const { clock, clockAheadMs = CLOCK_AHEAD_MAX_MS } = optionsOf<MemoryOptions>('memory()', options, CLOCK_CHECKS);
   const log = emptyLog();
   return Object.freeze({
     name: 'memory',
     clock,
-    // The machine's own is believed, also where a test sets it: the log ends with the only process that goes by it.
+    // The machine's clock is believed, also if a test sets it: no other process uses this log.
     open: async (opening: Opening = {}) =>
       new MemorySession(log, givenClock(clock ?? opening.clock ?? (() => Date.now()), clockAheadMs)),
   });
 }
-
-const MEMORY: Checks<MemoryOptions> = { clock: userClock, clockAheadMs: milliseconds(Infinity) };

@@ -1,4 +1,4 @@
-/** What can be asked of a log. What reads is told the end of what may be seen. */
+/** What can be asked of a log. Reads are given the end of what they may see. */
 import { Commits } from './reading/commits.ts';
 import { Documents } from './reading/documents.ts';
 import { Loader } from './reading/load.ts';
@@ -8,22 +8,16 @@ import { Types } from './reading/types.ts';
 import type { Log } from './schema.ts';
 import { RegistryEntries } from './writing/registry.ts';
 
-export class Roles {
-  readonly registry: RegistryEntries;
-  readonly loader: Loader;
-  readonly reader: Reader;
-  readonly scanner: Scanner;
-  readonly commits: Commits;
-  readonly types: Types;
-  readonly documents: Documents;
+export type Roles = ReturnType<typeof rolesOf>;
 
-  constructor(log: Log) {
-    this.registry = new RegistryEntries(log);
-    this.loader = new Loader(log);
-    this.reader = new Reader(log);
-    this.scanner = new Scanner(log);
-    this.commits = new Commits(log);
-    this.types = new Types(log);
-    this.documents = new Documents(log);
-  }
+export function rolesOf(log: Log) {
+  return {
+    registry: new RegistryEntries(log),
+    loader: new Loader(log),
+    reader: new Reader(log),
+    scanner: new Scanner(log),
+    commits: new Commits(log),
+    types: new Types(log),
+    documents: new Documents(log),
+  };
 }

@@ -1,11 +1,12 @@
 /**
- * The shape of what is stored.
+ * What is stored, and in which shape.
  *
- * Everything that a reader can be given is frozen and only ever added at the end, so a reader needs no lock: an end of
- * the log ({@link LogEnd}) is a consistent view of all of it. What lies behind `visible` was appended by an `exclusive`
- * that is still running, and is either published by moving `visible`, or taken away again.
+ * What a reader gets is frozen, and only ever added at the end, so a reader needs no lock: an end of the log ({@link LogEnd})
+ * is a consistent view. What lies after `visible` was appended by an `exclusive` that still runs: it is published by moving
+ * `visible`, or removed.
  */
 import { GENESIS_HASH } from '../chain.ts';
+import type { Room } from '../room.ts';
 import type {
   DocumentEvent,
   EventFacts,
@@ -16,37 +17,12 @@ import type {
   StoredCommit,
   StoredEvent,
 } from '../store.ts';
-import type { Room } from '../room.ts';
 import { Turns } from '../turns.ts';
 import type { Waiters } from '../waiters.ts';
 import { WriteLock } from './writing/lock.ts';
 
-export interface Log {
-  readonly lock: WriteLock;
-  /** Shared by all sessions, so that none runs ahead of the others. */
-  readonly turns: Turns;
-  /** Replaced as a whole, never changed. */
-  registry: Registry;
-  /** In the order of the log. */
-  readonly commits: StoredCommit[];
-  /** The event at position p has the index p − 1. */
-  readonly events: StoredEvent[];
-  /** Event types, in the order of their first events. */
-  readonly types: Map<string, HeldType>;
-  /** Collection → id → document. A row may be left without events by an `exclusive` that was undone. */
-  readonly documents: Map<string, Map<string, DocumentRow>>;
-  /** The same rows as a list, sorted when somebody asks for it. */
-  readonly listed: { rows: DocumentRow[]; sorted: boolean };
-  /** Command id → its commits: any number that aren't final, then at most one that is. */
-  readonly ledger: Map<string, StoredCommit[]>;
-  /** The end of the log for everybody but the holder of the write lock. Moved by {@link publish}. */
-  visible: LogEnd;
-  /** Of sessions in which somebody waits for it to move. */
-  readonly waiters: Set<Waiters>;
-}
-
 export interface DocumentRow {
-  /** What a scan calls it. */
+  /** The number in scans. */
   readonly number: number;
   readonly collection: string;
   readonly id: string;
@@ -56,23 +32,35 @@ export interface DocumentRow {
 
 const GENESIS: LogEnd = Object.freeze({ position: 0, hash: GENESIS_HASH, recordedAt: 0 });
 
-export function emptyLog(): Log {
+export type Log = ReturnType<typeof emptyLog>;
+
+export function emptyLog() {
   return {
     lock: new WriteLock(),
+    /** Shared by all sessions. */
     turns: new Turns(),
-    registry: Object.freeze({ generation: 0, collections: [] }),
-    commits: [],
-    events: [],
-    types: new Map(),
-    documents: new Map(),
-    listed: { rows: [], sorted: true },
-    ledger: new Map(),
+    /** Replaced as a whole, never changed. */
+    registry: Object.freeze<Registry>({ generation: 0, collections: [] }),
+    /** In the order of the log. */
+    commits: [] as StoredCommit[],
+    /** The event at position p has the index p − 1. */
+    events: [] as StoredEvent[],
+    /** Event types, in the order of their first events. */
+    types: new Map<string, HeldType>(),
+    /** Collection → id → document. An `exclusive` that was undone may leave a row without events. */
+    documents: new Map<string, Map<string, DocumentRow>>(),
+    /** The same rows as a list, sorted when needed. */
+    listed: { rows: [] as DocumentRow[], sorted: true },
+    /** Command id → its commits: any number that aren't final, then at most one that is. */
+    ledger: new Map<string, StoredCommit[]>(),
+    /** The end of the log for all but the holder of the write lock. Moved by {@link publish}. */
     visible: GENESIS,
-    waiters: new Set(),
+    /** Of sessions in which a call waits for it to move. */
+    waiters: new Set<Waiters>(),
   };
 }
 
-/** The end of all that is stored, visible to everybody or not. */
+/** The end of all that is stored, visible or not. */
 export function endOf(log: Log): LogEnd {
   const last = log.commits.at(-1);
   if (last === undefined) return GENESIS;
@@ -86,7 +74,7 @@ export function holds(log: Log, { position, hash }: LogPoint): boolean {
   return commit?.hash === hash && commit.position + commit.eventCount - 1 === position;
 }
 
-/** Lets everybody see all that is stored, and wakes those who wait for that. */
+/** Makes all that is stored visible, and wakes the calls that wait. */
 export function publish(log: Log): void {
   log.visible = endOf(log);
   for (const waiters of log.waiters) waiters.wake();
@@ -99,13 +87,13 @@ export function findDocument(log: Log, collection: string, id: string): Document
 /** The document's version as it was at a position. */
 export function headAt(row: DocumentRow | undefined, position: number): number {
   if (row === undefined) return 0;
-  // Nearly always the log is read at its end, where nothing has to be searched for.
+  // Nearly always the log is read at its end: nothing to search.
   const last = row.events.at(-1);
   if (last === undefined || last.position <= position) return row.events.length;
   return countWhile(row.events, (event) => event.position <= position);
 }
 
-/** How many rows at the start of an ordered list satisfy a condition that, once false, stays false. */
+/** How many rows at the start of a list meet a condition that, once false, stays false. */
 export function countWhile<T>(rows: readonly T[], holds: (row: T) => boolean): number {
   let low = 0;
   let high = rows.length;
@@ -117,7 +105,7 @@ export function countWhile<T>(rows: readonly T[], holds: (row: T) => boolean): n
   return low;
 }
 
-/** The events from one index to before another, as far as there is room for them. */
+/** The events from the index `from` to before `to`, as far as there is room. */
 export function fitting<
   T extends EventFacts & { readonly position: number; readonly attachments?: readonly unknown[] },
 >(events: readonly T[], from: number, to: number, room: Room): readonly T[] {

@@ -1,46 +1,18 @@
 /**
- * A session on a log in memory. Every method gives way once before it looks at the log, as a store that waits would, so that
- * what races elsewhere races here too.
+ * A session on a log in memory. Every method gives way once before it reads the log, as in a store that waits: so what races
+ * there races here too.
  */
 import { Closed } from '../../errors.ts';
-import type {
-  Appended,
-  Batch,
-  Closing,
-  CollectionEntry,
-  CommitRange,
-  DocumentHead,
-  DocumentRange,
-  DocumentsRange,
-  EventPage,
-  HeldType,
-  Loaded,
-  ForBatch,
-  LoadOptions,
-  LoadRequest,
-  Locked,
-  LogEnd,
-  LogPoint,
-  LogRange,
-  Registry,
-  ScanPage,
-  ScanRange,
-  Session,
-  StoredCommit,
-  TypesRange,
-} from '../store.ts';
 import type { Clock } from '../clock.ts';
-import { Section } from '../section.ts';
-import type { Offered } from '../section.ts';
+import { Section, type Offered } from '../section.ts';
+import type { Closing, LogEnd, Session } from '../store.ts';
 import { kindOf, WRITE } from '../turns.ts';
 import { Waiters } from '../waiters.ts';
-import { Writes } from '../writes.ts';
-import type { Write } from '../writes.ts';
-import { Appender, undo } from './writing/append.ts';
+import { Writes, type Write } from '../writes.ts';
+import { rolesOf, type Roles } from './roles.ts';
+import { endOf, publish, type Log } from './schema.ts';
 import { check } from './upkeep/check.ts';
-import { Roles } from './roles.ts';
-import { endOf, publish } from './schema.ts';
-import type { Log } from './schema.ts';
+import { Appender, undo } from './writing/append.ts';
 
 export class MemorySession implements Session {
   readonly #log: Log;
@@ -52,7 +24,7 @@ export class MemorySession implements Session {
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
-    this.#roles = new Roles(log);
+    this.#roles = rolesOf(log);
     this.#appender = new Appender(log, clock);
     this.#waiters = new Waiters({
       look: () => this.#read('end', (_, end) => end),
@@ -61,30 +33,27 @@ export class MemorySession implements Session {
     });
   }
 
-  registry(): Promise<Registry> {
-    return this.#read('registry', ({ registry }) => registry.registry());
-  }
+  readonly registry: Session['registry'] = () => this.#read('registry', ({ registry }) => registry.registry());
 
-  async register(collections: readonly CollectionEntry[]): Promise<Registry> {
+  readonly register: Session['register'] = async (collections) => {
     const unchanged = await this.#read('registry', ({ registry }, end) => registry.unchangedBy(end, collections));
     if (unchanged) return unchanged;
     return this.#write((write) => {
       write.stores();
       return this.#roles.registry.register(collections);
     });
-  }
+  };
 
-  async append(batch: Batch): Promise<Appended> {
-    return this.#write((write) => {
+  readonly append: Session['append'] = async (batch) =>
+    this.#write((write) => {
       write.stores();
       const answer = this.#appender.append(batch);
       publish(this.#log);
       return answer;
     });
-  }
 
-  async exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
-    return this.#write(async (write) => {
+  readonly exclusive: Session['exclusive'] = async (work) =>
+    this.#write(async (write) => {
       try {
         const result = await new Section(this.#offered(), write).run(work);
         write.stores();
@@ -95,49 +64,39 @@ export class MemorySession implements Session {
         throw error;
       }
     });
-  }
 
-  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    const kind = kindOf(requests.length === 0 ? 'end' : 'load', options);
-    return this.#read(kind, ({ loader }, end) => loader.load(end, requests, options));
-  }
+  readonly load: Session['load'] = (requests, options) =>
+    this.#read(kindOf(requests.length === 0 ? 'end' : 'load', options), ({ loader }, end) =>
+      loader.load(end, requests, options),
+    );
 
-  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
-    return this.#read(kindOf('read', options), ({ reader }, end) => reader.read(end, range));
-  }
+  readonly read: Session['read'] = (range, options) =>
+    this.#read(kindOf('read', options), ({ reader }, end) => reader.read(end, range));
 
-  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
-    return this.#read(kindOf('scan', options), ({ scanner }, end) => scanner.scan(end, range));
-  }
+  readonly scan: Session['scan'] = (range, options) =>
+    this.#read(kindOf('scan', options), ({ scanner }, end) => scanner.scan(end, range));
 
-  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#read(kindOf('commits', options), ({ commits }, end) => commits.commits(end, range));
-  }
+  readonly commits: Session['commits'] = (range, options) =>
+    this.#read(kindOf('commits', options), ({ commits }, end) => commits.commits(end, range));
 
-  ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#read(kindOf('ledger', options), ({ commits }, end) => commits.ledger(end, ids));
-  }
+  readonly ledger: Session['ledger'] = (ids, options) =>
+    this.#read(kindOf('ledger', options), ({ commits }, end) => commits.ledger(end, ids));
 
-  types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#read('types', ({ types }, end) => types.types(end, range));
-  }
+  readonly types: Session['types'] = (range) => this.#read('types', ({ types }, end) => types.types(end, range));
 
-  documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#read('documents', ({ documents }, end) => documents.documents(end, range));
-  }
+  readonly documents: Session['documents'] = (range) =>
+    this.#read('documents', ({ documents }, end) => documents.documents(end, range));
 
-  moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
-    return this.#waiters.wait(from, signal);
-  }
+  readonly moved: Session['moved'] = (from, signal) => this.#waiters.wait(from, signal);
 
-  async check(rest?: () => Promise<void>): Promise<readonly string[]> {
+  readonly check: Session['check'] = async (rest) => {
     const pieces = check(this.#log, this.#log.visible);
     for (;;) {
       await rest?.();
       const piece = await this.#read('check', () => pieces.next());
       if (piece.done) return piece.value;
     }
-  }
+  };
 
   async close(closing?: Closing): Promise<void> {
     if (this.#closed) return;
@@ -146,7 +105,7 @@ export class MemorySession implements Session {
     await this.#writes.close(closing);
   }
 
-  /** Runs it with the write lock held, in its turn. */
+  /** Runs a write in its turn, with the write lock held. */
   #write<T>(run: (write: Write) => T | Promise<T>): Promise<T> {
     if (this.#closed) throw closed();
     const { turns, lock } = this.#log;
@@ -160,7 +119,7 @@ export class MemorySession implements Session {
     );
   }
 
-  /** What the holder of the lock may do: see all that is stored, its own included. */
+  /** What the holder of the lock may call: it sees all that is stored, also what it has appended itself. */
   #offered(): Offered {
     const log = this.#log;
     const { registry, loader, reader, commits } = this.#roles;
@@ -174,7 +133,7 @@ export class MemorySession implements Session {
     };
   }
 
-  /** Reads what everybody can see, in the turn of its kind. */
+  /** Reads what all can see, in the turn of its kind. */
   async #read<T>(kind: string, run: (roles: Roles, end: LogEnd) => T): Promise<T> {
     return this.#log.turns.run(kind, () => {
       if (this.#closed) throw closed();
@@ -184,5 +143,5 @@ export class MemorySession implements Session {
 }
 
 function closed(): Closed {
-  return new Closed('This session of the log was closed. Open the store again for another one.');
+  return new Closed('This session of the log was closed. Open the store again for another session.');
 }

@@ -1,8 +1,7 @@
 /**
- * What SQLite and the file system say, told as errors of ours: the one place where it is decided, so that nothing else
- * reaches a caller.
+ * Turns errors of SQLite and of the file system into errors of ours: no other error reaches a caller.
  *
- * SQLite's result codes are at https://www.sqlite.org/rescode.html; the low byte is the primary code.
+ * SQLite's result codes: https://www.sqlite.org/rescode.html; the low byte is the primary code.
  */
 import {
   Closed,
@@ -16,7 +15,7 @@ import {
 
 export { corrupt } from '../corrupt.ts';
 
-/** Said of much that is wrong with a statement: also of one on a table that isn't there. */
+/** For many mistakes of a statement, also for a table that doesn't exist. */
 const ERROR = 1;
 const LACKING = /^no such (table|column|index)|has no column/;
 const PERM = 3;
@@ -32,7 +31,7 @@ const CONSTRAINT = 19;
 const AUTH = 23;
 const NOTADB = 26;
 
-/** No room for the index of the write-ahead log (`-shm`), which is the first thing that opening a log needs. */
+/** No room for the index of the write-ahead log (`-shm`), which opening a log needs first. */
 const IOERR_SHMSIZE = 4874;
 const CONSTRAINT_PRIMARYKEY = 1555;
 const CONSTRAINT_UNIQUE = 2067;
@@ -51,58 +50,48 @@ function text(error: unknown): string {
   return Error.isError(error) ? error.message : String(error);
 }
 
-/** Whether another connection stood in the way: the same call may succeed a moment later. */
-export function isBusy(error: unknown): boolean {
-  const code = primaryCode(error);
-  return code === BUSY || code === LOCKED || code === PROTOCOL;
+function isOneOf(...codes: readonly number[]): (error: unknown) => boolean {
+  return (error) => codes.includes(primaryCode(error) ?? -1);
 }
 
-/** Whether a row with the same key is there already. */
+/** Whether another connection stood in the way: the same call may succeed a moment later. */
+export const isBusy = isOneOf(BUSY, LOCKED, PROTOCOL);
+/** Whether SQLite found the file to be damaged. */
+export const isDamage = isOneOf(CORRUPT, NOTADB);
+/** Whether a write was refused because the connection, or the disk, is only for reading. */
+export const isReadOnly = isOneOf(READONLY);
+/** Whether a file could not be opened, or made. */
+export const isUnopened = isOneOf(CANTOPEN);
+/** Whether the file doesn't begin as a database of SQLite does. */
+export const isNoDatabase = isOneOf(NOTADB);
+
+/** Whether there is already a row with the same key. */
 export function isTaken(error: unknown): boolean {
   const code = resultCode(error);
   return code === CONSTRAINT_UNIQUE || code === CONSTRAINT_PRIMARYKEY;
 }
 
-/** Whether SQLite found the file to be damaged. */
-export function isDamage(error: unknown): boolean {
-  const code = primaryCode(error);
-  return code === CORRUPT || code === NOTADB;
-}
-
-/** Whether a look at the file could not go on because of what the file holds. Nothing else that stops it says so. */
+/** Whether reading the file stopped because of what the file holds, and for no other reason. */
 export function stopsAtDamage(error: unknown): boolean {
   const lacksPart = primaryCode(error) === ERROR && /^no such (table|column)\b/.test(text(error));
   return isDamage(error) || isOutOfRange(error) || lacksPart;
-}
-
-/** Whether a write was refused because the connection, or the disk, is only for reading. */
-export function isReadOnly(error: unknown): boolean {
-  return primaryCode(error) === READONLY;
-}
-
-/** Whether a file could not be opened, or made. */
-export function isUnopened(error: unknown): boolean {
-  return primaryCode(error) === CANTOPEN;
-}
-
-/** Whether the file doesn't begin as a database of SQLite does. */
-export function isNoDatabase(error: unknown): boolean {
-  return primaryCode(error) === NOTADB;
 }
 
 function isFull(error: unknown): boolean {
   return primaryCode(error) === FULL || resultCode(error) === IOERR_SHMSIZE;
 }
 
-/** An error of SQLite (or of its binding), met while the log was in use. Ours pass through as they are. */
+/** An error of SQLite, or of its binding, while the log was in use. Errors of ours stay as they are. */
 export function translated(error: unknown, file: string): TidemarkError {
   if (isTidemarkError(error)) return error;
-  const details = { file, sqlite: resultCode(error), cause: text(error) };
+  const why = text(error);
+  const details = { file, sqlite: resultCode(error), cause: why };
+  const unavailable = (message: string): TidemarkError => new StoreUnavailable(message, details, error);
+  const damaged = (what: string, advice = 'Stop writing, keep the file'): TidemarkError =>
+    new LogCorrupt(`${file} ${what}. ${advice}, and restore a copy beside it.`, details, error);
   if (isFull(error)) {
-    return new StoreUnavailable(
+    return unavailable(
       `Nothing can be added to ${file}, or to SQLite's temporary files: the disk is full. Free some space and try again.`,
-      details,
-      error,
     );
   }
   switch (primaryCode(error)) {
@@ -112,11 +101,7 @@ export function translated(error: unknown, file: string): TidemarkError {
       return lockTimeout(file, undefined, error);
     case IOERR:
     case CANTOPEN:
-      return new StoreUnavailable(
-        `The machine could not read or write ${file} (${text(error)}). Check the disk, then try again.`,
-        details,
-        error,
-      );
+      return unavailable(`The machine could not read or write ${file} (${why}). Check the disk, then try again.`);
     case READONLY:
     case PERM:
     case AUTH:
@@ -124,36 +109,22 @@ export function translated(error: unknown, file: string): TidemarkError {
     case CORRUPT:
     case NOTADB:
     case CONSTRAINT:
-      return new LogCorrupt(
-        `${file} is damaged (${text(error)}). Stop writing, keep the file, and restore a copy beside it.`,
-        details,
-        error,
-      );
+      return damaged(`is damaged (${why})`);
     case ERROR:
-      if (!LACKING.test(text(error))) break;
-      return new LogCorrupt(
-        `${file} is marked as a log but lacks a part of one (${text(error)}). Keep the file, and restore a copy beside it.`,
-        details,
-        error,
-      );
+      if (LACKING.test(why)) return damaged(`is marked as a log but lacks a part of one (${why})`, 'Keep the file');
+      break;
     default:
   }
-  if (isOutOfRange(error)) {
-    return new LogCorrupt(
-      `${file} is damaged: it holds a number that no log has. Stop writing, keep the file, and restore a copy beside it.`,
-      details,
-      error,
-    );
-  }
-  return new StoreUnavailable(`${file} could not be used (${text(error)}). Open the log again.`, details, error);
+  if (isOutOfRange(error)) return damaged('is damaged: it holds a number that no log has');
+  return unavailable(`${file} could not be used (${why}). Open the log again.`);
 }
 
-/** The same while opening: there, what can't be opened or written is a matter of permissions. */
+/** The same while opening, where a file that can't be opened is a matter of permissions. */
 export function translatedAtOpen(error: unknown, file: string): TidemarkError {
   return primaryCode(error) === CANTOPEN ? notWritable(file, error) : translated(error, file);
 }
 
-// The binding refuses integers beyond 2^53, which only damage can have put there.
+// The binding refuses integers above 2^53. Only damage can have made one.
 function isOutOfRange(error: unknown): boolean {
   return Error.isError(error) && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }
@@ -171,16 +142,16 @@ export function notWritable(file: string, cause?: unknown): NotWritable {
 /** The log was opened with `readOnly`. */
 export function openedForReading(file: string): NotWritable {
   return new NotWritable(
-    `${file} was opened for reading (readOnly). Nothing was stored: write to it in a process that opens it without that.`,
+    `${file} was opened for reading (readOnly). Nothing was stored: write to it with a session that isn't readOnly.`,
     { file, readOnly: true },
   );
 }
 
-/** And these collections aren't registered as they are. */
+/** The log was opened with `readOnly`, and these collections aren't registered as they are in code. */
 export function notRegistered(file: string, collections: readonly string[]): NotWritable {
   return new NotWritable(
-    `${file} was opened for reading (readOnly), and ${collections.join(', ')} isn't registered with it as it is ` +
-      'here. Open it once without readOnly, with these collections, or leave them out.',
+    `${file} was opened for reading (readOnly), and ${collections.join(', ')} isn't registered in it as in this ` +
+      'code. Open it once without readOnly, with these collections, or leave them out.',
     { file, readOnly: true, collections },
   );
 }
@@ -209,10 +180,10 @@ export function lockTimeout(file: string, waitedMs?: number, cause?: unknown): S
 
 function remedy(error: unknown): string {
   if (isFull(error)) return 'Free some space, then';
-  return primaryCode(error) === IOERR ? 'Check the disk, and how much it may hold, then' : 'Find out why, then';
+  return primaryCode(error) === IOERR ? 'Check the disk and its quota, then' : 'Find out why, then';
 }
 
-/** A COMMIT that failed: after a crash the write-ahead log may bring it back all the same. */
+/** For a COMMIT that failed: after a crash the write-ahead log may still bring it back. */
 export function unknownCommit(error: unknown, file: string): StoreUnavailable {
   return new StoreUnavailable(
     `It isn't known whether the commit to ${file} was stored (${text(error)}). ${remedy(error)} send the same commands ` +

@@ -1,63 +1,53 @@
-/** A log in one file, by the SQLite that Node has built in. */
+/** A log in one file, with the SQLite that is part of Node. */
 import { resolve } from 'node:path';
 import { InvalidDefinition } from '../../errors.ts';
-import { clock as userClock, milliseconds, oneOf, optionsOf, type Checks } from '../../options.ts';
-import { givenClock, machineClock, type AnchorPlace } from '../clock.ts';
-import type { Opening, Store } from '../store.ts';
-import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
+import { milliseconds, oneOf, optionsOf, type Checks } from '../../options.ts';
+import { CLOCK_CHECKS, givenClock, machineClock, type AnchorPlace, type ClockOptions } from '../clock.ts';
+import { CLOCK_AHEAD_MAX_MS, type Opening, type Store } from '../store.ts';
 import { openForReading } from './connecting/open-for-reading.ts';
-import { openSession } from './connecting/open-session.ts';
+import { openSession } from './connecting/open.ts';
 import type { Synchronous } from './connecting/synchronous.ts';
 
 /** How long a call waits for the write lock, in milliseconds, unless told otherwise. */
 const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MAX_MS = 24 * 60 * 60_000;
-/** For whoever has a clock that is right, or one that was set on purpose. */
+/** What to do if the clock is right, or was set on purpose. */
 const ADVICE =
-  'If it is right (it was set late after the start, or a virtual machine was paused), open the log once with ' +
-  'sqlite(file, { clockMayJump: true }). If it is to jump, as in a test, give it to open: clock: () => Date.now().';
+  'If the clock is right (it was set late after the start, or a virtual machine was paused), open the log once with ' +
+  'sqlite(file, { clockMayJump: true }). If a test sets the clock, pass it to open: clock: () => Date.now().';
 
-export interface SqliteOptions {
+export interface SqliteOptions extends ClockOptions {
   /**
-   * When a commit is acknowledged. `full`, the default: once it is on stable storage. `normal`: a loss of power may
-   * undo the last commits. `off`: so may a crash of the machine, and the file may be damaged by it.
+   * When a commit is acknowledged. `full`, the default: once it is on stable storage. `normal`: a loss of power may undo the
+   * last commits. `off`: a crash of the machine may undo them too, and may damage the file.
    */
   readonly synchronous?: Synchronous | undefined;
   /** How long to wait for another process that holds the write lock, in milliseconds; then `StoreUnavailable`. 5,000. */
   readonly lockTimeoutMs?: number | undefined;
   /**
-   * The store's clock, in milliseconds since the Unix epoch. By default the application's, if `open` is given one; else
-   * the machine's, which is not believed where it can't be right: see `clockMayJump`.
-   */
-  readonly clock?: (() => number) | undefined;
-  /**
-   * Opens the log for reading alone: also where the disk can't be written, and while another process writes. Nothing is
-   * made, neither a log nor a file beside it, unless a write-ahead log must be recovered. What would write throws
-   * `NotWritable`: `execute`, and `open` with collections that aren't registered yet.
+   * Opens the log only for reading: also where the disk can't be written, and while another process writes. No log and no
+   * file beside it is made, unless a write-ahead log must be recovered. What would write throws `NotWritable`: `execute`,
+   * and `open` with collections that aren't registered yet.
    */
   readonly readOnly?: boolean | undefined;
-  /** How far ahead of the store's clock a decision's time may be, in milliseconds; then `ClockAhead`. Five minutes. */
-  readonly clockAheadMs?: number | undefined;
   /**
-   * Whether to believe the machine's clock though it has come further than the machine has been running since the log
-   * was first written to after its start, by more than `clockAheadMs`. By default that is `ClockAhead` and nothing is
-   * stored: the log's time is never set back, so a clock that is a year ahead for a minute would drag it along for good.
-   * To be said where such a clock is right: it was set late after the start (a machine that keeps no time while it is
-   * off: better to start the service after that), or a virtual machine was paused from outside. Once is enough, for all
-   * processes. Where the start of a machine has no name (on other systems than Linux) each session judges for itself.
+   * Whether to believe a clock of the machine that jumped: since the first write after the machine's start it has moved
+   * further than the machine has run, by more than `clockAheadMs`. By default that is `ClockAhead` and nothing is stored:
+   * the log's time is never set back, so one minute with a clock that is a year ahead would move it for good. Say `true`
+   * if such a clock is right: it was set late after the start (then start the service later, if you can), or a virtual
+   * machine was paused from outside. Once is enough for all processes. Where the start of a machine has no name (on
+   * systems other than Linux) each session decides for itself.
    */
   readonly clockMayJump?: boolean | undefined;
 }
 
 /**
- * A log in the SQLite file `file`, which is made if it doesn't exist. Any number of processes on one machine may have
- * it open at once. SQLite keeps two files beside it, `-wal` and `-shm`: they belong to the log. The file must be on a
- * local disk.
+ * A log in the SQLite file `file`, which is made if it doesn't exist. Any number of processes on one machine may have it open
+ * at once. SQLite keeps two files beside it, `-wal` and `-shm`: they belong to the log. The file must be on a local disk.
+ * `:memory:` and an empty name are refused: a log that is stored nowhere is `tidemark/memory`.
  *
- * A log that is kept nowhere must be asked for by name (`tidemark/memory`): `:memory:` and an empty name are refused.
- *
- * @throws {@link InvalidDefinition} at once, if the name or an option isn't what it must be. `open` throws `NotALog`,
- * `NotWritable`, `FormatTooNew` or `LogCorrupt` where there is no log to be had.
+ * @throws {@link InvalidDefinition} at once if the name or an option isn't valid. `open` throws `NotALog`, `NotWritable`,
+ * `FormatTooNew` or `LogCorrupt` if it can't open or make a log there.
  *
  * @example
  * ```ts
@@ -77,7 +67,7 @@ export function sqlite(file: string, options?: SqliteOptions): Store {
     clockAheadMs = CLOCK_AHEAD_MAX_MS,
     clockMayJump = false,
   } = optionsOf<SqliteOptions>('sqlite()', options, SQLITE);
-  // Resolved now: the working directory may be another by the time of `open`.
+  // Now: the working directory may change before `open`.
   const path = resolve(file);
   return Object.freeze({
     name: 'sqlite',
@@ -100,29 +90,20 @@ export function sqlite(file: string, options?: SqliteOptions): Store {
 const SQLITE: Checks<SqliteOptions> = {
   synchronous: oneOf(['full', 'normal', 'off']),
   lockTimeoutMs: milliseconds(LOCK_TIMEOUT_MAX_MS),
-  clock: userClock,
-  clockAheadMs: milliseconds(Infinity),
+  ...CLOCK_CHECKS,
   clockMayJump: oneOf([true, false]),
   readOnly: oneOf([true, false]),
 };
 
 function checkName(file: string): void {
+  const elsewhere = 'For a log that is stored nowhere, use tidemark/memory.';
   if (typeof file !== 'string' || file === '' || file.includes('\0')) {
-    throw new InvalidDefinition(
-      'sqlite() needs the name of a file. For a log that is kept nowhere use tidemark/memory.',
-    );
+    throw new InvalidDefinition(`sqlite() needs the name of a file. ${elsewhere}`);
   }
-  if (file === ':memory:') {
-    throw new InvalidDefinition(
-      '":memory:" is not the name of a file. For a log that is kept nowhere use tidemark/memory.',
-      { file },
-    );
-  }
+  if (file === ':memory:') throw new InvalidDefinition(`":memory:" is not the name of a file. ${elsewhere}`, { file });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
-    // It may hold a password, so it isn't repeated.
+    // The URL may hold a password, so the message doesn't repeat it.
     throw new InvalidDefinition('sqlite() needs the path of a file, not a URL. For PostgreSQL use tidemark/postgres.');
   }
-  if (/^file:/i.test(file)) {
-    throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
-  }
+  if (/^file:/i.test(file)) throw new InvalidDefinition(`${file} is a URI. Give the path of the file.`, { file });
 }

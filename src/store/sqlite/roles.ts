@@ -10,51 +10,43 @@ import { Types } from './reading/types.ts';
 import { AnchorTable } from './writing/anchor.ts';
 import { Appender } from './writing/append.ts';
 import { Heads } from './writing/heads.ts';
-import { Interned } from './writing/interned.ts';
-import type { CacheBounds } from './writing/interned.ts';
+import { Interned, type CacheBounds } from './writing/interned.ts';
 import { RegistryEntries } from './writing/registry.ts';
 
-export class Roles {
-  readonly interned: Interned;
-  readonly registry: RegistryEntries;
-  readonly loader: Loader;
-  readonly reader: Reader;
-  readonly scanner: Scanner;
-  readonly commits: Commits;
-  readonly types: Types;
-  readonly documents: Documents;
+export type Roles = ReturnType<typeof rolesOf>;
 
-  constructor(database: DatabaseSync, bounds: CacheBounds) {
-    this.interned = new Interned(database, bounds);
-    this.commits = new Commits(database, this.interned);
-    this.types = new Types(database, this.interned, this.commits);
-    this.registry = new RegistryEntries(database, this.types);
-    this.loader = new Loader(database, this.interned, this.commits);
-    this.reader = new Reader(database, this.interned, this.commits, this.loader);
-    this.scanner = new Scanner(database, this.interned, this.commits);
-    this.documents = new Documents(database);
-  }
+export function rolesOf(database: DatabaseSync, bounds: CacheBounds) {
+  const interned = new Interned(database, bounds);
+  const commits = new Commits(database, interned);
+  const types = new Types(database, interned, commits);
+  const loader = new Loader(database, interned, commits);
+  return {
+    interned,
+    commits,
+    types,
+    loader,
+    registry: new RegistryEntries(database, types),
+    reader: new Reader(database, interned, commits, loader),
+    scanner: new Scanner(database, interned, commits),
+    documents: new Documents(database),
+  };
 }
 
-/** What can be asked of the connection that writes, too. */
-export class WritingRoles {
-  readonly roles: Roles;
-  readonly heads: Heads;
-  readonly clock: Clock;
-  readonly appender: Appender;
+export type WritingRoles = ReturnType<typeof writingRolesOf>;
 
-  /** `clock` is made with the place of its anchor. */
-  constructor(database: DatabaseSync, bounds: CacheBounds, clock: (shared: AnchorPlace) => Clock) {
-    this.roles = new Roles(database, bounds);
-    const { commits, loader } = this.roles;
-    this.heads = new Heads(database, commits, loader, bounds.documents);
-    this.clock = clock(new AnchorTable(database));
-    this.appender = new Appender(database, { ...this.roles, heads: this.heads, clock: this.clock });
-  }
-
-  /** After a transaction that failed: what was cached in it may be no more. */
-  forget(): void {
-    this.roles.interned.forget();
-    this.heads.forget();
-  }
+/** What can also be asked of the connection that writes. `makeClock` is given the place of its anchor. */
+export function writingRolesOf(database: DatabaseSync, bounds: CacheBounds, makeClock: (shared: AnchorPlace) => Clock) {
+  const roles = rolesOf(database, bounds);
+  const heads = new Heads(database, roles.commits, roles.loader, bounds.documents);
+  const clock = makeClock(new AnchorTable(database));
+  return {
+    roles,
+    clock,
+    appender: new Appender(database, { ...roles, heads, clock }),
+    /** After a failed transaction: what was cached in it may not exist. */
+    forget(): void {
+      roles.interned.forget();
+      heads.forget();
+    },
+  };
 }

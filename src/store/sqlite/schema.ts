@@ -5,27 +5,27 @@
  * counted from 1. All text is UTF-8, compared byte by byte (collation BINARY). Positions, versions and times are
  * integers below 2^53.
  *
- *     meta         one row a setting: `generation` (of the registry of collections).
- *                    incomplete   only ever in the file of a log that is new, and never in the log: it was taken away in
- *                                 the write-ahead log. The file without that says so that it isn't all (log-file.ts).
+ *     meta         one row for each setting: `generation` (of the registry of collections).
+ *                    incomplete   only in the file of a new log: the write-ahead log removes it. So the file without its
+ *                                 write-ahead log shows that it isn't the whole log (log-file.ts).
  *     names        the number of each event type, collection and command name; all other tables hold that number.
- *     registry     the registered collections: definition, the key as declared and the types that are handled (JSON both).
+ *     registry     the registered collections: definition, the key as declared and the handled types (both JSON).
  *     documents    the number of each document that has at least one event; `id` is its id in its collection.
- *     commits      the hash chain and the ledger, one row a command. `position` is that of the first event.
- *                    attempt   0 for a final outcome, else the position: so the unique key (command_id, attempt) lets a
- *                              command id have one final outcome (law 1) and any number before it.
+ *     commits      the hash chain and the ledger, one row for each command. `position` is that of the first event.
+ *                    attempt   0 for a final outcome, else the position: the unique key (command_id, attempt) allows a
+ *                              command id one final outcome (law 1) and any number before it.
  *                    outcome   0 succeeded, 1 failed.
  *                    hash      the chain's hash after the commit (docs/reference/hash-chain.md), 32 bytes.
- *     events       the log, one row an event.
+ *     events       the log, one row for each event.
  *                    time         of the decision, as in the commit: a fold needs no other row.
  *                    attachments  JSON: [document, version, document, version, …] in the order appended.
- *     types        the event types that the log has ever held, one row each, so that nobody need look for them in the log.
+ *     types        the event types that the log has ever held, one row each.
  *                    position   of the first event.
  *                    succeeded  position of the first event in a commit that succeeded; null if there is none.
  *     attachments  which events a document has: the index of `events.attachments` by document. The last row of a
- *                  document is its head, so that appending needs inserts only.
- *     anchor       a moment by the machine's clock and by the time since the machine started, in milliseconds, and which
- *                  start that was: what the clock is held against (../clock.ts). One row, or none yet; no part of the log.
+ *                  document is its head, so appending only inserts.
+ *     anchor       what the machine's clock is compared with (../clock.ts): one moment by that clock and by the time since the
+ *                  machine started, in milliseconds, and which start. At most one row; not a part of the log.
  *
  * Rules that hold after every transaction (check.ts looks for each):
  *
@@ -33,17 +33,17 @@
  * 2. Each event lies in exactly one commit: a commit's position is that of the one before plus its event_count.
  * 3. `attachments` has exactly the rows that the lists inline say; versions of a document are 1, 2, 3, …
  * 4. Every number has its row in `names` or `documents`.
- * 5. `types` has exactly the types of `events`. (Events that were removed, once that is possible, keep their row.)
+ * 5. `types` has exactly the types of `events`.
  * 6. The tables are those that {@link MIGRATIONS} make, and no trigger changes what is written to them.
  *
- * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the
- * write-ahead log and flushed (`synchronous=FULL`) before COMMIT returns; a log cut short by a crash ends at the last
- * whole transaction. The file itself is made in one rollback-journal transaction, with our mark on its first page, and
- * turned to WAL only then: whenever a crash comes, it has no bytes, or the mark and all tables (log-file.ts).
+ * Why a crash is safe: a batch is one transaction. In WAL mode its pages, with checksums, are appended to the write-ahead log
+ * and flushed (`synchronous=FULL`) before COMMIT returns; after a crash the log ends at the last whole transaction. The file
+ * itself is made in one rollback-journal transaction, with our mark on its first page, and set to WAL only then: at any crash
+ * it has no bytes, or the mark and all tables (log-file.ts).
  *
- * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the
- * write lock: of two starting processes one migrates, the other finds it done. A session that was open before asks for
- * the format in each of its transactions, and goes no further in a file of a later one.
+ * A later format adds an entry to {@link MIGRATIONS}. Entries are never changed, and run in one transaction under the write
+ * lock: of two starting processes one migrates. A session reads the format in each of its transactions, and stops in a file of
+ * a later one.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { FINDING } from '../findings.ts';
@@ -135,7 +135,6 @@ export const MIGRATIONS: readonly string[] = [
 /** The format that this code reads and writes. */
 export const FORMAT = MIGRATIONS.length;
 
-/** What a database says it is. */
 export type Marks = { readonly applicationId: number; readonly format: number; readonly empty: boolean };
 
 export function marks(database: DatabaseSync): Marks {
@@ -147,16 +146,16 @@ export function marks(database: DatabaseSync): Marks {
   };
 }
 
-/** Says in the file of a new log that its commits are elsewhere: see above. */
+/** In the file of a new log: its commits are elsewhere (see above). */
 export const MARK_INCOMPLETE = "INSERT OR IGNORE INTO meta (name, value) VALUES ('incomplete', 1)";
 export const UNMARK_INCOMPLETE = "DELETE FROM meta WHERE name = 'incomplete'";
 
-/** Whether the file, or the log, says of itself that it is incomplete. */
+/** Whether the file, or the log, says that it is incomplete. */
 export function isIncomplete(database: DatabaseSync): boolean {
   return single<number>(database, "SELECT count(*) FROM meta WHERE name = 'incomplete'") > 0;
 }
 
-/** Runs the migrations from `format` on. Within a transaction that holds the write lock. */
+/** Runs the migrations from `format` on. Only in a transaction that holds the write lock. */
 export function migrate(database: DatabaseSync, format: number): void {
   if (format === FORMAT) return;
   for (const sql of MIGRATIONS.slice(format)) database.exec(sql);
@@ -165,10 +164,10 @@ export function migrate(database: DatabaseSync, format: number): void {
 
 export type Part = readonly [type: string, name: string, table: string, sql: string | null];
 
-/** What a database is made of: gives {@link Part}s. */
+/** Gives the {@link Part}s of a database. */
 export const PARTS = 'SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name';
 
-/** What is missing, or was made otherwise: a table without its key would let a command id have two outcomes. */
+/** What is missing or different: a table without its key would allow a command id two outcomes. */
 export function schemaFindings(found: readonly Part[]): readonly string[] {
   const model = new DatabaseSync(':memory:', { returnArrays: true });
   try {

@@ -30,7 +30,7 @@ import { everything, TestLog } from '../../testing/conformance/log.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { sqlite } from './index.ts';
-import { openSession } from './connecting/open-session.ts';
+import { openSession } from './connecting/open.ts';
 import { FORMAT } from './schema.ts';
 
 let directory: string;

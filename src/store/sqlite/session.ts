@@ -1,53 +1,24 @@
 /**
- * A session: two connections, one that writes and one that reads, so that reads don't see an open exclusive transaction of
- * the same session.
+ * A session: one connection writes and another reads, so that reads don't see an open exclusive transaction of the same
+ * session.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type {
-  Appended,
-  Batch,
-  Closing,
-  CollectionEntry,
-  CommitRange,
-  DocumentHead,
-  DocumentRange,
-  DocumentsRange,
-  EventPage,
-  Health,
-  HeldType,
-  Loaded,
-  ForBatch,
-  LoadOptions,
-  LoadRequest,
-  Locked,
-  LogEnd,
-  LogPoint,
-  LogRange,
-  Opening,
-  Registry,
-  ScanPage,
-  ScanRange,
-  Session,
-  StoredCommit,
-  TypesRange,
-} from '../store.ts';
-import { Section } from '../section.ts';
-import type { Offered } from '../section.ts';
+import { Section, type Offered } from '../section.ts';
+import type { Appended, Closing, Opening, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import { urlOf } from './connecting/connection.ts';
 import { closed, notRegistered, translated } from './errors.ts';
 import { Waiting } from './reading/waiting.ts';
 import type { WritingRoles } from './roles.ts';
-import { Thrown, Transactions } from './transactions.ts';
-import type { TransactionOptions } from './transactions.ts';
-import { Asides } from './upkeep/asides.ts';
+import { Thrown, Transactions, type TransactionOptions } from './transactions.ts';
+import { Asides } from './upkeep/aside.ts';
 import { check } from './upkeep/check.ts';
 import { Checkpoints } from './upkeep/checkpoints.ts';
 
 export interface SessionOptions extends TransactionOptions {
-  /** Nobody has the file open to write. */
+  /** No process has the file open to write. */
   readonly settled?: boolean;
-  /** Where to tell of a write-ahead log that grows. */
+  /** Told if the write-ahead log grows. */
   readonly warn?: Opening['warn'];
 }
 
@@ -60,7 +31,7 @@ export class SqliteSession implements Session {
   readonly #checkpoints: Checkpoints | undefined;
   readonly #asides: Asides;
 
-  /** The connections are set up already, and are closed by the session; without a writer it is for reading alone. */
+  /** The connections are set up, and the session closes them. Without a writer it is only for reading. */
   constructor(writer: DatabaseSync | undefined, reader: DatabaseSync, options: SessionOptions) {
     const { file, settled, lockTimeoutMs, warn } = options;
     this.readOnly = writer === undefined;
@@ -75,29 +46,29 @@ export class SqliteSession implements Session {
     this.#waiting = new Waiting(reader, async () => (await this.load([])).end, options);
   }
 
-  registry(): Promise<Registry> {
-    return this.#transactions.read('registry', ({ registry }) => registry.registry());
-  }
+  readonly registry: Session['registry'] = () =>
+    this.#transactions.read('registry', ({ registry }) => registry.registry());
 
-  async register(collections: readonly CollectionEntry[]): Promise<Registry> {
-    // An application that has nothing to register opens while another process holds the lock.
+  readonly register: Session['register'] = async (collections) => {
+    // An application with nothing to register opens while another process holds the lock.
     this.#transactions.lookNext();
-    const unchanged = await this.#transactions.read('registry', ({ registry }) => registry.unchangedBy(collections));
-    if (unchanged) return unchanged;
-    if (!this.readOnly) return this.#transactions.write(({ roles }) => roles.registry.register(collections));
-    const lacking = await this.#transactions.read('registry', ({ registry }) => registry.lacking(collections));
-    throw notRegistered(this.#options.file, lacking);
-  }
+    const { lacking, stored } = await this.#transactions.read('registry', ({ registry }) => ({
+      lacking: registry.lacking(collections).map(({ name }) => name),
+      stored: registry.registry(),
+    }));
+    if (lacking.length === 0) return stored;
+    if (this.readOnly) throw notRegistered(this.#options.file, lacking);
+    return this.#transactions.write(({ roles }) => roles.registry.register(collections));
+  };
 
-  append(batch: Batch): Promise<Appended> {
-    return this.#transactions.inTurn(async (use) => {
+  readonly append: Session['append'] = (batch) =>
+    this.#transactions.inTurn(async (use) => {
       const appended = await use(({ appender }) => appender.tryAppend(batch), isStored);
-      // It holds a duplicate, and was rolled back: the whole of it once more, looking first.
+      // It holds a duplicate and was rolled back: all of it again, and this time the duplicates are looked for first.
       return appended ?? use(({ appender }) => appender.append(batch), isStored);
     });
-  }
 
-  exclusive<T>(work: (locked: Locked) => Promise<T>): Promise<T> {
+  readonly exclusive: Session['exclusive'] = (work) => {
     const { file, inPlace } = this.#options;
     return this.#transactions.write(async (writing, write) => {
       const rules = { ...write, translated: (error: unknown) => translated(error, file) };
@@ -110,48 +81,41 @@ export class SqliteSession implements Session {
         throw new Thrown(error);
       }
     });
-  }
+  };
 
-  load(requests: readonly LoadRequest[], options?: LoadOptions): Promise<Loaded> {
-    const kind = kindOf(requests.length === 0 ? 'end' : 'load', options);
-    return this.#transactions.read(kind, ({ loader }) => loader.load(requests, options));
-  }
+  readonly load: Session['load'] = (requests, options) =>
+    this.#transactions.read(kindOf(requests.length === 0 ? 'end' : 'load', options), ({ loader }) =>
+      loader.load(requests, options),
+    );
 
-  read(range: LogRange | DocumentRange, options?: ForBatch): Promise<EventPage> {
-    return this.#transactions.read(kindOf('read', options), ({ reader }) => reader.read(range));
-  }
+  readonly read: Session['read'] = (range, options) =>
+    this.#transactions.read(kindOf('read', options), ({ reader }) => reader.read(range));
 
-  scan(range: ScanRange, options?: ForBatch): Promise<ScanPage> {
-    return this.#transactions.read(kindOf('scan', options), ({ scanner }) => scanner.scan(range));
-  }
+  readonly scan: Session['scan'] = (range, options) =>
+    this.#transactions.read(kindOf('scan', options), ({ scanner }) => scanner.scan(range));
 
-  commits(range: CommitRange, options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read(kindOf('commits', options), ({ commits }) => commits.commits(range));
-  }
+  readonly commits: Session['commits'] = (range, options) =>
+    this.#transactions.read(kindOf('commits', options), ({ commits }) => commits.commits(range));
 
-  ledger(ids: readonly string[], options?: ForBatch): Promise<readonly StoredCommit[]> {
-    return this.#transactions.read(kindOf('ledger', options), ({ commits }) => commits.ledger(ids));
-  }
+  readonly ledger: Session['ledger'] = (ids, options) =>
+    this.#transactions.read(kindOf('ledger', options), ({ commits }) => commits.ledger(ids));
 
-  types(range: TypesRange): Promise<readonly HeldType[]> {
-    return this.#transactions.read('types', ({ types }) => types.types(range));
-  }
+  readonly types: Session['types'] = (range) => this.#transactions.read('types', ({ types }) => types.types(range));
 
-  documents(range: DocumentsRange): Promise<readonly DocumentHead[]> {
-    return this.#transactions.read('documents', ({ documents }) => documents.documents(range));
-  }
+  readonly documents: Session['documents'] = (range) =>
+    this.#transactions.read('documents', ({ documents }) => documents.documents(range));
 
-  async moved(from: LogPoint, signal: AbortSignal): Promise<LogEnd> {
+  readonly moved: Session['moved'] = async (from, signal) => {
     this.#transactions.assertOpen();
     return this.#waiting.waiters.wait(from, signal);
-  }
+  };
 
-  async health(): Promise<Health> {
+  readonly health: NonNullable<Session['health']> = async () => {
     this.#transactions.assertOpen();
     return { walBytes: this.#checkpoints?.walBytes };
-  }
+  };
 
-  async check(): Promise<readonly string[]> {
+  readonly check: Session['check'] = async () => {
     await this.#sound();
     try {
       return await this.#asides.run({ readOnly: true }, ({ look }) => check(look));
@@ -160,20 +124,20 @@ export class SqliteSession implements Session {
     } finally {
       await this.#sound();
     }
-  }
+  };
 
   async close(closing?: Closing): Promise<void> {
     if (this.#transactions.isClosed) return;
     const stopped = this.#transactions.stop(closing);
-    this.#waiting.close(closed(this.#options.file));
+    this.#waiting.waiters.fail(closed(this.#options.file));
     await stopped;
     await this.#asides.close();
     await this.#transactions.close();
   }
 
   /**
-   * Whether it is the log that was opened, and of a format that is known. What comes after looks at the file too, not at the
-   * pages that were read of it before.
+   * Checks that it is still the log that was opened, and of a known format. What comes after reads the file too, not pages that
+   * were read before.
    */
   #sound(): Promise<void> {
     this.#transactions.lookNext();
@@ -181,7 +145,7 @@ export class SqliteSession implements Session {
   }
 }
 
-/** What an exclusive section can ask, within its transaction. */
+/** What an exclusive section can call, in its transaction. */
 function offered({ appender, roles: { registry, loader, reader, commits } }: WritingRoles): Offered {
   return {
     registry: () => registry.registry(),

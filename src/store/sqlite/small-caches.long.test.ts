@@ -4,7 +4,7 @@ import { temporaryFolder } from '../../../test/support/stores.ts';
 import { storeConformance } from '../../testing/conformance/index.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
-import { openSession } from './connecting/open-session.ts';
+import { openSession } from './connecting/open.ts';
 
 const directory = temporaryFolder();
 let files = 0;

@@ -1,6 +1,6 @@
 /**
- * How what is asked of a log becomes transactions: reads on one connection, each in the turn of its kind; writes on the
- * other, one after the other. Nothing is read outside of a transaction: each answer is as of one end of the log.
+ * The transactions of a session: reads on one connection, each in the turn of its kind; writes on the other, one after the
+ * other. Nothing is read outside a transaction: each answer is as of one end of the log.
  */
 import { performance } from 'node:perf_hooks';
 import type { DatabaseSync } from 'node:sqlite';
@@ -8,17 +8,14 @@ import { isTidemarkError, type TidemarkError } from '../../errors.ts';
 import type { AnchorPlace, Clock } from '../clock.ts';
 import type { Closing } from '../store.ts';
 import { Turns } from '../turns.ts';
-import { Writes } from '../writes.ts';
-import type { Write } from '../writes.ts';
+import { Writes, type Write } from '../writes.ts';
 import { Transaction } from './connecting/transaction.ts';
 import { closed, isBusy, isDamage, lockTimeout, openedForReading, translated, unknownCommit } from './errors.ts';
-import { Roles, WritingRoles } from './roles.ts';
-import { CACHE_BOUNDS } from './writing/interned.ts';
-import type { CacheBounds } from './writing/interned.ts';
+import { rolesOf, writingRolesOf, type Roles, type WritingRoles } from './roles.ts';
+import { CACHE_BOUNDS, type CacheBounds } from './writing/interned.ts';
 import { Queue, whenFree } from './writing/lock.ts';
 
-/** The longest that reads go on without a look at whether the file is still in place, in milliseconds: it
- * costs as much as the smallest of them. */
+/** The longest time between two looks whether the file is still in place, in milliseconds: a look costs as much as a small read. */
 const LOOK_MS = 5;
 
 export interface TransactionOptions {
@@ -34,23 +31,14 @@ export interface TransactionOptions {
 /** What a write does under the lock. */
 type Work<T> = (roles: WritingRoles, write: Write) => T | Promise<T>;
 
-/** Runs work in a transaction with the write lock, and commits if `keep` says so of what it returns. */
+/** Runs work in a transaction with the write lock, and commits if `keep` is true of its result. */
 export type Use = <T>(work: Work<T>, keep: (result: T) => boolean) => Promise<T>;
 
-/** A connection, with its transactions and what they ask. */
-class Side<R> {
-  readonly database: DatabaseSync;
-  readonly transaction: Transaction;
-  readonly roles: R;
-
-  constructor(database: DatabaseSync, roles: R) {
-    this.database = database;
-    this.transaction = new Transaction(database);
-    this.roles = roles;
-  }
-}
+/** A connection, with its transactions and what can be asked in them. */
+type Side<R> = ReturnType<typeof sideOf<R>>;
 
 export class Transactions {
+  isClosed = false;
   readonly #options: TransactionOptions;
   readonly #committed: (now: number) => void;
   readonly #turns = new Turns();
@@ -58,12 +46,11 @@ export class Transactions {
   readonly #writes = new Writes(() => closed(this.#options.file));
   readonly #reading: Side<Roles>;
   readonly #writing: Side<WritingRoles> | undefined;
-  #closed = false;
-  /** What SQLite said of the file. It may still be read, as far as that goes; writing to it would make it worse. */
+  /** What SQLite said if it found damage. Reads go on as far as they can; a write would make it worse. */
   #damaged: TidemarkError | undefined;
   #looked = 0;
 
-  /** Without a writer it is for reading alone. `committed` is called after each commit. */
+  /** Without a writer it is only for reading. `committed` is called after each commit. */
   constructor(
     writer: DatabaseSync | undefined,
     reader: DatabaseSync,
@@ -73,17 +60,13 @@ export class Transactions {
     const { bounds = CACHE_BOUNDS, clock } = options;
     this.#options = options;
     this.#committed = committed;
-    this.#writing = writer && new Side(writer, new WritingRoles(writer, bounds, clock));
-    this.#reading = new Side(reader, new Roles(reader, bounds));
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
+    this.#writing = writer && sideOf(writer, writingRolesOf(writer, bounds, clock));
+    this.#reading = sideOf(reader, rolesOf(reader, bounds));
   }
 
   /** @throws Closed */
   assertOpen(): void {
-    if (this.#closed) throw closed(this.#options.file);
+    if (this.isClosed) throw closed(this.#options.file);
   }
 
   /** The next read looks whether the file is still in place. */
@@ -93,18 +76,11 @@ export class Transactions {
 
   /** Runs a read as of one end of the log, in the turn of its kind. */
   async read<T>(kind: string, run: (roles: Roles) => T): Promise<T> {
-    const { file, lockTimeoutMs } = this.#options;
     try {
-      // Readers wait for nobody in WAL mode, but for a moment while a log is recovered or closed.
-      return await this.#turns.run(kind, () =>
-        whenFree(
-          () => this.#read(run),
-          lockTimeoutMs,
-          (waitedMs) => lockTimeout(file, waitedMs),
-        ),
-      );
+      // In WAL mode readers only wait for a moment while a log is recovered or closed.
+      return await this.#turns.run(kind, () => whenFree(() => this.#read(run), this.#options));
     } catch (error) {
-      throw translated(error, file);
+      throw translated(error, this.#options.file);
     }
   }
 
@@ -113,7 +89,7 @@ export class Transactions {
     return this.inTurn((use) => use(work, () => true));
   }
 
-  /** Runs work that may write once those before it are done. */
+  /** Runs work that may write, once the work before it is done. */
   async inTurn<T>(work: (use: Use) => Promise<T>): Promise<T> {
     this.assertOpen();
     const writing = this.#writing;
@@ -123,13 +99,13 @@ export class Transactions {
     );
   }
 
-  /** Nothing new is begun; resolves once what may store something is done, or given up. */
+  /** Begins nothing new. Resolves once all writes are done or given up. */
   async stop(closing?: Closing): Promise<void> {
-    this.#closed = true;
+    this.isClosed = true;
     await this.#writes.close(closing);
   }
 
-  /** Closes the connections once nothing runs any more. */
+  /** Closes the connections once nothing runs. */
   async close(): Promise<void> {
     await this.#queue.idle();
     this.#reading.database.close();
@@ -162,9 +138,13 @@ export class Transactions {
   async #locked<T>(writing: Side<WritingRoles>, write: Write, work: Work<T>, keep: (result: T) => boolean): Promise<T> {
     const { file, inPlace } = this.#options;
     if (this.#damaged) throw this.#damaged;
-    await this.#lock(writing, write);
+    const takeLock = (): void => {
+      write.assertGoing();
+      writing.transaction.beginWriting();
+    };
     let result: T;
     try {
+      await whenFree(takeLock, this.#options);
       inPlace();
       writing.transaction.assertFormat(file);
       result = await work(writing.roles, write);
@@ -180,20 +160,6 @@ export class Transactions {
     return result;
   }
 
-  async #lock({ transaction }: Side<WritingRoles>, write: Write): Promise<void> {
-    const { file, lockTimeoutMs } = this.#options;
-    const attempt = (): void => {
-      write.assertGoing();
-      transaction.beginWriting();
-    };
-    try {
-      await whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
-    } catch (error) {
-      this.#lookAfter(error);
-      throw translated(error, file);
-    }
-  }
-
   #commit(writing: Side<WritingRoles>): void {
     const { file } = this.#options;
     try {
@@ -206,7 +172,7 @@ export class Transactions {
     this.#committed(performance.now());
   }
 
-  /** What SQLite fails to read may have been taken away under it: that is then what the caller is told. */
+  /** If SQLite failed because the file is gone, that is the error for the caller. */
   #lookAfter(error: unknown): void {
     if (error instanceof Thrown || isTidemarkError(error) || isBusy(error)) return;
     this.#options.inPlace();
@@ -214,7 +180,7 @@ export class Transactions {
   }
 }
 
-/** An error of the caller's own work, to be handed on as it is. */
+/** An error of the caller's own work, which goes to the caller as it is. */
 export class Thrown extends Error {
   readonly error: unknown;
 
@@ -222,6 +188,10 @@ export class Thrown extends Error {
     super('thrown by the work under the write lock');
     this.error = error;
   }
+}
+
+function sideOf<R>(database: DatabaseSync, roles: R) {
+  return { database, transaction: new Transaction(database), roles };
 }
 
 function rollback({ transaction, roles }: Side<WritingRoles>): void {

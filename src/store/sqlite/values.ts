@@ -1,6 +1,6 @@
 /**
- * Whether values are what a log can hold. STRICT tables keep SQL to it, but neither a flipped bit nor a table that was
- * made again by hand: what isn't looked at here would be met as a TypeError above, or as a wrong answer.
+ * Whether values are valid in a log. STRICT tables check what SQL writes, but not flipped bits or tables made by hand. Without
+ * these checks, damage would show as a TypeError or a wrong answer.
  */
 
 /** A whole number from 0 that JavaScript holds exactly: a position, version or time. */
@@ -13,7 +13,7 @@ export function isCount(value: unknown): value is number {
   return isWhole(value) && value > 0;
 }
 
-/** A number that the chain has 32 bits for. */
+/** The chain has 32 bits for it. */
 export function isSchemaVersion(value: unknown): value is number {
   return isWhole(value) && value <= 0xffff_ffff;
 }

@@ -1,10 +1,7 @@
-/**
- * The commits of the log: in their order as they are hashed, and by command id as the ledger.
- */
+/** The commits of the log: in their order, and by command id as the ledger. */
 import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import type { CommitRange, LogEnd, StoredCommit } from '../../store.ts';
-import { countWhile } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { countWhile, type Log } from '../schema.ts';
 
 export class Commits {
   readonly #log: Log;
@@ -20,17 +17,17 @@ export class Commits {
     const rows = pageRows(limit);
     const last = Math.min(upperBound(range.upTo), end.position);
     const from = countWhile(commits, ({ position }) => position <= after);
-    // Positions rise and `recordedAt` never falls, so both conditions together end a prefix.
+    // Positions rise and `recordedAt` never falls: the condition, once false, stays false.
     const to = countWhile(commits, ({ position, recordedAt }) => position <= last && recordedAt <= recordedBy);
     if (!reverse) return commits.slice(from, Math.min(to, from + rows));
     return commits.slice(Math.max(from, to - rows), Math.max(from, to)).reverse();
   }
 
-  /** The final outcome of each command id, or else its last that isn't final. */
   ledger(end: LogEnd, ids: readonly string[]): readonly StoredCommit[] {
-    return [...new Set(ids)].flatMap((id) => {
-      // A final outcome is never followed by another, so the last is the one in both cases.
-      return this.#log.ledger.get(id)?.findLast(({ position }) => position <= end.position) ?? [];
-    });
+    const { ledger } = this.#log;
+    // Nothing follows a final outcome: the last is the right one in both cases.
+    return [...new Set(ids)].flatMap(
+      (id) => ledger.get(id)?.findLast(({ position }) => position <= end.position) ?? [],
+    );
   }
 }

@@ -1,11 +1,8 @@
-/**
- * The list of all documents, ordered by the UTF-8 bytes of collection, then id.
- */
+/** All documents, ordered by the UTF-8 bytes of collection, then id. */
 import { pageRows } from '../../page-bounds.ts';
 import type { DocumentHead, DocumentsRange, LogEnd } from '../../store.ts';
 import { compareDocuments } from './order.ts';
-import { countWhile, headAt } from '../schema.ts';
-import type { DocumentRow, Log } from '../schema.ts';
+import { countWhile, headAt, type DocumentRow, type Log } from '../schema.ts';
 
 export class Documents {
   readonly #log: Log;
@@ -27,7 +24,7 @@ export class Documents {
     return found;
   }
 
-  /** Sorted when asked for, not at each append. What was sorted before is one run, so this costs little more than a pass. */
+  /** Sorted when needed, not at each append. Most is already sorted, so this costs little more than one pass. */
   #sorted(): readonly DocumentRow[] {
     const { listed } = this.#log;
     if (!listed.sorted) listed.rows.sort(compareDocuments);

@@ -1,12 +1,9 @@
-/**
- * What a fold needs: heads and events of documents, all as of one point of the log.
- */
+/** Heads and events of documents, all as of one point of the log. */
 import { lowerBound, upperBound } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
 import { LOAD_EVENTS_MAX } from '../../store.ts';
 import type { Loaded, LoadedDocument, LoadOptions, LoadRequest, LogEnd } from '../../store.ts';
-import { findDocument, fitting, headAt, holds } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { findDocument, fitting, headAt, holds, type Log } from '../schema.ts';
 
 export class Loader {
   readonly #log: Log;

@@ -1,6 +1,6 @@
 /**
- * The order of strings in a log: that of their UTF-8 bytes, which is also the order of code points. JavaScript's `<`
- * compares UTF-16 code units and puts characters above U+FFFF before those from U+E000 to U+FFFF.
+ * The order of strings in a log: that of their UTF-8 bytes, which is also the order of code points. JavaScript's `<` compares
+ * UTF-16 code units, and puts characters above U+FFFF before those from U+E000 to U+FFFF.
  */
 import type { DocumentRef } from '../../store.ts';
 
@@ -10,7 +10,7 @@ export function compareStrings(a: string, b: string): number {
   for (let index = 0; index < shorter; index++) {
     const left = a.charCodeAt(index);
     const right = b.charCodeAt(index);
-    // Equal up to here, so both strings are at the same half of a surrogate pair, if at any.
+    // Equal up to here: inside a surrogate pair, both are at the same half.
     if (left !== right) return rank(left) - rank(right);
   }
   return a.length - b.length;
@@ -21,7 +21,7 @@ export function compareDocuments(a: DocumentRef, b: DocumentRef): number {
   return compareStrings(a.collection, b.collection) || compareStrings(a.id, b.id);
 }
 
-/** A surrogate stands for a character above U+FFFF, so it ranks above every other code unit. */
+/** A surrogate is part of a character above U+FFFF, so it ranks above all other code units. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x1_0000 : unit;
 }

@@ -1,12 +1,9 @@
-/**
- * Pages: of the log, forward or backward, perhaps of some types only, and of one document's events.
- */
+/** Pages of the log, or of one document's events. */
 import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
 import { PAGE_POSITIONS_MAX } from '../../store.ts';
 import type { DocumentRange, EventPage, LogEnd, LogRange, StoredEvent } from '../../store.ts';
-import { findDocument, fitting, headAt } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { findDocument, fitting, headAt, type Log } from '../schema.ts';
 
 export class Reader {
   readonly #log: Log;
@@ -21,7 +18,7 @@ export class Reader {
 
   #ofLog(end: LogEnd, { after, before, types, reverse, limit }: LogRange): EventPage {
     const lowest = lowerBound(after) + 1;
-    // Exclusive: what is below 7.5 is what is not above 7.
+    // Exclusive: below 7.5 is not above 7.
     const highest = Math.min(upperBound(before && Math.ceil(before) - 1), end.position);
     const rows = pageRows(limit);
     const room = new Room(rows);

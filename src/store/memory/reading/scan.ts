@@ -1,11 +1,8 @@
 /** Pages of the log as a fold needs them. */
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
-import type { LogEnd, ScannedEvent, ScanPage, ScanRange, StoredEvent } from '../../store.ts';
-import { findDocument, fitting, holds } from '../schema.ts';
-import type { Log } from '../schema.ts';
-
-type Named = ScanPage['named'][number];
+import type { LogEnd, ScannedEvent, ScanPage, ScanRange } from '../../store.ts';
+import { findDocument, fitting, holds, type Log } from '../schema.ts';
 
 export class Scanner {
   readonly #log: Log;
@@ -17,21 +14,17 @@ export class Scanner {
   scan(end: LogEnd, { after, limit, known, seen }: ScanRange): ScanPage {
     const from = Math.min(lowerBound(after), end.position);
     const rows = fitting(this.#log.events, from, end.position, new Room(pageRows(limit)));
-    const named = new Map<number, Named>();
-    const events = rows.map((event) => this.#scanned(event, known, named));
+    const named = new Map<number, ScanPage['named'][number]>();
+    const events = rows.map(({ type, schemaVersion, json, position, commit, attachments }): ScannedEvent => {
+      const numbers = attachments.flatMap(({ collection, id, version }) => {
+        const document = findDocument(this.#log, collection, id)!.number;
+        if (!known(document)) named.set(document, { document, collection, id });
+        return [document, version];
+      });
+      return { type, schemaVersion, json, position, time: commit.time, attachments: numbers };
+    });
     const reached = from + rows.length;
     const next = reached < end.position ? reached : undefined;
     return { end, holds: seen === undefined || holds(this.#log, seen), events, named: [...named.values()], next };
-  }
-
-  /** Names those of its documents that aren't known. */
-  #scanned(event: StoredEvent, known: ScanRange['known'], named: Map<number, Named>): ScannedEvent {
-    const { type, schemaVersion, json, position, commit } = event;
-    const attachments = event.attachments.flatMap(({ collection, id, version }) => {
-      const document = findDocument(this.#log, collection, id)!.number;
-      if (!known(document)) named.set(document, { document, collection, id });
-      return [document, version];
-    });
-    return { type, schemaVersion, json, position, time: commit.time, attachments };
   }
 }

@@ -1,4 +1,4 @@
-/** Which event types the log has held. */
+/** The event types that the log has held. */
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import type { HeldType, LogEnd, TypesRange } from '../../store.ts';
 import type { Log } from '../schema.ts';
@@ -18,7 +18,6 @@ export class Types {
       .map((held) => upTo(held, end.position));
   }
 
-  /** Takes in an event that is stored. */
   add(type: string, position: number, succeeded: boolean): void {
     const { types } = this.#log;
     const held = types.get(type);
@@ -27,7 +26,7 @@ export class Types {
     types.set(type, Object.freeze({ type, position: first, ...(succeeded && { succeeded: position }) }));
   }
 
-  /** Forgets what came above a position. */
+  /** Forgets what came after a position. */
   drop(position: number): void {
     const { types } = this.#log;
     for (const held of types.values()) {

@@ -1,17 +1,14 @@
-/**
- * Looks for what can't be: in memory only a defect of this store itself could have caused it.
- */
+/** Looks for damage. In memory only a defect of this store could cause it. */
 import { FINDING } from '../../findings.ts';
 import type { LogEnd } from '../../store.ts';
-import { findDocument } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { findDocument, type Log } from '../schema.ts';
 
-/** Most findings that are listed: the first few say what is wrong. */
+/** Most findings: the first few show what is wrong. */
 const FINDINGS_MAX = 100;
-/** Commits, events and attachments of a piece: about a millisecond's work. */
+/** Commits, events and attachments between two pauses: about a millisecond's work. */
 const PIECE = 2_000;
 
-/** Yields between pieces, where others may have their turn: what is behind the end may change meanwhile, nothing before it. */
+/** Yields between pieces, so that others have their turn. Meanwhile nothing before the end changes. */
 export function* check(log: Log, end: LogEnd): Generator<undefined, readonly string[], undefined> {
   const findings: string[] = [];
   let next = 1;

@@ -1,10 +1,9 @@
 /**
- * The append: what stands is stored, and of what falls is said why. Runs without a pause while the write lock is held, so
- * nothing comes between the checks and the write.
+ * The append: stores the commits that stand, and says why the others fall. It runs without a pause while the write lock is held,
+ * so nothing comes between the checks and the write.
  */
 import { assertBatch } from '../../batch.ts';
-import { refuseTimesAhead } from '../../clock.ts';
-import type { Clock } from '../../clock.ts';
+import { refuseTimesAhead, type Clock } from '../../clock.ts';
 import { standing } from '../../ground.ts';
 import { Room } from '../../room.ts';
 import { chainHash } from '../../chain.ts';
@@ -20,8 +19,7 @@ import type {
   StoredAt,
   StoredCommit,
 } from '../../store.ts';
-import { endOf, findDocument, fitting, holds } from '../schema.ts';
-import type { DocumentRow, Log } from '../schema.ts';
+import { endOf, findDocument, fitting, holds, type DocumentRow, type Log } from '../schema.ts';
 import { Types } from '../reading/types.ts';
 
 export class Appender {
@@ -35,18 +33,28 @@ export class Appender {
     this.#types = new Types(log);
   }
 
-  /** Answers a batch in the order that the contract gives. If it throws, nothing is stored either. */
+  /** In the order of the contract. If it throws, nothing is stored. */
   append(batch: Batch): Appended {
     const log = this.#log;
     assertBatch(batch);
     if (!holds(log, batch.seen)) return { status: 'diverged' };
     if (batch.generation !== log.registry.generation) return { status: 'behind' };
-    const heads = batch.reads.map((read) => this.#headOf(read));
+    const read = batch.reads.map(({ collection, id }) => findDocument(log, collection, id)?.events ?? []);
+    const heads = read.map(({ length }) => length);
     if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
-    const rows = batch.reads.flatMap((read, row) => (this.#isStale(batch, read) ? [row] : []));
+    const rows = batch.reads.flatMap(({ collection, version }, row) => {
+      const handled = batch.handled.get(collection);
+      return handled && read[row]!.slice(version).some(({ type }) => handled.has(type)) ? [row] : [];
+    });
     const duplicates = batch.commits.map(({ command }) => command.id).filter((id) => log.ledger.get(id)?.at(-1)?.final);
     const stands = standing(batch, rows, duplicates);
-    const judged = { heads, stale: this.#staleDocuments(batch, rows), duplicates };
+    const room = new Room(LOAD_EVENTS_MAX);
+    const stale = rows.map((row): StaleDocument => {
+      const { collection, id, version } = batch.reads[row]!;
+      const events = fitting(read[row]!, version, version + STALE_EVENTS_MAX, room);
+      return { collection, id, head: heads[row]!, events };
+    });
+    const judged = { heads, stale, duplicates };
     const kept = batch.commits.filter((_, index) => stands[index]);
     const { recordedAt } = endOf(log);
     if (kept.length === 0) return { status: 'refused', end: endOf(log), ...judged };
@@ -59,34 +67,7 @@ export class Appender {
     return { status: 'stored', end: endOf(log), ...judged, commits, versions };
   }
 
-  #headOf({ collection, id }: DocumentRef): number {
-    return findDocument(this.#log, collection, id)?.events.length ?? 0;
-  }
-
-  /** Whether an event of a type that the deciding application handles was attached since. */
-  #isStale(batch: Batch, { collection, id, version }: DocumentVersion): boolean {
-    const row = findDocument(this.#log, collection, id);
-    const handled = batch.handled.get(collection);
-    if (row === undefined || handled === undefined) return false;
-    for (let index = version; index < row.events.length; index++) if (handled.has(row.events[index]!.type)) return true;
-    return false;
-  }
-
-  #staleDocuments({ reads }: Batch, rows: readonly number[]): StaleDocument[] {
-    const room = new Room(LOAD_EVENTS_MAX);
-    return rows.map((row) => {
-      const { collection, id, version } = reads[row]!;
-      const { events } = findDocument(this.#log, collection, id)!;
-      return {
-        collection,
-        id,
-        head: events.length,
-        events: fitting(events, version, version + STALE_EVENTS_MAX, room),
-      };
-    });
-  }
-
-  /** Stores a commit, and adds the versions that its events have made. */
+  /** Stores a commit, and adds the versions of its attachments. */
   #store(commit: Commit, now: number, versions: number[]): StoredAt {
     const stored = this.#storeCommit(commit, now);
     for (const event of commit.events) {
@@ -111,7 +92,7 @@ export class Appender {
     return stored;
   }
 
-  /** Stores the event at the next position, and returns the versions that its documents got by it. */
+  /** Stores the event at the next position, and returns the versions of its attachments. */
   #storeEvent({ type, schemaVersion, json, attachments }: NewEvent, commit: StoredCommit): number[] {
     const { events } = this.#log;
     const position = events.length + 1;
@@ -140,7 +121,7 @@ export class Appender {
   }
 }
 
-/** Takes away everything above a position: what an `exclusive` appended before it failed. */
+/** Removes all after a position: what an `exclusive` appended before it failed. */
 export function undo(log: Log, position: number): void {
   while (log.events.length > position) {
     const event = log.events.pop()!;

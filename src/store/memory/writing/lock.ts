@@ -1,19 +1,11 @@
-/**
- * The write lock of a log: one holder at a time, first come, first served, so that no writer starves.
- */
+/** The write lock of a log: one holder at a time, first come, first served, so that no writer starves. */
 export class WriteLock {
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
-  /** Waits for its turn, runs `work`, and lets the next one in whether `work` succeeded or not. */
-  async hold<T>(work: () => T | Promise<T>): Promise<T> {
-    const before = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = promise;
-    await before;
-    try {
-      return await work();
-    } finally {
-      resolve();
-    }
+  /** Runs `work` in its turn. The next one has its turn also if `work` failed. */
+  hold<T>(work: () => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
   }
 }

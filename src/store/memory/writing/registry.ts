@@ -1,11 +1,8 @@
-/**
- * Which collections are attached to events, and how: what lets servers with different code append side by side.
- */
+/** The registered collections. */
 import { grownBy } from '../../registered.ts';
 import type { CollectionEntry, LogEnd, Registry } from '../../store.ts';
 import { compareStrings } from '../reading/order.ts';
-import { endOf } from '../schema.ts';
-import type { Log } from '../schema.ts';
+import { endOf, type Log } from '../schema.ts';
 
 export class RegistryEntries {
   readonly #log: Log;
@@ -18,12 +15,12 @@ export class RegistryEntries {
     return this.#log.registry;
   }
 
-  /** The registry, if it has all of them already. */
+  /** The registry, if it already has all of them. */
   unchangedBy(end: LogEnd, collections: readonly CollectionEntry[]): Registry | undefined {
     return this.#grownBy(end, collections).length === 0 ? this.#log.registry : undefined;
   }
 
-  /** Adds what is new. The caller holds the write lock. Nothing is changed if it throws. */
+  /** Adds what is new. With the write lock held. Changes nothing if it throws. */
   register(collections: readonly CollectionEntry[]): Registry {
     const { registry } = this.#log;
     const grown = this.#grownBy(endOf(this.#log), collections);

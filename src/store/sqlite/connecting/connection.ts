@@ -1,5 +1,5 @@
 /**
- * A connection of SQLite, set up as a log needs it, and typed access to its rows (arrays: a third faster than objects).
+ * A connection of SQLite, set up for a log, with typed access to its rows (arrays are a third faster than objects).
  */
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -8,24 +8,22 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite';
 /** Page cache of a connection, in KiB. */
 const CACHE_KIB = 32 * 1024;
 /**
- * The write-ahead log is copied into the file when this many pages (4 KiB each) wait for that. Attachments of many documents
- * touch the same pages again and again, and each is copied once: 5 to 15% faster than SQLite's own 1,000.
+ * The write-ahead log is copied into the file when this many pages (4 KiB each) wait. Attachments of many documents change the
+ * same pages again and again, and each page is copied once: 5 to 15% faster than SQLite's own 1,000.
  */
 export const CHECKPOINT_PAGES = 4_000;
 
-/** Opens `file`, making it if there is none. Nothing is read or written yet. */
+/** `timeout`: never SQLite's own waiting, see lock.ts. */
+const OPTIONS = { timeout: 0, returnArrays: true, enableForeignKeyConstraints: false };
+
+/** Opens `file`, and makes it if it doesn't exist. Nothing is read or written yet. */
 export function connect(file: string): DatabaseSync {
-  return new DatabaseSync(file, {
-    // Never SQLite's own waiting: see lock.ts.
-    timeout: 0,
-    returnArrays: true,
-    enableForeignKeyConstraints: false,
-  });
+  return new DatabaseSync(file, OPTIONS);
 }
 
 /**
- * What SQLite is told to open. `settled`: nobody has it open, so that its first file is all there is of it; then no lock is
- * taken, and no file made beside it, which would need a disk that can be written.
+ * What SQLite opens. `settled`: no process has the log open, so its first file is the whole log. Then SQLite takes no lock and
+ * makes no file beside it, which works on a disk that can't be written.
  */
 export function urlOf(file: string, settled = false): URL {
   const url = pathToFileURL(file);
@@ -35,17 +33,11 @@ export function urlOf(file: string, settled = false): URL {
 
 /** Opens `file` to read it. */
 export function connectForReading(file: string, settled: boolean): DatabaseSync {
-  return new DatabaseSync(urlOf(file, settled), {
-    readOnly: true,
-    timeout: 0,
-    returnArrays: true,
-    enableForeignKeyConstraints: false,
-    // The mark of a file that is in the middle of a checkpoint is read with `writable_schema` (log-file.ts).
-    defensive: false,
-  });
+  // `defensive` would forbid `writable_schema`, which header.ts needs.
+  return new DatabaseSync(urlOf(file, settled), { ...OPTIONS, readOnly: true, defensive: false });
 }
 
-/** Sets a connection up. Fails as busy while another process makes or recovers the log. */
+/** Sets a connection up. Busy while another process makes or recovers the log. */
 export function setUp(database: DatabaseSync): void {
   database.exec(
     `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_KIB};
@@ -53,7 +45,7 @@ export function setUp(database: DatabaseSync): void {
   );
 }
 
-/** The first row of what a statement finds. */
+/** The first row of a statement. */
 export function one<Row extends readonly unknown[]>(
   statement: StatementSync,
   ...parameters: readonly SQLInputValue[]
@@ -61,7 +53,7 @@ export function one<Row extends readonly unknown[]>(
   return statement.get(...parameters) as unknown as Row | undefined;
 }
 
-/** All rows of what a statement finds: the statement is done when this returns. */
+/** All rows of a statement, which is done when this returns. */
 export function all<Row extends readonly unknown[]>(
   statement: StatementSync,
   ...parameters: readonly SQLInputValue[]
@@ -70,8 +62,8 @@ export function all<Row extends readonly unknown[]>(
 }
 
 /**
- * Rows of what a statement finds, one by one, as long as `take` wants more: so that a long answer needn't fit into
- * memory to be cut short. The statement is done when this returns.
+ * The rows of a statement one by one, as long as `take` returns true: so a long answer that is cut need not fit into memory.
+ * The statement is done when this returns.
  */
 export function each<Row extends readonly unknown[]>(
   statement: StatementSync,
@@ -85,12 +77,12 @@ export function each<Row extends readonly unknown[]>(
       if (done === true || !take(value as unknown as Row)) return;
     }
   } finally {
-    // Also after an error: a statement left open would keep the write-ahead log from being reset.
+    // Also after an error: an open statement would keep the write-ahead log from starting again.
     rows.return?.();
   }
 }
 
-/** The only value that a query of one row and column has. */
+/** The value of a query with one row and one column. */
 export function single<T>(database: DatabaseSync, sql: string): T {
   const row = one<[T]>(database.prepare(sql));
   if (row === undefined) throw new TypeError(`no row: ${sql}`);

@@ -1,30 +1,19 @@
-/** What the file of a log says of itself, without its write-ahead log. */
-import type { TidemarkError } from '../../../errors.ts';
+/** What the file of a log says about itself, without its write-ahead log. */
 import { all, connectForReading, single } from './connection.ts';
 import { isNoDatabase, notALog, translatedAtOpen } from '../errors.ts';
 import { APPLICATION_ID, isIncomplete, PARTS, schemaFindings, type Part } from '../schema.ts';
 
-export interface Header {
-  readonly applicationId: number;
-  readonly format: number;
-  /** Whether it has a log's tables, though not its mark: so does a dump that was put back. */
-  readonly unmarked: boolean;
-  /** Whether the log is more than this file: it hasn't taken in its first commits yet. */
-  readonly incomplete: boolean;
-}
-
 /**
- * Application id and user version in the first page, and what else there is to see, or what is wrong with it.
+ * Reads the header, or returns what is wrong with the file.
  *
- * SQLite reads it, as `immutable`: no lock, no journal, no file beside it. Reading the bytes ourselves would do harm:
- * closing a file drops every lock that this process has on it (POSIX), those of open sessions too.
+ * SQLite reads it as `immutable`: no lock, no journal, no file beside it. Reading the bytes ourselves would do harm: closing a
+ * file drops every lock that this process has on it (POSIX), also those of open sessions.
  *
- * The first page may say that the file has more pages than it has: so it is in the middle of a checkpoint, and after one
- * that a kill or a full disk cut short; the rest is in the write-ahead log. `writable_schema` makes SQLite put up with
- * that. Only the mark is needed here, and it is older than any write-ahead log; a file that was really cut off is
- * noticed when it is opened in earnest.
+ * During a checkpoint, and after one that a kill or a full disk cut short, the first page may say that the file has more pages
+ * than it has; the rest is in the write-ahead log. `writable_schema` makes SQLite accept that. Only the mark is needed here,
+ * and it is older than any write-ahead log. A file that was really cut off shows when the log is opened.
  */
-export function readHeader(file: string): Header | TidemarkError {
+export function readHeader(file: string) {
   const database = connectForReading(file, true);
   try {
     database.exec('PRAGMA writable_schema = ON');
@@ -33,10 +22,12 @@ export function readHeader(file: string): Header | TidemarkError {
     return {
       applicationId,
       format,
+      /** Whether it has the tables of a log but not its mark, as a dump that was put back. */
       unmarked:
         applicationId === 0 &&
         format === 0 &&
         canSee(() => schemaFindings(all<Part>(database.prepare(PARTS))).length === 0),
+      /** Whether this file is only a part of the log: no checkpoint has copied its first commits yet. */
       incomplete: applicationId === APPLICATION_ID && canSee(() => isIncomplete(database)),
     };
   } catch (error) {
@@ -46,7 +37,7 @@ export function readHeader(file: string): Header | TidemarkError {
   }
 }
 
-/** In a file that is just being written there may be nothing to see. */
+/** A file that is just being written may have nothing to read. */
 function canSee(look: () => boolean): boolean {
   try {
     return look();

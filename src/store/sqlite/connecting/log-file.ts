@@ -1,12 +1,20 @@
 /**
- * Looks at the place before SQLite does: what isn't a log is refused without being opened, so that nothing of it is
- * touched (SQLite would recover, checkpoint or delete files beside it).
+ * Looks at the place before SQLite does: what isn't a log is refused without being opened, so nothing of it changes (SQLite
+ * would recover, checkpoint or delete files beside it).
  *
- * This is enough to tell a log from anything else because a log is made in one rollback-journal transaction that also
- * writes our mark into the first page (schema.ts): the file has no bytes, or it has the mark.
+ * A log is made in one rollback-journal transaction that also writes our mark into the first page (schema.ts): the file has
+ * no bytes, or it has the mark. So the mark is enough to tell a log from anything else.
  */
-import { accessSync, constants, existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { FormatTooNew, isTidemarkError, LogCorrupt, NotALog, NotWritable, StoreUnavailable } from '../../../errors.ts';
@@ -15,12 +23,12 @@ import { readHeader } from './header.ts';
 import { Wal, WAL_HEADER } from './wal.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete } from '../schema.ts';
 
-/** Most links that are followed from one to the next, as on Linux. */
+/** Most links in a chain, as on Linux. */
 const LINKS_MAX = 40;
 
 /**
- * Where a path leads, all links followed, though the file at its end may not exist yet: SQLite's files stand beside the
- * real file, not beside a link to it. A path that leads nowhere is given back as it is, for `inspect` to refuse.
+ * Where a path leads through all links, though the file at the end may not exist yet: SQLite's files are beside the real file,
+ * not beside a link. A path that leads nowhere is returned as it is, and `inspect` refuses it.
  */
 export function realPlace(path: string): string {
   let place = path;
@@ -66,23 +74,19 @@ export function inspectForReading(file: string): void {
   }
   const found = formatAt(file);
   if (found === undefined) {
-    throw new NotALog(
-      `There is no log at ${file}, and one opened for reading isn't made. Open it once without readOnly.`,
-      {
-        file,
-      },
-    );
+    const problem = `There is no log at ${file}, and readOnly makes none. Open it once without readOnly.`;
+    throw new NotALog(problem, { file });
   }
   if (found === 'unfinished') {
     throw new StoreUnavailable(
-      `${file} isn't finished: a process makes the log just now, or was cut short. Try again, or open it once without readOnly.`,
+      `${file} isn't finished: a process is making the log, or was stopped. Try again, or open it once without readOnly.`,
       { file },
     );
   }
   refuseNewer(file, found);
   if (found === FORMAT) return;
   throw new NotWritable(
-    `${file} is a log of format ${found}, and must be brought to format ${FORMAT} first. Open it once without readOnly.`,
+    `${file} is a log of format ${found}, and must be migrated to format ${FORMAT} first. Open it once without readOnly.`,
     { file, format: found, supported: FORMAT },
   );
 }
@@ -94,8 +98,8 @@ export function inspectForReading(file: string): void {
  */
 function formatAt(file: string): number | 'unfinished' | undefined {
   let stats = statsOrThrow(file);
-  if ((stats === undefined || stats.size === 0) && hasBytes(`${file}-wal`)) {
-    // While a log is made its file has bytes before there is a write-ahead log: unless it was made just now, it is lost.
+  if ((stats === undefined || stats.size === 0) && bytesOf(`${file}-wal`) > 0) {
+    // The file of a log has bytes before it has a write-ahead log: if the log was just made, it has them now.
     stats = statsOrThrow(file);
     if (stats === undefined || stats.size === 0) throw headless(file, stats === undefined ? 'is missing' : 'is empty');
   }
@@ -103,8 +107,8 @@ function formatAt(file: string): number | 'unfinished' | undefined {
   if (!stats.isFile()) throw notALog(file, stats.isDirectory() ? 'a directory' : 'no regular file');
   if (stats.size === 0) return undefined;
 
-  // With a journal beside it the log is being made, or a crash cut that short and SQLite goes back to no bytes: either
-  // way only SQLite can tell, under its locks. If the journal has gone since, whoever made the log is done: look again.
+  // With a journal beside it, the log is being made, or a crash stopped that and SQLite will go back to no bytes: only
+  // SQLite can tell, under its locks. If the journal has gone meanwhile, the log is made: look again.
   const unfinished = () => existsSync(`${file}-journal`);
   let header = readHeader(file);
   if (isTidemarkError(header) && !unfinished()) header = readHeader(file);
@@ -114,8 +118,8 @@ function formatAt(file: string): number | 'unfinished' | undefined {
   }
   if (header.unmarked) throw unmarked(file);
   if (header.applicationId !== APPLICATION_ID) throw notALog(file, 'an SQLite database of another kind');
-  // A write-ahead log that has gone since was taken in by then: look again.
-  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && !hasWal(file);
+  // If the write-ahead log has gone meanwhile, it was copied into the file: look again.
+  const isAlone = (): boolean => !isTidemarkError(header) && header.incomplete && bytesOf(`${file}-wal`) < WAL_HEADER;
   if (isAlone()) header = readHeader(file);
   if (isAlone()) throw withoutWal(file);
   if (stats.nlink > 1) throw linked(file, stats.nlink);
@@ -123,7 +127,7 @@ function formatAt(file: string): number | 'unfinished' | undefined {
   return isTidemarkError(header) ? 'unfinished' : header.format;
 }
 
-/** Throws `FormatTooNew` if the log was written by a later version of ours. */
+/** Throws `FormatTooNew` if a later version of the package wrote the log. */
 export function refuseNewer(file: string, format: number): void {
   if (format <= FORMAT) return;
   throw new FormatTooNew(
@@ -132,19 +136,19 @@ export function refuseNewer(file: string, format: number): void {
   );
 }
 
-// SQLite would take the write-ahead log for a leftover, and delete it.
+// SQLite would delete the write-ahead log.
 function headless(file: string, what: string): LogCorrupt {
   return new LogCorrupt(
-    `${file} ${what}, but ${file}-wal beside it holds commits. Neither was touched: put the file back that belongs to ` +
-      `it, or, to start a new log without those commits, move ${file}-wal away.`,
+    `${file} ${what}, but ${file}-wal beside it holds commits. Nothing was changed: put the file back that belongs to ` +
+      `it. Or, to start a new log without those commits, move ${file}-wal away.`,
     { file, wal: `${file}-wal` },
   );
 }
 
 /**
- * Whether what a connection sees of the log is its first file alone, which says so: the write-ahead log beside it is
- * another's, or was damaged. So it looks for a moment as well while whoever makes the log takes the mark away, if the
- * write-ahead log begins anew by that: with the write lock held, it is certain. No transaction may be open on `connection`.
+ * Whether a connection sees only the first file of the log: the write-ahead log beside it belongs to another log, or is
+ * damaged. It also looks like this for a moment while the process that makes the log removes the mark: only with the write
+ * lock held it is certain. No transaction may be open on `connection`.
  */
 export function isWithoutWal(connection: DatabaseSync): boolean {
   return isIncomplete(connection) && new Wal(connection).frames() === 0;
@@ -152,9 +156,9 @@ export function isWithoutWal(connection: DatabaseSync): boolean {
 
 export function withoutWal(file: string): LogCorrupt {
   return new LogCorrupt(
-    `${file} is a part of a log: it holds no commits yet, as they are in its write-ahead log, and that isn't at ${file}-wal, or is ` +
-      'damaged. It was copied, or moved, alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM ' +
-      'INTO, backup(): see docs/how-to/back-up-sqlite.md). To start a new log, remove it.',
+    `${file} is only a part of a log: its commits are in its write-ahead log, which isn't at ${file}-wal or is damaged. The file ` +
+      'was copied or moved alone. Put its write-ahead log beside it, or restore a copy that SQLite has made (VACUUM INTO, ' +
+      'backup(): see docs/how-to/back-up-sqlite.md). To start a new log, remove the file.',
     { file, wal: `${file}-wal` },
   );
 }
@@ -162,8 +166,8 @@ export function withoutWal(file: string): LogCorrupt {
 /** As `.dump` leaves a log. */
 function unmarked(file: string): NotALog {
   return new NotALog(
-    `${file} has the tables of a log, but not its mark: a dump that was put back, which holds no marks. It was left as it is. If the ` +
-      `dump was whole, mark it, open it and let verify look at it: sqlite3 '${file}' 'PRAGMA application_id = ${APPLICATION_ID}; ` +
+    `${file} has the tables of a log, but not its mark: a dump that was put back, as dumps hold no marks. It was left as it is. If ` +
+      `the dump was whole, mark it, open it and run verify: sqlite3 '${file}' 'PRAGMA application_id = ${APPLICATION_ID}; ` +
       `PRAGMA user_version = ${FORMAT}'`,
     { file, format: FORMAT },
   );
@@ -171,22 +175,22 @@ function unmarked(file: string): NotALog {
 
 function linked(file: string, names: number): NotWritable {
   return new NotWritable(
-    `${file} has ${names} names (hard links). SQLite keeps the newest commits beside the name that a log is opened by, so servers ` +
-      `that open it by another would miss them, and damage it. Remove the other names (find / -samefile '${file}'); a backup is ` +
-      'made by VACUUM INTO or backup() (docs/how-to/back-up-sqlite.md).',
+    `${file} has ${names} names (hard links). SQLite keeps the newest commits beside the name that was opened: servers that use ` +
+      `another name would miss them, and damage the log. Remove the other names (find / -samefile '${file}'). To make a backup, ` +
+      'use VACUUM INTO or backup() (docs/how-to/back-up-sqlite.md).',
     { file, names },
   );
 }
 
 function mountedAlone(file: string): NotWritable {
   return new NotWritable(
-    `${file} is mounted alone. SQLite keeps the newest commits in files beside it, which would stay where nobody else finds them. ` +
-      `Mount its directory.`,
+    `${file} is mounted alone. SQLite keeps the newest commits in files beside it, which other processes would not find. Mount ` +
+      'its directory.',
     { file },
   );
 }
 
-/** Whether the file itself was mounted, as into a container. Linux only: elsewhere nobody says. */
+/** Whether the file itself was mounted, as into a container. Only Linux says. */
 function isMountPoint(file: string): boolean {
   let mounts: string;
   try {
@@ -195,19 +199,12 @@ function isMountPoint(file: string): boolean {
     return false;
   }
   // Spaces and the like are written as octal digits there.
-  const escaped = file.replaceAll(
-    /[\s\\]/g,
-    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
+  const escaped = file.replaceAll(/[\s\\]/g, (unit) => `\\${unit.charCodeAt(0).toString(8).padStart(3, '0')}`);
   return mounts.includes(` ${escaped} `);
 }
 
-function hasWal(file: string): boolean {
-  return (statsOrThrow(`${file}-wal`)?.size ?? 0) >= WAL_HEADER;
-}
-
-function hasBytes(file: string): boolean {
-  return (statsOrThrow(file)?.size ?? 0) > 0;
+function bytesOf(file: string): number {
+  return statsOrThrow(file)?.size ?? 0;
 }
 
 function statsOrThrow(file: string): Stats | undefined {
@@ -221,9 +218,8 @@ function statsOrThrow(file: string): Stats | undefined {
 function mayWrite(file: string, stats: Stats | undefined): void {
   const directory = dirname(file);
   if (!existsSync(directory)) {
-    throw new NotWritable(`The directory ${directory} doesn't exist. Make it first, or choose another place.`, {
-      file,
-    });
+    const problem = `The directory ${directory} doesn't exist. Make it first, or choose another place.`;
+    throw new NotWritable(problem, { file });
   }
   try {
     // The directory too: SQLite keeps its write-ahead log beside the file.

@@ -1,48 +1,46 @@
 /**
- * Opens the log at a path to read it, and nothing else: also on a disk that can't be written, and while others write.
+ * Opens the log at a path only to read it: also on a disk that can't be written, and while others write.
  *
- * While nobody has the log open its first file is all there is of it: it is read as it stands, without a lock and without
- * the files that SQLite keeps beside a log in use (`immutable`), so that nothing is written. Whether it still stands so is
- * asked after each answer: a writer that comes makes a write-ahead log, and one that has come and gone has changed the
- * file. An answer that was overtaken is dropped, and the log is opened anew.
+ * While no process has the log open, its first file is the whole log: it is read as it is, without a lock and without the
+ * files that SQLite keeps beside a log in use (`immutable`), so nothing is written. After each answer we look whether the file
+ * is still the same: a new writer makes a write-ahead log, and one that has left again has changed the file. Then the answer
+ * is dropped and the log opened again.
  *
- * A log in use, or one whose servers crashed, has commits in its write-ahead log. SQLite reads them by way of `-shm`: of
- * one that is there, also where it can't be written, or of one that it makes.
+ * A log in use, or one whose servers crashed, has commits in its write-ahead log. SQLite reads them with `-shm`: one that
+ * exists, also if it can't be written, or one that SQLite makes.
  */
-import { statSync } from 'node:fs';
-import type { BigIntStats } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { NotWritable, StoreUnavailable } from '../../../errors.ts';
-import type { LogPoint, Session } from '../../store.ts';
+import type { Session } from '../../store.ts';
 import { connectForReading, setUp } from './connection.ts';
-import { isReadOnly, isUnopened, lockTimeout, translatedAtOpen } from '../errors.ts';
-import { stillThere } from './still-there.ts';
+import { isReadOnly, isUnopened, translatedAtOpen } from '../errors.ts';
+import { statsOf, stillThere } from './still-there.ts';
 import { whenFree } from '../writing/lock.ts';
-import type { OpenOptions } from './open-session.ts';
+import type { OpenOptions } from './open.ts';
 import { inspectForReading, isWithoutWal, realPlace, withoutWal } from './log-file.ts';
 import { SqliteSession } from '../session.ts';
 
-/** The grain of a file's times is finer than this, in milliseconds: what was changed earlier shows when it is changed again. */
+/** The times of a file are more exact than this, in milliseconds: a change later than that shows. */
 const GRAIN_MS = 20;
-/** How often the log is opened while its writers come and go in between. */
+/** How often the log is opened if writers come and go meanwhile. */
 const OPENINGS = 5;
 /**
- * How often a file is looked at that seems to be a log's alone, and the pause between two looks, in milliseconds: while its
- * maker finishes it, it seems to be.
+ * How often we look at a file that seems to be without its write-ahead log, and the pause between two looks, in milliseconds:
+ * a log that is just being made looks like that.
  */
 const ALONE_LOOKS = 10;
 const ALONE_PAUSE_MS = 50;
 
-/** A session on the log as it was found. */
+/** A session on the log as it was. */
 interface Opened {
   readonly session: Session;
-  /** Whether it reads a log that stands still, and no longer does. */
+  /** Whether it reads a log that no process had open, and that has changed since. */
   readonly overtaken: () => boolean;
 }
 
 /** `path` is absolute. */
-export async function openForReading(path: string, options: Omit<OpenOptions, 'synchronous'>): Promise<Session> {
+export async function openForReading(path: string, options: OpenOptions): Promise<Session> {
   let current = await openAt(path, options);
   let renewing: Promise<void> | undefined;
   let closed = false;
@@ -61,7 +59,7 @@ export async function openForReading(path: string, options: Omit<OpenOptions, 's
         const answer = await question(asked.session);
         if (closed || !asked.overtaken()) return answer;
       } catch (error) {
-        // What was read while somebody wrote may be anything.
+        // What was read while a process wrote may be anything.
         if (closed || !asked.overtaken()) throw error;
       }
       renewing ??= renew(asked).finally(() => (renewing = undefined));
@@ -82,7 +80,7 @@ export async function openForReading(path: string, options: Omit<OpenOptions, 's
     ledger: (ids, options) => ask((session) => session.ledger(ids, options)),
     types: (range) => ask((session) => session.types(range)),
     documents: (range) => ask((session) => session.documents(range)),
-    moved: (from: LogPoint, signal) => ask((session) => session.moved(from, signal)),
+    moved: (from, signal) => ask((session) => session.moved(from, signal)),
     check: () => ask((session) => session.check()),
     async close() {
       closed = true;
@@ -92,15 +90,17 @@ export async function openForReading(path: string, options: Omit<OpenOptions, 's
   };
 }
 
-async function openAt(path: string, options: Omit<OpenOptions, 'synchronous'>): Promise<Opened> {
+async function openAt(path: string, options: OpenOptions): Promise<Opened> {
   const file = realPlace(path);
   for (let openings = 1; ; openings += 1) {
     inspectForReading(file);
     const before = standing(file);
     try {
-      return before === undefined ? await openInUse(path, file, options) : await openStanding(file, before, options);
+      if (before !== undefined) return await openStanding(file, before, options);
+      const session = await sessionOn(file, false, options, (reader) => stillThere(path, file, reader));
+      return { session, overtaken: () => false };
     } catch (error) {
-      // A writer has come, or gone, since the look.
+      // A writer has come or gone since the look.
       const changed = standing(file) !== before;
       if (changed && openings < OPENINGS) continue;
       if (before === undefined && (isUnopened(error) || isReadOnly(error))) throw withoutIndex(file, error);
@@ -109,26 +109,21 @@ async function openAt(path: string, options: Omit<OpenOptions, 'synchronous'>): 
   }
 }
 
-/** A log that nobody has open. */
-async function openStanding(file: string, stands: string, options: Omit<OpenOptions, 'synchronous'>): Promise<Opened> {
-  // What was changed this very moment might change once more and show the same time.
+/** A log that no process has open. */
+async function openStanding(file: string, stands: string, options: OpenOptions): Promise<Opened> {
+  // A file that was changed just now may change again and show the same time.
   await setTimeout(GRAIN_MS);
   const overtaken = (): boolean => standing(file) !== stands;
   const inPlace = (): void => {
-    if (overtaken()) throw new StoreUnavailable(`${file} is written to: it is opened anew.`, { file });
+    if (overtaken()) throw new StoreUnavailable(`${file} was written to, and is opened again.`, { file });
   };
   return { session: await sessionOn(file, true, options, () => inPlace), overtaken };
-}
-
-async function openInUse(path: string, file: string, options: Omit<OpenOptions, 'synchronous'>): Promise<Opened> {
-  const session = await sessionOn(file, false, options, (reader) => stillThere(path, file, reader));
-  return { session, overtaken: () => false };
 }
 
 async function sessionOn(
   file: string,
   settled: boolean,
-  options: Omit<OpenOptions, 'synchronous'>,
+  options: OpenOptions,
   watch: (reader: DatabaseSync) => () => void,
 ): Promise<Session> {
   const reader = connectForReading(file, settled);
@@ -139,9 +134,8 @@ async function sessionOn(
       if (isWithoutWal(reader)) return undefined;
       return new SqliteSession(undefined, reader, { ...options, file, settled, inPlace: watch(reader) });
     };
-    const { lockTimeoutMs } = options;
     for (let looks = 1; looks <= ALONE_LOOKS; looks += 1) {
-      const session = await whenFree(make, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+      const session = await whenFree(make, { file, lockTimeoutMs: options.lockTimeoutMs });
       if (session) return session;
       await setTimeout(ALONE_PAUSE_MS);
     }
@@ -152,28 +146,19 @@ async function sessionOn(
   }
 }
 
-/** How the file stands, if nobody has the log open; undefined if somebody has, or had when the machine stopped. */
+/** The state of the file if no process has the log open; undefined if one has, or had when it was stopped. */
 function standing(file: string): string | undefined {
-  const main = bigStatsOf(file);
-  if (main === undefined || (bigStatsOf(`${file}-wal`)?.size ?? 0n) > 0n || bigStatsOf(`${file}-journal`))
-    return undefined;
+  const main = statsOf(file);
+  if (main === undefined || (statsOf(`${file}-wal`)?.size ?? 0n) > 0n || statsOf(`${file}-journal`)) return undefined;
   const { dev, ino, size, mtimeNs, ctimeNs } = main;
   return [dev, ino, size, mtimeNs, ctimeNs].join();
 }
 
-function bigStatsOf(file: string): BigIntStats | undefined {
-  try {
-    return statSync(file, { bigint: true, throwIfNoEntry: false });
-  } catch {
-    // A directory on the way was replaced by something else.
-    return undefined;
-  }
-}
-
 function withoutIndex(file: string, cause: unknown): NotWritable {
   return new NotWritable(
-    `${file}-wal holds commits of the log, and can't be read here without ${file}-shm, which can't be made. Make it, empty, where ` +
-      'the disk can be written; or copy the log with its -wal to such a place, and open it there once without readOnly.',
+    `${file}-wal holds commits of the log. It can't be read without ${file}-shm, which can't be made here. Make an empty ` +
+      `${file}-shm where the disk can be written; or copy the log with its -wal to such a place, and open it there once ` +
+      'without readOnly.',
     { file, wal: `${file}-wal` },
     cause,
   );

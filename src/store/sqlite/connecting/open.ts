@@ -1,33 +1,37 @@
-/** Opens the log at a place, or makes it there; two processes may do so at once. */
+/** Opens the log at a place, or makes it there. Two processes may do this at once. */
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LogCorrupt, NotWritable } from '../../../errors.ts';
+import type { Session } from '../../store.ts';
 import { connect, setUp, single } from './connection.ts';
-import { lockTimeout, notALog, translatedAtOpen } from '../errors.ts';
+import { notALog, translatedAtOpen } from '../errors.ts';
 import { stillThere } from './still-there.ts';
 import { whenFree } from '../writing/lock.ts';
 import { inspect, isWithoutWal, realPlace, refuseNewer, withoutWal } from './log-file.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete, MARK_INCOMPLETE, marks, migrate, UNMARK_INCOMPLETE } from '../schema.ts';
+import { SqliteSession, type SessionOptions } from '../session.ts';
 import type { Synchronous } from './synchronous.ts';
 
 const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
 
-export interface Connections {
-  readonly writer: DatabaseSync;
-  readonly reader: DatabaseSync;
-  /** Throws `StoreUnavailable` if other files, or none, stand where the log was opened. */
-  readonly inPlace: () => void;
-}
+export type OpenOptions = Omit<SessionOptions, 'file' | 'inPlace' | 'settled'>;
 
-/** `path` is absolute. Throws `NotWritable`, `NotALog`, `FormatTooNew`, `LogCorrupt` or `StoreUnavailable`. */
-export async function openAt(path: string, synchronous: Synchronous, lockTimeoutMs: number): Promise<Connections> {
+/**
+ * `path` is absolute.
+ *
+ * @throws NotWritable, NotALog, FormatTooNew, LogCorrupt, StoreUnavailable
+ */
+export async function openSession(
+  path: string,
+  { synchronous, ...options }: OpenOptions & { readonly synchronous: Synchronous },
+): Promise<Session> {
   const file = realPlace(path);
   inspect(file);
   const opened: DatabaseSync[] = [];
   const patiently = <T>(attempt: () => T): Promise<T> =>
-    whenFree(attempt, lockTimeoutMs, (waitedMs) => lockTimeout(file, waitedMs));
+    whenFree(attempt, { file, lockTimeoutMs: options.lockTimeoutMs });
   try {
     const writer = connect(file);
     opened.push(writer);
@@ -35,10 +39,8 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     const isNew = await patiently(() => prepareFile(writer, file));
     const mode = await patiently(() => single<string>(writer, 'PRAGMA journal_mode = WAL'));
     if (mode !== 'wal') {
-      throw new NotWritable(
-        `The file system of ${file} can't hold a write-ahead log. Choose a place on a local disk.`,
-        { file, mode },
-      );
+      const problem = `The file system of ${file} can't hold a write-ahead log. Choose a place on a local disk.`;
+      throw new NotWritable(problem, { file, mode });
     }
     await patiently(() => flushLevel(writer, synchronous));
     const reader = connect(file);
@@ -50,8 +52,8 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
     await patiently(read);
     if (isNew) {
       await patiently(() => writer.exec(MARK_INCOMPLETE));
-      // Who reads keeps the write-ahead log from beginning anew. A server that is killed while it does so leaves it without
-      // commits, as if it were another's: whoever opens the log meanwhile would take it for damaged.
+      // A reader keeps the write-ahead log from starting again. A server that is killed while it starts it again leaves a
+      // write-ahead log without commits: others that open the log then would take it for damaged.
       reader.exec('BEGIN');
       await patiently(read);
       await patiently(() => writer.exec('PRAGMA wal_checkpoint(PASSIVE)'));
@@ -64,7 +66,9 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
         }),
       );
     }
-    return { writer, reader, inPlace: stillThere(path, file, reader) };
+    const inPlace = stillThere(path, file, reader);
+    // Preparing statements reads the file: another process may just be closing the log.
+    return await patiently(() => new SqliteSession(writer, reader, { ...options, file: path, inPlace }));
   } catch (error) {
     for (const connection of opened) connection.close();
     throw translatedAtOpen(error, file);
@@ -72,52 +76,51 @@ export async function openAt(path: string, synchronous: Synchronous, lockTimeout
 }
 
 /**
- * From here on the write-ahead log says that all is there, and the file alone doesn't, until it takes that in. A crash just
- * before leaves the mark in both, and the next to open the log takes it away. Under the lock: in the middle of another's
- * taking it away, the file would seem to be alone.
+ * From here on the write-ahead log says that the log is whole. The file alone says so after a checkpoint. A crash just before
+ * leaves the mark in both, and the next process that opens the log removes it. Under the lock: while another process removes
+ * the mark, the file would seem to be alone.
  */
 function complete(writer: DatabaseSync, assertWhole?: () => void): void {
   if (!isIncomplete(writer)) return;
-  writer.exec('BEGIN IMMEDIATE');
-  try {
+  underLock(writer, () => {
     assertWhole?.();
     writer.exec(UNMARK_INCOMPLETE);
-    writer.exec('COMMIT');
-  } catch (error) {
-    if (writer.isTransaction) writer.exec('ROLLBACK');
-    throw error;
-  }
+  });
 }
 
-/** Makes the tables if there are none, and brings an older format up to date. Says whether the log is new. */
-function prepareFile(database: DatabaseSync, file: string): boolean {
-  const before = marks(database);
-  if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return false;
-  let isNew: boolean;
+function underLock<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
-    // Under the lock: another process may have done it since.
-    const { applicationId, format, empty } = marks(database);
-    if (applicationId !== APPLICATION_ID && !empty) throw notALog(file, 'an SQLite database of another kind');
-    refuseNewer(file, format);
-    if (applicationId === APPLICATION_ID && format < 1) {
-      throw new LogCorrupt(`${file} is marked as a log, but of no format. Keep it, and restore a copy beside it.`, {
-        file,
-        format,
-      });
-    }
-    migrate(database, format);
+    const result = work();
     database.exec('COMMIT');
-    isNew = format === 0;
+    return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** Makes the tables if there are none, and migrates an older format. Returns whether the log is new. */
+function prepareFile(database: DatabaseSync, file: string): boolean {
+  const before = marks(database);
+  if (before.applicationId === APPLICATION_ID && before.format === FORMAT) return false;
+  const isNew = underLock(database, () => {
+    // Again under the lock: another process may have done it meanwhile.
+    const { applicationId, format, empty } = marks(database);
+    if (applicationId !== APPLICATION_ID && !empty) throw notALog(file, 'an SQLite database of another kind');
+    refuseNewer(file, format);
+    if (applicationId === APPLICATION_ID && format < 1) {
+      const problem = `${file} is marked as a log, but has no format. Keep it, and restore a copy beside it.`;
+      throw new LogCorrupt(problem, { file, format });
+    }
+    migrate(database, format);
+    return format === 0;
+  });
   flushDirectory(file);
   return isNew;
 }
 
-/** Law 7 rests on it, so it is read back. */
+/** Law 7 depends on it, so it is read back. */
 function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
   // On macOS only `fullfsync` reaches the disk itself; elsewhere it changes nothing.
   const platter = synchronous === 'full' ? 'ON' : 'OFF';
@@ -126,10 +129,10 @@ function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
   );
   const level = single<number>(database, 'PRAGMA synchronous');
   if (level === LEVELS[synchronous]) return;
-  throw new NotWritable(`SQLite flushes at level ${level}, not at ${synchronous} as asked for.`, { level });
+  throw new NotWritable(`SQLite flushes at level ${level}, not at ${synchronous} as the option asks.`, { level });
 }
 
-// The name of a new file is durable only when its directory is.
+// The name of a new file is durable only once its directory is.
 function flushDirectory(file: string): void {
   if (platform() === 'win32') return;
   const directory = openSync(dirname(file), 'r');

@@ -1,27 +1,24 @@
 /**
- * Whether the files that a session has open are still those that everybody else finds, and still whole.
+ * Whether the files that a session has open are still the files that other processes find, and still whole.
  *
- * A file that is removed or replaced stays open, and SQLite goes on with it as if nothing had happened: what is written
- * there is acknowledged, and nobody finds it again; what is read there is a past that others have left. Likewise with a
- * write-ahead log that was cut off: SQLite counts its frames in shared memory, and writes behind a gap that nobody will
- * read across after the next start. (What is overwritten in place, by bytes of the same length, is beyond a look: it is
- * for `verify` to find.)
+ * A file that is removed or replaced stays open, and SQLite goes on with it: what it writes there is acknowledged, but no other
+ * process finds it, and what it reads there is old. The same with a write-ahead log that was cut off: SQLite counts its frames
+ * in shared memory, and writes behind a gap that ends the log at the next start. (Bytes that are overwritten in place don't
+ * show here: `verify` finds them.)
  */
-import { lstatSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import { lstatSync, statSync, type BigIntStats } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { HistoryDiverged, StoreUnavailable } from '../../../errors.ts';
 import { single } from './connection.ts';
 import { Wal, WAL_FRAME_HEADER, WAL_HEADER } from './wal.ts';
 
-/** How often a log is looked at that seems to be cut off: it may have begun anew between two looks. */
+/** How often we look at a log that seems to be cut off: it may have started again between two looks. */
 const LOOKS = 3;
 
 /**
- * To be called with connections to `file` open, which `path` leads to: from then on nobody may replace its
- * write-ahead log (only the last to close a log takes it away). The function that is returned throws `StoreUnavailable`
- * once the log isn't in place any more, and `HistoryDiverged` once its last commits are gone. It must be called with no
- * transaction open on `connection`.
+ * Must be called with connections to `file` open, to which `path` leads: from then on no process may replace its write-ahead
+ * log (only the last one that closes a log removes it). The returned function throws `StoreUnavailable` once the log isn't in
+ * place any more, and `HistoryDiverged` once its last commits are gone. Call it with no transaction open on `connection`.
  */
 export function stillThere(path: string, file: string, connection: DatabaseSync): () => void {
   const wal = `${file}-wal`;
@@ -32,23 +29,23 @@ export function stillThere(path: string, file: string, connection: DatabaseSync)
   let diverged: HistoryDiverged | undefined;
   const frameBytes = WAL_FRAME_HEADER + single<number>(connection, 'PRAGMA page_size');
 
-  /** The log is written before its frames are counted, so they are asked for first: others may be writing meanwhile. */
+  /** The count first: SQLite writes frames before it counts them, and others may write meanwhile. */
   const isWhole = (): boolean => {
     for (let looks = 1; looks <= LOOKS; looks += 1) {
       const count = counter.frames();
-      if (count === 0 || (statsOf(wal)?.size ?? 0) >= WAL_HEADER + count * frameBytes) return true;
+      if (count === 0 || (statsOf(wal)?.size ?? 0n) >= WAL_HEADER + count * frameBytes) return true;
     }
     return false;
   };
 
   return () => {
-    // Others may write over the gap: that heals nothing.
+    // It stays so, also if others write over the gap.
     if (diverged) throw diverged;
     const now = statsOf(path);
-    // Moved away with a link left behind: whoever comes by that keeps the newest commits beside the other place.
-    if (!sameFile(now, main) || isLink(file) || now.size === 0)
-      throw gone(path, now?.size === 0 ? 'emptied' : undefined);
-    // Whoever opens the log next makes another one, and knows nothing of the locks in this.
+    // A link in its place: others that open it keep the newest commits beside the place that the link leads to.
+    if (!sameFile(now, main) || isLink(file) || now.size === 0n)
+      throw gone(path, now?.size === 0n ? 'emptied' : undefined);
+    // The next process that opens the log makes another one, and doesn't see the locks in this one.
     if (!sameFile(statsOf(`${file}-shm`), shm)) throw gone(`${file}-shm`);
     const whole = isWhole();
     if (!sameFile(statsOf(wal), first)) throw gone(wal);
@@ -64,16 +61,16 @@ function isLink(file: string): boolean {
   }
 }
 
-function statsOf(file: string): Stats | undefined {
+export function statsOf(file: string): BigIntStats | undefined {
   try {
-    return statSync(file, { throwIfNoEntry: false });
+    return statSync(file, { bigint: true, throwIfNoEntry: false });
   } catch {
-    // A directory on the way was replaced by something else.
+    // A directory on the way was replaced.
     return undefined;
   }
 }
 
-function sameFile(now: Stats | undefined, then: Stats | undefined): now is Stats {
+function sameFile(now: BigIntStats | undefined, then: BigIntStats | undefined): now is BigIntStats {
   return now !== undefined && now.ino === then?.ino && now.dev === then.dev;
 }
 
@@ -82,7 +79,7 @@ function gone(file: string, what = 'removed or replaced'): StoreUnavailable {
     `${file} was ${what} while the log was open. Nothing was stored: put it back or restore a copy, then open the log again.`,
     { file },
     undefined,
-    // Whoever waits for it would wait for ever.
+    // Not retryable: waiting doesn't help.
     false,
   );
 }

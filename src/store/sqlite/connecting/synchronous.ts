@@ -1,6 +1,6 @@
 /**
- * How much of a crash a commit survives: `full` all, `normal` all but a loss of power, `off` only that of the process.
+ * The crashes that a commit survives: `full` all, `normal` all but a loss of power, `off` only a crash of the process.
  *
- * In a file of its own: the declarations that users compile against then name nothing of Node's.
+ * In its own file, so that the declarations for users don't need the types of Node.
  */
 export type Synchronous = 'full' | 'normal' | 'off';

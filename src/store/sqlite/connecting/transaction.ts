@@ -1,4 +1,4 @@
-/** The beginning and the end of transactions on a connection, one after the other. */
+/** Begins and ends the transactions of a connection. */
 import type { DatabaseSync } from 'node:sqlite';
 import { corrupt } from '../errors.ts';
 import { FORMAT } from '../schema.ts';
@@ -7,52 +7,50 @@ import { refuseNewer } from './log-file.ts';
 
 export class Transaction {
   readonly #database: DatabaseSync;
-  readonly #begin;
-  readonly #beginImmediate;
-  readonly #format;
-  readonly #commit;
-  readonly #rollback;
+  readonly #sql;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#begin = database.prepare('BEGIN');
-    this.#beginImmediate = database.prepare('BEGIN IMMEDIATE');
-    this.#format = database.prepare('PRAGMA user_version');
-    this.#commit = database.prepare('COMMIT');
-    this.#rollback = database.prepare('ROLLBACK');
+    this.#sql = {
+      begin: database.prepare('BEGIN'),
+      beginImmediate: database.prepare('BEGIN IMMEDIATE'),
+      format: database.prepare('PRAGMA user_version'),
+      commit: database.prepare('COMMIT'),
+      rollback: database.prepare('ROLLBACK'),
+    };
   }
 
   begin(): void {
-    this.#begin.run();
+    this.#sql.begin.run();
   }
 
   /** With the write lock. Fails as busy while another connection holds it. */
   beginWriting(): void {
-    this.#beginImmediate.run();
+    this.#sql.beginImmediate.run();
   }
 
   /**
-   * To be asked in each transaction: a newer release may have brought the file to a format that this one doesn't know.
+   * Must be called in each transaction: a newer release may have brought the file to a format that this one doesn't know.
    *
    * @throws FormatTooNew, LogCorrupt
    */
   assertFormat(file: string): void {
-    const [found] = one<[number]>(this.#format)!;
+    const [found] = one<[number]>(this.#sql.format)!;
     if (found === FORMAT) return;
     refuseNewer(file, found);
-    throw corrupt(`it is of format ${found}, and was of format ${FORMAT}`);
+    throw corrupt(`its format is ${found}, and was ${FORMAT}`);
   }
 
   commit(): void {
-    this.#commit.run();
+    this.#sql.commit.run();
   }
 
   rollback(): void {
     try {
-      // SQLite has rolled back by itself after some errors.
-      if (this.#database.isTransaction) this.#rollback.run();
+      // After some errors SQLite has rolled back by itself.
+      if (this.#database.isTransaction) this.#sql.rollback.run();
     } catch {
-      // What failed before is what the caller is told; closing the connection ends the transaction in any case.
+      // The caller gets the error before this one; closing the connection ends the transaction in any case.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Documents with their heads, ordered by collection then id. */
+/** Documents with their heads, ordered by collection, then id. */
 import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
 import type { DocumentHead, DocumentRef, DocumentsRange } from '../../store.ts';
@@ -12,7 +12,7 @@ export class Documents {
   readonly #page;
 
   constructor(database: DatabaseSync) {
-    // Names are few; the subquery is one seek for each.
+    // There are few names; the subquery is one seek for each.
     this.#collections = database.prepare(
       `SELECT number, name FROM names n
        WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.number) ORDER BY name`,
@@ -32,7 +32,7 @@ export class Documents {
       for (const [id, head] of all<[string, number | null]>(this.#page, number, start, most - found.length)) {
         if (head === null) throw corrupt('a document without events', { collection, id });
         if (typeof id !== 'string' || !isCount(head)) throw corrupt("an id or a version isn't valid", { collection });
-        // A damaged index may lead back: whoever asks on after the last would never come to an end.
+        // A damaged index may lead back: then asking for the next page would never end.
         const last = found.at(-1) ?? after;
         if (last !== undefined && !comesAfter(collection, id, last)) {
           throw corrupt('an index is out of order', { collection, id });
@@ -45,8 +45,7 @@ export class Documents {
   }
 }
 
-/** By collection, then by id, as bytes of UTF-8. */
 function comesAfter(collection: string, id: string, last: DocumentRef): boolean {
-  if (collection === last.collection) return Buffer.compare(Buffer.from(id), Buffer.from(last.id)) > 0;
-  return Buffer.compare(Buffer.from(collection), Buffer.from(last.collection)) > 0;
+  const [own, other] = collection === last.collection ? [id, last.id] : [collection, last.collection];
+  return Buffer.compare(Buffer.from(own), Buffer.from(other)) > 0;
 }

@@ -1,7 +1,7 @@
-/** The list of documents inline with an event: `[document, version, document, version, …]`, as append writes it. */
+/** The list of documents in the row of an event: `[document, version, document, version, …]`, as append writes it. */
 import { corrupt } from '../errors.ts';
 
-/** @throws LogCorrupt if it isn't such a list */
+/** @throws LogCorrupt if the list isn't valid */
 export function inlineList(attachments: string, position: number): readonly number[] {
   const list = typeof attachments === 'string' ? wholeNumbers(attachments) : undefined;
   if (list === undefined || list.length % 2 !== 0) {
@@ -10,7 +10,7 @@ export function inlineList(attachments: string, position: number): readonly numb
   return list;
 }
 
-/** How many documents a list has, before it is looked at closely. */
+/** How many documents a list has, before it is checked. */
 export function attachmentsIn(list: unknown): number {
   if (typeof list !== 'string') return 0;
   let commas = 0;
@@ -20,7 +20,7 @@ export function attachmentsIn(list: unknown): number {
 
 const [ZERO, NINE, COMMA] = [0x30, 0x39, 0x2c];
 
-/** Reads `[1,23,4]`: whole numbers from 1. By hand, as JSON.parse and a check take five times as long. */
+/** Reads `[1,23,4]`: whole numbers from 1. By hand: JSON.parse and a check take five times as long. */
 function wholeNumbers(text: string): readonly number[] | undefined {
   const last = text.length - 1;
   if (text[0] !== '[' || text[last] !== ']') return undefined;

@@ -1,7 +1,7 @@
 /** Heads and events of documents. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { DocumentEvent, Loaded, LoadedDocument, LoadOptions, LoadRequest, LogEnd } from '../../store.ts';
 import { LOAD_EVENTS_MAX } from '../../store.ts';
+import type { DocumentEvent, Loaded, LoadedDocument, LoadOptions, LoadRequest, LogEnd } from '../../store.ts';
 import type { Commits } from './commits.ts';
 import { lowerBound, upperBound } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
@@ -21,27 +21,26 @@ type Row = readonly [
   json: string | null,
 ];
 
-/** In bytes. A longer text is asked for by itself, so that it is read once in an answer however many documents share it. */
+/** In bytes. A longer text is read by its own statement: only once for each answer, however many documents share it. */
 const LONG = 1024;
 
 export class Loader {
-  readonly #last;
-  readonly #positionOf;
-  readonly #select;
-  readonly #textOf;
+  readonly #sql;
   readonly #interned: Interned;
   readonly #commits: Commits;
 
   constructor(database: DatabaseSync, interned: Interned, commits: Commits) {
-    this.#last = database.prepare('SELECT version FROM attachments WHERE document = ? ORDER BY version DESC LIMIT 1');
-    this.#positionOf = database.prepare('SELECT position FROM attachments WHERE document = ? AND version = ?');
-    this.#select = database.prepare(
-      `SELECT a.version, a.position, e.type, e.schema_version, e.time,
-         CASE WHEN octet_length(e.json) > ${LONG} THEN NULL ELSE e.json END
-       FROM attachments a LEFT JOIN events e ON e.position = a.position
-       WHERE a.document = ? AND a.version > ? AND a.version <= ? ORDER BY a.version`,
-    );
-    this.#textOf = database.prepare('SELECT json FROM events WHERE position = ?');
+    this.#sql = {
+      last: database.prepare('SELECT version FROM attachments WHERE document = ? ORDER BY version DESC LIMIT 1'),
+      positionOf: database.prepare('SELECT position FROM attachments WHERE document = ? AND version = ?'),
+      events: database.prepare(
+        `SELECT a.version, a.position, e.type, e.schema_version, e.time,
+           CASE WHEN octet_length(e.json) > ${LONG} THEN NULL ELSE e.json END
+         FROM attachments a LEFT JOIN events e ON e.position = a.position
+         WHERE a.document = ? AND a.version > ? AND a.version <= ? ORDER BY a.version`,
+      ),
+      textOf: database.prepare('SELECT json FROM events WHERE position = ?'),
+    };
     this.#interned = interned;
     this.#commits = commits;
   }
@@ -56,22 +55,22 @@ export class Loader {
 
   /** The head of a document by its number: 0 if it has no events. */
   head(document: number): number {
-    const row = one<[number]>(this.#last, document);
+    const row = one<[number]>(this.#sql.last, document);
     if (row === undefined) return 0;
     if (!isCount(row[0])) throw corrupt("a version isn't valid", { ...this.#interned.document(document, {}) });
     return row[0];
   }
 
   /**
-   * Events of a document by its number, with versions from `after` (exclusive) to `upTo` (inclusive), dense, as far as
-   * there is room. `upTo` is not above the head.
+   * Events of a document by its number, with versions from `after` (exclusive) to `upTo` (inclusive, not above the head), without
+   * gaps, as far as there is room.
    */
   events(document: number, after: number, upTo: number, room: Room): readonly DocumentEvent[] {
     const last = Math.min(upTo, after + room.rows);
     const found: DocumentEvent[] = [];
     if (last <= after) return found;
     let full = false;
-    each<Row>(this.#select, [document, after, last], (row) => {
+    each<Row>(this.#sql.events, [document, after, last], (row) => {
       const expected = after + found.length + 1;
       if (row[0] !== expected) throw this.#gap(document, expected);
       const event = this.#event(row, room);
@@ -94,13 +93,13 @@ export class Loader {
     };
   }
 
-  /** The head as it was at a position, found by halving: positions rise with versions. */
+  /** The head as it was at a position, by binary search: positions rise with versions. */
   #headAsOf(document: number, position: number): number {
     let low = 0;
     let high = this.head(document);
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const row = one<[number]>(this.#positionOf, document, middle);
+      const row = one<[number]>(this.#sql.positionOf, document, middle);
       if (row === undefined) throw corrupt('versions of a document have a gap', { document, version: middle });
       if (row[0] <= position) low = middle;
       else high = middle - 1;
@@ -110,7 +109,7 @@ export class Loader {
 
   #event([version, position, type, schemaVersion, time, short]: Row, room: Room): DocumentEvent {
     if (type === null) throw corrupt('an event is missing', { position });
-    const json = room.textAt(position) ?? short ?? one<[string]>(this.#textOf, position)?.[0];
+    const json = room.textAt(position) ?? short ?? one<[string]>(this.#sql.textOf, position)?.[0];
     if (!isCount(position) || !isSchemaVersion(schemaVersion) || !isWhole(time) || typeof json !== 'string') {
       throw corrupt("a value of an event isn't valid", { position });
     }

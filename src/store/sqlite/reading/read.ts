@@ -1,5 +1,8 @@
 /** Pages of the log, or of one document's events, with everything that is recorded about each event. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
+import { Room } from '../../room.ts';
+import { PAGE_POSITIONS_MAX } from '../../store.ts';
 import type {
   DocumentRange,
   DocumentVersion,
@@ -9,9 +12,6 @@ import type {
   StoredCommit,
   StoredEvent,
 } from '../../store.ts';
-import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
-import { Room } from '../../room.ts';
-import { PAGE_POSITIONS_MAX } from '../../store.ts';
 import type { Commits } from './commits.ts';
 import { each, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
@@ -22,7 +22,6 @@ import { isCount, isSchemaVersion } from '../values.ts';
 
 const COLUMNS = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
 
-/** A row of the log. */
 export type EventRow = readonly [
   position: number,
   type: number,
@@ -32,26 +31,19 @@ export type EventRow = readonly [
   json: string,
 ];
 
-/** Positions that one page looks at, both ends inclusive. */
+type DocumentRow = readonly [...EventRow, version: number, indexed: number];
+
+/** Positions of one page, both ends inclusive. */
 interface Window {
   readonly low: number;
   readonly high: number;
   readonly reverse: boolean;
 }
 
-/** Rows of a page; `full` if there may be more in its window. */
-interface Rows {
-  readonly rows: readonly EventRow[];
-  readonly full: boolean;
-}
+type Rows = ReturnType<typeof rowsOf>;
 
 export class Reader {
-  readonly #forward;
-  readonly #backward;
-  readonly #forwardOfTypes;
-  readonly #backwardOfTypes;
-  readonly #isThere;
-  readonly #ofDocument;
+  readonly #sql;
   readonly #interned: Interned;
   readonly #commits: Commits;
   readonly #loader: Loader;
@@ -59,15 +51,17 @@ export class Reader {
   constructor(database: DatabaseSync, interned: Interned, commits: Commits, loader: Loader) {
     const page = `SELECT ${COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ?`;
     const pageOfTypes = `${page} AND e.type IN (SELECT value FROM json_each(?))`;
-    this.#forward = database.prepare(`${page} ORDER BY e.position LIMIT ?`);
-    this.#backward = database.prepare(`${page} ORDER BY e.position DESC LIMIT ?`);
-    this.#forwardOfTypes = database.prepare(`${pageOfTypes} ORDER BY e.position LIMIT ?`);
-    this.#backwardOfTypes = database.prepare(`${pageOfTypes} ORDER BY e.position DESC LIMIT ?`);
-    this.#isThere = database.prepare('SELECT 1 FROM events WHERE position = ?');
-    this.#ofDocument = database.prepare(
-      `SELECT a.version, a.position, ${COLUMNS} FROM attachments a LEFT JOIN events e ON e.position = a.position
-       WHERE a.document = ? AND a.version > ? ORDER BY a.version LIMIT ?`,
-    );
+    this.#sql = {
+      forward: database.prepare(`${page} ORDER BY e.position LIMIT ?`),
+      backward: database.prepare(`${page} ORDER BY e.position DESC LIMIT ?`),
+      forwardOfTypes: database.prepare(`${pageOfTypes} ORDER BY e.position LIMIT ?`),
+      backwardOfTypes: database.prepare(`${pageOfTypes} ORDER BY e.position DESC LIMIT ?`),
+      isThere: database.prepare('SELECT 1 FROM events WHERE position = ?'),
+      ofDocument: database.prepare(
+        `SELECT ${COLUMNS}, a.version, a.position FROM attachments a LEFT JOIN events e ON e.position = a.position
+         WHERE a.document = ? AND a.version > ? ORDER BY a.version LIMIT ?`,
+      ),
+    };
     this.#interned = interned;
     this.#commits = commits;
     this.#loader = loader;
@@ -80,7 +74,7 @@ export class Reader {
 
   #log({ after, before, types, reverse = false, limit }: LogRange, end: LogEnd): EventPage {
     const lowest = lowerBound(after) + 1;
-    // Exclusive: what is below 7.5 is what is not above 7.
+    // Exclusive: below 7.5 is not above 7.
     const highest = Math.min(upperBound(before && Math.ceil(before) - 1), end.position);
     const low = reverse ? Math.max(lowest, highest - PAGE_POSITIONS_MAX + 1) : lowest;
     const high = reverse ? highest : Math.min(highest, lowest + PAGE_POSITIONS_MAX - 1);
@@ -97,40 +91,24 @@ export class Reader {
   /** Events of a window: every position must be there. */
   #all({ low, high, reverse }: Window, most: number): Rows {
     const [first, step] = reverse ? [high, -1] : [low, 1];
-    const room = new Room(most);
-    const rows: EventRow[] = [];
-    let full = most === 0;
-    each<EventRow>(reverse ? this.#backward : this.#forward, [low, high, most], (row) => {
-      const expected = first + step * rows.length;
-      if (row[0] !== expected) throw corrupt('an event is missing', { position: expected });
-      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
-      if (!full) rows.push(row);
-      return !full;
+    const missing = (index: number): Error => corrupt('an event is missing', { position: first + step * index });
+    const statement = reverse ? this.#sql.backward : this.#sql.forward;
+    const page = rowsOf<EventRow>(statement, [low, high, most], most, ([position], index) => {
+      if (position !== first + step * index) throw missing(index);
     });
-    full ||= rows.length === most;
-    if (!full && rows.length < high - low + 1) {
-      throw corrupt('an event is missing', { position: first + step * rows.length });
-    }
-    return { rows, full };
+    if (!page.full && page.rows.length < high - low + 1) throw missing(page.rows.length);
+    return page;
   }
 
   #ofTypes(types: readonly string[], { low, high, reverse }: Window, most: number): Rows {
     const numbers = types.map((type) => this.#interned.numberOf(type)).filter((number) => number !== undefined);
-    const room = new Room(most);
-    const rows: EventRow[] = [];
-    let full = most === 0;
-    const statement = reverse ? this.#backwardOfTypes : this.#forwardOfTypes;
-    each<EventRow>(statement, [low, high, JSON.stringify(numbers), most], (row) => {
-      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
-      if (!full) rows.push(row);
-      return !full;
-    });
-    full ||= rows.length === most;
-    if (!full && low <= high && one(this.#isThere, high) === undefined) {
-      // A log whose end is said to be far away would keep a reader of few types looking for ever.
+    const statement = reverse ? this.#sql.backwardOfTypes : this.#sql.forwardOfTypes;
+    const page = rowsOf<EventRow>(statement, [low, high, JSON.stringify(numbers), most], most);
+    if (!page.full && low <= high && one(this.#sql.isThere, high) === undefined) {
+      // If a damaged log said that its end is far away, a reader of few types would look for ever.
       throw corrupt('an event is missing', { position: high });
     }
-    return { rows, full };
+    return page;
   }
 
   #document({ document: { collection, id }, after, limit }: DocumentRange, end: LogEnd): EventPage {
@@ -139,23 +117,17 @@ export class Reader {
     if (document === undefined) return { end, events: [], next: undefined };
     const head = this.#loader.head(document);
     const most = Math.max(0, Math.min(head, from + pageRows(limit)) - from);
-    const gap = (version: number) => corrupt('versions of a document have a gap', { collection, id, version });
-    const room = new Room(most);
-    const rows: EventRow[] = [];
-    let full = false;
-    each<[number, number, ...EventRow]>(this.#ofDocument, [document, from, most], ([version, position, ...row]) => {
-      if (version !== from + 1 + rows.length) throw gap(version);
-      if (row[0] === null) throw corrupt('an event is missing', { position });
-      full = !room.take(row[5], undefined, attachmentsIn(row[4]));
-      if (!full) rows.push(row);
-      return !full;
+    const gap = (version: number): Error => corrupt('versions of a document have a gap', { collection, id, version });
+    const { rows, full } = rowsOf<DocumentRow>(this.#sql.ofDocument, [document, from, most], most, (row, index) => {
+      if (row[6] !== from + 1 + index) throw gap(row[6]);
+      if (row[0] === null) throw corrupt('an event is missing', { position: row[7] });
     });
     if (!full && rows.length < most) throw gap(from + 1 + rows.length);
     const reached = from + rows.length;
     return { end, events: this.#stored(rows), next: reached < head ? reached : undefined };
   }
 
-  #stored(rows: readonly EventRow[]): readonly StoredEvent[] {
+  #stored(rows: Rows['rows']): readonly StoredEvent[] {
     let commit: StoredCommit | undefined;
     return rows.map(([position, type, schemaVersion, time, attachments, json]) => {
       if (!isCount(position) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
@@ -164,7 +136,7 @@ export class Reader {
       if (commit === undefined || position < commit.position || position >= commit.position + commit.eventCount) {
         commit = this.#commits.commitAt(position);
       }
-      // The chain covers the commit's; folds take the event's.
+      // The chain covers the time of the commit; folds use the time of the event.
       if (time !== commit.time) throw corrupt('an event has another time than its commit', { position });
       return {
         type: this.#interned.name(type, { position }),
@@ -186,4 +158,23 @@ export class Reader {
     }
     return versions;
   }
+}
+
+/** The rows of a statement as far as there is room, each checked before it is taken; `full` if there may be more. */
+function rowsOf<Row extends EventRow | DocumentRow>(
+  statement: StatementSync,
+  parameters: readonly SQLInputValue[],
+  most: number,
+  check?: (row: Row, index: number) => void,
+) {
+  const room = new Room(most);
+  const rows: Row[] = [];
+  let full = most === 0;
+  each<Row>(statement, parameters, (row) => {
+    check?.(row, rows.length);
+    full = !room.take(row[5], undefined, attachmentsIn(row[4]));
+    if (!full) rows.push(row);
+    return !full;
+  });
+  return { rows, full: full || rows.length === most };
 }

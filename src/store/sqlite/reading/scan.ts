@@ -1,4 +1,4 @@
-/** Pages of the log as a fold needs them: no look at the commits, which would cost as much as all the rest. */
+/** Pages of the log as a fold needs them, without the commits: these would cost as much as all the rest. */
 import type { DatabaseSync } from 'node:sqlite';
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import { Room } from '../../room.ts';
@@ -12,13 +12,11 @@ import type { EventRow } from './read.ts';
 import { isSchemaVersion, isWhole } from '../values.ts';
 
 /**
- * Rows fetched by one statement: asking row by row costs twice as much, asking for all could take any memory. So few
- * first, and more as long as their texts are short.
+ * Rows of the first statement. Reading row by row costs twice as much, and all at once could take any memory: so few first, and
+ * more as long as their texts are short.
  */
 const ROWS = 32;
 const SHORT_TEXTS = 64 * 1024;
-
-type Named = ScanPage['named'][number];
 
 export class Scanner {
   readonly #rowsAfter;
@@ -85,8 +83,8 @@ export class Scanner {
     };
   }
 
-  #named(events: readonly ScannedEvent[], known: ScanRange['known']): readonly Named[] {
-    const named = new Map<number, Named>();
+  #named(events: readonly ScannedEvent[], known: ScanRange['known']): ScanPage['named'] {
+    const named = new Map<number, ScanPage['named'][number]>();
     for (const { attachments, position } of events) {
       for (let index = 0; index < attachments.length; index += 2) {
         const document = attachments[index]!;

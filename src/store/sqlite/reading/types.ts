@@ -1,4 +1,4 @@
-/** Which event types the log has held. (interned.ts writes them, with the names that they are.) */
+/** The event types that the log has held. (interned.ts writes them, as names.) */
 import type { DatabaseSync } from 'node:sqlite';
 import { lowerBound, pageRows } from '../../page-bounds.ts';
 import type { LogFacts } from '../../registered.ts';
@@ -36,7 +36,7 @@ export class Types {
     });
   }
 
-  /** For the transaction that they are asked in. */
+  /** Valid in the transaction that asks. */
   facts(): LogFacts {
     return { isEmpty: this.#commits.end().position === 0, firstOf: (type) => this.#firstOf(type) };
   }

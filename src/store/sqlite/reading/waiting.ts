@@ -1,6 +1,6 @@
 /**
- * Waiting for the file to change. SQLite tells nobody: this process tells itself after each commit, and asks the file
- * for what others have committed, but only while somebody waits.
+ * Waiting for the file to change. SQLite gives no notice: this process wakes its own sessions after each commit, and looks at
+ * the file for the commits of other processes, only while a call waits.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import timers from 'node:timers';
@@ -10,46 +10,40 @@ import { one } from '../connecting/connection.ts';
 import { isBusy, translated } from '../errors.ts';
 
 /**
- * How often the file is asked, in milliseconds. A process that only waits was busy for 1.5% of a slow core: two thirds
- * of that for being woken at all, most of the rest for looking whether the file is still in place.
+ * How often the file is looked at, in milliseconds. A process that only waits used 1.5% of a slow core: two thirds of that for
+ * the timer, most of the rest to see whether the file is still in place.
  */
 const ASK_MS = 15;
 
-/** File → sessions of this process in which somebody waits. */
+/** File → sessions of this process in which a call waits. */
 const sessions = new Map<string, Set<Waiting>>();
-
-export interface WaitingOptions {
-  readonly file: string;
-  readonly inPlace: () => void;
-}
 
 export class Waiting {
   readonly waiters: Waiters;
   readonly #dataVersion;
-  readonly #options: WaitingOptions;
+  readonly #options;
   #timer: NodeJS.Timeout | undefined;
-  /** None before the first: what was committed between a look and it would be taken for known. */
+  /** Undefined before the first look. */
   #version: number | undefined;
 
   /**
-   * `reader` is the session's reading connection, with no transaction open between two turns of the event loop; `look` reads
-   * the end of the log by it.
+   * `reader` is the session's reading connection, which has no transaction open between two turns of the event loop; `look`
+   * reads the end of the log with it.
    */
-  constructor(reader: DatabaseSync, look: () => Promise<LogEnd>, options: WaitingOptions) {
-    // Another number whenever another connection has committed, the session's own writing one included.
+  constructor(
+    reader: DatabaseSync,
+    look: () => Promise<LogEnd>,
+    options: { readonly file: string; readonly inPlace: () => void },
+  ) {
+    // It changes when another connection has committed, also the session's own writer.
     this.#dataVersion = reader.prepare('PRAGMA data_version');
     this.#options = options;
     this.waiters = new Waiters({ look, begin: () => this.#begin(), end: () => this.#end() });
   }
 
-  /** This session has committed. Other names of the file, by links, are asked for like other processes' commits. */
+  /** This session has committed. Sessions that opened the file by another name see it as another process's commit. */
   tell(): void {
     for (const { waiters } of sessions.get(this.#options.file) ?? []) waiters.wake();
-  }
-
-  /** Whoever waits is told `error`. */
-  close(error: unknown): void {
-    this.waiters.fail(error);
   }
 
   #begin(): void {
@@ -75,7 +69,7 @@ export class Waiting {
       this.#version = now;
       this.waiters.wake();
     } catch (error) {
-      // While another process recovers or closes the log it can't be asked; the next time it can.
+      // While another process recovers or closes the log, it can't be read; the next time it can.
       if (!isBusy(error)) this.waiters.fail(translated(error, file));
     }
   }

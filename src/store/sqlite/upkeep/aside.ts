@@ -1,10 +1,11 @@
 /**
- * A connection in a thread of its own, for what takes long and holds nobody's lock: SQLite is synchronous, and in the thread
- * of the event loop everybody would wait. The thread is started with the first statement.
+ * A connection in a thread of its own, for what takes long and holds no lock: SQLite is synchronous, and would block the event
+ * loop.
  */
 import { Worker } from 'node:worker_threads';
+import { within } from '../../within.ts';
 
-/** As text, so that nothing has to be found beside a program that was bundled. Waiting for a lock holds only this thread. */
+/** As text: a bundled program has no file beside it. Waiting for a lock holds up only this thread. */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { DatabaseSync } = require('node:sqlite');
@@ -28,17 +29,10 @@ export type Look = <Row extends readonly unknown[]>(
   ...parameters: readonly (number | string)[]
 ) => Promise<readonly Row[]>;
 
-export interface AsideOptions {
-  /** How long a lock is waited for, in milliseconds. */
-  readonly timeout: number;
+interface AsideOptions {
   readonly readOnly?: boolean;
-  /** What is run on the connection first. */
+  /** SQL that the connection runs first. */
   readonly setUp?: string;
-}
-
-interface Answer {
-  readonly rows?: readonly (readonly unknown[])[];
-  readonly failed?: { readonly message: string };
 }
 
 export class Aside {
@@ -46,24 +40,25 @@ export class Aside {
   readonly #asked: { resolve: (rows: readonly never[]) => void; reject: (error: unknown) => void }[] = [];
   #ended: unknown;
 
-  constructor(url: URL, { setUp = '', ...options }: AsideOptions) {
+  constructor(url: URL, timeout: number, { setUp = '', ...options }: AsideOptions) {
     this.#worker = new Worker(THREAD, {
       eval: true,
-      // Node says of its SQLite that it is experimental, once is enough.
+      // Node warns that its SQLite is experimental: once is enough.
       execArgv: ['--no-warnings'],
       workerData: {
         ...options,
+        timeout,
         url: url.href,
         setUp: `PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; ${setUp}`,
       },
     });
     this.#worker.unref();
-    this.#worker.on('message', ({ rows, failed }: Answer) => {
-      // An answer may have been on its way when the thread was ended, and everybody told so.
+    this.#worker.on('message', ({ rows = [], failed }: { rows?: readonly never[]; failed?: { message: string } }) => {
+      // An answer may still come after `end`.
       const asked = this.#asked.shift();
       if (this.#asked.length === 0) this.#worker.unref();
       if (failed) asked?.reject(Object.assign(new Error(failed.message), failed));
-      else asked?.resolve(rows as readonly never[]);
+      else asked?.resolve(rows);
     });
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(new Error('The thread has ended.')));
@@ -79,7 +74,7 @@ export class Aside {
     return promise;
   };
 
-  /** Ends the thread once the statement that runs is done. Whoever waits is told `reason` now. */
+  /** Ends the thread once its statement is done. Calls that wait get `reason` now. */
   async end(reason: unknown): Promise<void> {
     this.#end(reason);
     await this.#worker.terminate();
@@ -88,5 +83,41 @@ export class Aside {
   #end(reason: unknown): void {
     this.#ended ??= reason;
     for (const { reject } of this.#asked.splice(0)) reject(this.#ended);
+  }
+}
+
+/** How long closing waits for threads that run a statement, in milliseconds. */
+const LET_GO_MS = 500;
+
+/** The threads of a session, so that closing it can end them. */
+export class Asides {
+  readonly #open: (options: AsideOptions) => Aside;
+  readonly #closed: () => Error;
+  readonly #running = new Set<Aside>();
+
+  /** @param timeout how long each waits for a lock, in milliseconds @param closed makes the error of a closed session */
+  constructor(url: URL, timeout: number, closed: () => Error) {
+    this.#open = (options) => new Aside(url, timeout, options);
+    this.#closed = closed;
+  }
+
+  /** Runs `work` on a connection in a thread of its own, which ends with the work. */
+  async run<T>(options: AsideOptions, work: (aside: Aside) => Promise<T>): Promise<T> {
+    const aside = this.#open(options);
+    this.#running.add(aside);
+    try {
+      return await work(aside);
+    } finally {
+      await this.#dismiss(aside);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#running, (aside) => within(this.#dismiss(aside), LET_GO_MS)));
+  }
+
+  async #dismiss(aside: Aside): Promise<void> {
+    this.#running.delete(aside);
+    await aside.end(this.#closed());
   }
 }

@@ -38,7 +38,7 @@ test('a forgotten reader is told of once, and what he kept back is copied by a t
   expect(await walBytes()).toBeGreaterThan(70 * MIB);
   await expect.poll(() => logger.lines.length, { timeout: 20_000 }).toBe(1);
   expect(logger.lines[0]).toMatchObject({ level: 'warn', details: { file } });
-  expect(logger.lines[0]!.message).toContain('find the program');
+  expect(logger.lines[0]!.message).toContain('Find the programs');
   await write(5);
 
   reader.exec('COMMIT');

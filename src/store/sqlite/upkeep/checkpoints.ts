@@ -1,44 +1,41 @@
 /**
- * How much of the write-ahead log isn't copied into the file yet, and copying it.
+ * Copies the write-ahead log into the file, and says how much of it isn't copied yet.
  *
- * SQLite by itself copies after every commit while the log has CHECKPOINT_PAGES, copied or not. The log begins anew only when
- * all of it is copied and nobody reads from it. Among several servers that seldom happens by chance: each commit then cost a
- * copy and two syncs, and the log grew without end. So we copy after a commit, once CHECKPOINT_PAGES wait, while others go on
- * writing; and directly after a later commit, when the write lock is nearly always free, the rest, and make the log begin anew.
+ * SQLite by itself copies after every commit while the log has CHECKPOINT_PAGES, copied or not. It starts the log again only
+ * when all of it is copied and no reader uses it. With several servers that seldom happens by chance: each commit cost a copy
+ * and two syncs, and the log grew without end. So we copy after a commit once CHECKPOINT_PAGES wait, while others go on
+ * writing. After a later commit, when the write lock is nearly always free, we copy the rest and make the log start again.
  *
- * Nothing is copied that is newer than what the oldest reader sees. Behind one that stays (a report that was left open) the log
- * grows. When it leaves, copying all at once would hold the event loop (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on commits
- * copy nothing and a thread does, again and again until little is left. What is committed meanwhile is as durable: that rests on
- * the log, not on the file.
+ * Nothing newer than what the oldest reader sees can be copied. While a reader stays (a report that was left open) the log
+ * grows. To copy all at once when it ends would hold the event loop (316 MB: 0.4 to 2.5 s). So from ASIDE_PAGES on, a thread
+ * copies instead of the commits, until little is left. Commits are as durable meanwhile: that depends on the log, not the file.
  */
 import { performance } from 'node:perf_hooks';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { hasCode } from '../../../errors.ts';
 import type { Opening } from '../../store.ts';
-import type { Aside } from './aside.ts';
-import type { Asides } from './asides.ts';
+import type { Aside, Asides } from './aside.ts';
 import { CHECKPOINT_PAGES, one, single } from '../connecting/connection.ts';
 import { isBusy, translated } from '../errors.ts';
-import { Wal, WAL_FRAME_HEADER } from '../connecting/wal.ts';
-import type { Counted } from '../connecting/wal.ts';
+import { Wal, WAL_FRAME_HEADER, type Counted } from '../connecting/wal.ts';
 
-/** From so many pages on commits copy nothing. */
+/** From so many pages on, a thread copies. */
 const ASIDE_PAGES = 2 * CHECKPOINT_PAGES;
 /** How often we look, in milliseconds: a look costs as much as the smallest read. */
 const LOOK_MS = 20;
-/** The pause before the log is made to begin anew again, if somebody was reading from it, in milliseconds. */
+/** The pause before we try again to start the log again, if a reader used it, in milliseconds. */
 const RESTART_MS = 100;
-/** If it fails more often than that in a row, the logger is told. */
+/** After more failures in a row the logger is told. */
 const RESTARTS_MAX = 5;
-/** The thread's pause if it could copy nothing, as somebody reads or copies, in milliseconds. */
+/** The thread's pause if it could copy nothing because of readers or another copy, in milliseconds. */
 const PAUSE_MS = 200;
 /** The pause after copying has failed, in milliseconds. */
 const FAILED_MS = 1_000;
-/** From so many bytes on somebody must do something about it. */
+/** From so many bytes on the logger is told. */
 const WARN_BYTES = 64 * 2 ** 20;
 
-/** As durable as the writer's own: what is copied is on the disk before the log is written over. */
+/** As durable as the writer's own: the copy is on the disk before the log is written over. */
 const SET_UP =
   'PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0';
 
@@ -56,10 +53,10 @@ export class Checkpoints {
   readonly #pageBytes: number;
   readonly #passive: StatementSync;
   readonly #restart: StatementSync;
-  /** When the next look is due, and when the log is to be made to begin anew: not at all unless it is to. */
+  /** When to look next, and when to start the log again; Infinity for not at all. */
   #lookAt = 0;
   #restartAt = Infinity;
-  /** How often it couldn't. */
+  /** Failed tries to start it again. */
   #restarts = 0;
   #isAside = false;
   #toldOfReaders = false;
@@ -80,7 +77,7 @@ export class Checkpoints {
     return counted && this.#bytesOf(counted);
   }
 
-  /** To be called directly after a commit, with no transaction open on the reader. */
+  /** Must be called directly after a commit, with no transaction open on the reader. */
   committed(now: number): void {
     if (this.#isAside || !this.#wal.isCounted || now < Math.min(this.#lookAt, this.#restartAt)) return;
     this.#lookAt = now + LOOK_MS;
@@ -98,20 +95,20 @@ export class Checkpoints {
   #copy(now: number): void {
     const [busy] = one<Counted>(this.#passive)!;
     const [, pages, copied] = this.#wal.counted()!;
-    // Another process is copying, or somebody reads what is older.
+    // Another process copies, or a reader needs older pages.
     if (busy !== 0 || pages - copied >= CHECKPOINT_PAGES) return;
     this.#toldOfFailure = false;
     if (copied === pages) this.#beginAnew(pages, now);
     else this.#restartAt = now;
   }
 
-  /** Copies the rest, and keeps others from writing meanwhile. */
+  /** Copies the rest, and blocks other writers meanwhile. */
   #beginAnew(pages: number, otherwiseAt: number): void {
-    // Another process may have done it.
+    // Under CHECKPOINT_PAGES, another process has done it.
     const isOver = pages < CHECKPOINT_PAGES || one<Counted>(this.#restart)![0] === 0;
     this.#restartAt = isOver ? Infinity : otherwiseAt;
     this.#restarts = isOver ? 0 : this.#restarts + 1;
-    // Now and then it is somebody who just writes.
+    // Sometimes it is only a writer.
     if (this.#restarts > RESTARTS_MAX) this.#tellOfReaders(pages);
   }
 
@@ -147,13 +144,13 @@ export class Checkpoints {
     const { file, warn } = this.#parts;
     warn?.(
       { file, bytes },
-      `${file}-wal has grown to ${Math.round(bytes / 2 ** 20)} MB, as somebody reads from it all the time: in one transaction that ` +
-        'stays open, or in several that overlap. It grows until nobody does for a moment: find the programs that keep ' +
-        'transactions open on it (lsof or fuser name who has it open), and end those, or let them pause.',
+      `${file}-wal has grown to ${Math.round(bytes / 2 ** 20)} MB, because there is always a reader: one transaction that stays ` +
+        'open, or several that overlap. It grows until there is a moment without readers. Find the programs that keep ' +
+        'transactions open on it (lsof or fuser lists them), and end them or let them pause.',
     );
   }
 
-  /** What was committed is safe, and commits go on as long as there is room: so this is told here, and once. */
+  /** Commits are safe and go on as long as there is room: so the logger is told, once. */
   #failed(error: unknown): void {
     this.#lookAt = performance.now() + FAILED_MS;
     this.#restartAt = Infinity;
@@ -162,7 +159,7 @@ export class Checkpoints {
     this.#toldOfFailure = true;
     warn?.(
       { file, err: error },
-      `What ${file}-wal holds can't be copied into ${file}, so that it grows: ${translated(error, file).message}`,
+      `${file}-wal can't be copied into ${file}, so it grows: ${translated(error, file).message}`,
     );
   }
 

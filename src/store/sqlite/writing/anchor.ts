@@ -1,10 +1,10 @@
-/** The anchor of the machine's clock (../../clock.ts), in the table of that name: one row, or none yet. */
+/** The anchor of the machine's clock (../../clock.ts): the only row of its table. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Anchor, AnchorPlace } from '../../clock.ts';
 import { one } from '../connecting/connection.ts';
 import { isWhole } from '../values.ts';
 
-/** Within a transaction that holds the write lock. */
+/** Only in a transaction that holds the write lock. */
 export class AnchorTable implements AnchorPlace {
   readonly #select;
   readonly #replace;
@@ -16,7 +16,7 @@ export class AnchorTable implements AnchorPlace {
     );
   }
 
-  /** Undefined where there is no row, or one that can't be an anchor: another is made then. */
+  /** Undefined if there is no row, or one that isn't valid: then a new anchor is made. */
   read(): Anchor | undefined {
     const [boot, uptimeMs, clockMs] = one<[string, number, number]>(this.#select) ?? [];
     return typeof boot === 'string' && isWhole(uptimeMs) && isWhole(clockMs) ? { boot, uptimeMs, clockMs } : undefined;

@@ -1,18 +1,16 @@
 /**
- * Append: the checks in the order of the contract, then inserts only.
+ * Append: the checks in the order of the contract, then only inserts.
  *
- * Within a transaction that the caller has begun with the write lock, and ends: it commits what is `stored` and rolls
- * back everything else.
+ * The caller has begun a transaction with the write lock. It commits what is `stored`, and rolls back everything else.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { hasCode, LogCorrupt } from '../../../errors.ts';
 import { assertBatch } from '../../batch.ts';
-import { refuseTimesAhead } from '../../clock.ts';
-import type { Clock } from '../../clock.ts';
+import { refuseTimesAhead, type Clock } from '../../clock.ts';
 import { standing } from '../../ground.ts';
 import { Room } from '../../room.ts';
-import type { Appended, Batch, Commit, DocumentEvent, LogEnd, LogPoint, StaleDocument } from '../../store.ts';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../store.ts';
+import type { Appended, Batch, DocumentEvent, LogEnd, StaleDocument } from '../../store.ts';
 import { one } from '../connecting/connection.ts';
 import type { Commits } from '../reading/commits.ts';
 import type { Loader } from '../reading/load.ts';
@@ -21,7 +19,7 @@ import type { Interned } from './interned.ts';
 import type { RegistryEntries } from './registry.ts';
 import { BatchRows } from './rows.ts';
 
-/** What an append asks, on its connection. */
+/** What an append needs of its connection. */
 interface Parts {
   readonly interned: Interned;
   readonly registry: RegistryEntries;
@@ -29,15 +27,6 @@ interface Parts {
   readonly commits: Commits;
   readonly heads: Heads;
   readonly clock: Clock;
-}
-
-/** What the documents that a batch has read are like. */
-interface Ground {
-  /** By row of `reads`. */
-  readonly heads: readonly number[];
-  /** Rows of `reads` that are stale, and what there is to say of each. */
-  readonly rows: readonly number[];
-  readonly stale: readonly StaleDocument[];
 }
 
 export class Appender {
@@ -54,27 +43,28 @@ export class Appender {
     this.#rows = new BatchRows(database, parts.interned, parts.heads);
   }
 
-  /** Looks for duplicates before anything is inserted, so that a refusal leaves the transaction as it was. */
+  /** Looks for duplicates first, so that a refusal leaves the transaction as it was. */
   append(batch: Batch): Appended {
     return this.#append(batch, true)!;
   }
 
-  /** Finds duplicates by the unique key: undefined if there is one. Then the transaction is to be rolled back. */
+  /** Finds duplicates by the unique key: undefined if there is one. Then the transaction must be rolled back. */
   tryAppend(batch: Batch): Appended | undefined {
     return this.#append(batch, false);
   }
 
   #append(batch: Batch, lookFirst: boolean): Appended | undefined {
     assertBatch(batch);
-    const { commits, registry } = this.#parts;
+    const { clock, commits, registry } = this.#parts;
     const end = commits.end();
-    if (!this.#holds(batch.seen, end)) return { status: 'diverged' };
+    const { seen } = batch;
+    if (seen.position === end.position ? seen.hash !== end.hash : !commits.holds(seen)) return { status: 'diverged' };
     if (batch.generation !== registry.generation()) return { status: 'behind' };
 
     this.#parts.heads.follow(end);
     const { heads, rows, stale } = this.#groundOf(batch);
     if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
-    // A commit that isn't final doesn't meet the unique key of a final one; and what falls may take others with it.
+    // The unique key doesn't find duplicates of commits that aren't final; and a commit that falls may make others fall.
     const looks = lookFirst || stale.length > 0 || batch.commits.some((commit) => !commit.final);
     const ids = batch.commits.map((commit) => commit.command.id);
     const duplicates = looks ? commits.finals(ids, end.position) : [];
@@ -84,9 +74,10 @@ export class Appender {
 
     let now: number;
     try {
-      now = this.#now(kept, end);
+      now = clock.read(end.recordedAt);
+      refuseTimesAhead(kept, end.recordedAt, now, clock.aheadMs);
     } catch (error) {
-      // One that is ahead may have been executed before: then it isn't stored.
+      // A duplicate falls, also if its time is ahead.
       if (!looks && commits.finals(ids, end.position).length > 0) return undefined;
       throw error;
     }
@@ -101,11 +92,8 @@ export class Appender {
     return { status: 'stored', end: inserted.end, heads, stale, duplicates, commits: stored, versions };
   }
 
-  #holds(seen: LogPoint, end: LogEnd): boolean {
-    return seen.position === end.position ? seen.hash === end.hash : this.#parts.commits.holds(seen);
-  }
-
-  #groundOf({ reads, handled }: Batch): Ground {
+  /** By row of `reads`: the heads, which rows are stale, and the documents of these. */
+  #groundOf({ reads, handled }: Batch) {
     const rows: number[] = [];
     const stale: StaleDocument[] = [];
     const room = new Room(LOAD_EVENTS_MAX);
@@ -122,7 +110,7 @@ export class Appender {
     return { heads, rows, stale };
   }
 
-  /** None of a document that is damaged: whoever loads it is told, and what doesn't rest on it is stored. */
+  /** No events of a damaged document: `load` reports it, and commits that don't rest on it are stored. */
   #eventsAbove(document: number, version: number, head: number, room: Room): readonly DocumentEvent[] {
     try {
       return this.#parts.loader.events(document, version, Math.min(head, version + STALE_EVENTS_MAX), room);
@@ -131,25 +119,17 @@ export class Appender {
       return [];
     }
   }
-
-  /** @throws ClockAhead */
-  #now(commits: readonly Commit[], { recordedAt }: LogEnd): number {
-    const { clock } = this.#parts;
-    const now = clock.read(recordedAt);
-    refuseTimesAhead(commits, recordedAt, now, clock.aheadMs);
-    return now;
-  }
 }
 
 function damagedIndex({ position }: LogEnd, cause: unknown): LogCorrupt {
   return new LogCorrupt(
-    'The index of the ledger is damaged: it holds a command that the log doesn’t. Check the log before going on.',
+    'The index of the ledger is damaged: it holds a command that the log doesn’t hold. Run verify before you go on.',
     { position },
     cause,
   );
 }
 
-// `handled` is the same object from batch to batch, so its texts are made once.
+// `handled` is the same object from batch to batch, so each text is made once.
 const typeLists = new WeakMap<ReadonlySet<string>, string>();
 
 function typeList(types: ReadonlySet<string>): string {

@@ -1,8 +1,8 @@
 /**
- * The heads of documents as the writing connection knows them, so that an append needs inserts only.
+ * The heads of documents that the writing connection knows, so that an append only inserts.
  *
- * They are right as of one end of the log. If another process has written since, they are taken along by the lists
- * inline with its events if those are few, and forgotten otherwise.
+ * They are right as of one end of the log. If another process has written since, they are updated from its events if these are
+ * few, and forgotten otherwise.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { Recent } from '../../../recent.ts';
@@ -13,7 +13,7 @@ import { START } from './interned.ts';
 import type { Loader } from '../reading/load.ts';
 import { inlineList } from '../reading/inline.ts';
 
-/** Most foreign events that the heads are taken along by; beyond it, asking again for what is needed costs less. */
+/** Most events of others that the heads are updated from; with more, reading the needed heads again costs less. */
 const FOLLOW_EVENTS_MAX = 5_000;
 
 export class Heads {
@@ -30,18 +30,18 @@ export class Heads {
     this.#heads = new Recent(max);
   }
 
-  /** To be told the end of the log in each transaction, before anything else is asked. */
+  /** Must be called first in each transaction, with the end of the log. */
   follow(end: LogPoint): void {
     if (end.hash === this.#asOf.hash) return;
     const grown = end.position - this.#asOf.position;
-    if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && this.#commits.holds(this.#asOf)) this.#takeAlong(grown);
+    if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && this.#commits.holds(this.#asOf)) this.#update(grown);
     else this.#heads.clear();
     this.#asOf = end;
   }
 
   /**
-   * To be told the end after an append, and what it moved. Not before its rows are in: until then a head that was
-   * forgotten for lack of room couldn't be asked for again.
+   * Must be called after an append, with the new end and heads. Not before its rows are in: until then a head that was forgotten
+   * for lack of room can't be read again.
    */
   moved(end: LogPoint, to: ReadonlyMap<number, number>): void {
     for (const [document, version] of to) this.#heads.set(document, version);
@@ -60,7 +60,7 @@ export class Heads {
     this.#asOf = START;
   }
 
-  #takeAlong(grown: number): void {
+  #update(grown: number): void {
     let events = 0;
     for (const [position, attachments] of all<[number, string]>(this.#foreign, this.#asOf.position)) {
       events += 1;
@@ -70,7 +70,7 @@ export class Heads {
         if (this.#heads.has(document)) this.#heads.set(document, list[index + 1] as number);
       }
     }
-    // One that is missing is damage, and moved something: the documents' own rows still say to where.
+    // A missing event is damage, and may have moved a head: the rows of the documents still say where.
     if (events !== grown) this.#heads.clear();
   }
 }

@@ -1,21 +1,19 @@
-/** Inserts of many rows by few statements: a statement has a cost of its own, whatever it inserts. */
+/** Inserts many rows by few statements: each statement has a cost of its own. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 
 /** Rows of a wide statement. */
 const WIDE = 32;
 
-/** Each column of a row, and how its value is written: `?`, or an expression of it (`unhex(?)`). */
-export type Columns<Row> = { readonly [Column in keyof Row]: string };
-
-/** Rows on their way into a table: collected one by one, inserted when there are enough for a wide statement. */
-export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
-  readonly #columns: readonly (keyof Row)[];
+/** Collects rows of a table, and inserts them when there are enough for a wide statement. */
+export class Inserts<Column extends string> {
+  readonly #columns: readonly string[];
   readonly #wide;
   readonly #narrow;
   readonly #values: SQLInputValue[];
   #filled = 0;
 
-  constructor(database: DatabaseSync, table: string, columns: Columns<Row>) {
+  /** @param columns each with how its value is written: `?`, or an expression of it (`unhex(?)`) */
+  constructor(database: DatabaseSync, table: string, columns: Readonly<Record<Column, string>>) {
     this.#columns = Object.keys(columns);
     const target = `${table} (${this.#columns.join(', ')})`;
     const row = `(${Object.values(columns).join(',')})`;
@@ -25,19 +23,19 @@ export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
   }
 
   /**
-   * Its fields must stand in the order of the columns. That is looked at, and costs a third of looking each of them up by its
-   * name, which made an append 5% slower.
+   * The fields must be in the order of the columns. This is checked, which costs a third of looking each up by its name: that
+   * made an append 5% slower.
    */
-  add(row: Row): void {
+  add(row: Readonly<Record<Column, SQLInputValue>>): void {
     const columns = this.#columns;
     const values = this.#values;
     let filled = this.#filled;
     let index = 0;
     for (const column in row) {
-      // What somebody left on Object.prototype comes after a row's own fields.
+      // Names that other code put on Object.prototype come after a row's own fields.
       if (index === columns.length) break;
       if (column !== columns[index++]) throw new TypeError(`The field ${column} isn't in its place.`);
-      values[filled++] = row[column]!;
+      values[filled++] = row[column];
     }
     if (index < columns.length) throw new TypeError(`The field ${String(columns[index])} is missing.`);
     this.#filled = filled;
@@ -54,7 +52,7 @@ export class Inserts<Row extends Readonly<Record<string, SQLInputValue>>> {
     for (let from = 0; from < filled; from += step) this.#narrow.run(...this.#values.slice(from, from + step));
   }
 
-  /** Drops the rows that are left: of a batch that isn't stored. */
+  /** Drops the rows that are left, of a batch that isn't stored. */
   clear(): void {
     this.#filled = 0;
   }

@@ -1,10 +1,9 @@
 /**
- * Names and documents as the numbers they are stored as, with bounded caches of them, and of which names are types that the
- * log has held.
+ * The numbers of names and documents, with bounded caches, and the types that the log has held.
  *
- * A number never changes its meaning in a log that only grows. So the caches hold as long as the log still contains the end
- * that was seen last: `follow` is told the end in each transaction. Each connection has its own, since one may see what
- * another hasn't committed yet.
+ * A number never changes its meaning in a log that only grows. So the caches are right as long as the log contains the end that
+ * was seen last: `follow` gets the end in each transaction. Each connection has its own caches, as one may see what another
+ * hasn't committed yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { Recent } from '../../../recent.ts';
@@ -13,15 +12,14 @@ import { GENESIS_HASH } from '../../chain.ts';
 import { one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 
-/** How much a connection keeps in memory. Only speed hangs on it: what was forgotten is asked for again. */
-export interface CacheBounds {
-  /** Most names, in each direction. */
-  readonly names: number;
-  /** Most documents: numbers of each collection, documents by their numbers, and heads. */
-  readonly documents: number;
-}
+/**
+ * How much a connection keeps in memory. Only the speed depends on it: what was forgotten is read again.
+ *
+ * `names`: most names, in each direction. `documents`: most documents, as numbers of each collection, by number, and as heads.
+ */
+export const CACHE_BOUNDS = { names: 10_000, documents: 200_000 };
 
-export const CACHE_BOUNDS: CacheBounds = { names: 10_000, documents: 200_000 };
+export type CacheBounds = Readonly<typeof CACHE_BOUNDS>;
 
 /** The start of every log. */
 export const START: LogPoint = { position: 0, hash: GENESIS_HASH };
@@ -30,18 +28,11 @@ export const START: LogPoint = { position: 0, hash: GENESIS_HASH };
 type Where = Readonly<Record<string, unknown>>;
 
 export class Interned {
-  readonly #selectName;
-  readonly #selectNumber;
-  readonly #selectDocument;
-  readonly #selectDocumentNumber;
-  readonly #insertName;
-  readonly #insertDocument;
-  readonly #holdType;
-
+  readonly #sql;
   readonly #max: number;
   readonly #numbers: Recent<string, number>;
   readonly #names: Recent<number, string>;
-  /** Types that the log has held: whether by a commit that succeeded. */
+  /** Types that the log has held, and whether by a commit that succeeded. */
   readonly #types: Recent<number, boolean>;
   /** Collection → id → number. */
   readonly #documentNumbers = new Map<string, Recent<string, number>>();
@@ -49,16 +40,18 @@ export class Interned {
   #seen = START;
 
   constructor(database: DatabaseSync, bounds: CacheBounds) {
-    this.#selectName = database.prepare('SELECT name FROM names WHERE number = ?');
-    this.#selectNumber = database.prepare('SELECT number FROM names WHERE name = ?');
-    this.#selectDocument = database.prepare('SELECT collection, id FROM documents WHERE number = ?');
-    this.#selectDocumentNumber = database.prepare('SELECT number FROM documents WHERE collection = ? AND id = ?');
-    this.#insertName = database.prepare('INSERT INTO names (name) VALUES (?)');
-    this.#insertDocument = database.prepare('INSERT INTO documents (collection, id) VALUES (?, ?)');
-    this.#holdType = database.prepare(
-      `INSERT INTO types (type, position, succeeded) VALUES (?1, ?2, ?3)
-       ON CONFLICT (type) DO UPDATE SET succeeded = coalesce(succeeded, ?3)`,
-    );
+    this.#sql = {
+      selectName: database.prepare('SELECT name FROM names WHERE number = ?'),
+      selectNumber: database.prepare('SELECT number FROM names WHERE name = ?'),
+      selectDocument: database.prepare('SELECT collection, id FROM documents WHERE number = ?'),
+      selectDocumentNumber: database.prepare('SELECT number FROM documents WHERE collection = ? AND id = ?'),
+      insertName: database.prepare('INSERT INTO names (name) VALUES (?)'),
+      insertDocument: database.prepare('INSERT INTO documents (collection, id) VALUES (?, ?)'),
+      holdType: database.prepare(
+        `INSERT INTO types (type, position, succeeded) VALUES (?1, ?2, ?3)
+         ON CONFLICT (type) DO UPDATE SET succeeded = coalesce(succeeded, ?3)`,
+      ),
+    };
     this.#max = bounds.documents;
     this.#numbers = new Recent(bounds.names);
     this.#names = new Recent(bounds.names);
@@ -66,13 +59,13 @@ export class Interned {
     this.#documents = new Recent(bounds.documents);
   }
 
-  /** To be told the end of the log in each transaction, and who knows whether the log has a commit that ends at a point. */
+  /** Must be called in each transaction, with the end of the log, and with what knows whether a commit ends at a point. */
   follow(end: LogPoint, log: { holds(point: LogPoint): boolean }): void {
     if (end.hash !== this.#seen.hash && !(end.position > this.#seen.position && log.holds(this.#seen))) this.forget();
     this.#seen = end;
   }
 
-  /** To be told the end after an append. */
+  /** Must be called after an append, with the new end. */
   moved(end: LogPoint): void {
     this.#seen = end;
   }
@@ -91,7 +84,7 @@ export class Interned {
   numberOf(name: string): number | undefined {
     const cached = this.#numbers.get(name);
     if (cached !== undefined) return cached;
-    const row = one<[number]>(this.#selectNumber, name);
+    const row = one<[number]>(this.#sql.selectNumber, name);
     if (row !== undefined) this.#numbers.set(name, row[0]);
     return row?.[0];
   }
@@ -100,7 +93,7 @@ export class Interned {
   name(number: number, where: Where): string {
     const cached = this.#names.get(number);
     if (cached !== undefined) return cached;
-    const row = one<[string]>(this.#selectName, number);
+    const row = one<[string]>(this.#sql.selectName, number);
     if (typeof row?.[0] !== 'string') throw corrupt(`the name ${number} doesn't exist`, where);
     this.#names.set(number, row[0]);
     return row[0];
@@ -112,7 +105,7 @@ export class Interned {
     if (cached !== undefined) return cached;
     const collectionNumber = this.numberOf(collection);
     if (collectionNumber === undefined) return undefined;
-    const row = one<[number]>(this.#selectDocumentNumber, collectionNumber, id);
+    const row = one<[number]>(this.#sql.selectDocumentNumber, collectionNumber, id);
     if (row !== undefined) this.#numbersIn(collection).set(id, row[0]);
     return row?.[0];
   }
@@ -121,7 +114,7 @@ export class Interned {
   document(number: number, where: Where): DocumentRef {
     const cached = this.#documents.get(number);
     if (cached !== undefined) return cached;
-    const row = one<[number, string]>(this.#selectDocument, number);
+    const row = one<[number, string]>(this.#sql.selectDocument, number);
     if (typeof row?.[1] !== 'string') throw corrupt(`the document ${number} doesn't exist`, where);
     const ref = { collection: this.name(row[0], where), id: row[1] };
     this.#documents.set(number, ref);
@@ -132,17 +125,17 @@ export class Interned {
   addName(name: string): number {
     const stored = this.numberOf(name);
     if (stored !== undefined) return stored;
-    const added = Number(this.#insertName.run(name).lastInsertRowid);
+    const added = Number(this.#sql.insertName.run(name).lastInsertRowid);
     this.#numbers.set(name, added);
     return added;
   }
 
-  /** The same for the type of an event that is being stored, which the log then has held. */
+  /** Stores the type of an event that is being stored. Only with the write lock held. */
   addType(type: string, position: number, succeeded: boolean): number {
     const number = this.addName(type);
     const held = this.#types.get(number);
     if (held === undefined || (succeeded && !held)) {
-      this.#holdType.run(number, position, succeeded ? position : null);
+      this.#sql.holdType.run(number, position, succeeded ? position : null);
       this.#types.set(number, succeeded);
     }
     return number;
@@ -152,7 +145,7 @@ export class Interned {
   addDocument(collection: string, id: string): number {
     const stored = this.documentNumber(collection, id);
     if (stored !== undefined) return stored;
-    const added = Number(this.#insertDocument.run(this.addName(collection), id).lastInsertRowid);
+    const added = Number(this.#sql.insertDocument.run(this.addName(collection), id).lastInsertRowid);
     this.#numbersIn(collection).set(id, added);
     return added;
   }

@@ -7,7 +7,7 @@ class Busy extends Error {
   readonly errcode = 5;
 }
 
-const timedOut = (waitedMs: number) => Object.assign(new Error('timed out'), { waitedMs });
+const within = (lockTimeoutMs: number) => ({ file: 'a.db', lockTimeoutMs });
 
 it('one thing at a time, in the order asked for, whatever became of the one before', async () => {
   const queue = new Queue();
@@ -32,21 +32,17 @@ it('tries until nobody stands in the way', async () => {
     if (tries < 5) throw new Busy();
     return 'free';
   };
-  expect(await whenFree(attempt, 60_000, timedOut)).toBe('free');
+  expect(await whenFree(attempt, within(60_000))).toBe('free');
   expect(tries).toBe(5);
 });
 
 it('tries seldom enough to leave the machine to others', async () => {
   let tries = 0;
   const start = performance.now();
-  await whenFree(
-    () => {
-      tries += 1;
-      if (performance.now() - start < 50) throw new Busy();
-    },
-    60_000,
-    timedOut,
-  );
+  await whenFree(() => {
+    tries += 1;
+    if (performance.now() - start < 50) throw new Busy();
+  }, within(60_000));
   // A busy machine only makes it fewer.
   expect(tries).toBeLessThan(120);
 });
@@ -57,12 +53,13 @@ it('gives up once the time is over and not before, and at once for what waiting 
     tries += 1;
     throw error;
   };
-  const error = await whenFree(never(new Busy()), 20, timedOut).catch((thrown: unknown) => thrown);
-  expect((error as { waitedMs: number }).waitedMs).toBeGreaterThanOrEqual(20);
+  const error = await whenFree(never(new Busy()), within(20)).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'StoreUnavailable', details: { file: 'a.db', waitedMs: expect.any(Number) } });
+  expect((error as { details: { waitedMs: number } }).details.waitedMs).toBeGreaterThanOrEqual(20);
   expect(tries).toBeGreaterThan(1);
   tries = 0;
-  await expect(whenFree(never(new Busy()), 0, timedOut)).rejects.toThrow('timed out');
+  await expect(whenFree(never(new Busy()), within(0))).rejects.toThrow('held the lock of a.db for 0 ms');
   expect(tries).toBe(1);
-  await expect(whenFree(never(new TypeError('other')), 60_000, timedOut)).rejects.toThrow('other');
+  await expect(whenFree(never(new TypeError('other')), within(60_000))).rejects.toThrow('other');
   expect(tries).toBe(2);
 });

@@ -1,4 +1,4 @@
-/** The registered collections, and the generation that every change of them raises. */
+/** The registered collections, and their generation, which every change raises. */
 import type { DatabaseSync } from 'node:sqlite';
 import { declaredKeyOf, handledOf } from '../../declared-key.ts';
 import { grownBy } from '../../registered.ts';
@@ -9,17 +9,16 @@ import type { Types } from '../reading/types.ts';
 import { isCount, isWhole } from '../values.ts';
 
 export class RegistryEntries {
-  readonly #select;
-  readonly #selectGeneration;
-  readonly #replace;
-  readonly #raise;
+  readonly #sql;
   readonly #types: Types;
 
   constructor(database: DatabaseSync, types: Types) {
-    this.#select = database.prepare('SELECT name, definition, key, handled FROM registry ORDER BY name');
-    this.#selectGeneration = database.prepare("SELECT value FROM meta WHERE name = 'generation'");
-    this.#replace = database.prepare('REPLACE INTO registry (name, definition, key, handled) VALUES (?, ?, ?, ?)');
-    this.#raise = database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'");
+    this.#sql = {
+      select: database.prepare('SELECT name, definition, key, handled FROM registry ORDER BY name'),
+      generation: database.prepare("SELECT value FROM meta WHERE name = 'generation'"),
+      replace: database.prepare('REPLACE INTO registry (name, definition, key, handled) VALUES (?, ?, ?, ?)'),
+      raise: database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'generation'"),
+    };
     this.#types = types;
   }
 
@@ -27,39 +26,30 @@ export class RegistryEntries {
     return { generation: this.generation(), collections: this.#entries() };
   }
 
-  /** The registry, if it has all of them already: then there is nothing to write. */
-  unchangedBy(collections: readonly CollectionEntry[]): Registry | undefined {
-    return this.#grownBy(collections).length === 0 ? this.registry() : undefined;
-  }
-
   /** With the write lock held. */
   register(collections: readonly CollectionEntry[]): Registry {
-    const grown = this.#grownBy(collections);
+    const grown = this.lacking(collections);
     for (const { name, definition, key, handled } of grown) {
-      this.#replace.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
+      this.#sql.replace.run(name, definition, JSON.stringify(key), JSON.stringify(handled));
     }
-    if (grown.length > 0) this.#raise.run();
+    if (grown.length > 0) this.#sql.raise.run();
     return this.registry();
   }
 
-  /** The names of those that aren't registered as they are. */
-  lacking(collections: readonly CollectionEntry[]): readonly string[] {
-    return this.#grownBy(collections).map(({ name }) => name);
+  /** Those that aren't registered as they are, as entries to be stored. */
+  lacking(collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
+    return grownBy(this.#entries(), collections, this.#types.facts());
   }
 
   generation(): number {
-    const row = one<[number]>(this.#selectGeneration);
+    const row = one<[number]>(this.#sql.generation);
     if (row === undefined) throw corrupt('the generation of the registry is missing');
     if (!isWhole(row[0])) throw corrupt("the generation of the registry isn't valid");
     return row[0];
   }
 
-  #grownBy(collections: readonly CollectionEntry[]): readonly CollectionEntry[] {
-    return grownBy(this.#entries(), collections, this.#types.facts());
-  }
-
   #entries(): readonly CollectionEntry[] {
-    return all<[string, number, string, string]>(this.#select).map(([name, definition, key, handled]) => {
+    return all<[string, number, string, string]>(this.#sql.select).map(([name, definition, key, handled]) => {
       if (typeof name !== 'string' || !isCount(definition)) {
         throw corrupt("the name or the definition of a registered collection isn't valid", { collection: name });
       }

@@ -1,4 +1,4 @@
-/** The rows of a batch: of the ledger and the chain, of the log, and of the index by document. Inserts only. */
+/** Inserts the rows of a batch: commits, events and attachments. */
 import type { DatabaseSync } from 'node:sqlite';
 import { chainHash } from '../../chain.ts';
 import type { Commit, LogEnd, NewEvent, StoredAt } from '../../store.ts';
@@ -6,29 +6,10 @@ import { corrupt, isTaken } from '../errors.ts';
 import { Attachments } from './attachments.ts';
 import type { Heads } from './heads.ts';
 import { Inserts } from './insert.ts';
-import type { Columns } from './insert.ts';
 import type { Interned } from './interned.ts';
 
-/** A row of the table `commits`, by its columns. Hashes are hexadecimal digits. */
-type CommitRow = {
-  readonly position: number;
-  readonly event_count: number;
-  readonly command_id: string;
-  readonly attempt: number;
-  readonly name: number;
-  readonly fingerprint: string;
-  readonly actor: string | null;
-  readonly correlation: string | null;
-  readonly causation: string | null;
-  readonly outcome: number;
-  readonly reason: string | null;
-  readonly details: string | null;
-  readonly time: number;
-  readonly recorded_at: number;
-  readonly hash: string;
-};
-
-const COMMIT: Columns<CommitRow> = {
+/** The columns of the tables. Hashes are hexadecimal digits. */
+const COMMIT = {
   position: '?',
   event_count: '?',
   command_id: '?',
@@ -46,26 +27,9 @@ const COMMIT: Columns<CommitRow> = {
   hash: 'unhex(?)',
 };
 
-/** A row of the table `events`, by its columns. */
-type EventRow = {
-  readonly position: number;
-  readonly type: number;
-  readonly schema_version: number;
-  readonly time: number;
-  readonly attachments: string;
-  readonly json: string;
-};
+const EVENT = { position: '?', type: '?', schema_version: '?', time: '?', attachments: '?', json: '?' };
 
-const EVENT: Columns<EventRow> = {
-  position: '?',
-  type: '?',
-  schema_version: '?',
-  time: '?',
-  attachments: '?',
-  json: '?',
-};
-
-/** What became of a batch. */
+/** A batch that was inserted. */
 export interface Inserted {
   /** The end of the log after it. */
   readonly end: LogEnd;
@@ -74,14 +38,14 @@ export interface Inserted {
   readonly versions: readonly number[];
 }
 
-/** A unique key has found a command id that has a final outcome: for nothing, as the row has to be written anyway. */
+/** The unique key has found a command id with a final outcome. That costs nothing: the row must be written anyway. */
 export interface Taken {
   readonly taken: unknown;
 }
 
 export class BatchRows {
-  readonly #commits: Inserts<CommitRow>;
-  readonly #events: Inserts<EventRow>;
+  readonly #commits: Inserts<keyof typeof COMMIT>;
+  readonly #events: Inserts<keyof typeof EVENT>;
   readonly #attachments: Attachments;
   readonly #interned: Interned;
   readonly #heads: Heads;
@@ -94,7 +58,7 @@ export class BatchRows {
     this.#heads = heads;
   }
 
-  /** Inserts commits behind the end of the log. `now` is what the store's clock said. */
+  /** Inserts commits after the end of the log. `now` is the time of the store's clock. */
   insert(commits: readonly Commit[], end: LogEnd, now: number): Inserted | Taken {
     try {
       const stored: StoredAt[] = [];
@@ -102,7 +66,7 @@ export class BatchRows {
         end = this.#insertCommits(commits, end, now, stored);
       } catch (error) {
         if (!isTaken(error)) throw error;
-        // What was interned for this batch goes when the caller rolls back.
+        // The names that were stored for this batch are gone when the caller rolls back.
         this.#interned.forget();
         return { taken: error };
       }
@@ -114,7 +78,7 @@ export class BatchRows {
     }
   }
 
-  /** Adds where each is stored, and gives the end after them. Throws as a unique key does for an id with a final outcome. */
+  /** Adds where each is stored, and returns the end after them. Throws SQLite's error for an id with a final outcome. */
   #insertCommits(commits: readonly Commit[], end: LogEnd, now: number, stored: StoredAt[]): LogEnd {
     let { position, hash, recordedAt } = end;
     for (const { command, events, final, outcome, reason, details, time, digest } of commits) {
@@ -145,10 +109,10 @@ export class BatchRows {
     return { position, hash, recordedAt };
   }
 
-  /** Inserts the events and their attachments, and gives the version of each of these. `end` is the end after them. */
+  /** Inserts the events and attachments, and returns the version of each attachment. `end` is the end after them. */
   #insertEvents(commits: readonly Commit[], stored: readonly StoredAt[], end: LogEnd): number[] {
     const versions: number[] = [];
-    // Of all documents of the batch, however many: the cache may forget.
+    // All documents of the batch: the cache may forget some.
     const moved = new Map<number, number>();
     try {
       for (const [index, { events, time, outcome }] of commits.entries()) {
@@ -172,7 +136,7 @@ export class BatchRows {
     return versions;
   }
 
-  /** Attaches an event to the next version of each of its documents. Gives the list inline with it. */
+  /** Attaches an event to the next version of each of its documents, and returns the list for its row. */
   #attach(
     { attachments }: NewEvent,
     position: number,
