@@ -178,7 +178,7 @@ export class World {
     if (code !== 'HistoryDiverged' || this.witness.era === 0) throw error;
   }
 
-  /** Folds everything again by the engine itself, and compares with what the witness knows cannot be folded. */
+  /** Lets the engine fold everything again, and compares the result with what the witness knows can't be folded. */
   async #verifies({ app, release, name }: Server): Promise<void> {
     const { timeline } = this.witness;
     const { ok, problems, position } = await app.verify();
