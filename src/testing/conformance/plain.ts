@@ -33,3 +33,8 @@ export async function throwsCode(code: string, promise: Promise<unknown>): Promi
   const details = (error as { details?: unknown }).details ?? {};
   assert.deepEqual(JSON.parse(JSON.stringify(details)), details, 'details are plain JSON');
 }
+
+/** One field of each. */
+export function each<T, Field extends keyof T>(items: readonly T[], field: Field): T[Field][] {
+  return items.map((item) => item[field]);
+}

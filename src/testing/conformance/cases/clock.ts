@@ -9,7 +9,7 @@ import type { Commit, Stored } from '../../../store/store.ts';
 import { at, commit, event, START, user } from '../batches.ts';
 import { onClockedLog, onLog } from '../case.ts';
 import { everything } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 const MINUTE = 60_000;
 /** How long the lock is held while somebody waits. */
@@ -98,7 +98,7 @@ export const clockCases = [
       clock.stepMs = 1_000;
       for (let batch = 1; batch <= 3; batch += 1) {
         const { commits } = await log.append([noted(START), noted(START), noted(START)]);
-        same(new Set(commits.map(({ recordedAt }) => recordedAt)).size, 1);
+        same(new Set(each(commits, 'recordedAt')).size, 1);
         same(commits[0]?.recordedAt, clock.now);
       }
     },

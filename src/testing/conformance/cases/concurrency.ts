@@ -8,7 +8,7 @@ import { above, at, commit, event, GENESIS, order, range, service, user } from '
 import { onLog } from '../case.ts';
 import { allEvents, everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 const SERVERS = 4;
 
@@ -146,10 +146,7 @@ export const concurrencyCases = [
         }
       }),
     );
-    same(
-      (await allEvents(log.session)).map(({ position }) => position),
-      range(1, SERVERS * 10),
-    );
+    same(each(await allEvents(log.session), 'position'), range(1, SERVERS * 10));
   }),
 
   onLog(3, 'a reader that pages while others write skips nothing and sees nothing twice (lesson 3)', async (log) => {

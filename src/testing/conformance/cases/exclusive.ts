@@ -9,7 +9,7 @@ import { above, at, COLLECTIONS, commit, event, notFinal, range, service, user }
 import { onLog } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 import { PATIENCE } from './moved.ts';
 
 class Abandoned extends Error {}
@@ -73,13 +73,10 @@ export const exclusiveCases = [
       });
       for (const outside of [session!, other!]) {
         same(await everything(outside), before);
-        same(
-          (await outside.ledger(['c2', 'c3'])).map(({ final }) => final),
-          [false],
-        );
+        same(each(await outside.ledger(['c2', 'c3']), 'final'), [false]);
         const requests = [user('u1'), service('new')].map((ref) => above(ref, 0));
         const { documents, end } = await outside.load(requests);
-        same([end.position, documents.map(({ head }) => head)], [2, [1, 0]]);
+        same([end.position, each(documents, 'head')], [2, [1, 0]]);
         const page = await outside.read({ document: user('u1'), after: 0, limit: 5 });
         same([page.events.length, page.end.position], [1, 2]);
       }

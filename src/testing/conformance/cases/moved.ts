@@ -10,7 +10,7 @@ import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 /** After so long nobody will be woken any more: a store that forgets somebody must fail, not hang. */
 export const PATIENCE = { ms: 10_000 };
@@ -112,10 +112,7 @@ export const movedCases = [
     await log.refuse(noted('c1'));
     await log.refuse(noted('c3'), { reads: [at(service('s1'), 0)], by: other! });
     await quiet();
-    same(
-      waiting.map(({ over }) => over),
-      [false, false],
-    );
+    same(each(waiting, 'over'), [false, false]);
     const { end } = await log.append(noted('c3'));
     for (const one of waiting) same(await told(one.end), end);
   }),

@@ -8,9 +8,9 @@ import { commit, event, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
-const positions = (events: EventPage['events']) => events.map(({ position }) => position);
+const positions = (events: EventPage['events']) => each(events, 'position');
 
 const numbered = (n: number): NewEvent => event(n % 5 === 0 ? 'BOUGHT' : n === 7 ? 'RARE' : 'NOTED', user(`u${n % 2}`));
 
@@ -179,7 +179,7 @@ export const pagesCases = [
     same(await versions(0, undefined, -1), []);
 
     const commits = async (bounds: Omit<Parameters<typeof session.commits>[0], 'limit'>, limit = 100) =>
-      (await session.commits({ ...bounds, limit })).map(({ position }) => position);
+      each(await session.commits({ ...bounds, limit }), 'position');
     same(await commits({ after: -5, upTo: 4.5 }), [1, 4]);
     same(await commits({ after: 30.5, upTo: Infinity }), [31, 32, 33]);
     same(await commits({ upTo: -5 }), []);

@@ -7,7 +7,7 @@ import { COLLECTIONS, commit, event, GENESIS, handling, range, user } from '../b
 import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 const KEY: CollectionEntry['key'] = { fields: ['id'] };
 const entry = (name: string, definition = 1, key: CollectionEntry['key'] = KEY): CollectionEntry => ({
@@ -272,17 +272,11 @@ export const registryCases: readonly ConformanceCase[] = [
   onLog(4, 'two servers that register at once end with one registry', async (log) => {
     const [first, second] = await log.sessions(2);
     const same1 = await Promise.all([first!.register([entry('a')]), second!.register([entry('a')])]);
-    same(
-      same1.map(({ generation }) => generation),
-      [log.generation + 1, log.generation + 1],
-    );
+    same(each(same1, 'generation'), [log.generation + 1, log.generation + 1]);
     await Promise.all([first!.register([entry('b'), entry('c')]), second!.register([entry('d'), entry('c')])]);
     const { generation, collections } = await first!.registry();
     same(generation, log.generation + 3);
-    same(
-      collections.map(({ name }) => name),
-      ['a', 'b', 'c', 'd', 'orders', 'services', 'users'],
-    );
+    same(each(collections, 'name'), ['a', 'b', 'c', 'd', 'orders', 'services', 'users']);
     same(await second!.registry(), { generation, collections });
   }),
 
@@ -329,7 +323,7 @@ export const registryCases: readonly ConformanceCase[] = [
         () => false,
       );
       const [isRegistered, ...answers] = await Promise.all([registering, ...sends]);
-      const statuses = answers.map(({ status }) => status);
+      const statuses = each(answers, 'status');
       same(statuses.includes('stored'), !isRegistered, `round ${round}: ${statuses.join(', ')}, ${isRegistered}`);
       if (!isRegistered) continue;
       generation += 1;

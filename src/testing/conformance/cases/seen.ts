@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import type { Appended, LogPoint } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 import { TestLog } from '../log.ts';
 import type { ConformanceCase } from '../case.ts';
 
@@ -33,7 +33,7 @@ async function answers(log: TestLog, status: string, seen: LogPoint): Promise<vo
   ];
   const held = status !== 'diverged';
   same(
-    read.map(({ holds }) => holds),
+    each(read, 'holds'),
     read.map(() => held),
     `read at position ${seen.position}, hash ${seen.hash}`,
   );

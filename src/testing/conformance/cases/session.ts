@@ -9,7 +9,7 @@ import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 /** A little of everything. */
 async function fill(log: TestLog): Promise<void> {
@@ -62,10 +62,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       const sessions = await Promise.all(range(1, 4).map(() => store.open()));
       try {
         const registries = await Promise.all(sessions.map((session) => session.register(COLLECTIONS)));
-        same(
-          registries.map(({ generation }) => generation),
-          [1, 1, 1, 1],
-        );
+        same(each(registries, 'generation'), [1, 1, 1, 1]);
       } finally {
         await Promise.all(sessions.map((session) => session.close()));
       }

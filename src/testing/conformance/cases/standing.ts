@@ -8,7 +8,7 @@ import { at, commit, event, notFinal, order, range, service, START, user } from 
 import { onClockedLog, onLog } from '../case.ts';
 import { expectedChain } from '../evidence.ts';
 import { allEvents, type TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 /** Two services, of which the first has changed since it was read. */
 async function staleAndFresh(log: TestLog): Promise<Batch['reads']> {
@@ -35,7 +35,7 @@ export const standingCases = [
     const { stale, duplicates, fell, heads } = await log.appendPart(commits, { reads });
     same([fell, duplicates, heads], [['b', 'd'], [], [2, 1]]);
     same(
-      stale.map(({ id, head, events }) => [id, head, events.map(({ type }) => type)]),
+      stale.map(({ id, head, events }) => [id, head, each(events, 'type')]),
       [['s1', 2, ['BOUGHT']]],
     );
     same(await ids(log), ['a', 'c']);
@@ -94,13 +94,10 @@ export const standingCases = [
     await log.append([commit('again', event('NOTED')), notFinal('once')]);
     const commits = [falling('a', 'CREATED', service('s2')), noted('again', [0, 1]), noted('once', [])];
     const { fell, duplicates, stale } = await log.appendPart(commits, { reads });
-    same([fell, duplicates, stale.map(({ id }) => id)], [['a', 'again'], ['again'], ['s1']]);
+    same([fell, duplicates, each(stale, 'id')], [['a', 'again'], ['again'], ['s1']]);
     // Read by nobody, it is stale for all that.
     const { stale: told } = await log.append(noted('f', [1]), { reads });
-    same(
-      told.map(({ id }) => id),
-      ['s1'],
-    );
+    same(each(told, 'id'), ['s1']);
   }),
 
   onLog(4, 'whoever attaches without having read stands, and takes the version that there is', async (log) => {
@@ -154,10 +151,7 @@ export const standingCases = [
       (await log.session.documents({ limit: 10 })).map(({ id, head }) => `${id} ${head}`),
       ['o1 1', 's1 2', 's2 1'],
     );
-    same(
-      (await log.session.types({ limit: 10 })).map(({ type }) => type),
-      ['CREATED', 'BOUGHT', 'NOTED'],
-    );
+    same(each(await log.session.types({ limit: 10 }), 'type'), ['CREATED', 'BOUGHT', 'NOTED']);
     same((await log.append(commit('a', event('NEVER', order('never'))))).versions, [1]);
     same(await log.session.check(), []);
   }),
@@ -182,10 +176,7 @@ export const standingCases = [
     const links = expectedChain([...before, ...stands]).slice(3);
     same(commits, [undefined, links[0], undefined, links[1]]);
     same([end.hash, end.recordedAt], [links[1]!.hash, START + 2]);
-    same(
-      (await log.session.commits({ after: 3, limit: 9 })).map(({ hash }) => hash),
-      links.map(({ hash }) => hash),
-    );
+    same(each(await log.session.commits({ after: 3, limit: 9 }), 'hash'), each(links, 'hash'));
   }),
 
   onLog(
