@@ -8,8 +8,8 @@ import { BUYERS, buyerId, buyService, parts, services, type Market } from './wor
 
 /** Where a process is at home. */
 export interface Home {
-  readonly engine: Engine;
-  readonly place: Place;
+  readonly storeName: StoreName;
+  readonly place: LogAddress;
   /** So many services, of which each sale takes another; 1: all take the same. */
   readonly services: number;
 }
@@ -25,10 +25,10 @@ export interface Duty {
   readonly everyMs: number;
 }
 
-export type Engine = 'PostgreSQL' | 'SQLite';
+export type StoreName = 'PostgreSQL' | 'SQLite';
 
 /** A file; or a database's URL, and a schema. */
-export interface Place {
+export interface LogAddress {
   readonly at: string;
   readonly schema?: string;
 }
@@ -46,8 +46,8 @@ export interface Did {
 
 const REMEMBERED = 5_000;
 
-export function storeAt(engine: Engine, { at, schema }: Place): Store {
-  return engine === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
+export function storeAt(storeName: StoreName, { at, schema }: LogAddress): Store {
+  return storeName === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
 }
 
 /** Has met every document that it can remember: whoever has just been started loads whole histories, and that is another matter. */
@@ -56,8 +56,8 @@ async function warm(app: Market, count: number): Promise<void> {
   for (let from = 0; from < ids.length; from += 1_000) await app.get(services, ids.slice(from, from + 1_000));
 }
 
-async function serve({ engine, place, services: count }: Home): Promise<void> {
-  await using app = await open({ store: storeAt(engine, place), ...parts });
+async function serve({ storeName, place, services: count }: Home): Promise<void> {
+  await using app = await open({ store: storeAt(storeName, place), ...parts });
   await warm(app, count);
   process.send!('ready');
   // Until the parent hangs up.

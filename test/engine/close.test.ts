@@ -52,7 +52,7 @@ async function lock(store: Store): Promise<() => Promise<void>> {
   return giveBack;
 }
 
-interface Told {
+interface CommandEnd {
   readonly id: string;
   readonly code: string | undefined;
   readonly unknown: unknown;
@@ -74,7 +74,7 @@ onLocalStores('closing', (makeStore) => {
     const app = await opened(store);
     await app.execute(put, { item_id: 'i', n: 0 });
     const giveBack = await lock(store);
-    const asked = Array.from({ length: 2_500 }, async (_, n): Promise<Told> => {
+    const asked = Array.from({ length: 2_500 }, async (_, n): Promise<CommandEnd> => {
       const id = `c${n}`;
       return app.execute(put, { item_id: `i${n}`, n }, { id }).then(
         () => ({ id, code: undefined, unknown: undefined }),
