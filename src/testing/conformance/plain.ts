@@ -1,5 +1,5 @@
 /**
- * Comparison of what stores answer, whatever their objects are made of.
+ * Compares answers of stores, however their objects are made.
  */
 import assert from 'node:assert/strict';
 

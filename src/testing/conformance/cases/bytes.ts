@@ -147,7 +147,7 @@ export const bytesCases = [
       stale.flatMap(({ events }) => events),
       'a refusal',
     );
-    // What there is of a document starts right above the version read.
+    // The events of a document start directly above the version that was read.
     for (const { events } of stale) same(each(events, 'version'), range(1, events.length));
     assert(stale.some(({ events }) => events.length > 0));
   }),

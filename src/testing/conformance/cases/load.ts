@@ -1,5 +1,5 @@
 /**
- * Documents for folding: heads and events, all as of one point of the log.
+ * Documents for folding: heads and events, all as they are at one point of the log.
  */
 import assert from 'node:assert/strict';
 import { LOAD_EVENTS_MAX } from '../../../store/store.ts';

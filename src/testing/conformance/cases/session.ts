@@ -48,7 +48,7 @@ export const sessionCases: readonly ConformanceCase[] = [
     await log.close();
     const again = await log.open();
     same(await everything(again), before);
-    // And the log goes on where it ended.
+    // The log goes on where it ended.
     const { versions, commits } = await log.append(commit('c5', event('NOTED', user('u1'))), { by: again });
     same([versions, commits[0]?.position], [[3], 6]);
     same((await log.refuse(commit('c1', event('NOTED')), { by: again })).duplicates, ['c1']);
