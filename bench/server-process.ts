@@ -6,7 +6,7 @@ import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { BUYERS, buyerId, buyService, parts, services, type Market } from './workload.ts';
 
-/** Where a process is at home. */
+/** The log of a process. */
 export interface Home {
   readonly storeName: StoreName;
   readonly place: LogAddress;
@@ -33,7 +33,7 @@ export interface LogAddress {
   readonly schema?: string;
 }
 
-/** What came of it in the measured time. */
+/** The results of the measured time. */
 export interface Did {
   readonly commands: number;
   readonly latencies: readonly number[];
@@ -50,7 +50,7 @@ export function storeAt(storeName: StoreName, { at, schema }: LogAddress): Store
   return storeName === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
 }
 
-/** Has met every document that it can remember: whoever has just been started loads whole histories, and that is another matter. */
+/** Loads every document that the cache can hold, so that loading whole histories isn't measured. */
 async function warm(app: Market, count: number): Promise<void> {
   const ids = Array.from({ length: Math.min(count, REMEMBERED) }, (_, n) => `service-${n}`);
   for (let from = 0; from < ids.length; from += 1_000) await app.get(services, ids.slice(from, from + 1_000));
@@ -66,7 +66,7 @@ async function serve({ storeName, place, services: count }: Home): Promise<void>
   }
 }
 
-/** By chance: processes that walk through the services meet in the same places again and again. */
+/** Random, because processes that go through the services in order would meet at the same ones again and again. */
 const below = (count: number): number => Math.floor(Math.random() * count);
 
 async function done(app: Market, { callers, services: count, warmMs, ms, everyMs }: Duty): Promise<Did> {
