@@ -150,7 +150,7 @@ onLocalStores('closing', (makeStore) => {
     expect(await asked).toMatchObject({ code: 'Closed' });
   });
 
-  test('twice is once, and an option that is none closes nothing', async () => {
+  test('closing twice is like closing once, and a wrong option closes nothing', async () => {
     const app = await opened(makeStore());
     for (const given of [{ timeout: -1 }, { timeout: 2 ** 31 }, { timeOut: 5 }, 5]) {
       await expect(app.close(given as object)).rejects.toMatchObject({ code: 'InvalidInput' });
