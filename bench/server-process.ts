@@ -6,10 +6,10 @@ import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
 import { BUYERS, buyerId, buyService, parts, services, type Market } from './workload.ts';
 
-/** Where a process is at home. */
+/** The log of a process. */
 export interface Home {
-  readonly engine: Engine;
-  readonly place: Place;
+  readonly storeName: StoreName;
+  readonly place: LogAddress;
   /** So many services, of which each sale takes another; 1: all take the same. */
   readonly services: number;
 }
@@ -25,15 +25,15 @@ export interface Duty {
   readonly everyMs: number;
 }
 
-export type Engine = 'PostgreSQL' | 'SQLite';
+export type StoreName = 'PostgreSQL' | 'SQLite';
 
 /** A file; or a database's URL, and a schema. */
-export interface Place {
+export interface LogAddress {
   readonly at: string;
   readonly schema?: string;
 }
 
-/** What came of it in the measured time. */
+/** The results of the measured time. */
 export interface Did {
   readonly commands: number;
   readonly latencies: readonly number[];
@@ -46,18 +46,18 @@ export interface Did {
 
 const REMEMBERED = 5_000;
 
-export function storeAt(engine: Engine, { at, schema }: Place): Store {
-  return engine === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
+export function storeAt(storeName: StoreName, { at, schema }: LogAddress): Store {
+  return storeName === 'SQLite' ? sqlite(at) : postgres(at, schema === undefined ? {} : { schema });
 }
 
-/** Has met every document that it can remember: whoever has just been started loads whole histories, and that is another matter. */
+/** Loads every document that the cache can hold, so that loading whole histories isn't measured. */
 async function warm(app: Market, count: number): Promise<void> {
   const ids = Array.from({ length: Math.min(count, REMEMBERED) }, (_, n) => `service-${n}`);
   for (let from = 0; from < ids.length; from += 1_000) await app.get(services, ids.slice(from, from + 1_000));
 }
 
-async function serve({ engine, place, services: count }: Home): Promise<void> {
-  await using app = await open({ store: storeAt(engine, place), ...parts });
+async function serve({ storeName, place, services: count }: Home): Promise<void> {
+  await using app = await open({ store: storeAt(storeName, place), ...parts });
   await warm(app, count);
   process.send!('ready');
   // Until the parent hangs up.
@@ -66,7 +66,7 @@ async function serve({ engine, place, services: count }: Home): Promise<void> {
   }
 }
 
-/** By chance: processes that walk through the services meet in the same places again and again. */
+/** Random, because processes that go through the services in order would meet at the same ones again and again. */
 const below = (count: number): number => Math.floor(Math.random() * count);
 
 async function done(app: Market, { callers, services: count, warmMs, ms, everyMs }: Duty): Promise<Did> {

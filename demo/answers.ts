@@ -1,6 +1,6 @@
 /**
- * What the servers have said, command by command. An id that was sent several times must have been answered alike each
- * time, and as new exactly once (law 1).
+ * The answers of the servers, by command. An id that was sent several times must get the same answer each time, and must be
+ * answered as new exactly once (law 1).
  */
 import type { Answer } from './server.ts';
 

@@ -1,8 +1,8 @@
 /**
  * The marketplace: sellers create services, buyers register and buy.
  *
- * This is all there is to the domain. Nobody locks, retries or compares versions here: what a command reads is what its
- * decision rests on, and the engine refuses a decision whose ground has moved. So two servers that both see the last
+ * This is the whole domain. It has no locks, no retries and no versions: a decision rests on what its command reads, and is
+ * refused if that has changed. So two servers that both see the last
  * place can't both sell it.
  */
 import { domain, failure } from 'tidemark';

@@ -1,5 +1,5 @@
 /**
- * The log as one table, \`log\`, whatever store it is in: what the checks are asked of.
+ * The log as one table, \`log\`, whatever store it is in. The checks query this table.
  *
  *     position, type, json, command_id, server (the correlation that the servers send along)
  */
@@ -25,13 +25,13 @@ export const LOG_OF_DATABASE = `
   WHERE events.position > $1 ORDER BY events.position LIMIT 5000
 `;
 
-/** For events that were read otherwise. */
+/** For events that were read through the application. */
 export const LOG_TABLE = `
   CREATE TEMP TABLE log (position INTEGER, type TEXT, json TEXT, command_id TEXT, server TEXT)
 `;
 export const LOG_INSERT = `INSERT INTO log (position, type, json, command_id, server) VALUES (?, ?, ?, ?, ?)`;
 
-/** So that each check stays a scan. */
+/** So that each check is a single scan. */
 export const LOG_INDEXES = `
   CREATE TEMP TABLE sales AS
     SELECT json_extract(json, '$.service_id') AS service FROM log WHERE type = 'SERVICE_BOUGHT';

@@ -1,4 +1,4 @@
-/** What the log itself says, asked by plain SQL that knows nothing of the engine. */
+/** What the log itself says, by plain SQL and without Tidemark. */
 import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
 import type { App } from 'tidemark';
@@ -36,9 +36,9 @@ export interface Evidence {
   readonly wins: ReadonlyMap<string, number>;
   /** Refusals in the run, by reason, the most frequent first. */
   readonly refusals: ReadonlyMap<string, number>;
-  /** Places sold in the whole log that nobody had. */
+  /** Places that were sold but didn't exist, in the whole log. */
   readonly oversold: number;
-  /** Services of the run of which another number was sold than was to be. */
+  /** Services of the run of which the wrong number was sold. */
   readonly uneven: readonly { readonly service: string; readonly sold: number }[];
 }
 

@@ -24,7 +24,7 @@ export interface Figures {
   readonly sold: number;
   readonly refused: number;
   readonly refusedByReason: Readonly<Record<string, number>>;
-  /** Places sold in the whole log that nobody had. */
+  /** Places that were sold but didn't exist, in the whole log. */
   readonly oversold: number;
   /** Batches that were refused because a document had moved, in rounds in which servers were at work at once. */
   readonly conflicts: number;
@@ -34,7 +34,7 @@ export interface Figures {
   readonly winsByServer: Readonly<Record<string, number>>;
   /** Milliseconds from `execute` to the outcome. */
   readonly latencyMsByServer: Readonly<Record<string, { readonly p50: number; readonly p99: number }>>;
-  /** Whether all documents, folded again from event 1, are what the servers hold. */
+  /** Whether all documents, folded again from event 1, are equal to those of the servers. */
   readonly rebuilt: boolean;
   readonly documents: number;
   /** Whether `verify` found the whole log sound. */
@@ -89,7 +89,7 @@ function sum(numbers: Iterable<number>): number {
   return total;
 }
 
-/** To two places. */
+/** Rounded to two decimal places. */
 function round(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -1,4 +1,4 @@
-/** The laws that a run must keep, each with what was found: what the servers said, held against what the log proves. */
+/** The laws that a run must keep, each with its result: the answers of the servers are compared with the log. */
 import type { Answered } from './answers.ts';
 import type { Left } from './evidence.ts';
 import type { Proof } from './proof.ts';
@@ -11,11 +11,11 @@ export interface Law {
   readonly found: string;
 }
 
-/** In so many rounds for each server, one without a win shows that there was no race; in fewer it may be chance. */
+/** With so many rounds for each server, a server without a win shows that there was no race. With fewer it may be chance. */
 const ROUNDS_TO_WIN = 50;
 const FAULTS_SHOWN_MAX = 3;
 
-/** A run: what it was to be, what came of it, and what the log says. */
+/** A run: its plan, its results, and what the log says. */
 interface Run {
   readonly rounds: number;
   /** How many of each service must have been sold. */
@@ -24,7 +24,7 @@ interface Run {
   readonly proof: Proof;
 }
 
-/** What is wrong, and what is said if nothing is. */
+/** What is wrong, and the text if nothing is. */
 interface Finding {
   readonly faults: readonly string[];
   readonly sound: string;
@@ -148,7 +148,7 @@ export function winsByServer({ answers, reports }: RaceResult): ReadonlyMap<stri
   return wins;
 }
 
-/** Of each command that it holds for, its id and what is wrong with it. */
+/** For each command with the problem: its id and what is wrong. */
 function ids<Of>(commands: ReadonlyMap<string, Of>, holds: (of: Of, id: string) => boolean, fault: string): string[] {
   return [...commands].filter(([id, of]) => holds(of, id)).map(([id]) => `${id} ${fault}`);
 }

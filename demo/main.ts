@@ -1,6 +1,6 @@
 /**
- * The marketplace as a program: two server processes on one log race for each place, and then it is proved that each was
- * sold exactly once. `npm start -- --help` tells the options and exit codes.
+ * The marketplace as a program: two server processes on one log race for each place. Then the program checks that
+ * each place was sold exactly once. `npm start -- --help` shows the options and exit codes.
  */
 import { randomInt } from 'node:crypto';
 import { TidemarkError } from 'tidemark';
@@ -16,7 +16,7 @@ const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as 
 /** How long stopping may take before it is enforced. */
 const STOP_MAX_MS = 8_000;
 
-/** What is wrong with the place that was named, rather than with the run. */
+/** Errors of the named store, not of the run. */
 const MISPLACED = new Set([
   'NotALog',
   'WrongLog',
@@ -59,7 +59,7 @@ async function sold(options: Options, place: Place, signal: AbortSignal): Promis
   return figures.ok ? EXIT.sound : EXIT.broken;
 }
 
-/** The first Ctrl-C stops the run in good order; one more, or too long a wait, ends it there and then. */
+/** The first Ctrl-C stops the run in good order. A second one, or too long a wait, ends the program at once. */
 function onInterruption(controller: AbortController, place: Place): () => number {
   let code: number | undefined;
   const enforce = (): never => {
@@ -75,10 +75,10 @@ function onInterruption(controller: AbortController, place: Place): () => number
     setTimeout(enforce, STOP_MAX_MS).unref();
   };
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
-  // Whoever was reading has gone (`npm start | head`): there is nobody left to tell.
+  // The reader of the output has gone (`npm start | head`): nobody reads a message.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => stop('SIGPIPE'));
   return () => {
-    // Said only where it ended in good order; not to those who have closed the pipe.
+    // Printed only if the run ended in good order, and the pipe is still open.
     if (code !== INTERRUPTED.SIGPIPE) process.stderr.write(`${(controller.signal.reason as Error).message}\n`);
     return code ?? EXIT.broken;
   };

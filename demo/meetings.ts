@@ -1,6 +1,6 @@
 /**
- * Where servers met. A conflict alone doesn't show that anybody did: who takes turns meets what the last one did in a
- * cache that is out of date. So a server's conflicts count in those rounds only in which another was at work with it.
+ * Rounds in which servers met. A conflict alone doesn't show a meeting: servers that take turns have conflicts too, because the
+ * cache of each is out of date. So conflicts count only in rounds in which another server was at work at the same time.
  */
 import type { Raced } from './server.ts';
 

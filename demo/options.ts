@@ -8,7 +8,7 @@ export interface Options {
   readonly places: number;
   readonly servers: number;
   readonly store: StoreSpec;
-  /** Makes names, titles, prices, and who asks for what. When which server gets through is the machine's affair. */
+  /** Decides names, titles, prices, and who asks for what. It doesn't decide which server is first. */
   readonly seed: number;
   readonly json: boolean;
   /** The file of a picture of the race. */
@@ -20,7 +20,7 @@ const BUYERS_MAX = 1_000;
 const PLACES_MAX = 1_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 
-/** One for each server; as many servers there can be. */
+/** One for each server: there can be no more servers than names. */
 export const SERVER_NAMES = ['Paris', 'Tokyo', 'Lagos', 'Lima', 'Delhi', 'Oslo', 'Quito', 'Perth'] as const;
 
 export const HELP = `Two servers race for a thousand places, and each place is sold exactly once.

@@ -1,6 +1,6 @@
 /**
- * How many places were sold that nobody had: over the whole log, straight from the facts. It uses none of the engine's
- * versions, documents or reducers, so a fault there can't hide here.
+ * How many places were sold that didn't exist, in the whole log, from the events alone. It uses no versions, documents or reducers
+ * of Tidemark, so a fault in those can't hide here.
  *
  * A service that was never created had no places.
  */
@@ -18,7 +18,7 @@ export const OVERSOLD = `
   FROM sold LEFT JOIN offered USING (service)
 `;
 
-/** Services of this run (\`?\` is the beginning of its ids) of which another number was sold than \`?\`. */
+/** Services of this run (\`?\` is the beginning of its ids) of which not \`?\` were sold. */
 export const UNEVEN = `
   SELECT service, sold FROM (
     SELECT

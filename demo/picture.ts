@@ -1,4 +1,4 @@
-/** `--svg FILE`: the race as it ran, each place that was sold a stroke in time, and what was proved of it. */
+/** `--svg FILE`: the race as it ran, with a stroke for each place that was sold, and the results of the checks. */
 import { COLOURS, escaped, GREY, svg, TOP, WIDTH } from '../scripts/svg.ts';
 import type { Figures } from './figures.ts';
 import { number } from './laws.ts';
@@ -13,7 +13,7 @@ const HEAD = 28;
 /** A lane of the rounds close up, and the bar in it. */
 const LANE = 24;
 const BAR = 14;
-/** A server's strokes: one lane under the other, in rows as of writing. */
+/** The strokes of the servers: one lane under the other, in rows like lines of text. */
 const STROKE = 10;
 const GAP = 12;
 const SALES_PER_ROW = 100;
@@ -77,7 +77,7 @@ function closeUp({ names, close, closeFrom }: Timeline): Part {
   };
 }
 
-/** All sales, in rows as of writing: a stroke where the server that sold the place has its lane. */
+/** All sales, in rows like lines of text: a stroke in the lane of the server that sold the place. */
 function strokes({ sold }: Figures, { names, sales }: Timeline): Part {
   const start = sales[0]?.at ?? 0;
   const end = Math.max(start + 1, ...sales.map((sale) => sale.at));
@@ -108,7 +108,7 @@ function strokes({ sold }: Figures, { names, sales }: Timeline): Part {
   };
 }
 
-/** Who sold how many, and the laws with what was found. */
+/** How many each server sold, and the laws with their results. */
 function results(figures: Figures): Part {
   const { winsByServer, refused, conflicts, laws, ok } = figures;
   return {
@@ -137,7 +137,7 @@ function scale(from: number, to: number): (value: number) => number {
   return (value) => LEFT + ((value - from) / Math.max(to - from, 0.001)) * (WIDTH - LEFT - RIGHT);
 }
 
-/** A tenth of a pixel is fine enough. */
+/** Rounded to a tenth of a pixel. */
 function at(x: number): string {
   return String(Math.round(x * 10) / 10);
 }

@@ -1,7 +1,7 @@
 /**
- * Who asks for what, on which server, in which round: all of it made from the seed. What the seed doesn't decide is who
- * gets through first, that is the race, and the name of the run, with which all its ids begin: so runs with the same
- * seed, at the same time or later, get along in one log.
+ * Who asks for what, on which server, in which round: all from the seed. Two things don't come from the seed: which server is
+ * first (that is the race), and the name of the run. All ids of the run begin with its name, so runs with the same seed can use one
+ * log.
  */
 import type { InputOf } from 'tidemark';
 import type { buyService, createService, registerUser } from './domain.ts';
@@ -26,7 +26,7 @@ interface Round {
   readonly race: Queues;
   /** Which server gets the starting signal first. */
   readonly first: number;
-  /** Sent again after the race, with the same ids, mostly to another server: must be answered alike and stored once. */
+  /** Sent again after the race, with the same ids, mostly to another server: must get the same answer and be stored once. */
   readonly again: Queues | undefined;
 }
 
@@ -74,7 +74,7 @@ export class Plan {
     };
   }
 
-  /** Everybody registers, each on a server of theirs. */
+  /** All users register, each on one server. */
   registrations(): Queues {
     return this.#customers.map((customers, server) => [
       ...this.#sellers.filter((_, index) => index % this.#options.servers === server).map((id) => this.#register(id)),

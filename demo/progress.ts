@@ -1,4 +1,4 @@
-/** The live line: a bar with rates, as wide as the terminal; without a terminal a plain line now and then. */
+/** The live line: a bar with rates, as wide as the terminal. Without a terminal, a plain line from time to time. */
 import { createLogUpdate } from 'log-update';
 import { number } from './laws.ts';
 import type { Standing } from './race.ts';
@@ -11,7 +11,7 @@ const BAR_MIN = 4;
 
 interface Progress {
   show(standing: Standing): void;
-  /** Leaves the screen to others. */
+  /** Frees the screen for other output. */
   end(): void;
 }
 
@@ -55,7 +55,7 @@ function plainLine({ rounds, commands, conflicts }: Standing, of: number, second
 }
 
 function drawer(screen: Screen): { show(line: string): void; end(): void } {
-  // A terminal that doesn't know its size (0 by 0, as under `script`) would be shown nothing at all.
+  // A terminal that doesn't know its size (0 by 0, as under `script`) would otherwise show nothing.
   if (screen.escapes && screen.output.columns && screen.output.rows) {
     const log = createLogUpdate(screen.output);
     return { show: (line) => log(line), end: () => log.done() };

@@ -1,4 +1,4 @@
-/** After the race: is it true? The log is asked, and every document is folded again by an application that knows nothing. */
+/** Checks the race: asks the log, and folds every document again in a new application. */
 import { open, type Verification } from 'tidemark';
 import { digestsOf, pages } from './digest.ts';
 import { marketplace } from './domain.ts';

@@ -1,12 +1,12 @@
 /**
  * The race: round after round, all servers from one barrier.
  *
- * The barrier stands before the read: a server that got ready has neither read nor decided anything, so what it decides
- * on is what it finds, in its cache or in the log, while the others do the same. (A barrier after the read couldn't see
- * a version that is captured too late.)
+ * The barrier is before the read: a server that is ready has neither read nor decided anything. It decides on what it finds, in its
+ * cache or in the log, while the others do the same. (With a barrier after the read, the race couldn't find a version that is read too
+ * late.)
  *
- * Sellers offer their services at a desk that takes no part in the race: a server that had created the service itself
- * would know it while the others still had to read it, and would nearly always win.
+ * Sellers offer their services through a separate application that takes no part in the race. A server that had created the service
+ * itself would have it in its cache while the others must read it, and would nearly always win.
  */
 import { Answers } from './answers.ts';
 import { pages } from './digest.ts';
@@ -63,7 +63,7 @@ export async function race(
     timeline.take(round);
     for (const { name, raced } of round) answers.take(name, raced.answers);
   };
-  /** Outside of the race: without a barrier, and without a word to those who have nothing to do. */
+  /** Outside of the race: without a barrier, and only to servers that have something to do. */
   const send = async (server: Server, requests: readonly Request[] = []): Promise<void> => {
     if (requests.length === 0) return;
     await server.ready(requests);

@@ -1,4 +1,4 @@
-/** A seeded stream of numbers, so that a run can be asked for again. (Mulberry32: 32 bits of state, public domain.) */
+/** A seeded stream of numbers, so that a run can be repeated. (Mulberry32: 32 bits of state, public domain.) */
 export class Random {
   #state: number;
 

@@ -20,7 +20,7 @@ export async function forkServer(name: string, address: string): Promise<Server>
   });
   const exited = once(child, 'exit').catch(() => undefined);
   let gone: Error | undefined;
-  // However this process ends, short of SIGKILL (then the child finds itself disconnected).
+  // However this process ends. (After a SIGKILL the child notices that it is disconnected.)
   const end = (): void => void child.kill('SIGKILL');
   process.once('exit', end);
   child.once('exit', (code, signal) => {
@@ -36,7 +36,7 @@ export async function forkServer(name: string, address: string): Promise<Server>
     const lost = once(child, 'exit', turn).then((): never => {
       throw gone!;
     });
-    // Where it can't be sent any more, the end of the process is on its way.
+    // If it can't be sent any more, the process is about to end.
     child.send(message, () => undefined);
     try {
       const [reply] = await Promise.race([replied, lost]);
@@ -46,7 +46,7 @@ export async function forkServer(name: string, address: string): Promise<Server>
       turn.abort();
     }
   };
-  /** The process closes its log when it finds itself disconnected, and ends. */
+  /** The process closes its log when it notices that it is disconnected, and ends. */
   const close = async (): Promise<void> => {
     if (child.connected) child.disconnect();
     const impatience = setTimeout(end, CLOSE_MAX_MS);

@@ -1,4 +1,4 @@
-/** What is printed after the race: tables where there is room, `name: value` lines where there isn't, then the laws. */
+/** What is printed after the race: tables, or `name: value` lines in a narrow terminal, then the laws. */
 import Table from 'cli-table3';
 import type { Figures } from './figures.ts';
 import { mustWin, number } from './laws.ts';
@@ -53,7 +53,7 @@ function refusals({ refusedByReason }: Figures): Row[] {
   return Object.entries(refusedByReason).map(([reason, refused]) => [reason, number(refused)]);
 }
 
-/** No broken law: with so few rounds it may be chance. */
+/** Not a broken law: with so few rounds it may be chance. */
 function warnings({ rounds, servers, winsByServer }: Figures): string[] {
   if (servers < 2 || mustWin(rounds, servers)) return [];
   return Object.entries(winsByServer)
@@ -64,7 +64,7 @@ function warnings({ rounds, servers, winsByServer }: Figures): string[] {
 function table(screen: Screen, head: Row, rows: readonly Row[]): void {
   if (rows.length === 0) return;
   const made = new Table({
-    // Colours of its own are off: it would write them into a pipe, too.
+    // The table's own colours are off: it would write them into a pipe, too.
     style: { head: [], border: [], compact: true },
     head: head.map((title) => screen.paint('bold', title)),
     colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),

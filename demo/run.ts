@@ -22,7 +22,7 @@ import type { Place } from './store.ts';
 const RUNS = 36 ** 6;
 
 export async function run(options: Options, place: Place, screen: Screen, signal: AbortSignal): Promise<Figures> {
-  // Before any server: whether there is a log, or can be one, and where it ends now.
+  // Before any server starts: is there a log, or can one be made, and where does it end?
   const start = await endOfLog(place);
   const { rounds, buyers, places, servers: count, seed } = options;
   const name = `${seed.toString(36)}-${randomInt(RUNS).toString(36).padStart(6, '0')}`;
@@ -47,7 +47,7 @@ async function endOfLog({ store }: Place): Promise<number> {
   return (await app.status()).position;
 }
 
-/** Servers live for the race only, and end however it ends. */
+/** Servers live only during the race, and end with it, also after an error. */
 async function raceOf(
   names: readonly string[],
   place: Place,

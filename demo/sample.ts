@@ -1,4 +1,4 @@
-/** For tests: what came of a run, and what a picture of one shows. */
+/** For tests: the results of a run, and what its picture shows. */
 import type { Figures } from './figures.ts';
 
 export const FIGURES: Figures = {

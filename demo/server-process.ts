@@ -1,6 +1,6 @@
 /**
- * A server in a process of its own: does what its parent's messages ask, one message a call of {@link Server}.
- * It ends when the parent disconnects, or is gone; Ctrl-C, which reaches every process of a terminal, is the parent's.
+ * A server in a separate process. Each message of its parent is a call of {@link Server}. It ends when the parent disconnects or is
+ * gone. Ctrl-C reaches every process of a terminal: the server ignores it, and the parent decides.
  */
 import type { Call, Reply } from './remote-server.ts';
 import { openServer, type Server } from './server.ts';

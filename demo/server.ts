@@ -1,4 +1,4 @@
-/** What a server of the marketplace does, be it a process of its own or not. */
+/** What a server of the marketplace does, in a separate process or in this one. */
 import { createHistogram } from 'node:perf_hooks';
 import { open, type App, type Outcome, type Store } from 'tidemark';
 import { digestsOf, type DocumentIds } from './digest.ts';
@@ -40,7 +40,7 @@ export interface Server {
   ready(requests: readonly Request[]): Promise<void>;
   /** Executes them all at once. */
   go(): Promise<Raced>;
-  /** A digest of each document, as this server knows it; if it didn't, it does from now on. */
+  /** A digest of each document, as this server knows it. If it doesn't know one, it reads it. */
   digests(ids: DocumentIds): Promise<readonly string[]>;
   report(): Promise<ServerReport>;
   close(): Promise<void>;
@@ -97,7 +97,7 @@ class LocalServer implements Server {
     return { id: request.id, reason: status === 'failed' ? reason : null, position, sold, replayed, at };
   }
 
-  /** The server's name goes with it into the log: so the log can be asked who won. */
+  /** Each command carries the server's name into the log, so the log can show who won. */
   #execute({ id, command, input }: Request): Promise<Outcome> {
     const options = { id, correlation: this.name };
     switch (command) {

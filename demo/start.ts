@@ -1,4 +1,4 @@
-/** For tests: the program as a user starts it, in a process of its own. */
+/** For tests: the program as a user starts it, in a separate process. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

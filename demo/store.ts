@@ -28,7 +28,7 @@ export function storeSpec(text: string | undefined): StoreSpec {
   const file = text.startsWith('sqlite:') ? text.slice('sqlite:'.length) : '';
   if (file !== '') {
     try {
-      // The name as it was given: resolved, ":memory:" and "file:x.db" would look like any other file.
+      // The name is checked as it was given: resolved, ":memory:" and "file:x.db" would look like any other file.
       sqlite(file);
     } catch {
       throw new Misused(
@@ -52,13 +52,13 @@ export function storeSpec(text: string | undefined): StoreSpec {
 export interface Place {
   readonly store: Store;
   /**
-   * What another process opens the same log by: `sqlite:FILE` or a URL. Undefined for a log in memory. Told by a message,
-   * as it may hold a password: everybody on the machine can read what a process was started with.
+   * The address with which another process opens the same log: `sqlite:FILE` or a URL. Undefined for a log in memory. It is sent by
+   * a message, because it may hold a password, and everybody on the machine can read the arguments of a process.
    */
   readonly address: string | undefined;
   /** The same for messages, without a password. */
   readonly shown: string;
-  /** What is said of the log after a run that failed, if it was made for this run. */
+  /** The text about the log after a run that failed, if the log was made for this run. */
   readonly left: string | undefined;
   /** Removes what was made for this run; a file is kept if the run failed. */
   end(failed: boolean): Promise<void>;

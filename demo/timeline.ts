@@ -1,4 +1,4 @@
-/** What the picture of a race is drawn from: when each place was sold and by whom, and a few rounds in full. */
+/** The data of the picture: when each place was sold and by whom, and a few complete rounds. */
 import type { Raced } from './server.ts';
 
 interface Sale {
@@ -14,9 +14,9 @@ export interface Turn extends Pick<Raced, 'from' | 'to'> {
   readonly sales: readonly Sale[];
 }
 
-/** More would be a picture that is large, and shows nothing. */
+/** With more, the picture would be large and show nothing. */
 const SALES_MAX = 1_000;
-/** By then all code has run often; of a shorter race it is the end that is kept in full. */
+/** By then all code is compiled. Of a shorter race, the last rounds are kept completely. */
 const CLOSE_UNTIL = 300;
 const CLOSE_ROUNDS = 6;
 
@@ -40,7 +40,7 @@ export class Timeline {
   take(round: readonly { readonly name: string; readonly raced: Raced }[]): void {
     const turns = round.map(({ name, raced: { from, to, answers } }): Turn => {
       const server = this.names.indexOf(name);
-      // One that was sent to two servers at once is sold by the one who tells it as new.
+      // A command that was sent to two servers was executed by the one that answered it as new.
       const sales = answers.filter(({ sold, replayed }) => sold && !replayed).map(({ at }) => ({ server, at }));
       return { server, from, to, sales };
     });

@@ -9,7 +9,7 @@ import { spoil } from './spoil.ts';
 import type { World } from './world.ts';
 
 /** What somebody has asked for: may be asked for again. */
-interface Asked {
+interface SentCommand {
   readonly command: CommandName;
   readonly input: Input;
   readonly id?: string | undefined;
@@ -23,7 +23,7 @@ const SENDS_MAX = 4;
 
 /** What all clients of a run have asked for, and the documents that they were shown. */
 export interface Memory {
-  readonly asked: Asked[];
+  readonly asked: SentCommand[];
   readonly shown: DocumentVersion[];
   /** Places in the log, of events that were given. */
   readonly kept: LogPoint[];
@@ -53,7 +53,7 @@ export class Client implements Owner {
     }
   }
 
-  #draws(): Asked {
+  #draws(): SentCommand {
     const { chance, plan } = this.#world;
     const { asked } = this.#memory;
     const old = asked.length > 0 && chance.once(5) ? chance.pick(asked) : undefined;
@@ -65,7 +65,7 @@ export class Client implements Owner {
     return made;
   }
 
-  async #executes(asked: Asked): Promise<void> {
+  async #executes(asked: SentCommand): Promise<void> {
     const { chance, scheduler } = this.#world;
     for (let sends = 0; sends < SENDS_MAX; sends += 1) {
       const again = await this.#sends(asked);
@@ -76,7 +76,7 @@ export class Client implements Owner {
   }
 
   /** Whether it is worth sending again. */
-  async #sends(asked: Asked): Promise<boolean> {
+  async #sends(asked: SentCommand): Promise<boolean> {
     const { chance, witness, trace } = this.#world;
     const server = await this.#world.someServer(this);
     if (!server) return false;

@@ -10,18 +10,18 @@ import type { Batch, CollectionEntry, Commit, DocumentRef, Registry, Session, St
 import { findDocument, headAt } from '../src/store/memory/schema.ts';
 import { resting } from '../src/testing/conformance/batches.ts';
 import { ENGINE_DEFECTS, storeWith } from './engine-defects.ts';
-import type { Place } from './session.ts';
+import type { SessionParts } from './session.ts';
 import type { Plant } from './world.ts';
 
 /** What a defect replaces of a session. */
-type Defect = (sound: Session, place: Place) => Partial<Session>;
+type Defect = (sound: Session, place: SessionParts) => Partial<Session>;
 
 function planted(defect: Defect): Plant {
   return { store: (store, place) => storeWith(store, (sound) => defect(sound, place)) };
 }
 
 /** A defect in what is sent, also under the write lock. */
-function sends(change: (batch: Batch, place: Place) => Batch): Plant {
+function sends(change: (batch: Batch, place: SessionParts) => Batch): Plant {
   return planted((sound, place) => ({
     append: (batch) => sound.append(change(batch, place)),
     exclusive: (work) =>
@@ -30,7 +30,7 @@ function sends(change: (batch: Batch, place: Place) => Batch): Plant {
 }
 
 /** A store that goes by another clock than it should. */
-function goesBy(change: (sound: Place['clock']) => Clock): Plant {
+function goesBy(change: (sound: SessionParts['clock']) => Clock): Plant {
   return {
     store: (store, place) => {
       place.clock = { ...place.clock, clock: change(place.clock) };
@@ -46,10 +46,10 @@ function renamed(commit: Commit): Commit {
 }
 
 /** Machines whose store does something else. A machine is all servers'. */
-const changed = new WeakSet<Place['machine']>();
+const changed = new WeakSet<SessionParts['machine']>();
 
 /** A defect in what is judged of a batch, with the lock held. */
-function judges(change: (batch: Batch, machine: Place['machine']) => Batch): Plant {
+function judges(change: (batch: Batch, machine: SessionParts['machine']) => Batch): Plant {
   return {
     store: (store, { machine }) => {
       if (changed.has(machine)) return store;
@@ -64,7 +64,7 @@ function judges(change: (batch: Batch, machine: Place['machine']) => Batch): Pla
 const key = ({ collection, id }: DocumentRef): string => `${collection} ${id}`;
 
 /** No commit rests on what an earlier one of its batch has made of a document, but for those that are stale. */
-function untainted(batch: Batch, { log }: Place['machine']): Batch {
+function untainted(batch: Batch, { log }: SessionParts['machine']): Batch {
   const made = new Set<string>();
   const isStale = ({ collection, id, version }: Batch['reads'][number]): boolean =>
     findDocument(log, collection, id)
@@ -186,7 +186,7 @@ function endOf({ position, eventCount, hash }: { position: number; eventCount: n
 }
 
 /** Whatever the log holds. */
-function registers({ log }: Place['machine'], given: readonly CollectionEntry[]): Registry {
+function registers({ log }: SessionParts['machine'], given: readonly CollectionEntry[]): Registry {
   const { generation, collections } = log.registry;
   const entries = new Map([...collections, ...given].map((entry) => [entry.name, entry]));
   log.registry = Object.freeze({ generation: generation + 1, collections: [...entries.values()] });
@@ -194,7 +194,7 @@ function registers({ log }: Place['machine'], given: readonly CollectionEntry[])
 }
 
 /** Takes a batch out of the log again if it is still the last, and stores it some time later. */
-function postpone(batch: Batch, stored: Stored, { machine, clock }: Place): void {
+function postpone(batch: Batch, stored: Stored, { machine, clock }: SessionParts): void {
   const before = beforeStored(stored);
   if (!machine.free || machine.log.commits.at(-1)?.hash !== stored.end.hash) return;
   undo(machine.log, before);

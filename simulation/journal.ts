@@ -1,6 +1,6 @@
 /**
  * What the simulated store was asked, in the order in which it was done, and what it answered: so that the same can be
- * asked of an engine (replay.ts).
+ * asked of a real store (replay.ts).
  */
 import { TidemarkError } from '../src/errors.ts';
 import type { Session } from '../src/store/store.ts';
@@ -26,7 +26,7 @@ export interface Called {
 export type Noted =
   | Called
   | { readonly by: string; readonly section: 'begins' | 'commits' | 'is undone' }
-  /** What no engine can be asked to do: what comes after it is of another log. */
+  /** What no real store can be asked to do. What comes after it belongs to another log. */
   | { readonly ends: string };
 
 export class Journal {
@@ -56,8 +56,8 @@ export class Journal {
       note({ value: plain(value) });
       return value;
     } catch (error) {
-      // Not what the weather did, which engines know nothing of, nor a clock that can't be right: one that an engine is
-      // given is believed.
+      // Not what the weather did: a real store knows nothing of it. Nor a clock that can't be right: a store believes the
+      // clock that it is given.
       if (error instanceof TidemarkError && error.code !== 'StoreUnavailable' && !('expected' in error.details)) {
         note({ code: error.code });
       }

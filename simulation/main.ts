@@ -4,7 +4,7 @@
  */
 import { amount, Misused, parsed, script, shown, whole } from '../scripts/options.ts';
 import { DEFECTS } from './defects.ts';
-import { enginesOf, isEngine, type Engines } from './engines.ts';
+import { storesOf, isStore, type Stores } from './stores.ts';
 import { runSeed, type Run } from './run.ts';
 
 const SEED_MAX = Number.MAX_SAFE_INTEGER;
@@ -43,7 +43,7 @@ function read(args: readonly string[]): Options {
     defect: { type: 'string' },
   });
   const { seed, runs, hours, trace, store, defect } = values;
-  if (store !== undefined && !isEngine(store))
+  if (store !== undefined && !isStore(store))
     throw new Misused(`--store must be sqlite:, postgres: or postgres://…, not ${shown(store)}.`);
   if (defect !== undefined && !Object.hasOwn(DEFECTS, defect))
     throw new Misused(`--defect: there is none named ${shown(defect)}. See --help.`);
@@ -73,15 +73,15 @@ function tellFailure({ seed, tail, steps }: Run, error: unknown, { store, defect
 }
 
 async function main(options: Options): Promise<number> {
-  const engines = options.store === undefined ? undefined : await enginesOf(options.store);
+  const stores = options.store === undefined ? undefined : await storesOf(options.store);
   try {
-    return await simulate(options, engines);
+    return await simulate(options, stores);
   } finally {
-    await engines?.end();
+    await stores?.end();
   }
 }
 
-async function simulate(options: Options, engines: Engines | undefined): Promise<number> {
+async function simulate(options: Options, stores: Stores | undefined): Promise<number> {
   const { hours, trace, defect } = options;
   const plant = defect === undefined ? undefined : DEFECTS[defect];
   const start = Date.now();
@@ -95,19 +95,19 @@ async function simulate(options: Options, engines: Engines | undefined): Promise
   const tell = (): void => {
     const seconds = (Date.now() - start) / 1_000;
     const rate = (sum.seeds / seconds).toFixed(0);
-    const compared = engines ? `${sum.answers} answers compared, ` : '';
+    const compared = stores ? `${sum.answers} answers compared, ` : '';
     print(
       `${sum.seeds} seeds, ${sum.commits} commits, ${sum.steps} steps, ${compared}${seconds.toFixed(0)} s, ${rate} seeds/s`,
     );
   };
   while (sum.seeds < runs && Date.now() < until) {
-    const run = await runSeed(first + sum.seeds, { plant, trace, notes: engines !== undefined });
+    const run = await runSeed(first + sum.seeds, { plant, trace, notes: stores !== undefined });
     if (run.broken) {
       tellFailure(run, run.broken, options);
       return 1;
     }
     try {
-      sum.answers += (await engines?.replay(run))?.answers ?? 0;
+      sum.answers += (await stores?.replay(run))?.answers ?? 0;
     } catch (error) {
       tellFailure(run, error, options);
       return 1;

@@ -1,15 +1,15 @@
 /**
- * Asks an engine what the servers of a run asked the simulated store, in the same order, each server by a session of its
+ * Asks a store what the servers of a run asked the simulated store, in the same order, each server by a session of its
  * own, and compares every answer. A store is a deterministic state machine: all that the run met (late appends, sections
- * that were undone, servers that died with the lock) must give the same log on every engine.
+ * that were undone, servers that died with the lock) must give the same log on every store.
  */
 import type { Loaded, LoadedDocument, Locked, ScanPage, Session, Store, StoredCommit } from '../src/store/store.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import type { Called, Noted } from './journal.ts';
 import { same } from './laws/broken.ts';
 
-/** Makes the engine's store on an empty log, by the simulated clock. */
-export type Engine = (clock: { readonly now: () => number }) => Store;
+/** Makes a store on an empty log, by the simulated clock. */
+export type MakeReplayed = (clock: { readonly now: () => number }) => Store;
 
 export interface Replayed {
   /** Answers that were the same. */
@@ -27,9 +27,9 @@ interface Section {
 class Undone extends Error {}
 
 /** @throws LawBroken if an answer is another than the simulated store's */
-export async function replay(notes: readonly Noted[], engine: Engine): Promise<Replayed> {
+export async function replay(notes: readonly Noted[], makeStore: MakeReplayed): Promise<Replayed> {
   let now = 0;
-  const store = engine({ now: () => now });
+  const store = makeStore({ now: () => now });
   const sessions = new Map<string, Session>();
   const sessionOf = async (by: string): Promise<Session> => {
     const session = sessions.get(by) ?? (await store.open());
@@ -68,7 +68,7 @@ async function compare({ by, call, given, answer, locked }: Called, on: Session 
   );
   same('answers', comparable(call, found), comparable(call, answer), () => {
     const asks = JSON.stringify(given, (_, value: unknown) => (value instanceof Map ? [...value] : value));
-    return `${by} asks the engine ${locked ? 'under the lock ' : ''}${call}(${asks})`;
+    return `${by} asks the store ${locked ? 'under the lock ' : ''}${call}(${asks})`;
   });
 }
 

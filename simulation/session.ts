@@ -17,7 +17,7 @@ import type { Owner, Scheduler } from './scheduler.ts';
 import type { Weather } from './weather.ts';
 
 /** What a session is made of. */
-export interface Place {
+export interface SessionParts {
   readonly machine: Machine;
   readonly scheduler: Scheduler;
   readonly weather: Weather;
@@ -27,7 +27,7 @@ export interface Place {
 }
 
 /** The store as one server sees it. */
-export function storeFor(owner: Owner, place: Place): Store {
+export function storeFor(owner: Owner, place: SessionParts): Store {
   return {
     name: 'simulated',
     async open() {
@@ -38,7 +38,7 @@ export function storeFor(owner: Owner, place: Place): Store {
   };
 }
 
-function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: Place): Session {
+function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: SessionParts): Session {
   const { log, journal } = machine;
   const { registry, loader, reader, scanner, commits, types, documents } = rolesOf(log);
   const { name } = owner;

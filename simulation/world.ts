@@ -10,7 +10,7 @@ import { CLOCK_AHEAD_MS, Machine } from './machine.ts';
 import type { Plan } from './plan.ts';
 import { Scheduler, type Owner } from './scheduler.ts';
 import { Died, Server } from './server.ts';
-import { storeFor, type Place } from './session.ts';
+import { storeFor, type SessionParts } from './session.ts';
 import type { Trace } from './trace.ts';
 import { Weather } from './weather.ts';
 import type { Store } from '../src/store/store.ts';
@@ -18,7 +18,7 @@ import type { Store } from '../src/store/store.ts';
 /** How a defect is planted: what is changed of a server. */
 export interface Plant extends EnginePlant {
   /** The store that it is given. */
-  readonly store?: (sound: Store, place: Place) => Store;
+  readonly store?: (sound: Store, place: SessionParts) => Store;
 }
 
 /** How often somebody tries to open a server before he gives up: no release may fit the log. */
@@ -82,7 +82,7 @@ export class World {
   storeFor(owner: Server): Store {
     const { machine, scheduler, weather } = this;
     const clock = machine.clockFor(this.plan.serversClock ? () => owner.now() : undefined);
-    const place: Place = { machine, scheduler, weather, meets: (what) => this.trace.meets(what), clock };
+    const place: SessionParts = { machine, scheduler, weather, meets: (what) => this.trace.meets(what), clock };
     const store = storeFor(owner, place);
     return this.#plant.store?.(store, place) ?? store;
   }
@@ -178,7 +178,7 @@ export class World {
     if (code !== 'HistoryDiverged' || this.witness.era === 0) throw error;
   }
 
-  /** Folds everything again by the engine itself, and compares with what the witness knows cannot be folded. */
+  /** Lets the engine fold everything again, and compares the result with what the witness knows can't be folded. */
   async #verifies({ app, release, name }: Server): Promise<void> {
     const { timeline } = this.witness;
     const { ok, problems, position } = await app.verify();

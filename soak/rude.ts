@@ -14,7 +14,7 @@ interface Rude {
   readonly over: AbortSignal;
 }
 
-/** Calls made in one turn of the event loop: what so many callers do between two is theirs, and no engine's. */
+/** Calls made in one turn of the event loop. With more, the callers themselves would hold up the loop. */
 const CALLS_A_TURN = 100;
 const LARGE_CALLS_A_TURN = 10;
 
@@ -33,7 +33,7 @@ async function many(
   return (await Promise.all(settled)).flat();
 }
 
-// What they send is made once: what they spend on making it is theirs, and no engine's.
+// Made once, so that making it isn't measured as time of the application.
 const shared = Array.from({ length: 1_000_000 }, (_, n) => n);
 const manyUnchanged = Array.from({ length: 200_000 }, (_, n) => ({ collection: 'docs', id: `x${n}`, version: 0 }));
 

@@ -13,7 +13,7 @@ import type { Bench, Figure } from '../bench.ts';
 import { chart, type Group } from '../chart.ts';
 import { cpuOf } from '../cpu.ts';
 import { LIMITS } from '../limits.ts';
-import { storeAt, type Did, type Duty, type Engine, type Home, type Place } from '../server-process.ts';
+import { storeAt, type Did, type Duty, type StoreName, type Home, type LogAddress } from '../server-process.ts';
 import { createService, median, parts, percentile } from '../workload.ts';
 
 const PROCESSES = [1, 2, 4, 8];
@@ -81,11 +81,11 @@ interface Run {
   readonly errors: number;
 }
 
-/** Where the logs of an engine are. */
+/** Where the logs of a store are. */
 interface Site {
-  readonly engine: Engine;
+  readonly storeName: StoreName;
   /** For a process, by its number, of so many; undefined where nothing is away. */
-  readonly place: (where: Where, count: number, process: number) => Place | undefined;
+  readonly place: (where: Where, count: number, process: number) => LogAddress | undefined;
   readonly databaseCpu: () => number;
 }
 
@@ -96,7 +96,7 @@ export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise
   const folder = fresh();
   const sites: Site[] = [
     {
-      engine: 'PostgreSQL',
+      storeName: 'PostgreSQL',
       place: (where, count, process) => ({
         at: where === 'away' ? server.url.replace(`:${server.port}/`, `:${proxy.port}/`) : server.url,
         schema: logName(where, count, process),
@@ -104,7 +104,7 @@ export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise
       databaseCpu: () => cpuOf(server.pid),
     },
     {
-      engine: 'SQLite',
+      storeName: 'SQLite',
       place: (where, count, process) =>
         where === 'away' ? undefined : { at: `${folder}-${logName(where, count, process)}` },
       databaseCpu: () => 0,
@@ -115,9 +115,9 @@ export async function servers({ fresh, ms, rounds, quick, svg }: Bench): Promise
     const groups: Group[] = [];
     for (const site of sites) {
       const runs = await measured(site, { ms, rounds: Math.min(rounds, ROUNDS), quick });
-      console.error(shown(site.engine, runs));
-      figures.push(...judged(site.engine, runs));
-      groups.push(...drawn(site.engine, runs));
+      console.error(shown(site.storeName, runs));
+      figures.push(...judged(site.storeName, runs));
+      groups.push(...drawn(site.storeName, runs));
     }
     if (svg)
       writeFileSync(svg, chart(TITLE, `${cpus().length} cores for callers, servers and database together`, groups));
@@ -133,8 +133,8 @@ function logName(where: Where, count: number, process: number): string {
   return where === 'own' ? `own${process}` : `${where}${count}`;
 }
 
-async function seed(engine: Engine, place: Place, services: number): Promise<void> {
-  await using app = await open({ store: storeAt(engine, place), ...parts });
+async function seed(storeName: StoreName, place: LogAddress, services: number): Promise<void> {
+  await using app = await open({ store: storeAt(storeName, place), ...parts });
   let next = 0;
   await Promise.all(
     Array.from({ length: 1_000 }, async () => {
@@ -159,17 +159,17 @@ class Crew {
     this.#services = services;
   }
 
-  static async at({ engine, place }: Site, where: Where, count: number): Promise<Crew> {
+  static async at({ storeName, place }: Site, where: Where, count: number): Promise<Crew> {
     const services = where === 'many' ? MANY : FEW;
     const places = Array.from({ length: count }, (_, process) => place(where, count, process)!);
     const seeded = new Set<string>();
     for (const one of places) {
       const name = JSON.stringify(one);
-      if (!seeded.has(name)) await seed(engine, one, services);
+      if (!seeded.has(name)) await seed(storeName, one, services);
       seeded.add(name);
     }
     const children = places.map((one) => {
-      const home: Home = { engine, place: one, services };
+      const home: Home = { storeName, place: one, services };
       return fork(PROCESS, [JSON.stringify(home)], { execArgv: process.execArgv });
     });
     await Promise.all(children.map(said));
@@ -280,10 +280,10 @@ const whole = ({ cpu, databaseCpu }: Run): number => cpu + databaseCpu;
 const rate = ({ rate: made }: Run): number => made;
 const digits = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 3 });
 
-function shown(engine: Engine, runs: Runs): string {
+function shown(storeName: StoreName, runs: Runs): string {
   const rows = new Table({
     head: [
-      engine,
+      storeName,
       'processes',
       'commands/s',
       'CPU µs a command',
@@ -320,7 +320,7 @@ function shown(engine: Engine, runs: Runs): string {
 const TITLE = 'More server processes on one log: durable commands a second, and what a command costs';
 
 /** Commands a second and CPU time, for whoever reads nothing else. */
-function drawn(engine: Engine, runs: Runs): Group[] {
+function drawn(storeName: StoreName, runs: Runs): Group[] {
   const bars = (name: string, value: (run: Run) => number): Group['bars'] => {
     const kind = [...runs.keys()].find((one) => one.name === name)!;
     return [...runs.get(kind)!].map(([count, made]) => {
@@ -333,14 +333,17 @@ function drawn(engine: Engine, runs: Runs): Group[] {
     });
   };
   return [
-    { title: `${engine}: commands a second`, bars: bars(EACH, ({ rate }) => rate) },
-    { title: `${engine}: commands a second, the callers shared out`, bars: bars(IN_ALL, ({ rate }) => rate) },
-    { title: `${engine}: CPU time a command, servers and database together, in microseconds`, bars: bars(EACH, whole) },
+    { title: `${storeName}: commands a second`, bars: bars(EACH, ({ rate }) => rate) },
+    { title: `${storeName}: commands a second, the callers shared out`, bars: bars(IN_ALL, ({ rate }) => rate) },
+    {
+      title: `${storeName}: CPU time a command, servers and database together, in microseconds`,
+      bars: bars(EACH, whole),
+    },
   ];
 }
 
 /** Ratios are taken within a round. */
-function judged(engine: Engine, runs: Runs): Figure[] {
+function judged(storeName: StoreName, runs: Runs): Figure[] {
   const of = (name: string, count: number): readonly Run[] => {
     const kind = [...runs.keys()].find((one) => one.name === name)!;
     return runs.get(kind)!.get(count)!;
@@ -393,5 +396,5 @@ function judged(engine: Engine, runs: Runs): Figure[] {
       },
     );
   }
-  return figures.map((figure) => Object.assign({}, figure, { name: `${engine}, ${figure.name}` }));
+  return figures.map((figure) => Object.assign({}, figure, { name: `${storeName}, ${figure.name}` }));
 }

@@ -27,7 +27,7 @@ export interface Sizes {
   readonly drainMs: number;
 }
 
-export interface Asked extends Case {
+export interface Trial extends Case {
   /** Counts the cases of all rounds, from 0. */
   readonly turn: number;
   /** Commands a batch, as Tidemark made them in this case of this round. */
@@ -64,7 +64,7 @@ export interface Contestant {
   takes(asked: Case): boolean;
   /** Makes its tables and the services. @throws NotMeasured */
   prepare(): Promise<void>;
-  measure(asked: Asked): Promise<Run>;
+  measure(asked: Trial): Promise<Run>;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { percentile } from '../workload.ts';
-import type { Asked, Case, Contestant, Run, Sizes } from './contestant.ts';
+import type { Trial, Case, Contestant, Run, Sizes } from './contestant.ts';
 import type { Done } from './peer.ts';
 import { Server } from './server.ts';
 
@@ -61,7 +61,7 @@ export function served(system: Served, sizes: Sizes): Contestant {
       await startAgain();
       await open();
     },
-    measure: async ({ callers, hot, turn, group }: Asked): Promise<Run> => {
+    measure: async ({ callers, hot, turn, group }: Trial): Promise<Run> => {
       const before = await servers[0]!.count();
       const all = await Promise.all(
         servers.map((server, index) =>

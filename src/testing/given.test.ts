@@ -252,7 +252,7 @@ describe('given, when, expect', () => {
     when.expect({ type: 'HAD', y: 1, none: undefined });
   });
 
-  test('an id in the input that is none is refused, as execute does', () => {
+  test('an id in the input that isn’t valid is refused, as by execute', () => {
     const view = cinema.command('VIEW', { input: type<{ seat_id: unknown }>(), decide: () => nothing() });
     expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow(InvalidInput);
     expect(() => given([seats]).when(view, { seat_id: 5 })).toThrow('the id in seat_id must be a string');

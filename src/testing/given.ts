@@ -75,7 +75,7 @@ export interface Given {
   expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this;
 }
 
-/** What a command came to. It has happened: expectations and further commands go on from there. */
+/** The result of a command. Later expectations and commands go on from it. */
 export interface Decided extends Given {
   /** What was recorded: the events, or the failure's. */
   readonly events: readonly AnyEvent[];
@@ -88,7 +88,7 @@ export interface Decided extends Given {
    * @throws AssertionError if it isn't so; InvalidDefinition if it can't be told
    */
   expect(expected: Expected): this;
-  /** Asserts that the command's own code went wrong, by the error's name. */
+  /** Asserts that the command's own code threw an error with this name. */
   expectError(name: string): this;
 }
 
@@ -140,7 +140,7 @@ function started(parts: Parts, events: readonly (ExpectedEvent | TimedEvent)[]):
   return new Scenario(world);
 }
 
-/** What isn't plain is found where it would be stored. */
+/** A value that isn't plain JSON is kept: the error comes when the event is made. */
 function ownCopy<Event>(event: Event): Event {
   const copied = plainCopy(event);
   return 'copy' in copied ? (copied.copy as Event) : event;

@@ -1,6 +1,6 @@
 /**
- * Expected values with matchers in them, as `expect.any(String)`. Vitest's, Jest's, and any that are made by hand for
- * node:test have one thing in common: `asymmetricMatch(actual)` says whether a value is as expected.
+ * Expected values with matchers in them, such as `expect.any(String)`. Matchers of vitest and Jest, and those that users write
+ * for node:test, have a method `asymmetricMatch(actual)`, which says whether a value is as expected.
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { InvalidDefinition } from '../errors.ts';
@@ -21,10 +21,10 @@ export function same(what: string, actual: unknown, expected: unknown): void {
 }
 
 /**
- * What is expected beside what is there, both as JSON has them: where a matcher takes what is there, that stands in its
- * place, and where it doesn't, its name. So they are equal if all is as expected, and otherwise show where it isn't.
+ * The expected value, to be compared with the actual one as JSON. A matcher that accepts its part of the actual value is
+ * replaced by that part, and any other matcher by its name. So the two are equal if all is as expected, and else show the difference.
  *
- * @throws InvalidDefinition if something in it is neither plain JSON nor a matcher: it would be taken for what JSON makes of it
+ * @throws InvalidDefinition if something in it is neither plain JSON nor a matcher
  */
 function expectedBeside(what: string, expected: unknown, actual: unknown): unknown {
   return filled(
@@ -78,7 +78,7 @@ export function isMatcher(value: unknown): value is Matcher {
   return typeof (value as Partial<Matcher> | null | undefined)?.asymmetricMatch === 'function';
 }
 
-/** @throws InvalidDefinition if it answers with a promise, which would be taken for a yes */
+/** @throws InvalidDefinition if it returns a promise, which would count as true */
 export function takes(matcher: Matcher, actual: unknown): boolean {
   const taken: unknown = matcher.asymmetricMatch(actual);
   if (!isPromise(taken)) return Boolean(taken);

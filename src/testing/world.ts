@@ -57,7 +57,7 @@ export class World {
     this.apply([undeclared ? makeUncheckedEvent(event, this.rules) : makeEvent(event, this.rules)], time);
   }
 
-  /** Folds events. A document that can't take one in can't be read from then on, as in an application. */
+  /** Folds events. If a reducer throws on one, its document can't be read from then on, as in an application. */
   apply(events: readonly MadeEvent[], time: number): void {
     this.time = Math.max(this.time, time);
     for (const { event, attachments } of events) {
@@ -74,7 +74,7 @@ export class World {
     }
   }
 
-  /** @throws ReducerFailed if a document that was read can't take the events in: an application doesn't store them then */
+  /** @throws ReducerFailed if a reducer of a document that was read throws: then an application doesn't store the events */
   assertTaken(events: readonly MadeEvent[], read: ReadonlySet<string>, time: number): void {
     const folded = new Map<string, Folded>();
     for (const { event, attachments } of events) {
@@ -115,7 +115,7 @@ export class World {
 const objects = listOf((one, refuse) => (typeof one === 'object' && one !== null ? one : refuse('must hold objects')));
 const PARTS = { collections: objects, commands: objects };
 
-/** What is named as for `open`. */
+/** The parts, if they are given as for `open`. */
 function partsIn(given: unknown): readonly object[] {
   type Named = Partial<Record<keyof typeof PARTS, readonly object[]>>;
   const { collections = [], commands = [] } = optionsOf<Named>('given', given, PARTS);

@@ -86,7 +86,7 @@ export const registering: readonly Mutant[] = [
   ),
   {
     defect: 'raises no generation for types',
-    caught: 'nor one that has not seen new types',
+    caught: 'a server that has not seen new types of a collection is behind until it has',
     makeStore: withDefect(() => {
       let raised = 0;
       const told = ({ generation, collections }: Registry) => ({ generation: generation - raised, collections });

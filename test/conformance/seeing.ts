@@ -59,7 +59,7 @@ export const seeing: readonly Mutant[] = [
   ),
   mutant(
     'lets a clock climb from where the log is',
-    'a wrong clock can’t drag the log along',
+    'a wrong clock can’t move the log’s time ahead in small steps either',
     sends(async (batch, sound) => {
       const { recordedAt } = (await sound.load([])).end;
       const near = (time: number): boolean => time <= recordedAt + CLOCK_AHEAD_MAX_MS;
@@ -81,7 +81,7 @@ export const seeing: readonly Mutant[] = [
   })),
   mutant(
     'believes what no clock can say',
-    'a time that no date can have',
+    'a time that no date can have is a clock ahead, whatever is in the log',
     sends((batch) => ({
       ...batch,
       commits: batch.commits.map((commit) =>
@@ -91,12 +91,12 @@ export const seeing: readonly Mutant[] = [
   ),
   mutant(
     'hashes without the position',
-    'each commit is hashed',
+    'each commit is hashed with its position, its time and the hash before it',
     rehashed(({ recordedAt }) => ({ position: 0, recordedAt })),
   ),
   mutant(
     'hashes without the time',
-    'each commit is hashed',
+    'each commit is hashed with its position, its time and the hash before it',
     rehashed(({ position }) => ({ position, recordedAt: 0 })),
   ),
 ];

@@ -29,30 +29,46 @@ export const sessions: readonly Mutant[] = [
       ),
   })),
   mutant('goes on after it was closed', 'a closed session says so', () => ({ close: () => Promise.resolve() })),
-  mutant('waits for the lock, however soon it is to be closed', 'what waits for the lock is let go', (sound) => ({
-    close: () => sound.close(),
-  })),
-  mutant('stores what it has let go', 'what waits for the lock is let go', (sound) => {
-    const asked = new Set<(error: Closed) => void>();
-    return {
-      append: (batch) => {
-        const { promise, reject } = Promise.withResolvers<never>();
-        asked.add(reject);
-        return Promise.race([promise, sound.append(batch)]);
-      },
-      close: async (closing) => {
-        for (const tell of asked) tell(new Closed('The session was closed: nothing was stored.'));
-        if (asked.size === 0) await sound.close(closing);
-      },
-    };
-  }),
-  mutant('lets the lock go with the work alone', 'work under the lock has lost it', (sound) => ({
-    exclusive: (work) => sound.exclusive(work),
-    close: async () => undefined,
-  })),
-  mutant('is closed before what it was asked for', 'what was asked for before is stored', (sound) => ({
-    append: (batch) => sleep(10).then(() => sound.append(batch)),
-  })),
+  mutant(
+    'waits for the lock, however soon it is to be closed',
+    'what waits for the lock is given up when its session is closed with a time limit',
+    (sound) => ({
+      close: () => sound.close(),
+    }),
+  ),
+  mutant(
+    'stores what it has let go',
+    'what waits for the lock is given up when its session is closed with a time limit',
+    (sound) => {
+      const asked = new Set<(error: Closed) => void>();
+      return {
+        append: (batch) => {
+          const { promise, reject } = Promise.withResolvers<never>();
+          asked.add(reject);
+          return Promise.race([promise, sound.append(batch)]);
+        },
+        close: async (closing) => {
+          for (const tell of asked) tell(new Closed('The session was closed: nothing was stored.'));
+          if (asked.size === 0) await sound.close(closing);
+        },
+      };
+    },
+  ),
+  mutant(
+    'lets the lock go with the work alone',
+    'work under the lock loses it when its session is closed with a time limit',
+    (sound) => ({
+      exclusive: (work) => sound.exclusive(work),
+      close: async () => undefined,
+    }),
+  ),
+  mutant(
+    'is closed before what it was asked for',
+    'what was asked for earlier is stored, if there is time before the session is closed',
+    (sound) => ({
+      append: (batch) => sleep(10).then(() => sound.append(batch)),
+    }),
+  ),
   mutant(
     'keeps what was appended before an append that threw',
     'nothing is stored after an append that threw',

@@ -125,7 +125,7 @@ export const standing: readonly Mutant[] = [
   ),
   mutant(
     'fells what builds on any attachment',
-    'an event that nobody handles there',
+    'an event that its document doesn’t handle makes no commit fall',
     judgedBy(
       inOrder((stands, commit, known) => {
         if (!stands) loses(known, changes(commit, known.batch, false));
@@ -134,7 +134,7 @@ export const standing: readonly Mutant[] = [
   ),
   mutant(
     'lets stand what builds on a duplicate',
-    'whatever a commit that falls came to',
+    'what builds on a commit that falls also falls, whatever its outcome and the reason',
     judgedBy(
       inOrder((stands, commit, known) => {
         if (!stands && !known.taken.has(commit.command.id)) loses(known, changes(commit, known.batch));
@@ -143,7 +143,7 @@ export const standing: readonly Mutant[] = [
   ),
   mutant(
     'lets stand what builds on a failure',
-    'whatever a commit that falls came to',
+    'what builds on a commit that falls also falls, whatever its outcome and the reason',
     judgedBy(
       inOrder((stands, commit, known) => {
         if (!stands && commit.outcome === 'succeeded') loses(known, changes(commit, known.batch));
@@ -152,7 +152,7 @@ export const standing: readonly Mutant[] = [
   ),
   mutant(
     'takes what was written without a read for good',
-    'whoever attaches without having read',
+    'a commit that attaches without reading stands, and takes the next version',
     judgedBy(
       inOrder((stands, commit, known) => {
         const rows = changes(commit, known.batch);
@@ -163,7 +163,7 @@ export const standing: readonly Mutant[] = [
   ),
   mutant(
     'fells whoever writes to what is lost',
-    'whoever attaches without having read',
+    'a commit that attaches without reading stands, and takes the next version',
     judgedBy((known) =>
       known.batch.commits.map((commit) => {
         const rows = changes(commit, known.batch);
@@ -226,13 +226,17 @@ export const standing: readonly Mutant[] = [
       return sound.append(batch);
     },
   })),
-  mutant('tells of no duplicate but where nothing else is in the way', 'what falls anyway is told', (sound) => ({
-    append: async (batch) => {
-      const answer = await sound.append(batch);
-      if (answer.status !== 'stored' && answer.status !== 'refused') return answer;
-      return answer.stale.length > 0 ? { ...answer, duplicates: [] } : answer;
-    },
-  })),
+  mutant(
+    'tells of no duplicate but where nothing else is in the way',
+    'every duplicate and every stale document is named, also where a commit falls for another reason',
+    (sound) => ({
+      append: async (batch) => {
+        const answer = await sound.append(batch);
+        if (answer.status !== 'stored' && answer.status !== 'refused') return answer;
+        return answer.stale.length > 0 ? { ...answer, duplicates: [] } : answer;
+      },
+    }),
+  ),
   mutant('answers heads after what was stored of a batch', 'what came before a commit that fell stands', (sound) => ({
     append: async (batch) => {
       const answer = await sound.append(batch);

@@ -51,12 +51,12 @@ export const timing: readonly Mutant[] = [
   })),
   {
     defect: 'has a clock that stands still',
-    caught: 'a store that was given no clock',
+    caught: 'a store without the option clock uses its own clock, and shows none',
     makeStore: ({ clock = () => START }) => memory({ clock }),
   },
   {
     defect: 'hides the clock that it was given',
-    caught: 'a store that was given a clock shows it',
+    caught: 'a store that was given a clock shows it, and uses no other',
     makeStore: (options) => {
       const store = memory(options);
       return { name: 'secretive', open: (opening) => store.open(opening) };
@@ -64,7 +64,7 @@ export const timing: readonly Mutant[] = [
   },
   {
     defect: 'goes by the application’s clock, though it has its own',
-    caught: 'a store that was given a clock shows it',
+    caught: 'a store that was given a clock shows it, and uses no other',
     makeStore: ({ clock }) => {
       const store = memory();
       return { name: 'obliging', clock, open: (opening) => store.open({ clock: opening?.clock ?? clock }) };

@@ -28,7 +28,7 @@ const hearing = (defect: (sound: Session, next: () => Promise<void>) => Partial<
 export const waiting: readonly Mutant[] = [
   {
     defect: 'waits for the next commit, whatever there is already',
-    caught: 'whoever waits at an end that the log has left',
+    caught: 'a session that waits at an old end of the log is told the new end at once',
     makeStore: hearing((sound, next) => ({
       moved: async () => {
         await next();
@@ -49,34 +49,42 @@ export const waiting: readonly Mutant[] = [
       },
     })),
   },
-  mutant('hears of its own commits only', 'whoever waits is woken by what another session appends', (sound) => {
-    let own = Promise.withResolvers<void>();
-    return {
-      append: async (batch) => {
-        const answer = await sound.append(batch);
-        own.resolve();
-        own = Promise.withResolvers();
-        return answer;
-      },
-      moved: async (from) => {
-        for (;;) {
-          const next = own.promise;
-          const end = await endOf(sound);
-          if (end.hash !== from.hash) return end;
-          await next;
-        }
-      },
-    };
-  }),
-  mutant('tells an end before it can be read', 'whoever waits is woken by what another session appends', (sound) => ({
-    moved: async (from, signal) => {
-      const end = await sound.moved(from, signal);
-      return { ...end, position: end.position + 1 };
+  mutant(
+    'hears of its own commits only',
+    'a session that waits is woken by what another session appends, and can read it',
+    (sound) => {
+      let own = Promise.withResolvers<void>();
+      return {
+        append: async (batch) => {
+          const answer = await sound.append(batch);
+          own.resolve();
+          own = Promise.withResolvers();
+          return answer;
+        },
+        moved: async (from) => {
+          for (;;) {
+            const next = own.promise;
+            const end = await endOf(sound);
+            if (end.hash !== from.hash) return end;
+            await next;
+          }
+        },
+      };
     },
-  })),
+  ),
+  mutant(
+    'tells an end before it can be read',
+    'a session that waits is woken by what another session appends, and can read it',
+    (sound) => ({
+      moved: async (from, signal) => {
+        const end = await sound.moved(from, signal);
+        return { ...end, position: end.position + 1 };
+      },
+    }),
+  ),
   {
     defect: 'tells one, and forgets the others',
-    caught: 'however many wait',
+    caught: 'all waits are woken, however many there are, at whatever end',
     makeStore: withDefect(() => {
       let waiting = 0;
       return (sound) => ({
@@ -88,7 +96,7 @@ export const waiting: readonly Mutant[] = [
       });
     }),
   },
-  mutant('waits for growth alone', 'an end that the log doesn’t have', (sound) => ({
+  mutant('waits for growth alone', 'a wait at an end that the log doesn’t have is over at once', (sound) => ({
     moved: async (from, signal) => {
       for (;;) {
         const end = await sound.moved(from, signal);
@@ -99,7 +107,7 @@ export const waiting: readonly Mutant[] = [
   })),
   {
     defect: 'wakes for every answer',
-    caught: 'what isn’t stored wakes nobody',
+    caught: 'a batch that isn’t stored wakes nobody',
     makeStore: hearing((sound, next) => ({
       moved: async () => {
         await next();
@@ -135,32 +143,49 @@ export const waiting: readonly Mutant[] = [
       });
     }),
   },
-  mutant('can’t be told to give up', 'whoever is told to give up does', (sound) => ({
-    moved: (from) => sound.moved(from, new AbortController().signal),
-  })),
-  mutant('begins to wait though it was told to give up', 'whoever is told to give up does', (sound) => ({
-    moved: (from, signal) => sound.moved(from, signal.aborted ? new AbortController().signal : signal),
-  })),
-  mutant('has a reason of its own', 'whoever is told to give up does', (sound) => ({
-    moved: (from, signal) => sound.moved(from, AbortSignal.any([signal])).catch(() => Promise.reject(new Error('no'))),
-  })),
-  mutant('leaves its listener', 'whoever has waited leaves no listener', (sound) => ({
+  mutant(
+    'can’t be told to give up',
+    'a wait whose signal aborts ends with its reason, and the others go on',
+    (sound) => ({
+      moved: (from) => sound.moved(from, new AbortController().signal),
+    }),
+  ),
+  mutant(
+    'begins to wait though it was told to give up',
+    'a wait whose signal aborts ends with its reason, and the others go on',
+    (sound) => ({
+      moved: (from, signal) => sound.moved(from, signal.aborted ? new AbortController().signal : signal),
+    }),
+  ),
+  mutant(
+    'has a reason of its own',
+    'a wait whose signal aborts ends with its reason, and the others go on',
+    (sound) => ({
+      moved: (from, signal) =>
+        sound.moved(from, AbortSignal.any([signal])).catch(() => Promise.reject(new Error('no'))),
+    }),
+  ),
+  mutant('leaves its listener', 'a wait leaves no listener at its signal', (sound) => ({
     moved: (from, signal) => {
       const { promise, reject } = Promise.withResolvers<never>();
       signal.addEventListener('abort', () => reject(signal.reason));
       return Promise.race([sound.moved(from, signal), promise]);
     },
   })),
-  mutant('lets those who wait sleep when it is closed', 'whoever waits in a session that is closed', (sound) => ({
-    moved: (from, signal) =>
-      sound.moved(from, signal).catch((error: unknown) => {
-        if ((error as { code?: string }).code === 'Closed') return forever<LogEnd>();
-        throw error;
-      }),
-  })),
+  mutant(
+    'lets those who wait sleep when it is closed',
+    'a wait ends with an error when its session is closed, and those of other sessions go on',
+    (sound) => ({
+      moved: (from, signal) =>
+        sound.moved(from, signal).catch((error: unknown) => {
+          if ((error as { code?: string }).code === 'Closed') return forever<LogEnd>();
+          throw error;
+        }),
+    }),
+  ),
   {
     defect: 'sends all away when one session is closed',
-    caught: 'whoever waits in a session that is closed',
+    caught: 'a wait ends with an error when its session is closed, and those of other sessions go on',
     makeStore: withDefect(() => {
       const closed = new AbortController();
       return (sound) => ({

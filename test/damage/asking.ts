@@ -1,5 +1,5 @@
 /**
- * Everything that the public engine can be asked, of a log that may be damaged: each call ends, with an answer or with an
+ * Every public call on a log that may be damaged: each call ends with an answer or with an
  * error of src/errors.ts.
  */
 import { TidemarkError } from 'tidemark';

@@ -21,23 +21,23 @@ const sell = shop.command('SELL', {
 });
 const parts = { collections: [items], commands: [sell] } as const;
 
-/** More than is told of one document at once: the rest has to be loaded. */
+/** More events than one answer tells of a document. The rest must be loaded. */
 const MUCH = 130;
 
-interface Engine {
+interface LosingStore {
   readonly store: Store;
-  /** Takes away the event at a position, by hand. */
+  /** Removes the event at a position, behind the store's back. */
   readonly lose: (position: number) => Promise<unknown>;
 }
 
-function damagedWhereItMoved(makeEngine: () => Engine): void {
+function damagedWhereItMoved(makeStore: () => LosingStore): void {
   test.for([
     [2, 8, 'few new events'],
     [MUCH, 8, 'more of them than are told'],
     [2, 1, 'few, and it is decided under the lock'],
     [MUCH, 1, 'many, and it is decided under the lock'],
   ] as const)('%i events, %i tries: %s', async ([count, triesMax]) => {
-    const { store, lose } = makeEngine();
+    const { store, lose } = makeStore();
     await using app = await open({ store, ...parts, limits: { triesMax } });
     await using other = await open({ store, ...parts });
     await app.execute(sell, { item_id: 'torn' });

@@ -52,7 +52,7 @@ async function lock(store: Store): Promise<() => Promise<void>> {
   return giveBack;
 }
 
-interface Told {
+interface CommandEnd {
   readonly id: string;
   readonly code: string | undefined;
   readonly unknown: unknown;
@@ -74,7 +74,7 @@ onLocalStores('closing', (makeStore) => {
     const app = await opened(store);
     await app.execute(put, { item_id: 'i', n: 0 });
     const giveBack = await lock(store);
-    const asked = Array.from({ length: 2_500 }, async (_, n): Promise<Told> => {
+    const asked = Array.from({ length: 2_500 }, async (_, n): Promise<CommandEnd> => {
       const id = `c${n}`;
       return app.execute(put, { item_id: `i${n}`, n }, { id }).then(
         () => ({ id, code: undefined, unknown: undefined }),
@@ -150,7 +150,7 @@ onLocalStores('closing', (makeStore) => {
     expect(await asked).toMatchObject({ code: 'Closed' });
   });
 
-  test('twice is once, and an option that is none closes nothing', async () => {
+  test('closing twice is like closing once, and a wrong option closes nothing', async () => {
     const app = await opened(makeStore());
     for (const given of [{ timeout: -1 }, { timeout: 2 ** 31 }, { timeOut: 5 }, 5]) {
       await expect(app.close(given as object)).rejects.toMatchObject({ code: 'InvalidInput' });

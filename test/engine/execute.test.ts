@@ -99,7 +99,7 @@ onEveryStore('execute', (makeStore) => {
     expect((await app.get(users, 'ann')).state.earned).toBe(15);
   });
 
-  test('law 5: engines that race on one place: exactly one buyer gets it, and the others are told', async () => {
+  test('law 5: apps that race on one place: exactly one buyer gets it, and the others are told', async () => {
     const store = makeStore();
     await using paris = await open({ store, ...parts });
     await using tokyo = await open({ store, ...parts });
@@ -144,10 +144,10 @@ onEveryStore('execute', (makeStore) => {
 
   test('nobody starves: a document that others change all the time is decided under the write lock', async () => {
     const store = makeStore();
-    const engines = await Promise.all([1, 2, 3, 4].map(() => open({ store, ...parts, limits: { triesMax: 2 } })));
-    await engines[0]!.execute(createService, { service_id: 's1', quantity: 1_000 });
+    const apps = await Promise.all([1, 2, 3, 4].map(() => open({ store, ...parts, limits: { triesMax: 2 } })));
+    await apps[0]!.execute(createService, { service_id: 's1', quantity: 1_000 });
     const outcomes = await Promise.all(
-      engines.map(async (app, server) => {
+      apps.map(async (app, server) => {
         const mine = [];
         for (let n = 0; n < 100; n += 1)
           mine.push(await app.execute(buyService, { service_id: 's1', buyer_id: `b${server}` }));
@@ -155,10 +155,10 @@ onEveryStore('execute', (makeStore) => {
       }),
     );
     expect(outcomes.flat().every(({ status }) => status === 'succeeded')).toBe(true);
-    expect((await engines[0]!.get(services, 's1')).state.quantity).toBe(600);
-    const counters = await Promise.all(engines.map(async (app) => (await app.status()).counters));
+    expect((await apps[0]!.get(services, 's1')).state.quantity).toBe(600);
+    const counters = await Promise.all(apps.map(async (app) => (await app.status()).counters));
     expect(counters.reduce((sum, { exclusive }) => sum + exclusive, 0)).toBeGreaterThan(0);
-    expect((await engines[1]!.verify()).problems).toEqual([]);
-    await Promise.all(engines.map((app) => app.close()));
+    expect((await apps[1]!.verify()).problems).toEqual([]);
+    await Promise.all(apps.map((app) => app.close()));
   });
 });

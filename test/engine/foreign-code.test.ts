@@ -210,7 +210,7 @@ onLocalStores('the user’s code', (makeStore) => {
       },
     ],
     [
-      'an error that is none',
+      'a thrown value that can’t be made a string',
       (): unknown => {
         throw unstringable;
       },

@@ -11,7 +11,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testDatabase } from '../support/postgres.ts';
 import { temporaryFolder } from '../support/stores.ts';
-import type { Asked, Told } from './clock-process.ts';
+import type { ClockStep, ClockProcessArgs } from './clock-process.ts';
 import { asking } from './log-by-sql.ts';
 import { meters, parts } from './readings.ts';
 import { endServers, startServer, type Line, type Server } from './server-process.ts';
@@ -24,9 +24,9 @@ let files = 0;
 
 afterAll(endServers);
 
-type Place = Pick<Told, 'store' | 'where'>;
+type LogAddress = Pick<ClockProcessArgs, 'store' | 'where'>;
 
-const newFile = (): Place => ({ store: 'sqlite', where: join(folder, `${(files += 1)}.db`) });
+const newFile = (): LogAddress => ({ store: 'sqlite', where: join(folder, `${(files += 1)}.db`) });
 
 interface Process {
   /** Executes a command by a clock that is off by so much from here on, and says what came of it. */
@@ -35,10 +35,10 @@ interface Process {
   readonly ends: () => Promise<void>;
 }
 
-async function start(told: Told): Promise<Process> {
+async function start(told: ClockProcessArgs): Promise<Process> {
   const server: Server = startServer(new URL('clock-process.ts', import.meta.url), [JSON.stringify(told)]);
   await server.heard('open');
-  const tell = (asked: Asked): void => server.tell(asked);
+  const tell = (asked: ClockStep): void => server.tell(asked);
   return {
     pid: server.pid,
     executes: async (offMs) => {
@@ -55,7 +55,7 @@ async function start(told: Told): Promise<Process> {
 }
 
 /** What came of one command in a process of its own. */
-async function once(told: Told): Promise<Line> {
+async function once(told: ClockProcessArgs): Promise<Line> {
   const server = await start(told);
   const said = await server.executes(told.offMs);
   await server.ends();
@@ -72,8 +72,8 @@ function storedNow({ say, recordedAt, time, message }: Line): void {
 
 describe.each(['sqlite', 'postgres'] as const)('lesson 30: on %s', (store) => {
   // One log in the database for all: what they don't leave in it is part of what is tested.
-  const place = (): Place => (store === 'sqlite' ? newFile() : { store, where: database.url });
-  const storeAt = ({ where }: Place): Store => (store === 'sqlite' ? sqlite(where) : postgres(where));
+  const place = (): LogAddress => (store === 'sqlite' ? newFile() : { store, where: database.url });
+  const storeAt = ({ where }: LogAddress): Store => (store === 'sqlite' ? sqlite(where) : postgres(where));
 
   test('a process a year ahead is refused, leaves nothing, and the others don’t see anything of it', async () => {
     const at = place();

@@ -8,7 +8,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { hear, say } from './test-process.ts';
 import { parts, read } from './readings.ts';
 
-export interface Told {
+export interface ClockProcessArgs {
   readonly store: 'sqlite' | 'postgres';
   readonly where: string;
   readonly offMs: number;
@@ -16,16 +16,16 @@ export interface Told {
 }
 
 /** How far its clock is off from here on; a number of milliseconds for a command, undefined for the end. */
-export type Asked = { readonly offMs: number } | 'end';
+export type ClockStep = { readonly offMs: number } | 'end';
 
-const { store, where, offMs, clockMayJump } = JSON.parse(process.argv[2]!) as Told;
+const { store, where, offMs, clockMayJump } = JSON.parse(process.argv[2]!) as ClockProcessArgs;
 let off = offMs;
 const { now } = Date;
 Date.now = () => now() + off;
 
 const app = await open({ store: store === 'sqlite' ? sqlite(where, { clockMayJump }) : postgres(where), ...parts });
 say('open');
-for (let asked = await hear<Asked>(); asked !== 'end'; asked = await hear<Asked>()) {
+for (let asked = await hear<ClockStep>(); asked !== 'end'; asked = await hear<ClockStep>()) {
   off = asked.offMs;
   try {
     const { events } = await app.execute(read, { meter_id: 'm1' });

@@ -22,7 +22,7 @@ const OFF = {
   jumping: (random: () => number) => [-60, -1, 0, 4, 60][Math.floor(random() * 5)]! * MINUTE,
 } as const;
 
-export interface Told {
+export interface ClockServerArgs {
   readonly file: string;
   readonly name: keyof typeof OFF;
   readonly seed: number;
@@ -46,7 +46,7 @@ export interface Timed {
 const CALLERS = 4;
 const METERS = 5;
 
-const { file, name, seed } = JSON.parse(process.argv[2]!) as Told;
+const { file, name, seed } = JSON.parse(process.argv[2]!) as ClockServerArgs;
 const random = randomOf(seed);
 const stopping = new AbortController();
 let mended = false;

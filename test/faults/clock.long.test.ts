@@ -12,7 +12,7 @@ import { sqlite } from 'tidemark/sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import type { Acknowledged } from './acknowledged.ts';
-import type { Timed, Told, Travelled } from './clock-server.ts';
+import type { Timed, ClockServerArgs, Travelled } from './clock-server.ts';
 import { asking, copyLog, count, lost, unsound } from './log-by-sql.ts';
 import { parts } from './readings.ts';
 import { randomOf, seedOfRun, setting } from '../support/seed.ts';
@@ -67,7 +67,7 @@ describe('servers whose clocks disagree', () => {
       process.stdout.write(`clocks: TIDEMARK_SEED=${seed}\n`);
       const random = randomOf(seed);
       const start = async (name: (typeof NAMES)[number], first: string): Promise<Server> => {
-        const told: Told = { file, name, seed: Math.floor(random() * 2 ** 32) };
+        const told: ClockServerArgs = { file, name, seed: Math.floor(random() * 2 ** 32) };
         const server = startServer(new URL('clock-server.ts', import.meta.url), [JSON.stringify(told)]);
         await server.heard(first);
         return server;

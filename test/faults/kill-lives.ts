@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Acknowledged } from './acknowledged.ts';
 import { faultsBySendingAgain, faultsBySql, type Sent } from './kill-check.ts';
-import type { Told } from './kill-server.ts';
+import type { KillServerArgs } from './kill-server.ts';
 import { asking, copyLog, count } from './log-by-sql.ts';
 import type { Random } from '../support/seed.ts';
 import { startServer, type Line, type Server } from './server-process.ts';
@@ -103,7 +103,7 @@ export class Lives {
   async #runAndKill(server: Server, file: string): Promise<{ lines: readonly Line[]; complaint?: string }> {
     const random = this.#random;
     const [kind, moment] = [random(), random()];
-    const told: Told = { file, name: `s${(this.#named += 1)}`, seed: Math.floor(random() * 2 ** 32) };
+    const told: KillServerArgs = { file, name: `s${(this.#named += 1)}`, seed: Math.floor(random() * 2 ** 32) };
     server.tell(this.#hastyMs === undefined ? told : { ...told, hastyMs: this.#hastyMs });
     let code: number | null = null;
     const ended = server.ended.then((found) => (code = found));

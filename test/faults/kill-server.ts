@@ -15,7 +15,7 @@ import { hear, say } from './test-process.ts';
 import { randomOf } from '../support/seed.ts';
 
 /** What a server is told. `hastyMs`: acknowledge so long before the commit (the control). */
-export interface Told {
+export interface KillServerArgs {
   readonly file: string;
   readonly name: string;
   readonly seed: number;
@@ -26,7 +26,7 @@ const CALLERS = 6;
 const COMMITS_BETWEEN_CHECKPOINTS = 12;
 
 say('standby');
-const { file, name, seed, hastyMs } = await hear<Told>();
+const { file, name, seed, hastyMs } = await hear<KillServerArgs>();
 const random = randomOf(seed);
 say('opening');
 const store = sqlite(file);

@@ -25,7 +25,7 @@ const lab = domain({
 });
 const things = lab.collection('things', { key: { PLAIN: 'ids' }, initial: {}, reduce: { PLAIN: (state) => state } });
 
-interface Asked {
+interface CommandFields {
   readonly does: 'one' | 'several' | 'fails' | 'throws';
   readonly text: string;
   readonly count: number;
@@ -51,7 +51,7 @@ const id = fc.option(
   text.filter((made) => made !== ''),
   { nil: undefined },
 );
-const asked: fc.Arbitrary<Asked> = fc.record({
+const asked: fc.Arbitrary<CommandFields> = fc.record({
   does: fc.constantFrom('one', 'several', 'fails', 'throws'),
   text,
   count: fc.integer({ min: 0, max: 4 }),
@@ -64,7 +64,7 @@ const asked: fc.Arbitrary<Asked> = fc.record({
 /** Executes the commands on a store, with a clock that also goes back. */
 async function run(
   store: Store,
-  commands: readonly Asked[],
+  commands: readonly CommandFields[],
   times: readonly number[],
 ): Promise<{ hash: string; position: number }> {
   let n = 0;

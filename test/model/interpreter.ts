@@ -32,7 +32,7 @@ interface Server {
   seenTime: number;
 }
 
-interface Asked {
+interface SentCommand {
   readonly command: CallPlan['command'];
   readonly input: Input;
   readonly id: string | undefined;
@@ -70,7 +70,7 @@ class Interpreter {
   readonly #plant: EnginePlant;
   readonly #witness: Witness;
   readonly #chance = new Chance(1);
-  readonly #asked: Asked[] = [];
+  readonly #asked: SentCommand[] = [];
   readonly #shown: DocumentVersion[] = [];
   #servers: Server[] = [];
   #calls = 0;
@@ -257,13 +257,13 @@ class Interpreter {
     if (this.#plan.changesGiven) for (const { told } of calls) spoil(told.outcome);
   }
 
-  #fitted({ command, input, id, again, actor }: CallPlan): Asked {
+  #fitted({ command, input, id, again, actor }: CallPlan): SentCommand {
     const old = again === undefined ? undefined : this.#asked.at(-1 - again);
     if (old) return old;
     const { types } = this.#plan.shape;
     const known = new Set(types.map(({ name }) => name));
     const emits = input.emits.map((emit) => (known.has(emit.type) ? emit : { ...emit, type: types[0]!.name }));
-    const asked: Asked = {
+    const asked: SentCommand = {
       command,
       input: plainInput({ ...input, emits }),
       id: id === undefined ? undefined : `k${id}`,

@@ -1,8 +1,8 @@
-/** What servers asked the simulated store, asked of the engines: every answer must be the same. */
+/** What servers asked the simulated store, asked of the stores: every answer must be the same. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { enginesOf, type Engines } from '../../simulation/engines.ts';
+import { storesOf, type Stores } from '../../simulation/stores.ts';
 import { CLOCK_AHEAD_MS } from '../../simulation/machine.ts';
-import { replay, type Engine } from '../../simulation/replay.ts';
+import { replay, type MakeReplayed } from '../../simulation/replay.ts';
 import { runSeed } from '../../simulation/run.ts';
 import { memory } from '../../src/store/memory/index.ts';
 import type { Session, Store } from '../../src/store/store.ts';
@@ -17,15 +17,15 @@ const WORLDS = setting('TIDEMARK_REPLAYS', 60);
 const MET = `append stored, append refused, locked append stored, late append stored, doubt, died, succeeded, fold`;
 const DEFECT_SEEDS = 60;
 
-describe('laws 2 to 5 and 7, lessons 20 and 23: an engine answers as the simulated store', () => {
-  const running: Engines[] = [];
+describe('laws 2 to 5 and 7, lessons 20 and 23: a store answers as the simulated store', () => {
+  const running: Stores[] = [];
   afterAll(async () => {
-    for (const engines of running) await engines.end();
+    for (const stores of running) await stores.end();
   });
 
   it.each(['SQLite', 'PostgreSQL'])('on %s', { timeout: 600_000 }, async (name) => {
-    const engines = await enginesOf(name === 'SQLite' ? 'sqlite:' : database.url);
-    running.push(engines);
+    const stores = await storesOf(name === 'SQLite' ? 'sqlite:' : database.url);
+    running.push(stores);
     const { seed } = Chance.fromEnvironment();
     const met = new Set<string>();
     let answers = 0;
@@ -34,7 +34,7 @@ describe('laws 2 to 5 and 7, lessons 20 and 23: an engine answers as the simulat
       if (run.broken) throw run.broken;
       const again = `Again: npm run simulate -- --seed ${run.seed} --runs 1 --store ${name === 'SQLite' ? 'sqlite:' : 'postgres:'}`;
       answers += (
-        await engines.replay(run).catch((cause: unknown) => {
+        await stores.replay(run).catch((cause: unknown) => {
           throw new Error(`${String(cause)}\n${again}`, { cause });
         })
       ).answers;
@@ -64,9 +64,9 @@ const DEFECTS: Record<string, Defect> = {
   },
 };
 
-const sound: Engine = ({ now }) => memory({ clock: now, clockAheadMs: CLOCK_AHEAD_MS });
+const sound: MakeReplayed = ({ now }) => memory({ clock: now, clockAheadMs: CLOCK_AHEAD_MS });
 
-describe('a replay finds an engine that', () => {
+describe('a replay finds a store that', () => {
   it.each(Object.keys(DEFECTS))('%s', { timeout: 120_000 }, async (name) => {
     const mutant = (store: Store): Store => ({
       name: store.name,

@@ -1,4 +1,4 @@
-/** The suite for engines finds the framework that runs it, and compares what comes of two realms. */
+/** The suite for stores finds the test framework that runs it, and compares values from two realms. */
 import { memory } from 'tidemark/memory';
 import { storeConformance } from 'tidemark/testing';
 

@@ -14,7 +14,7 @@ import { newRelease, oldRelease } from './releases.ts';
 
 export type Kind = 'old' | 'new' | 'script' | 'deaf';
 
-export interface Told {
+export interface ReleaseServerArgs {
   readonly file: string;
   readonly name: string;
   /** `deaf` is the control: the new release on a store that goes by what the old one handles. */
@@ -35,7 +35,7 @@ export interface Seen {
 const CALLERS = 4;
 const READ_EVERY = 10;
 
-const { file, name, kind, seed } = JSON.parse(process.argv[2]!) as Told;
+const { file, name, kind, seed } = JSON.parse(process.argv[2]!) as ReleaseServerArgs;
 const random = randomOf(seed);
 const pick = (prefix: string, among: number): string => `${prefix}${Math.floor(random() * among)}`;
 let executed = 0;

@@ -15,7 +15,7 @@ import { randomOf, seedOfRun, setting, type Random } from '../support/seed.ts';
 import { endServers, startServer, type Server } from '../faults/server-process.ts';
 import { keepingLogger, temporaryFolder } from '../support/stores.ts';
 import { Ground } from './ground.ts';
-import type { Kind, Seen, Told } from './release-server.ts';
+import type { Kind, Seen, ReleaseServerArgs } from './release-server.ts';
 import { newRelease, oldRelease } from './releases.ts';
 
 const SECONDS = setting('TIDEMARK_ROLLING_SECONDS', 6);
@@ -39,7 +39,7 @@ class Deploy {
   }
 
   async start(name: string, kind: Kind): Promise<void> {
-    const told: Told = { file: this.file, name, kind, seed: Math.floor(this.#random() * 2 ** 32) };
+    const told: ReleaseServerArgs = { file: this.file, name, kind, seed: Math.floor(this.#random() * 2 ** 32) };
     const server = startServer(new URL('release-server.ts', import.meta.url), [JSON.stringify(told)]);
     this.servers.set(name, server);
     await server.heard('acknowledged');

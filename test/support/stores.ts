@@ -1,4 +1,4 @@
-/** Every engine that there is, each with fresh empty logs. */
+/** Every store that there is, each with new, empty logs. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * Builds batches as an engine would send them, with as little to write in a case as possible.
+ * Builds batches as the engine would send them, with little code in each case.
  */
 import { commitDigest, GENESIS_HASH } from '../../store/chain.ts';
 import type {
@@ -14,7 +14,7 @@ import type {
   NewEvent,
 } from '../../store/store.ts';
 
-/** Long past, so that no clock is behind it. */
+/** In the past, so that no store's clock is behind it. */
 export const START = Date.UTC(2024, 0, 1);
 
 export const GENESIS: LogPoint = Object.freeze({ position: 0, hash: GENESIS_HASH });
@@ -59,7 +59,7 @@ export function event(type: string, ...attachments: readonly DocumentRef[]): New
 /** Stands for all rows that a batch reads. */
 export const ALL: readonly number[] = Object.freeze([]);
 
-/** Facts of a commit that a case cares about; the rest is filled in. */
+/** The facts of a commit that matter in a case. The others have defaults. */
 export interface Facts {
   readonly name?: string;
   readonly fingerprint?: string;
@@ -95,12 +95,12 @@ export function factsOf({ command, outcome, final, reason, details, time }: Comm
   return { command, outcome, final, reason, details, time };
 }
 
-/** An outcome that doesn't use up its command id, as an engine records what failed for technical reasons. */
+/** An outcome that doesn't use up its command id: the engine records technical failures like this. */
 export function notFinal(id: string, reason = 'ERROR', facts: Facts = {}): Commit {
   return commit(id, event('$CONTENDED'), { outcome: 'failed', final: false, reason, ...facts });
 }
 
-/** The same batch, resting on nothing but these of its reads. */
+/** The same batch, which rests only on the reads that are kept. */
 export function resting(batch: Batch, isKept: (read: Batch['reads'][number], row: number) => boolean): Batch {
   const rows = new Map<number, number>();
   for (const [row, read] of batch.reads.entries()) if (isKept(read, row)) rows.set(row, rows.size);
@@ -113,10 +113,10 @@ export function resting(batch: Batch, isKept: (read: Batch['reads'][number], row
   };
 }
 
-/** That a part was stored; and that something fell which only builds on what fell before it. */
+/** `in part`: a part was stored. `by taint alone`: a commit fell only because it builds on one that fell before it. */
 export type PartKind = 'in part' | 'by taint alone';
 
-/** What of this is so of a batch. */
+/** The kinds that a batch is of. */
 export function kindsOf({ reads, commits }: Batch, answer: Appended): PartKind[] {
   if (answer.status !== 'stored' && answer.status !== 'refused') return [];
   const { duplicates, stale } = answer;

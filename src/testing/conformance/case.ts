@@ -6,14 +6,14 @@ import { START } from './batches.ts';
 import { TestLog } from './log.ts';
 
 /**
- * Gives a fresh place with an empty log on each call, with the store's defaults, its own clock included; but where
- * `options.clock` is given, that is the store's clock. Sessions opened on one store share its log, as two servers do.
+ * Each call gives a store with a new, empty log and the store's default options. If `options.clock` is given, the store uses
+ * that clock, otherwise its own. Sessions opened on one store share its log, as two servers do.
  */
 export type MakeStore = (options: Opening) => Store | Promise<Store>;
 
 /**
- * The law that a case guards (numbered in the project's design), or `'contract'` for a duty that no law demands but that
- * the layers above rely on.
+ * The law that a case guards (numbered in the project's design), or `'contract'` for what no law demands, but the layers
+ * above rely on.
  */
 export type Law = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 9 | 'contract';
 
@@ -24,7 +24,7 @@ export interface ConformanceCase {
   run(makeStore: MakeStore): Promise<void>;
 }
 
-/** A case on one fresh log. Every session that it opened is closed after it. */
+/** A case on one new log. Afterwards every session that it opened is closed. */
 export function onLog(law: Law, name: string, use: (log: TestLog) => Promise<void>): ConformanceCase {
   return {
     name,
@@ -43,11 +43,11 @@ export function onLog(law: Law, name: string, use: (log: TestLog) => Promise<voi
 /** The store's clock in a case that sets it. */
 export interface TestClock {
   now: number;
-  /** By how much it goes on each time that it is read. */
+  /** How far the clock moves each time that it is read. */
   stepMs: number;
 }
 
-/** A case on a log whose store goes by a clock of the case's. It says {@link START} until it is set. */
+/** A case that sets the store's clock. The clock says {@link START} until the case sets it. */
 export function onClockedLog(
   law: Law,
   name: string,

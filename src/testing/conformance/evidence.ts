@@ -1,6 +1,6 @@
 /**
- * The hash chain once more, written from docs/reference/hash-chain.md without the code that makes it: a store's hashes are
- * compared with these, so an error in one of both shows.
+ * A second implementation of the hash chain, from docs/reference/hash-chain.md alone. A store's hashes are compared with these,
+ * so an error in one of the two shows.
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -15,8 +15,8 @@ export interface Link {
 }
 
 /**
- * What the chain must hold for these commits, stored in this order on an empty log. `clock` gives what the store's clock
- * said for each of them; it stands still at {@link START} unless told otherwise.
+ * The chain of these commits, stored in this order on an empty log. `clock` gives what the store's clock said for each of them,
+ * by default always {@link START}.
  */
 export function expectedChain(commits: readonly Commit[], clock: (index: number) => number = () => START): Link[] {
   let position = 1;

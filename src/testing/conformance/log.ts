@@ -22,7 +22,7 @@ import type {
 import { above, ALL, COLLECTIONS, GENESIS, HANDLED } from './batches.ts';
 import { plain } from './plain.ts';
 
-/** What a batch says besides its commits; each has a sensible value if left out. */
+/** The other parts of a batch. Each has a default. */
 export interface Sending extends Partial<Omit<Batch, 'commits'>> {
   /** Who sends it. Default: the first session. */
   readonly by?: Pick<Session, 'append'>;
@@ -43,7 +43,7 @@ export class TestLog {
   readonly session: Session;
   /** The registry's generation after {@link COLLECTIONS} were registered. */
   readonly generation: number;
-  /** The end of the log after the last batch that was stored by way of this object. */
+  /** The end of the log after the last batch that was stored through this object. */
   end: LogPoint = GENESIS;
   readonly #sessions: Session[];
 
@@ -73,7 +73,7 @@ export class TestLog {
     return session;
   }
 
-  /** So many sessions, the first one included. */
+  /** `count` sessions, including the first one. */
   async sessions(count: number): Promise<Session[]> {
     while (this.#sessions.length < count) await this.open();
     return this.#sessions.slice(0, count);
@@ -95,7 +95,7 @@ export class TestLog {
   /** Sends a batch, whatever the answer. */
   async send(commits: Commit | readonly Commit[], { by = this.session, ...sending }: Sending = {}): Promise<Appended> {
     const answer = await by.append(this.batch(commits, sending));
-    // Several may be under way, and need not be answered in the order of the log.
+    // Several may be sent at once, and be answered in any order.
     if (answer.status === 'stored' && answer.end.position > this.end.position) this.end = answer.end;
     return answer;
   }
@@ -107,7 +107,7 @@ export class TestLog {
     return answer;
   }
 
-  /** Sends a batch of which some must fall, and says which. */
+  /** Sends a batch of which a part must be stored, and says which commits fell. */
   async appendPart(
     commits: readonly Commit[],
     sending?: Sending,
@@ -164,7 +164,7 @@ export async function everything(session: Session): Promise<Everything> {
   };
 }
 
-/** Most pages that any log of this suite has. A store whose pages lead nowhere must fail, not hang. */
+/** More pages than any log of this suite has. A store whose pages never end must fail, not hang. */
 const PAGES_MAX = 20_000;
 
 /** Every row of a list that is asked for page by page, each page by the last row before it. */

@@ -1,6 +1,5 @@
 /**
- * The contract once more, as small as it can be written: a list, and a scan of all of it for each question. What random
- * cases compare a store with.
+ * The simplest implementation of the contract: a list, which each call searches completely. Random cases compare a store with it.
  */
 import { Buffer } from 'node:buffer';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../store/store.ts';
@@ -110,7 +109,7 @@ export class Model {
     const heads = reads.map((read) => this.of(read).length);
     const isOf = (row: number, { collection, id }: DocumentRef) =>
       reads[row]!.collection === collection && reads[row]!.id === id;
-    // Once more for each commit: whether it is a duplicate, rests on what is stale, or on what one that fell would have changed.
+    // A commit falls if it is a duplicate, rests on a stale document, or on one that a fallen commit would have changed.
     const fallen: Commit[] = [];
     for (const commit of commits) {
       const changes = fallen.flatMap(({ events }) =>

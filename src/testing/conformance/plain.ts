@@ -1,5 +1,5 @@
 /**
- * Comparison of what stores answer, whatever their objects are made of.
+ * Compares answers of stores, however their objects are made.
  */
 import assert from 'node:assert/strict';
 
@@ -32,4 +32,9 @@ export async function throwsCode(code: string, promise: Promise<unknown>): Promi
   assert(error.message.length > 20, 'the message says what happened and what to do');
   const details = (error as { details?: unknown }).details ?? {};
   assert.deepEqual(JSON.parse(JSON.stringify(details)), details, 'details are plain JSON');
+}
+
+/** One field of each. */
+export function each<T, Field extends keyof T>(items: readonly T[], field: Field): T[Field][] {
+  return items.map((item) => item[field]);
 }

@@ -1,5 +1,5 @@
 /**
- * Chance that can be repeated: the seed of a random case is printed when it fails, and `TIDEMARK_SEED` takes it back.
+ * Random numbers that can be repeated: a random case that fails prints its seed, and `TIDEMARK_SEED` sets it.
  */
 
 export class Chance {
@@ -11,7 +11,7 @@ export class Chance {
     this.#state = seed;
   }
 
-  /** From `TIDEMARK_SEED`, or else another one each time. */
+  /** The seed from `TIDEMARK_SEED`, or else a new one each time. */
   static fromEnvironment(): Chance {
     const given = globalThis.process?.env['TIDEMARK_SEED'];
     if (given !== undefined && !Number.isFinite(Number(given)))

@@ -1,5 +1,5 @@
 /**
- * Runs the suite under the test framework that is there.
+ * Runs the suite in the test framework that it finds.
  */
 import { InvalidDefinition } from '../../errors.ts';
 import { conformanceCases } from './cases.ts';
@@ -16,9 +16,9 @@ export interface Framework {
  * global `describe` and `it` (Jest, Mocha, Bun), else of `node:test`.
  *
  * @param name - What the tests are listed under: the store.
- * @param makeStore - Gives a fresh place with an empty log on each call.
- * @param framework - The framework's `describe` and `it`, where they can't be found.
- * @throws InvalidDefinition if it is no function, or a framework runs the tests that can't be found
+ * @param makeStore - Gives a store with a new, empty log on each call.
+ * @param framework - The framework's `describe` and `it`, if the suite can't find them.
+ * @throws InvalidDefinition if `makeStore` isn't a function, or if the suite can't find the framework
  *
  * @example
  * ```ts
@@ -40,8 +40,8 @@ export function storeConformance(name: string, makeStore: MakeStore, framework: 
 }
 
 /**
- * Without a pause: tests have to be registered as their file is loaded, and a module that awaited anything at its top
- * couldn't be required.
+ * Synchronous: tests must be registered while their file is loaded, and a module with a top-level `await` can't be loaded by
+ * `require`.
  */
 function findFramework(): Framework {
   const found = globalThis as Partial<Framework> & { readonly __vitest_index__?: Framework; process?: NodeJS.Process };
@@ -49,7 +49,7 @@ function findFramework(): Framework {
   if (describe !== undefined && it !== undefined) return { describe, it };
   // Where vitest keeps itself for tests within source files (`import.meta.vitest`).
   if (found.__vitest_index__ !== undefined) return found.__vitest_index__;
-  // A program that a test of vitest's has started is no test of its own.
+  // A program that a vitest test has started isn't a test itself.
   if (!('__vitest_worker__' in globalThis) && found.process) return found.process.getBuiltinModule('node:test');
   throw new InvalidDefinition(
     'The test framework’s functions can’t be found: pass them, storeConformance(name, makeStore, { describe, it }).',

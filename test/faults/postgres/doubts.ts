@@ -3,14 +3,14 @@ import { StoreUnavailable } from 'tidemark';
 import type { Appended, Batch, Locked, Store } from '../../../src/store/store.ts';
 import { changedStore } from '../over-session.ts';
 
-export interface Told {
+export interface DoubtListener {
   /** It isn't known whether a write was stored. */
   readonly doubt: () => void;
   /** So many commands were sent again, and are in the ledger. */
   readonly found: (commands: number) => void;
 }
 
-export function telling(store: Store, { doubt, found }: Told): Store {
+export function telling(store: Store, { doubt, found }: DoubtListener): Store {
   const told = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
       return await run();

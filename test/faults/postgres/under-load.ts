@@ -18,7 +18,7 @@ import { parts, PLACES, serviceAt, SERVICES, type LoadOptions } from './load.ts'
 /** What makes a load an ordinary one, or one with something wrong on purpose. */
 export type LoadKind = Omit<LoadOptions, 'url' | 'schema' | 'name' | 'seed'>;
 
-export interface Place {
+export interface LogAddress {
   /** Directly, for whoever looks at it. */
   readonly url: string;
   readonly schema: string;
@@ -43,14 +43,14 @@ export interface Met {
 }
 
 export class UnderLoad {
-  readonly #place: Place;
+  readonly #place: LogAddress;
   readonly #random: Random;
   readonly #kind: LoadKind;
   readonly #killed: Server[] = [];
   #living: Server[] = [];
   #named = 0;
 
-  private constructor(place: Place, random: Random, kind: LoadKind) {
+  private constructor(place: LogAddress, random: Random, kind: LoadKind) {
     this.#place = place;
     this.#random = random;
     this.#kind = kind;
@@ -58,7 +58,7 @@ export class UnderLoad {
 
   /** Makes the log, opens the services, and starts so many servers. */
   static async on(
-    place: Place,
+    place: LogAddress,
     random: Random,
     { servers = 3, ...kind }: LoadKind & { readonly servers?: number } = {},
   ) {

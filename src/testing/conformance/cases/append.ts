@@ -6,7 +6,7 @@ import type { NewEvent } from '../../../store/store.ts';
 import { above, factsOf, at, commit, event, notFinal, order, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents, everything } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 export const appendCases = [
   onLog(3, 'positions are dense from 1, over events, commits and batches', async (log) => {
@@ -16,15 +16,9 @@ export const appendCases = [
     ]);
     const second = await log.append(commit('c3', [event('NOTED'), event('NOTED'), event('NOTED')]));
     const third = await log.append(commit('c4', event('NOTED')));
-    same(
-      [...first.commits, ...second.commits, ...third.commits].map(({ position }) => position),
-      [1, 3, 4, 7],
-    );
+    same(each([...first.commits, ...second.commits, ...third.commits], 'position'), [1, 3, 4, 7]);
     same([first.end.position, second.end.position, third.end.position], [3, 6, 7]);
-    same(
-      (await allEvents(log.session)).map(({ position }) => position),
-      range(1, 7),
-    );
+    same(each(await allEvents(log.session), 'position'), range(1, 7));
   }),
 
   onLog(2, 'the events of a commit are at consecutive positions, and say which commit they belong to', async (log) => {
@@ -126,10 +120,7 @@ export const appendCases = [
     const { versions, end } = await log.append([commit('c1', event('NOTED')), notFinal('c2')]);
     same(versions, []);
     same(end.position, 2);
-    same(
-      (await allEvents(log.session)).map(({ attachments }) => attachments),
-      [[], []],
-    );
+    same(each(await allEvents(log.session), 'attachments'), [[], []]);
   }),
 
   onLog(4, 'heads are those before the batch, one for each row of reads, in their order', async (log) => {

@@ -8,7 +8,7 @@ import type { EventFacts, EventPage, LoadRequest } from '../../../store/store.ts
 import { above, at, commit, event, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 /** Three fit into one answer, four don't; every character has three bytes in UTF-8, and one code unit. */
 const LONG = '€'.repeat(Math.floor(PAGE_BYTES_MAX / 3.5 / 3));
@@ -35,7 +35,7 @@ async function pages(read: (next: number | undefined) => Promise<EventPage>): Pr
     const page = await read(next);
     bounded(page.events, 'a page');
     assert(page.events.length > 0, 'a page of long texts is empty');
-    found.push(page.events.map(({ position }) => position));
+    found.push(each(page.events, 'position'));
     assert(found.length < 20, 'the pages come to no end');
     next = page.next;
   } while (next !== undefined);
@@ -87,10 +87,7 @@ export const bytesCases = [
         assert(loads < 12, 'the load makes no progress');
         const requests = ['nobody', 'u1', 'u2'].map((id, index): LoadRequest => above(user(id), found[index]!.length));
         const { documents } = await log.session.load(requests, { asOf: 10 });
-        same(
-          documents.map(({ head }) => head),
-          sizes,
-        );
+        same(each(documents, 'head'), sizes);
         bounded(
           documents.flatMap(({ events }) => events),
           'a load',
@@ -116,9 +113,9 @@ export const bytesCases = [
         documents.map((document) => above(document, 0)),
         options,
       );
-      const found = loaded.documents.map(({ events }) => events);
+      const found = each(loaded.documents, 'events');
       same(
-        found.map((events) => events.map(({ position }) => position)),
+        found.map((events) => each(events, 'position')),
         whole,
       );
       assert(found.flat().every(({ json, type, time }) => json === LONG && type === 'BOUGHT' && time === START));
@@ -126,7 +123,7 @@ export const bytesCases = [
     const reads = documents.map((document) => at(document, 0));
     const { stale } = await log.refuse(commit('c2', event('NOTED')), { reads });
     same(
-      stale.map(({ events }) => events.map(({ position }) => position)),
+      stale.map(({ events }) => each(events, 'position')),
       whole,
     );
     assert(stale.flatMap(({ events }) => events).every(({ json }) => json === LONG));
@@ -150,12 +147,8 @@ export const bytesCases = [
       stale.flatMap(({ events }) => events),
       'a refusal',
     );
-    // What there is of a document starts right above the version read.
-    for (const { events } of stale)
-      same(
-        events.map(({ version }) => version),
-        range(1, events.length),
-      );
+    // The events of a document start directly above the version that was read.
+    for (const { events } of stale) same(each(events, 'version'), range(1, events.length));
     assert(stale.some(({ events }) => events.length > 0));
   }),
 ];

@@ -20,7 +20,7 @@ export const chainCases: readonly ConformanceCase[] = [
     same((await log.session.read({ limit: 1 })).end, end);
   }),
 
-  onClockedLog(9, 'each commit is hashed with its place, its time and the hash before', async (log) => {
+  onClockedLog(9, 'each commit is hashed with its position, its time and the hash before it', async (log) => {
     const sent = [
       commit('c1', event('NOTED', user('u1')), { time: START + 9 }),
       commit('c2', [event('NOTED'), event('BOUGHT', service('s1'))], { time: START, actor: '', reason: '' }),
@@ -39,7 +39,7 @@ export const chainCases: readonly ConformanceCase[] = [
     );
   }),
 
-  onClockedLog(9, 'attachments aren’t covered by the hash, and a batch’s borders leave no trace in it', async (log) => {
+  onClockedLog(9, 'the hash covers neither attachments nor where a batch begins', async (log) => {
     const attached = commit('c1', event('NOTED', user('u1'), user('u2')));
     const bare = commit('c1', event('NOTED'));
     same(expectedChain([attached]), expectedChain([bare]));

@@ -1,5 +1,5 @@
 /**
- * What time it is, is the store's to say; one wrong clock must not drag the log along.
+ * The store says what time it is. One wrong clock must not move the log's time ahead.
  */
 import assert from 'node:assert/strict';
 import { performance } from 'node:perf_hooks';
@@ -9,17 +9,17 @@ import type { Commit, Stored } from '../../../store/store.ts';
 import { at, commit, event, START, user } from '../batches.ts';
 import { onClockedLog, onLog } from '../case.ts';
 import { everything } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 const MINUTE = 60_000;
-/** How long the lock is held while somebody waits. */
+/** How long the lock is held while another session waits. */
 const HELD_MS = 60;
-/** What two clocks may differ by in so short a time. */
+/** How much two clocks may differ in such a short time. */
 const ROUNDING_MS = 10;
 const ahead = (milliseconds: number) => ({ time: Date.now() + milliseconds });
 
 let ids = 0;
-/** A commit under an id of its own. */
+/** A commit with a new id. */
 const noted = (time: number): Commit => commit(`noted-${(ids += 1)}`, [event('NOTED'), event('NOTED')], { time });
 
 export const clockCases = [
@@ -41,16 +41,16 @@ export const clockCases = [
     same((await log.append(commit('c1', event('NOTED'), { time }))).end.recordedAt, time);
   }),
 
-  onLog('contract', 'a wrong clock can’t drag the log along in small steps either', async (log) => {
+  onLog('contract', 'a wrong clock can’t move the log’s time ahead in small steps either', async (log) => {
     const first = ahead(CLOCK_AHEAD_MAX_MS - MINUTE);
     await log.append(commit('c1', event('NOTED'), first));
     const further = commit('c2', event('NOTED'), { time: first.time + 2 * MINUTE });
     await log.unchangedBy(() => throwsCode('ClockAhead', log.send(further)));
-    // Who decides no later than the log is, goes on.
+    // A decision that isn't later than the log's time is stored.
     same((await log.append(commit('c3', event('NOTED'), first))).end.recordedAt, first.time);
   }),
 
-  onLog('contract', 'a time that no date can have is a clock ahead, however the log stands', async (log) => {
+  onLog('contract', 'a time that no date can have is a clock ahead, whatever is in the log', async (log) => {
     for (const time of [8.64e15 + 1, Number.MAX_SAFE_INTEGER])
       await log.unchangedBy(() => throwsCode('ClockAhead', log.send(commit('c1', event('NOTED'), { time }))));
   }),
@@ -69,7 +69,7 @@ export const clockCases = [
       const recorded = [
         ...(await at(0, 10, 0, 20)),
         ...(await at(25, 19, 30, 1)),
-        // Set back, and then right again.
+        // The clock goes back, and then it is right again.
         ...(await at(5, 0)),
         ...(await at(40, 35, 0)),
       ];
@@ -98,7 +98,7 @@ export const clockCases = [
       clock.stepMs = 1_000;
       for (let batch = 1; batch <= 3; batch += 1) {
         const { commits } = await log.append([noted(START), noted(START), noted(START)]);
-        same(new Set(commits.map(({ recordedAt }) => recordedAt)).size, 1);
+        same(new Set(each(commits, 'recordedAt')).size, 1);
         same(commits[0]?.recordedAt, clock.now);
       }
     },
@@ -127,20 +127,20 @@ export const clockCases = [
       waiting = log.append(noted(0), { by: other! });
       await setTimeout(HELD_MS);
     });
-    // By the store's own time, whatever that is: it was held back for so long.
+    // By the store's own clock, so much time has passed.
     const passed = Math.floor(performance.now() - asked) - ROUNDING_MS;
     const { end } = await waiting!;
     assert(end.recordedAt >= before + Math.min(passed, HELD_MS - ROUNDING_MS), 'it is as if stored before it could be');
   }),
 
-  onLog('contract', 'a store that was given no clock goes by its own, and has none to show', async (log) => {
+  onLog('contract', 'a store without the option clock uses its own clock, and shows none', async (log) => {
     const { end } = await log.append(commit('c1', event('NOTED'), { time: START }));
     const off = Math.abs(end.recordedAt - Date.now());
     assert(off < MINUTE, `the store’s clock, or this machine’s, is off by ${off} ms`);
     same(log.store.clock, undefined);
   }),
 
-  onClockedLog('contract', 'a store that was given a clock shows it, and goes by it alone', async (log, clock) => {
+  onClockedLog('contract', 'a store that was given a clock shows it, and uses no other', async (log, clock) => {
     clock.now = START + MINUTE;
     same(log.store.clock?.(), START + MINUTE);
     const session = await log.store.open({ clock: () => START + 2 * MINUTE });
@@ -151,7 +151,7 @@ export const clockCases = [
     }
   }),
 
-  onLog('contract', 'what stands in the way is answered before the clock is looked at', async (log) => {
+  onLog('contract', 'diverged, behind and refused are answered before the clock is checked', async (log) => {
     await log.append(commit('c1', event('BOUGHT', user('u1'))));
     const late = ahead(CLOCK_AHEAD_MAX_MS + MINUTE);
     await log.refuse(commit('c1', event('NOTED'), late));

@@ -1,5 +1,5 @@
 /**
- * Closing within a bound, while somebody else holds the write lock: what waits is let go, and never stored after that.
+ * Closing with a time limit, while another session holds the write lock: what waits is given up, and never stored later.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,7 +31,7 @@ async function whileLocked(log: TestLog, work: () => Promise<void>): Promise<voi
   }
 }
 
-/** What must come to an end although nobody gives the lock back. */
+/** Must end although nobody releases the lock. */
 async function soon<T>(what: string, ending: Promise<T>): Promise<T> {
   const enough = abortController();
   const late = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
@@ -45,7 +45,7 @@ async function soon<T>(what: string, ending: Promise<T>): Promise<T> {
 
 const closes = (session: Session): Promise<void> => soon('closing', session.close(BOUND));
 
-/** What is told of something that was asked for. */
+/** The error of a call, or nothing. */
 async function told(asked: Promise<unknown>): Promise<{ readonly code?: string; readonly unknown?: unknown }> {
   return asked.then(
     () => ({}),
@@ -53,14 +53,14 @@ async function told(asked: Promise<unknown>): Promise<{ readonly code?: string; 
   );
 }
 
-/** `Closed` for what is never stored; in doubt, for what had been sent. */
+/** `Closed` if it is never stored. In doubt if it had been sent. */
 function assertTold(what: { readonly code?: string; readonly unknown?: unknown }): void {
   if (what.code === 'StoreUnavailable') assert.equal(what.unknown, true, 'not said to be in doubt');
   else assert.equal(what.code, 'Closed', `told ${JSON.stringify(what)} of what the session was closed before`);
 }
 
 export const closingCases: readonly ConformanceCase[] = [
-  onLog('contract', 'what waits for the lock is let go when its session is closed within a bound', async (log) => {
+  onLog('contract', 'what waits for the lock is given up when its session is closed with a time limit', async (log) => {
     const session = await log.open();
     const asked: Promise<{ readonly code?: string }>[] = [];
     await whileLocked(log, async () => {
@@ -71,7 +71,7 @@ export const closingCases: readonly ConformanceCase[] = [
         told(session.exclusive((by) => by.append(log.batch(commit('c3', event('NOTED', user('u1'))))))),
       );
       await closes(session);
-      // They are told while the lock is still held.
+      // They get their errors while the lock is still held.
       for (const what of await soon('what it was asked for', Promise.all(asked))) assertTold(what);
     });
     await log.append(commit('after', event('NOTED', user('u2'))));
@@ -84,7 +84,7 @@ export const closingCases: readonly ConformanceCase[] = [
     await throwsCode('Closed', session.append(log.batch(commit('c4', event('NOTED')))));
   }),
 
-  onLog('contract', 'work under the lock has lost it when its session is closed within a bound', async (log) => {
+  onLog('contract', 'work under the lock loses it when its session is closed with a time limit', async (log) => {
     const session = await log.open();
     const begun = Promise.withResolvers<void>();
     const goesOn = Promise.withResolvers<void>();
@@ -108,11 +108,15 @@ export const closingCases: readonly ConformanceCase[] = [
     same(await log.head(user('u1')), 1);
   }),
 
-  onLog('contract', 'what was asked for before is stored, if it can be before the session is closed', async (log) => {
-    const session = await log.open();
-    const asked = session.append(log.batch(commit('c1', event('NOTED', user('u1'))), { seen: GENESIS }));
-    await session.close({ timeoutMs: 60_000 });
-    same((await asked).status, 'stored');
-    same(await log.head(user('u1')), 1);
-  }),
+  onLog(
+    'contract',
+    'what was asked for earlier is stored, if there is time before the session is closed',
+    async (log) => {
+      const session = await log.open();
+      const asked = session.append(log.batch(commit('c1', event('NOTED', user('u1'))), { seen: GENESIS }));
+      await session.close({ timeoutMs: 60_000 });
+      same((await asked).status, 'stored');
+      same(await log.head(user('u1')), 1);
+    },
+  ),
 ];

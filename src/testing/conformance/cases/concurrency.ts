@@ -1,5 +1,5 @@
 /**
- * Several servers at once. Each case demands that they really got in each other's way, and that none of them starved.
+ * Several servers at once. Each case checks that they really disturbed each other, and that none of them starved.
  */
 import assert from 'node:assert/strict';
 import { setImmediate as pause } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { above, at, commit, event, GENESIS, order, range, service, user } from '
 import { onLog } from '../case.ts';
 import { allEvents, everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 const SERVERS = 4;
 
@@ -17,7 +17,7 @@ async function buy(log: TestLog, by: Session, id: string): Promise<number> {
   for (let refusals = 0; ; refusals++) {
     const { documents, end } = await by.load([above(service('s1'), 0)]);
     const { head } = documents[0]!;
-    // Decides for a moment: a store that answers at once would serve one after the other.
+    // Takes a moment to decide. Otherwise a fast store would serve one buyer after the other.
     await pause();
     const reads = [at(service('s1'), head)];
     const answer = await by.append(log.batch(commit(id, event('BOUGHT', service('s1'))), { reads, seen: end }));
@@ -31,7 +31,7 @@ async function buy(log: TestLog, by: Session, id: string): Promise<number> {
   }
 }
 
-/** All sessions but the first write, while the first one reads as often as it can, and once more when all is written. */
+/** All sessions except the first write. The first one reads as often as it can, and once more at the end. */
 async function readWhileWriting(
   log: TestLog,
   batch: (server: number, n: number) => readonly Commit[],
@@ -42,7 +42,7 @@ async function readWhileWriting(
   const write = async (by: Session, server: number): Promise<void> => {
     for (const n of range(1, 15)) {
       await log.append(batch(server, n), { by, seen: GENESIS });
-      // Gives way, as a server that waits for its next request does.
+      // Gives the others a turn, like a server that waits for its next request.
       await pause();
     }
   };
@@ -110,7 +110,7 @@ export const concurrencyCases = [
       for (; !racing.over || count < 20; count++) {
         assert(count < 5_000, 'the buyers starve');
         await log.append(commit(`note-${count}`, event('NOTED', service('s1'))), { by: noting!, seen: GENESIS });
-        // Fewer than a refusal tells of come between a buyer's load and his append.
+        // Between the load and the append of a buyer come fewer events than a refusal holds.
         if (count % 5 === 0) await pause();
       }
       return count;
@@ -127,7 +127,7 @@ export const concurrencyCases = [
       documents[0]?.events.map(({ version }) => version),
       range(1, count + buying.length * 6),
     );
-    // One that read before all of the notes, and after the last purchase, is let through.
+    // A batch that read before all the notes, and after the last purchase, is stored.
     const version = documents[0]!.events.findLast(({ type }) => type === 'BOUGHT')!.version;
     await log.append(commit('last', event('BOUGHT', service('s1'))), { reads: [at(service('s1'), version)] });
   }),
@@ -146,10 +146,7 @@ export const concurrencyCases = [
         }
       }),
     );
-    same(
-      (await allEvents(log.session)).map(({ position }) => position),
-      range(1, SERVERS * 10),
-    );
+    same(each(await allEvents(log.session), 'position'), range(1, SERVERS * 10));
   }),
 
   onLog(3, 'a reader that pages while others write skips nothing and sees nothing twice (lesson 3)', async (log) => {
@@ -211,7 +208,7 @@ export const concurrencyCases = [
             seen: GENESIS,
           });
           const loaded = await session.load([above(user('u1'), 0)]);
-          // At least as far as its own write, and as far as it has been before.
+          // At least as far as its own write, and never less than before.
           assert(loaded.documents[0]!.head >= Math.max(head, versions[0]!));
           assert(loaded.end.position >= end && loaded.end.recordedAt >= recordedAt);
           [head, end, recordedAt] = [loaded.documents[0]!.head, loaded.end.position, loaded.end.recordedAt];

@@ -8,7 +8,7 @@ import { commit, event, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allPages } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 function paged(log: TestLog, limit: number): Promise<DocumentHead[]> {
   return allPages((last) => log.session.documents({ after: last, limit }));
@@ -70,11 +70,7 @@ export const documentsCases = [
     const shuffled = sorted.map((_, index) => sorted[(index * 7) % sorted.length]!);
     same(new Set(shuffled).size, sorted.length);
     await log.append(shuffled.map((id, n) => commit(`c${n}`, event('NOTED', user(id)))));
-    for (const limit of [1, 4, 100])
-      same(
-        (await paged(log, limit)).map(({ id }) => id),
-        sorted,
-      );
+    for (const limit of [1, 4, 100]) same(each(await paged(log, limit), 'id'), sorted);
     const after = async (ref: DocumentRef) => (await log.session.documents({ after: ref, limit: 1 }))[0]?.id;
     // The bound need not be a document itself.
     same(await after(user('\uFFFE')), '\u{10000}');
@@ -91,13 +87,7 @@ export const documentsCases = [
       commit('c2', event('NOTED', ...ids.slice(600).map(user))),
     ]);
     const page = await log.session.documents({ limit: many * 2 });
-    same(
-      page.map(({ id }) => id),
-      ids.slice(0, PAGE_ROWS_MAX),
-    );
-    same(
-      (await paged(log, many)).map(({ id }) => id),
-      ids,
-    );
+    same(each(page, 'id'), ids.slice(0, PAGE_ROWS_MAX));
+    same(each(await paged(log, many), 'id'), ids);
   }),
 ];

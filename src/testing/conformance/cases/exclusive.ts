@@ -1,5 +1,5 @@
 /**
- * Work under the write lock: the last try, which can't be overtaken.
+ * Work under the write lock: the last try, which no other writer can disturb.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,12 +9,12 @@ import { above, at, COLLECTIONS, commit, event, notFinal, range, service, user }
 import { onLog } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 import { PATIENCE } from './moved.ts';
 
 class Abandoned extends Error {}
 
-/** Runs work that is given up after it, and shows that nothing of it is left. */
+/** Runs work that throws at its end, and checks that nothing of it is stored. */
 async function givenUp(log: TestLog, work: (locked: Locked) => Promise<void>): Promise<void> {
   const { end } = log;
   await log.unchangedBy(() =>
@@ -57,7 +57,7 @@ export const exclusiveCases = [
     same(await log.session.ledger(['c3']), []);
     same((await log.session.ledger(['c2']))[0]?.final, false);
     same([await log.head(user('u1')), await log.head(service('new'))], [1, 0]);
-    // Positions, versions and ids are taken by the next one as if nothing had been.
+    // The next commit takes its positions, versions and ids.
     const { commits, versions } = await log.append(commit('c3', event('NOTED', user('u1'), service('new'))));
     same([commits[0]?.position, versions], [3, [2, 1]]);
     same(await log.session.check(), []);
@@ -73,13 +73,10 @@ export const exclusiveCases = [
       });
       for (const outside of [session!, other!]) {
         same(await everything(outside), before);
-        same(
-          (await outside.ledger(['c2', 'c3'])).map(({ final }) => final),
-          [false],
-        );
+        same(each(await outside.ledger(['c2', 'c3']), 'final'), [false]);
         const requests = [user('u1'), service('new')].map((ref) => above(ref, 0));
         const { documents, end } = await outside.load(requests);
-        same([end.position, documents.map(({ head }) => head)], [2, [1, 0]]);
+        same([end.position, each(documents, 'head')], [2, [1, 0]]);
         const page = await outside.read({ document: user('u1'), after: 0, limit: 5 });
         same([page.events.length, page.end.position], [1, 2]);
       }
@@ -106,11 +103,11 @@ export const exclusiveCases = [
         answered.push('exclusive');
       });
       waiting = [...sends, second];
-      // They are looked at below; should one fail before that, the case fails there and not here.
+      // They are awaited below, so that the case fails there if one of them fails.
       void Promise.allSettled(waiting);
       await sleep(30);
       same(answered, []);
-      // What was loaded in here hasn't moved since.
+      // What was loaded under the lock hasn't changed.
       same((await by.load([above(service('s1'), 0)])).documents[0]?.head, 1);
       await log.append(commit('mine', event('BOUGHT', service('s1'))), { by, reads });
     });
@@ -222,7 +219,7 @@ export const exclusiveCases = [
     const late = { name: 'late', definition: 1, key: { fields: ['id'] }, handled: [] };
     let registering: Promise<void> | undefined;
     await session!.exclusive(async (by) => {
-      // By the time that it has its turn, the log isn't empty any more.
+      // When it gets its turn, the log isn't empty any more.
       registering = throwsCode('RebuildRequired', other!.register([late]));
       void registering.catch(() => undefined);
       await sleep(30);

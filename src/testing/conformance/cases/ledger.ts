@@ -3,7 +3,7 @@
  */
 import { commit, event, notFinal, range, START, user } from '../batches.ts';
 import { onClockedLog, onLog } from '../case.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 export const ledgerCases = [
   onClockedLog(
@@ -68,7 +68,7 @@ export const ledgerCases = [
     same([...duplicates].sort(), ['c1', 'c2']);
     await log.refuse(batch, { seen, by: await log.open() });
     const entries = await log.session.ledger(['c1', 'c2']);
-    same(entries.map(({ hash }) => hash).sort(), first.commits.map(({ hash }) => hash).sort());
+    same(each(entries, 'hash').sort(), each(first.commits, 'hash').sort());
   }),
 
   onLog(1, 'two servers that send one command at once store it once', async (log) => {
@@ -80,7 +80,7 @@ export const ledgerCases = [
           log.send(commit(`c${n}`, event('NOTED', user(`u${index}`))), { by, seen }),
         ),
       );
-      same(answers.map(({ status }) => status).sort(), ['refused', 'stored']);
+      same(each(answers, 'status').sort(), ['refused', 'stored']);
       same(
         answers.flatMap((answer) => (answer.status === 'refused' ? answer.duplicates : [])),
         [`c${n}`],
@@ -93,7 +93,7 @@ export const ledgerCases = [
     await log.append(range(1, 1500).map((n) => commit(`c${n}`, event('NOTED'))));
     const found = await log.session.ledger(range(1, 3000).map((n) => `c${n}`));
     same(
-      found.map(({ position }) => position).sort((a, b) => a - b),
+      each(found, 'position').sort((a, b) => a - b),
       range(1, 1500),
     );
   }),

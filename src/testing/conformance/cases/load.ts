@@ -1,5 +1,5 @@
 /**
- * Documents for folding: heads and events, all as of one point of the log.
+ * Documents for folding: heads and events, all as they are at one point of the log.
  */
 import assert from 'node:assert/strict';
 import { LOAD_EVENTS_MAX } from '../../../store/store.ts';
@@ -7,7 +7,7 @@ import type { DocumentRef } from '../../../store/store.ts';
 import { above, commit, event, order, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 /** Five positions; u1 has versions at 1, 2, 4, 5, and s1 at 2, 3, 5. Positions 2 to 4 are one commit. */
 async function fivePositions(log: TestLog): Promise<void> {
@@ -33,10 +33,7 @@ export const loadCases = [
       await fivePositions(log);
       for (const after of range(0, 6)) {
         const { documents } = await log.session.load([above(user('u1'), after)]);
-        same(
-          documents.map(({ head }) => head),
-          [4],
-        );
+        same(each(documents, 'head'), [4]);
         same(
           documents[0]?.events.map(({ version }) => version),
           range(after + 1, 4),
@@ -95,12 +92,9 @@ export const loadCases = [
       above(service('s1'), 0),
       above(order('u1'), 0),
     ]);
+    same(each(documents, 'head'), [3, 0, 4, 3, 0]);
     same(
-      documents.map(({ head }) => head),
-      [3, 0, 4, 3, 0],
-    );
-    same(
-      documents.map(({ events }) => events.map(({ position }) => position)),
+      documents.map(({ events }) => each(events, 'position')),
       [[3, 5], [], U1, S1, []],
     );
     same([end.position, end.hash], [log.end.position, log.end.hash]);
@@ -116,7 +110,7 @@ export const loadCases = [
       const numbers = new Map(named.map(({ collection, id, document }) => [`${collection} ${id}`, document]));
       const requests = [above(service('s1'), 3), above(user('unknown'), 0), above(user('u1'), 0, 1)];
       const called = async (asOf?: number): Promise<unknown> =>
-        (await log.session.load(requests, { asOf })).documents.map(({ document }) => document);
+        each((await log.session.load(requests, { asOf })).documents, 'document');
       const [s1, u1] = [numbers.get('services s1'), numbers.get('users u1')];
       assert(s1 !== undefined && u1 !== undefined && s1 !== u1);
       same(await called(), [s1, undefined, u1]);
@@ -141,13 +135,9 @@ export const loadCases = [
       const requests = [above(user('u1'), 0), above(service('s1'), 1, 2), above(order('o'), 0)];
       const { documents, end } = await log.session.load(requests, { asOf });
       const then = (positions: readonly number[]) => positions.filter((position) => position <= asOf);
+      same(each(documents, 'head'), [then(U1).length, then(S1).length, 0], `heads as of ${asOf}`);
       same(
-        documents.map(({ head }) => head),
-        [then(U1).length, then(S1).length, 0],
-        `heads as of ${asOf}`,
-      );
-      same(
-        documents.map(({ events }) => events.map(({ position }) => position)),
+        documents.map(({ events }) => each(events, 'position')),
         [then(U1), then(S1).slice(1, 2), []],
         `events as of ${asOf}`,
       );
@@ -189,10 +179,7 @@ export const loadCases = [
       const count = loaded.documents.reduce((sum, { events }) => sum + events.length, 0);
       // In the order of the requests: each page is full but for the last, and a document gets what those before it leave.
       same(count, Math.min(LOAD_EVENTS_MAX, left));
-      same(
-        loaded.documents.map(({ head }) => head),
-        sizes,
-      );
+      same(each(loaded.documents, 'head'), sizes);
       loaded.documents.forEach(({ events }, index) => found[index]!.push(...events.map(({ version }) => version)));
       await log.append(commit(`more-${page}`, event('NOTED', ...documents)), { by: writer! });
     }

@@ -28,7 +28,7 @@ import { Chance } from '../random.ts';
 
 const STEPS = 120;
 const TYPES = ['CREATED', 'BOUGHT', 'REGISTERED', 'NOTED'];
-/** Types that come up one by one: some are registered before an event of them is stored, and some after it. */
+/** Types that appear one by one: some are registered before their first event is stored, and some after it. */
 const LATER = range(0, STEPS).map((n) => `LATER_${n}`);
 const DOCUMENTS = [user('a'), user('A'), user('\uFFFD'), user('\u{1F30A}'), service('a'), service('s'), order('o')];
 // Two releases of the application, deployed side by side.
@@ -110,7 +110,7 @@ async function randomBatches(log: TestLog, clock: TestClock, chance: Chance): Pr
 
 const key = ({ collection, id }: DocumentRef): string => `${collection} ${id}`;
 
-/** Neither stale documents nor duplicates are answered in an order that the contract gives. */
+/** The contract gives no order for stale documents and duplicates. */
 function inOrder(answer: Appended): Appended {
   if (answer.status !== 'stored' && answer.status !== 'refused') return answer;
   const stale = [...answer.stale].sort((a, b) => (key(a) < key(b) ? -1 : 1));
@@ -119,7 +119,7 @@ function inOrder(answer: Appended): Appended {
 
 const MAPPED: CollectionEntry = { name: 'mapped', definition: 1, key: { types: {} }, handled: [] };
 
-/** Collections as some release may have them: with types more, or fewer, or both, of which the log may have held some. */
+/** Collections as a release may have them: with more or fewer types, or both. The log may have held some of them. */
 function randomEntries(model: Model, chance: Chance, step: number): CollectionEntry[] {
   const { collections } = model.registry;
   const fewer = (types: readonly string[]): string[] => types.filter(() => !chance.once(8));

@@ -1,5 +1,5 @@
 /**
- * Waiting for the log to move: whoever follows it is woken, by whomever it was written, and by nothing else.
+ * Waiting for the log to move: a session that waits is woken by each new commit, whoever wrote it, and by nothing else.
  */
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
@@ -10,14 +10,14 @@ import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
-/** After so long nobody will be woken any more: a store that forgets somebody must fail, not hang. */
+/** How long a case waits for a wake-up: a store that forgets a wait must fail, not hang. */
 export const PATIENCE = { ms: 10_000 };
 
 const never = (): AbortSignal => abortController().signal;
 
-/** What somebody who waits is told, once he is. */
+/** What a wait has answered, once it has. */
 async function told<T>(waiting: Promise<T>): Promise<T> {
   const enough = abortController();
   const outOfPatience = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
@@ -27,7 +27,7 @@ async function told<T>(waiting: Promise<T>): Promise<T> {
   return Promise.race([waiting, outOfPatience]).finally(() => enough.abort());
 }
 
-/** Begins to wait, and says whether it is over. Where a case ends before that, nobody hears that the session was closed. */
+/** Begins a wait, and says whether it is over. If the case ends earlier, the error of the closed session is ignored. */
 function waitingAt(session: Session, from: LogPoint, signal = never()) {
   const waiting = { over: false, end: session.moved(from, signal) };
   const isOver = (): void => void (waiting.over = true);
@@ -35,10 +35,10 @@ function waitingAt(session: Session, from: LogPoint, signal = never()) {
   return waiting;
 }
 
-/** Until whoever has begun to wait has looked for himself, and must be woken. */
+/** After this, a wait has read the end of the log once, and must be woken. */
 const asleep = (): Promise<void> => sleep(MOVED_MS);
 
-/** Long enough for whoever is woken for no reason to show it. */
+/** Long enough for a wrong wake-up to show. */
 const quiet = (): Promise<void> => sleep(2 * MOVED_MS);
 
 const noted = (id: string) => commit(id, event('NOTED', user('u1')));
@@ -48,7 +48,7 @@ async function endNow(log: TestLog): Promise<LogEnd> {
 }
 
 export const movedCases = [
-  onLog(3, 'whoever waits at an end that the log has left is told the new one at once', async (log) => {
+  onLog(3, 'a session that waits at an old end of the log is told the new end at once', async (log) => {
     await log.append(noted('c1'));
     await log.append([noted('c2'), noted('c3')]);
     const other = await log.open();
@@ -56,7 +56,7 @@ export const movedCases = [
     same(await told(other.moved(GENESIS, never())), await endNow(log));
   }),
 
-  onLog(3, 'whoever waits is woken by what another session appends, and can read it', async (log) => {
+  onLog(3, 'a session that waits is woken by what another session appends, and can read it', async (log) => {
     const [session, other] = await log.sessions(2);
     for (const n of range(1, 10)) {
       const waiting = [session!, other!].map((one) => waitingAt(one, log.end).end);
@@ -83,7 +83,7 @@ export const movedCases = [
     }
   }),
 
-  onLog(3, 'however many wait, at whatever end, all are told', async (log) => {
+  onLog(3, 'all waits are woken, however many there are, at whatever end', async (log) => {
     const [session, other] = await log.sessions(2);
     const ends = [GENESIS, ...(await filled(log, 3))];
     const last = ends.at(-1)!;
@@ -94,7 +94,7 @@ export const movedCases = [
     for (const waiting of late) same(await told(waiting), end);
   }),
 
-  onLog(9, 'an end that the log doesn’t have is one that it has left', async (log) => {
+  onLog(9, 'a wait at an end that the log doesn’t have is over at once', async (log) => {
     await log.append([noted('c1'), noted('c2')]);
     const end = await endNow(log);
     const strangers = [
@@ -105,17 +105,14 @@ export const movedCases = [
     for (const stranger of strangers) same(await told(log.session.moved(stranger, never())), end);
   }),
 
-  onLog('contract', 'what isn’t stored wakes nobody', async (log) => {
+  onLog('contract', 'a batch that isn’t stored wakes nobody', async (log) => {
     const [session, other] = await log.sessions(2);
     await log.append([noted('c1'), commit('c2', event('CREATED', service('s1')))]);
     const waiting = [session!, other!].map((one) => waitingAt(one, log.end));
     await log.refuse(noted('c1'));
     await log.refuse(noted('c3'), { reads: [at(service('s1'), 0)], by: other! });
     await quiet();
-    same(
-      waiting.map(({ over }) => over),
-      [false, false],
-    );
+    same(each(waiting, 'over'), [false, false]);
     const { end } = await log.append(noted('c3'));
     for (const one of waiting) same(await told(one.end), end);
   }),
@@ -133,7 +130,7 @@ export const movedCases = [
     await assert.rejects(
       session!.exclusive(async (by) => {
         await log.append([noted('c2'), noted('c3')], { by });
-        // Also those who come while it is under way.
+        // Also waits that begin during the section.
         waiting.push(waitingAt(other!, end), waitingAt(session!, end));
         await stillAsleep();
         throw given;
@@ -150,7 +147,7 @@ export const movedCases = [
     for (const one of waiting) same(await told(one.end), result.end);
   }),
 
-  onLog('contract', 'whoever is told to give up does, with the reason given, and the others wait on', async (log) => {
+  onLog('contract', 'a wait whose signal aborts ends with its reason, and the others go on', async (log) => {
     await log.append(noted('c1'));
     const reason = new Error('enough');
     const controller = abortController();
@@ -168,7 +165,7 @@ export const movedCases = [
     same(await told(other.end), end);
   }),
 
-  onLog('contract', 'whoever has waited leaves no listener at his signal', async (log) => {
+  onLog('contract', 'a wait leaves no listener at its signal', async (log) => {
     const controller = abortController();
     const { signal } = controller;
     const session = await log.open();
@@ -193,7 +190,7 @@ export const movedCases = [
 
   onLog(
     'contract',
-    'whoever waits in a session that is closed is told so, and those in others wait on',
+    'a wait ends with an error when its session is closed, and those of other sessions go on',
     async (log) => {
       const [session, other] = await log.sessions(2);
       await log.append(noted('c1'));

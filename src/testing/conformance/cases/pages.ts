@@ -8,9 +8,9 @@ import { commit, event, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
-const positions = (events: EventPage['events']) => events.map(({ position }) => position);
+const positions = (events: EventPage['events']) => each(events, 'position');
 
 const numbered = (n: number): NewEvent => event(n % 5 === 0 ? 'BOUGHT' : n === 7 ? 'RARE' : 'NOTED', user(`u${n % 2}`));
 
@@ -94,7 +94,7 @@ export const pagesCases = [
         same(positions(await allEvents(log.session, { ...wanted, reverse: true })), [...found].reverse());
       }
     }
-    // A filter that names nothing finds nothing.
+    // An empty filter finds nothing.
     same(await allEvents(log.session, { types: [] }), []);
     const between = await log.session.read({ types: ['BOUGHT'], after: 5, before: 25, limit: 100 });
     same(positions(between.events), [10, 15, 20]);
@@ -116,7 +116,7 @@ export const pagesCases = [
       same(positions(await allEvents(log.session, { types: ['RARE'], limit, reverse: true })), [...rare].reverse());
     }
     same(await allEvents(log.session, { types: ['UNKNOWN'] }), []);
-    // A store may find rare events by an index; if it looks one by one, it says how far it has come.
+    // A store may find rare events by an index. If it reads one event after the other, it says how far it has come.
     const { events, next } = await log.session.read({ types: ['RARE'], after: 3, limit: 10 });
     if (next !== undefined) assert(next >= 4 && next < size && events.every(({ position }) => position <= next));
   }),
@@ -140,7 +140,7 @@ export const pagesCases = [
     same([rest.events.length, rest.next], [20, undefined]);
   }),
 
-  onLog('contract', 'bounds that no position or version can have are no errors', async (log) => {
+  onLog('contract', 'limits of a page that no position or version can have are not errors', async (log) => {
     await thirty(log);
     const { session } = log;
     const read = async (page: Parameters<typeof session.read>[0]) => {
@@ -179,7 +179,7 @@ export const pagesCases = [
     same(await versions(0, undefined, -1), []);
 
     const commits = async (bounds: Omit<Parameters<typeof session.commits>[0], 'limit'>, limit = 100) =>
-      (await session.commits({ ...bounds, limit })).map(({ position }) => position);
+      each(await session.commits({ ...bounds, limit }), 'position');
     same(await commits({ after: -5, upTo: 4.5 }), [1, 4]);
     same(await commits({ after: 30.5, upTo: Infinity }), [31, 32, 33]);
     same(await commits({ upTo: -5 }), []);
@@ -196,7 +196,7 @@ export const pagesCases = [
     const { events } = await log.session.read({ after: 1, limit: 4 });
     assert.equal(events[0]?.commit, events[1]?.commit);
     assert.notEqual(events[1]?.commit, events[2]?.commit);
-    // A commit is told whole, though the page starts in the middle of it.
+    // The commit is complete, although the page starts in the middle of it.
     same([events[0]?.commit.position, events[0]?.commit.eventCount], [1, 3]);
     same([events[3]?.commit.position, events[3]?.commit.eventCount], [4, 3]);
   }),

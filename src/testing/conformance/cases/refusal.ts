@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../../store/store.ts';
 import { at, commit, event, handling, notFinal, order, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 export const refusalCases = [
   onLog(5, 'refused if an event of a handled type was attached above the version read', async (log) => {
@@ -155,10 +155,7 @@ export const refusalCases = [
     await log.append(commit('c1', event('CREATED', service('s1'))));
     await log.append(commit('c2', event('BOUGHT', service('s1'))));
     const { stale } = await log.refuse(commit('c3', event('BOUGHT', service('s1'))), { reads: [at(service('s1'), 1)] });
-    same(
-      stale.map(({ head }) => head),
-      [2],
-    );
+    same(each(stale, 'head'), [2]);
   }),
 
   onLog(5, 'a batch doesn’t collide with itself (lesson 9)', async (log) => {
@@ -179,10 +176,7 @@ export const refusalCases = [
       seen: { position: 0, hash: '0'.repeat(64) },
       reads: [at(service('s1'), 2)],
     });
-    same(
-      commits.map(({ position }) => position),
-      [4],
-    );
+    same(each(commits, 'position'), [4]);
   }),
 
   onLog(1, 'refused if a command id has a final outcome; all of them are named (lesson 8)', async (log) => {
@@ -213,7 +207,7 @@ export const refusalCases = [
     ];
     const reads = [at(service('s2'), 1), at(service('s1'), 0)];
     const { stale, duplicates } = await log.unchangedBy(() => log.refuse(batch, { reads }));
-    same([stale.map(({ id }) => id), duplicates], [['s1'], ['c2']]);
+    same([each(stale, 'id'), duplicates], [['s1'], ['c2']]);
     same(await log.session.ledger(['new-1', 'new-2']), []);
     same([await log.head(user('u1')), await log.head(user('u2')), await log.head(service('s2'))], [0, 0, 1]);
     // The next batch goes on without a gap.

@@ -1,13 +1,13 @@
 /**
- * The registry: which collections are attached, and what they handle, so that no server leaves one out, and none finds
- * other documents in the log than another has made of it.
+ * The registry: which collections events are attached to, and which types they handle. So no server leaves a collection out,
+ * and all servers find the same documents in the log.
  */
 import type { CollectionEntry, Registry, Session } from '../../../store/store.ts';
 import { COLLECTIONS, commit, event, GENESIS, handling, range, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 const KEY: CollectionEntry['key'] = { fields: ['id'] };
 const entry = (name: string, definition = 1, key: CollectionEntry['key'] = KEY): CollectionEntry => ({
@@ -19,7 +19,7 @@ const entry = (name: string, definition = 1, key: CollectionEntry['key'] = KEY):
 const users = COLLECTIONS.find(({ name }) => name === 'users')!;
 const [ORDERS, SERVICES] = COLLECTIONS as [CollectionEntry, CollectionEntry];
 
-/** A collection with a key map, each type of which is looked at in the field `id`. */
+/** A collection with a key map, in which the key of each type is the field `id`. */
 const mapped = (types: readonly string[], handled: readonly string[] = []): CollectionEntry => ({
   name: 'mapped',
   definition: 1,
@@ -32,7 +32,7 @@ async function entryOf(session: Session, name: string): Promise<CollectionEntry 
   return (await session.registry()).collections.find((one) => one.name === name);
 }
 
-/** It is refused with this code, about this collection, and nothing changes. */
+/** Registering throws this code about this collection, and changes nothing. */
 async function refused(
   log: TestLog,
   code: string,
@@ -56,7 +56,7 @@ export const registryCases: readonly ConformanceCase[] = [
       try {
         same(await session.registry(), { generation: 0, collections: [] });
         same(await session.register([]), { generation: 0, collections: [] });
-        // Without collections it can be written to all the same.
+        // A log without collections can be written to.
         const commits = [commit('c1', event('NOTED'))];
         const answer = await session.append({
           seen: GENESIS,
@@ -97,7 +97,7 @@ export const registryCases: readonly ConformanceCase[] = [
     same(await session.register([]), added);
     same(await session.registry(), added);
     same((await session.register([entry('c')])).generation, generation + 2);
-    // Types more of one that is there are something, whatever else comes with them.
+    // New types of a known collection count, whatever else is registered with them.
     const more = [entry('a'), handles('BOUGHT', 'REGISTERED', 'RENAMED'), mapped(['A'])];
     same((await session.register(more)).generation, generation + 3);
     same((await session.register(more)).generation, generation + 3);
@@ -136,7 +136,7 @@ export const registryCases: readonly ConformanceCase[] = [
     const raised = { ...users, definition: 2 };
     for (const changed of [raised, { ...raised, key: KEY }, { ...raised, handled: ['OTHER'] }]) {
       await refused(log, 'RebuildRequired', 'users', [changed]);
-      // Nor is anything added on the way to it, or after it.
+      // Nothing before it or after it in the list is added.
       await refused(log, 'RebuildRequired', 'users', [entry('a'), changed, entry('zz')]);
     }
     await log.append(commit('c1', event('NOTED')));
@@ -154,7 +154,7 @@ export const registryCases: readonly ConformanceCase[] = [
       { ...both, key: { types: { A: ['a'], B: 'function' } } },
       { ...both, key: { types: { A: ['a', 'b'], B: ['b'] } } },
       { ...both, key: { types: { A: 'function', B: 'function' } } },
-      // Nor do types more or fewer make it the same.
+      // More or fewer types don't make the keys equal.
       { ...both, key: { types: { A: ['a'], B: 'function', C: ['c'] } } },
       { ...both, key: { types: { B: ['b'] } } },
       { ...both, key: { fields: ['a', 'b'] } },
@@ -198,7 +198,7 @@ export const registryCases: readonly ConformanceCase[] = [
     });
     const key = { types: { C: ['c', 'd'], A: ['id'], B: 'function' } } as const;
     const grown: CollectionEntry = { ...mapped([]), key, handled: ['C', 'A'] };
-    // Names of commands and collections are no types that were held.
+    // Names of commands and collections don't count as types.
     const renamed = handles('BOUGHT', 'DO_IT', 'REGISTERED', 'users');
     const { generation, collections } = await log.session.register([grown, renamed, SERVICES]);
     same(generation, log.generation + 2);
@@ -206,7 +206,7 @@ export const registryCases: readonly ConformanceCase[] = [
     same(JSON.stringify(collections[0]?.key), JSON.stringify(key));
     const other = await log.open();
     same(await other.registry(), { generation, collections });
-    // And it grows further.
+    // The registry can grow further.
     same((await other.register([handles(...renamed.handled, 'D')])).generation, generation + 1);
   }),
 
@@ -228,7 +228,7 @@ export const registryCases: readonly ConformanceCase[] = [
       const twice = [mapped(['A', 'NEW'], ['A']), mapped(['A', 'NEW', type], ['A'])];
       await refused(log, 'DefinitionChanged', 'mapped', twice);
     }
-    // Nor is it handled where only the key named it, nor are others that are given with it registered.
+    // A type that only the key named can't become handled, and nothing that is given with it is registered.
     await log.append(commit('c4', event('A', { collection: 'mapped', id: 'x' })), sending);
     const grown = handles('BOUGHT', 'NEW', 'REGISTERED');
     await refused(log, 'DefinitionChanged', 'mapped', [grown, mapped(['A'], ['A'])]);
@@ -240,7 +240,7 @@ export const registryCases: readonly ConformanceCase[] = [
     const registered = await log.session.registry();
     await refused(log, 'RebuildRequired', 'late', [entry('late')]);
     await refused(log, 'RebuildRequired', 'late', [users, entry('late')]);
-    // What is known may be registered again at any time, and in part: a script with half of the collections.
+    // Known collections may be registered again at any time, also some of them: a script may know only half of them.
     same(await log.session.register([users]), registered);
     same(await log.session.register(COLLECTIONS), registered);
   }),
@@ -262,7 +262,7 @@ export const registryCases: readonly ConformanceCase[] = [
       await refused(log, code, first.name, [handles('BOUGHT'), first, ...others]);
       await refused(log, code, first.name, [first, ...others.toReversed()]);
     }
-    // The same one twice in a call is judged by what the first has left.
+    // If a call has the same collection twice, the second is compared with the first.
     const once = handles('BOUGHT', 'NEW', 'REGISTERED');
     await refused(log, 'DefinitionChanged', 'users', [once, handles('BOUGHT', 'OTHER', 'REGISTERED')]);
     same((await log.session.register([once, users, once])).generation, log.generation + 1);
@@ -272,17 +272,11 @@ export const registryCases: readonly ConformanceCase[] = [
   onLog(4, 'two servers that register at once end with one registry', async (log) => {
     const [first, second] = await log.sessions(2);
     const same1 = await Promise.all([first!.register([entry('a')]), second!.register([entry('a')])]);
-    same(
-      same1.map(({ generation }) => generation),
-      [log.generation + 1, log.generation + 1],
-    );
+    same(each(same1, 'generation'), [log.generation + 1, log.generation + 1]);
     await Promise.all([first!.register([entry('b'), entry('c')]), second!.register([entry('d'), entry('c')])]);
     const { generation, collections } = await first!.registry();
     same(generation, log.generation + 3);
-    same(
-      collections.map(({ name }) => name),
-      ['a', 'b', 'c', 'd', 'orders', 'services', 'users'],
-    );
+    same(each(collections, 'name'), ['a', 'b', 'c', 'd', 'orders', 'services', 'users']);
     same(await second!.registry(), { generation, collections });
   }),
 
@@ -314,7 +308,7 @@ export const registryCases: readonly ConformanceCase[] = [
     },
   ),
 
-  onLog(4, 'nobody stores a type by an old registry while it is being registered', async (log) => {
+  onLog(4, 'nobody stores a type by an old registry while the type is being registered', async (log) => {
     const [registrar, ...writers] = await log.sessions(3);
     const types = [...users.handled];
     let generation = log.generation;
@@ -329,7 +323,7 @@ export const registryCases: readonly ConformanceCase[] = [
         () => false,
       );
       const [isRegistered, ...answers] = await Promise.all([registering, ...sends]);
-      const statuses = answers.map(({ status }) => status);
+      const statuses = each(answers, 'status');
       same(statuses.includes('stored'), !isRegistered, `round ${round}: ${statuses.join(', ')}, ${isRegistered}`);
       if (!isRegistered) continue;
       generation += 1;
@@ -348,7 +342,7 @@ export const registryCases: readonly ConformanceCase[] = [
     same(await log.head({ collection: 'late', id: 'x' }, other), 1);
   }),
 
-  onLog(4, 'nor one that has not seen new types of a collection', async (log) => {
+  onLog(4, 'a server that has not seen new types of a collection is behind until it has', async (log) => {
     const other = await log.open();
     const { generation } = await other.register([mapped(['A'])]);
     const grown = await other.register([mapped(['A', 'B'])]);

@@ -8,7 +8,7 @@ import { commit, event, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 type Resolved = Omit<ScannedEvent, 'attachments'> & { readonly attachments: readonly DocumentVersion[] };
 
@@ -64,7 +64,7 @@ export const scanCases = [
     same(read.length, 20);
     for (const limit of [1, 3, 19, 20, 21]) same(await scanned(log.session, limit), read, `limit ${limit}`);
     const page = await log.session.scan({ known, after: 18, limit: 10 });
-    same([page.events.map(({ position }) => position), page.next, page.end.hash], [[19, 20], undefined, log.end.hash]);
+    same([each(page.events, 'position'), page.next, page.end.hash], [[19, 20], undefined, log.end.hash]);
   }),
 
   onLog(3, 'a scan after the end, or of an empty log, is one empty page', async (log) => {
@@ -116,10 +116,7 @@ export const scanCases = [
     await log.append(commit('texts', events));
     for (const after of range(0, events.length)) {
       const page = await log.session.scan({ known, after, limit: 100 });
-      same(
-        page.events.map(({ json }) => json),
-        events.slice(after).map(({ json }) => json),
-      );
+      same(each(page.events, 'json'), each(events.slice(after), 'json'));
     }
   }),
 

@@ -1,11 +1,11 @@
 /**
- * A log that isn't what a server has seen, or is attached by a registry that it hasn't seen.
+ * A log that isn't the one that a server has seen, or that has a newer registry than the server has seen.
  */
 import assert from 'node:assert/strict';
 import type { Appended, LogPoint } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, START, user } from '../batches.ts';
 import { onLog } from '../case.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 import { TestLog } from '../log.ts';
 import type { ConformanceCase } from '../case.ts';
 
@@ -22,7 +22,7 @@ async function threeCommits(log: TestLog): Promise<readonly LogPoint[]> {
 
 const clock = (): number => START;
 
-/** An append, and whoever reads, say the same of a point. */
+/** An append and reads say the same of a point. */
 async function answers(log: TestLog, status: string, seen: LogPoint): Promise<void> {
   const { session } = log;
   const read = [
@@ -33,7 +33,7 @@ async function answers(log: TestLog, status: string, seen: LogPoint): Promise<vo
   ];
   const held = status !== 'diverged';
   same(
-    read.map(({ holds }) => holds),
+    each(read, 'holds'),
     read.map(() => held),
     `read at position ${seen.position}, hash ${seen.hash}`,
   );
@@ -83,7 +83,7 @@ export const seenCases: readonly ConformanceCase[] = [
     law: 9,
     name: 'failover to a copy that lags: a server that has seen more is told so, and stores nothing there',
     async run(makeStore) {
-      // By one clock, so that what both hold is the same to the last hash.
+      // With the same clock, so that both logs have the same hashes.
       const ahead = await TestLog.on(await makeStore({ clock }));
       const lagging = await TestLog.on(await makeStore({ clock }));
       try {
@@ -93,7 +93,7 @@ export const seenCases: readonly ConformanceCase[] = [
           if (n <= 2) await lagging.append(both);
         }
         await diverges(lagging, ahead.end);
-        // Even when it has grown again as far as the other was, with other events.
+        // Even when it has grown to the same length again, with other events.
         await lagging.append(range(3, 4).map((n) => commit(`other-${n}`, event('NOTED'))));
         await diverges(lagging, ahead.end);
       } finally {

@@ -9,7 +9,7 @@ import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 /** A little of everything. */
 async function fill(log: TestLog): Promise<void> {
@@ -48,7 +48,7 @@ export const sessionCases: readonly ConformanceCase[] = [
     await log.close();
     const again = await log.open();
     same(await everything(again), before);
-    // And the log goes on where it ended.
+    // The log goes on where it ended.
     const { versions, commits } = await log.append(commit('c5', event('NOTED', user('u1'))), { by: again });
     same([versions, commits[0]?.position], [[3], 6]);
     same((await log.refuse(commit('c1', event('NOTED')), { by: again })).duplicates, ['c1']);
@@ -62,10 +62,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       const sessions = await Promise.all(range(1, 4).map(() => store.open()));
       try {
         const registries = await Promise.all(sessions.map((session) => session.register(COLLECTIONS)));
-        same(
-          registries.map(({ generation }) => generation),
-          [1, 1, 1, 1],
-        );
+        same(each(registries, 'generation'), [1, 1, 1, 1]);
       } finally {
         await Promise.all(sessions.map((session) => session.close()));
       }

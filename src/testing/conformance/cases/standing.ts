@@ -1,5 +1,5 @@
 /**
- * Each commit of a batch stands or falls alone: what fells one, what falls with it, and what is left of it.
+ * Each commit of a batch stands or falls alone: why a commit falls, which commits fall with it, and what remains.
  *
  * Most batches here read two services: row 0 is stale, row 1 is not.
  */
@@ -8,7 +8,7 @@ import { at, commit, event, notFinal, order, range, service, START, user } from 
 import { onClockedLog, onLog } from '../case.ts';
 import { expectedChain } from '../evidence.ts';
 import { allEvents, type TestLog } from '../log.ts';
-import { same, throwsCode } from '../plain.ts';
+import { each, same, throwsCode } from '../plain.ts';
 
 /** Two services, of which the first has changed since it was read. */
 async function staleAndFresh(log: TestLog): Promise<Batch['reads']> {
@@ -35,7 +35,7 @@ export const standingCases = [
     const { stale, duplicates, fell, heads } = await log.appendPart(commits, { reads });
     same([fell, duplicates, heads], [['b', 'd'], [], [2, 1]]);
     same(
-      stale.map(({ id, head, events }) => [id, head, events.map(({ type }) => type)]),
+      stale.map(({ id, head, events }) => [id, head, each(events, 'type')]),
       [['s1', 2, ['BOUGHT']]],
     );
     same(await ids(log), ['a', 'c']);
@@ -64,7 +64,7 @@ export const standingCases = [
     same([fell, versions, heads], [['b', 'c'], [2], [2, 1]]);
   }),
 
-  onLog(5, 'an event that nobody handles there fells nobody', async (log) => {
+  onLog(5, 'an event that its document doesn’t handle makes no commit fall', async (log) => {
     const reads = [...(await staleAndFresh(log)), at(user('u1'), 0)];
     // Users handle what is bought, and services don’t handle who is registered.
     const commits = [
@@ -75,7 +75,7 @@ export const standingCases = [
     same((await log.appendPart(commits, { reads })).fell, ['a']);
   }),
 
-  onLog(5, 'whatever a commit that falls came to, and why it falls, what builds on it falls', async (log) => {
+  onLog(5, 'what builds on a commit that falls also falls, whatever its outcome and the reason', async (log) => {
     const reads = [...(await staleAndFresh(log)), at(user('u1'), 0), at(user('u2'), 0)];
     await log.append(commit('again', event('NOTED')));
     const commits = [
@@ -89,21 +89,22 @@ export const standingCases = [
     same([fell, duplicates], [['again', 'b', 'c', 'd'], ['again']]);
   }),
 
-  onLog(5, 'what falls anyway is told all the same: every duplicate, every stale document', async (log) => {
-    const reads = await staleAndFresh(log);
-    await log.append([commit('again', event('NOTED')), notFinal('once')]);
-    const commits = [falling('a', 'CREATED', service('s2')), noted('again', [0, 1]), noted('once', [])];
-    const { fell, duplicates, stale } = await log.appendPart(commits, { reads });
-    same([fell, duplicates, stale.map(({ id }) => id)], [['a', 'again'], ['again'], ['s1']]);
-    // Read by nobody, it is stale for all that.
-    const { stale: told } = await log.append(noted('f', [1]), { reads });
-    same(
-      told.map(({ id }) => id),
-      ['s1'],
-    );
-  }),
+  onLog(
+    5,
+    'every duplicate and every stale document is named, also where a commit falls for another reason',
+    async (log) => {
+      const reads = await staleAndFresh(log);
+      await log.append([commit('again', event('NOTED')), notFinal('once')]);
+      const commits = [falling('a', 'CREATED', service('s2')), noted('again', [0, 1]), noted('once', [])];
+      const { fell, duplicates, stale } = await log.appendPart(commits, { reads });
+      same([fell, duplicates, each(stale, 'id')], [['a', 'again'], ['again'], ['s1']]);
+      // No commit rests on it, but it is stale.
+      const { stale: told } = await log.append(noted('f', [1]), { reads });
+      same(each(told, 'id'), ['s1']);
+    },
+  ),
 
-  onLog(4, 'whoever attaches without having read stands, and takes the version that there is', async (log) => {
+  onLog(4, 'a commit that attaches without reading stands, and takes the next version', async (log) => {
     const reads = [...(await staleAndFresh(log)), at(user('u1'), 0)];
     const commits = [
       falling('a', 'REGISTERED', user('u1')),
@@ -111,7 +112,7 @@ export const standingCases = [
       noted('c', [2]),
     ];
     const { fell, versions } = await log.appendPart(commits, { reads });
-    // It doesn’t make good what was read before it.
+    // A read from before stays stale.
     same(
       [fell, versions],
       [
@@ -154,10 +155,7 @@ export const standingCases = [
       (await log.session.documents({ limit: 10 })).map(({ id, head }) => `${id} ${head}`),
       ['o1 1', 's1 2', 's2 1'],
     );
-    same(
-      (await log.session.types({ limit: 10 })).map(({ type }) => type),
-      ['CREATED', 'BOUGHT', 'NOTED'],
-    );
+    same(each(await log.session.types({ limit: 10 }), 'type'), ['CREATED', 'BOUGHT', 'NOTED']);
     same((await log.append(commit('a', event('NEVER', order('never'))))).versions, [1]);
     same(await log.session.check(), []);
   }),
@@ -182,10 +180,7 @@ export const standingCases = [
     const links = expectedChain([...before, ...stands]).slice(3);
     same(commits, [undefined, links[0], undefined, links[1]]);
     same([end.hash, end.recordedAt], [links[1]!.hash, START + 2]);
-    same(
-      (await log.session.commits({ after: 3, limit: 9 })).map(({ hash }) => hash),
-      links.map(({ hash }) => hash),
-    );
+    same(each(await log.session.commits({ after: 3, limit: 9 }), 'hash'), each(links, 'hash'));
   }),
 
   onLog(
@@ -204,7 +199,7 @@ export const standingCases = [
     },
   ),
 
-  onLog(1, 'a duplicate in the midst is in nobody’s way', async (log) => {
+  onLog(1, 'a duplicate between other commits makes none of them fall', async (log) => {
     await log.append(commit('again', event('NOTED')));
     const batch = ['a', 'again', 'b'].map((id) => commit(id, event('NOTED', user('u1')), { reads: [] }));
     const { fell, versions, commits } = await log.appendPart(batch);
@@ -223,7 +218,7 @@ export const standingCases = [
     same((await log.appendPart(batch, { reads, seen })).fell, ['b']);
     const again = await log.unchangedBy(() => log.refuse(batch, { reads, seen }));
     same(again.duplicates, ['a', 'c', 'd']);
-    // Decided again, what fell is stored beside what was.
+    // When the commits that fell are decided again, they are stored too.
     const { fell, duplicates } = await log.appendPart([noted('b', [0]), batch[2]!, batch[3]!], {
       reads: [at(service('s1'), 2), at(service('s2'), 2)],
     });
@@ -236,7 +231,7 @@ export const standingCases = [
     );
   }),
 
-  onLog(7, 'so it is under the lock', async (log) => {
+  onLog(7, 'all this is so under the lock too', async (log) => {
     const reads = await staleAndFresh(log);
     await log.session.exclusive(async (by) => {
       const part = [falling('a', 'BOUGHT', service('s2')), noted('b', [1]), noted('c', [])];

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { above, at, commit, event, range, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { allEvents } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 /** Ids that some database or other takes for the same, or trips over. */
 const IDS = [
@@ -144,28 +144,19 @@ export const stringsCases = [
       ),
     );
     const events = await allEvents(log.session);
-    same(
-      events.map(({ json }) => json),
-      TEXTS,
-    );
+    same(each(events, 'json'), TEXTS);
     same(
       events.map(({ commit }) => commit.details),
       TEXTS,
     );
-    same(
-      (await log.session.commits({ limit: 100 })).map(({ reason }) => reason),
-      TEXTS,
-    );
+    same(each(await log.session.commits({ limit: 100 }), 'reason'), TEXTS);
     const { documents } = await log.session.load([above(user('u1'), 0)]);
     same(
       documents[0]?.events.map(({ json }) => json),
       TEXTS,
     );
     const { events: ofDocument } = await log.session.read({ document: user('u1'), after: 0, limit: 100 });
-    same(
-      ofDocument.map(({ json }) => json),
-      TEXTS,
-    );
+    same(each(ofDocument, 'json'), TEXTS);
   }),
 
   onLog(9, 'a text of 1 MiB is kept', async (log) => {

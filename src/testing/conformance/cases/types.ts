@@ -8,6 +8,8 @@ import { onLog } from '../case.ts';
 import { same, throwsCode } from '../plain.ts';
 
 const ABANDONED = new Error('abandoned');
+/** The users, with a new type. */
+const GROWN = { name: 'users', definition: 1, key: { fields: ['user_id'] }, handled: ['A', 'BOUGHT', 'REGISTERED'] };
 
 export const typesCases = [
   onLog(
@@ -90,13 +92,7 @@ export const typesCases = [
     log.end = end;
     same(await log.session.types({ limit: 10 }), [{ type: 'B', position: 1 }]);
     // So that it may be registered; and is held once more, when it is stored.
-    const grown = {
-      name: 'users',
-      definition: 1,
-      key: { fields: ['user_id'] },
-      handled: ['A', 'BOUGHT', 'REGISTERED'],
-    };
-    const { generation } = await log.session.register([grown]);
+    const { generation } = await log.session.register([GROWN]);
     same(generation, log.generation + 1);
     await log.append(commit('c2', [event('A'), event('B')]), { generation });
     same(await log.session.types({ limit: 10 }), [
@@ -107,15 +103,9 @@ export const typesCases = [
 
   onLog(4, 'types to be registered wait until the work is done, and then for what it has stored', async (log) => {
     const [session, other] = await log.sessions(2);
-    const grown = {
-      name: 'users',
-      definition: 1,
-      key: { fields: ['user_id'] },
-      handled: ['A', 'BOUGHT', 'REGISTERED'],
-    };
     let registering: Promise<void> | undefined;
     await session!.exclusive(async (by) => {
-      registering = throwsCode('DefinitionChanged', other!.register([grown]));
+      registering = throwsCode('DefinitionChanged', other!.register([GROWN]));
       void registering.catch(() => undefined);
       await sleep(30);
       await log.append(commit('c1', event('A')), { by });

@@ -6,7 +6,7 @@ import { commit, event, range, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import type { TestLog } from '../log.ts';
-import { same } from '../plain.ts';
+import { each, same } from '../plain.ts';
 
 /** Two fit on a page, three don't. */
 const WIDE = Math.floor(PAGE_ATTACHMENTS_MAX * 0.4);
@@ -34,7 +34,7 @@ async function pages(
   let next: number | undefined;
   do {
     const page = await read(next);
-    found.push(page.events.map(({ position }) => position));
+    found.push(each(page.events, 'position'));
     next = page.next;
   } while (next !== undefined && found.length < 10);
   return found;

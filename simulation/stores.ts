@@ -1,4 +1,4 @@
-/** Engines to replay a run on: each run gets an empty log of its own, which is removed after it. */
+/** Stores to replay a run on: each run gets an empty log of its own, which is removed after it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,18 +10,18 @@ import { CLOCK_AHEAD_MS } from './machine.ts';
 import type { Run } from './run.ts';
 import { replay, type Replayed } from './replay.ts';
 
-export interface Engines {
+export interface Stores {
   /** @throws LawBroken if an answer is another than the simulated store's */
   replay(run: Run): Promise<Replayed>;
   end(): Promise<void>;
 }
 
 /** `sqlite:`, `postgres:` (a server that is started for it) or `postgres://…`. */
-export function isEngine(text: string): boolean {
+export function isStore(text: string): boolean {
   return text === 'sqlite:' || text === 'postgres:' || /^postgres(ql)?:\/\//.test(text);
 }
 
-export async function enginesOf(text: string): Promise<Engines> {
+export async function storesOf(text: string): Promise<Stores> {
   if (text === 'sqlite:') return onSqlite();
   if (text === 'postgres:') {
     const server = await start();
@@ -30,7 +30,7 @@ export async function enginesOf(text: string): Promise<Engines> {
   return onPostgres(text, async () => undefined);
 }
 
-function onSqlite(): Engines {
+function onSqlite(): Stores {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-simulation-'));
   return {
     async replay({ seed, notes }) {
@@ -45,7 +45,7 @@ function onSqlite(): Engines {
   };
 }
 
-function onPostgres(url: string, end: () => Promise<void>): Engines {
+function onPostgres(url: string, end: () => Promise<void>): Stores {
   let runs = 0;
   return {
     async replay({ seed, notes }) {
