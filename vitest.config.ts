@@ -16,5 +16,7 @@ export default defineConfig({
     // Two cores: tests that start many server processes would starve each other. The others wait for disks and servers half of
     // their time.
     maxWorkers: isAll ? 2 : 3,
+    // Files share a worker where nothing in them leaves anything behind; starting one costs as much as a small file.
+    isolate: isAll,
   },
 });

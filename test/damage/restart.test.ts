@@ -208,7 +208,7 @@ describe('the file cut off', () => {
 test('law 9: the README says that a log which lost its end can only be told by `expect`', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
   expect(readme).toMatch(
-    /a log cut off at its end, or an older copy, between two runs: keep `status\(\)`'s `position` and `hash` elsewhere and pass them to `verify\(\{ expect \}\)`/,
+    /lost its end or was replaced by an older copy. For this, keep `position` and `hash` of `status\(\)` elsewhere and pass them to `verify\(\{ expect \}\)`/,
   );
   const chain = readFileSync(new URL('../../docs/reference/hash-chain.md', import.meta.url), 'utf8').replaceAll(
     /\s+/g,
