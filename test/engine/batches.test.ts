@@ -78,8 +78,8 @@ onEveryStore('batches', (makeStore) => {
 
   test('a server that missed thousands of events of a document takes them all in', async () => {
     const store = makeStore();
-    await using app = await open({ store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     await app.execute(createService, { service_id: 's1', quantity: 5_000 });
     await app.get(services, 's1');
     await Promise.all(
@@ -94,8 +94,8 @@ onEveryStore('batches', (makeStore) => {
 
   test('a server refused for many documents brings them up to date before it decides again', async () => {
     const store = makeStore();
-    await using app = await open({ store, ...parts });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: UNHURRIED });
+    await using other = await open({ store, ...parts, limits: UNHURRIED });
     const ids = Array.from({ length: 20 }, (_, n) => `s${n}`);
     const buyAll = (by: typeof app): Promise<unknown> =>
       Promise.all(ids.map((id) => by.execute(buyService, { service_id: id, buyer_id: 'b' })));

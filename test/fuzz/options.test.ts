@@ -18,6 +18,7 @@ import { drawn } from './seed.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tidemark-options-'));
 let app: App<typeof createService | typeof buyService, typeof services>;
+const was = process.cwd();
 let fresh = 0;
 
 beforeAll(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
   await app.execute(createService, { service_id: 's1', quantity: 3 });
 });
 afterAll(async () => {
-  process.chdir('/');
+  process.chdir(was);
   rmSync(directory, { recursive: true, force: true });
   await app.close();
 });
