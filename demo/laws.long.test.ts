@@ -141,7 +141,7 @@ describe('on a file that was run before', () => {
     const ended = await marketplace(args(file));
     expect(ended.code).toBe(1);
     expect(figures(ended)).toMatchObject({ ok: false, chain: true, oversold: 1, sold: 6 });
-    expect(ended.stderr).toMatch(/✗ oversold 1 place sold that nobody had/);
+    expect(ended.stderr).toMatch(/✗ oversold 1 place sold beyond what there were/);
   });
 });
 

@@ -68,8 +68,8 @@ const LAWS = {
 
   oversold({ proof: { evidence } }: Run): Finding {
     return {
-      faults: evidence.oversold > 0 ? [`${count(evidence.oversold, 'place')} sold that nobody had`] : [],
-      sound: 'no place in the whole log was sold that nobody had (asked by SQL)',
+      faults: evidence.oversold > 0 ? [`${count(evidence.oversold, 'place')} sold beyond what there were`] : [],
+      sound: 'no service in the whole log was sold more often than it had places (asked by SQL)',
     };
   },
 

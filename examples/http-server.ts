@@ -33,7 +33,7 @@ const sell = theatre.command('SELL_TICKET', {
 const store = sqlite(process.argv[2] ?? 'theatre.db');
 const app = await open({ store, collections: [shows], commands: [announce, sell] });
 
-/** A refusal that isn't here is 409; an error 503 if it may go away by itself, or else 500. */
+/** A refusal that isn't here is 409; an error 503 if another try or another server may do, or else 500. */
 const REFUSALS: Record<string, ContentfulStatusCode> = { UNKNOWN_SHOW: 404, ERROR: 500 };
 const ERRORS: Record<string, ContentfulStatusCode> = { InvalidInput: 400, CommandIdReused: 422, Overloaded: 429 };
 
@@ -41,7 +41,8 @@ const ERRORS: Record<string, ContentfulStatusCode> = { InvalidInput: 400, Comman
 const sent = (c: Context) => ({ id: c.req.header('Idempotency-Key') ?? '' });
 function answer(c: Context, { status, reason, position, replayed, retryable = false }: Outcome): Response {
   if (retryable) c.header('Retry-After', '1');
-  return c.json({ status, reason, position, replayed, retryable }, reason ? (REFUSALS[reason] ?? 409) : 200);
+  const http = reason ? (REFUSALS[reason] ?? 409) : replayed ? 200 : 201;
+  return c.json({ status, reason, position, replayed, retryable }, http);
 }
 const web = new Hono()
   .post('/announce-show', async (c) => answer(c, await app.execute(announce, await c.req.json(), sent(c))))
@@ -51,8 +52,8 @@ web.onError((thrown, c) => {
   const error = thrown instanceof SyntaxError ? new InvalidInput('The body must be JSON.') : thrown;
   if (!(error instanceof TidemarkError)) return c.json({ code: 'Internal', retryable: false }, 500);
   if (error.retryable) c.header('Retry-After', '1');
-  return c.json(error.toJSON(), ERRORS[error.code] ?? (error.retryable ? 503 : 500));
+  const status = ERRORS[error.code] ?? (error.retryable || error.code === 'Closed' ? 503 : 500);
+  return c.json(status < 500 ? error : { code: error.code, retryable: error.retryable }, status); // faults stay inside
 });
 const server = serve({ fetch: web.fetch, port: 0 }, ({ port }) => console.log(`http://localhost:${port}`));
-// Requests on their way are answered; then the log is closed.
 process.once('SIGTERM', () => server.close(() => void app.close()));

@@ -19,7 +19,7 @@ const done = database.prepare('INSERT OR REPLACE INTO place VALUES (1, ?, ?)');
 const place = database.prepare('SELECT position, hash FROM place').get() as
   { position: number; hash: string } | undefined;
 
-// As those have it who write the log.
+// The same definitions as in http-server.ts.
 const theatre = domain({
   events: {
     SHOW_ANNOUNCED: type<{ show_id: string; seats: number }>(),
@@ -41,7 +41,7 @@ try {
     after: place ?? 0,
     types: ['TICKET_SOLD'],
   })) {
-    // What came of an event and its place are stored together, so that each event is counted once, whenever this ends.
+    // The count and the position are stored in one transaction: each event counts once, even after a kill.
     database.exec('BEGIN');
     sold.run(event['show_id']);
     done.run(position, hash);

@@ -46,7 +46,7 @@ function read(args: readonly string[]): Options {
   if (store !== undefined && !isStore(store))
     throw new Misused(`--store must be sqlite:, postgres: or postgres://…, not ${shown(store)}.`);
   if (defect !== undefined && !Object.hasOwn(DEFECTS, defect))
-    throw new Misused(`--defect: there is none named ${shown(defect)}. See --help.`);
+    throw new Misused(`--defect: there is no defect named ${shown(defect)}. See --help.`);
   return {
     seed: seed === undefined ? undefined : whole('seed', seed, 0, SEED_MAX),
     runs: runs === undefined ? undefined : whole('runs', runs, 0, Number.MAX_SAFE_INTEGER),

@@ -1,12 +1,13 @@
 /** Data flows one way: which layer may know which. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { expect, test } from 'vitest';
 
 const src = join(import.meta.dirname, '../src');
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
-  (path) => path.endsWith('.ts') && !path.endsWith('.test.ts'),
-);
+const posix = (path: string): string => path.replaceAll(sep, '/');
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .map(posix)
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'));
 
 interface Import {
   readonly from: string;
@@ -17,7 +18,7 @@ const imports: Import[] = files.flatMap((from) =>
   [...readFileSync(join(src, from), 'utf8').matchAll(/^(import|export)( type)?\b[^;]*? from '([^']+)';/gm)].map(
     ([, , type, target = '']) => ({
       from,
-      to: target.startsWith('.') ? relative(src, join(src, dirname(from), target)) : target,
+      to: target.startsWith('.') ? posix(relative(src, join(src, dirname(from), target))) : target,
       typeOnly: type !== undefined,
     }),
   ),

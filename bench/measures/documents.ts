@@ -59,7 +59,7 @@ export async function documents({ fresh, quick }: Bench): Promise<Figure[]> {
     const database = new DatabaseSync(file, { readOnly: true, returnArrays: true });
     const query = database.prepare(
       `SELECT a.version, e.position, e.type, e.schema_version, e.time, e.json FROM documents d
-       JOIN attachments a ON a.document = d.id JOIN events e ON e.position = a.position WHERE d.collection = (SELECT id FROM names WHERE name = 'items') AND d.name = ? ORDER BY a.version`,
+       JOIN attachments a ON a.document = d.number JOIN events e ON e.position = a.position WHERE d.collection = (SELECT number FROM names WHERE name = 'items') AND d.id = ? ORDER BY a.version`,
     );
     await using app = await open({ store: sqlite(file), ...parts });
     await app.get(items, 'wide-0');

@@ -14,7 +14,9 @@ interface Vector {
   readonly previous: string;
   readonly hash: string;
 }
-const vectors = JSON.parse(readFileSync(new URL('../../docs/reference/hash-chain.vectors.json', import.meta.url), 'utf8')) as readonly Vector[];
+const vectors = JSON.parse(
+  readFileSync(new URL('../../docs/reference/hash-chain.vectors.json', import.meta.url), 'utf8'),
+) as readonly Vector[];
 
 const u32 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(8, '0'), 'hex');
 const u64 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(16, '0'), 'hex');

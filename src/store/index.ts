@@ -20,6 +20,7 @@ export { lowerBound, pageRows, upperBound } from './page-bounds.ts';
 export { grownBy, type LogFacts } from './registered.ts';
 export { Room } from './room.ts';
 export { kindOf, Turns, WRITE } from './turns.ts';
+export { Section, type Offered, type SectionRules } from './section.ts';
 export { Waiters, type Watch } from './waiters.ts';
 export { Writes, type Write } from './writes.ts';
 export * from './store.ts';

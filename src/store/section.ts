@@ -63,6 +63,8 @@ export class Section {
     const { assertGoing, translated, loses } = this.#rules;
     assertGoing?.();
     if (this.#over) throw new Closed('The exclusive section is over. Await all its calls before it returns.');
+    // The store may have ended the transaction by itself: whatever ran now would be stored outside of it.
+    if (this.#broken) throw this.#broken.error;
     try {
       return await run();
     } catch (error) {

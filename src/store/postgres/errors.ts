@@ -57,7 +57,7 @@ const noAnswer: Reason = (place, said) =>
 const notReached: Reason = (place, said) =>
   `PostgreSQL can't be reached for the log in ${place} (${said}). Check that the server runs, then try again.`;
 const notDone: Reason = (place, said) =>
-  `PostgreSQL could not do what the log in ${place} asked for (${said}). Nothing was stored: read its log, then try again.`;
+  `PostgreSQL could not do what the log in ${place} asked for (${said}). Nothing was stored: read PostgreSQL's server log, then try again.`;
 
 /** Why the store is unavailable; `notDone` where the failure may also say something about the log. */
 function unavailable(failed: Failed, state: string | undefined): Reason {

@@ -3,7 +3,7 @@
  * session.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { Section, type Offered } from '../section.ts';
+import { Section, type Offered, type SectionRules } from '../section.ts';
 import type { Appended, Closing, Opening, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import { urlOf } from './connecting/connection.ts';
@@ -71,7 +71,11 @@ export class SqliteSession implements Session {
   readonly exclusive: Session['exclusive'] = (work) => {
     const { file, inPlace } = this.#options;
     return this.#transactions.write(async (writing, write) => {
-      const rules = { ...write, translated: (error: unknown) => translated(error, file) };
+      const rules: SectionRules = {
+        ...write,
+        translated: (error) => translated(error, file),
+        loses: () => !this.#transactions.isWriting,
+      };
       try {
         const result = await new Section(offered(writing), rules).run(work);
         // The work may have taken long.

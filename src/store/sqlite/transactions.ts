@@ -69,6 +69,11 @@ export class Transactions {
     if (this.isClosed) throw closed(this.#options.file);
   }
 
+  /** Whether a write's transaction is open: SQLite ends it by itself after some errors. */
+  get isWriting(): boolean {
+    return this.#writing?.transaction.isOpen === true;
+  }
+
   /** The next read looks whether the file is still in place. */
   lookNext(): void {
     this.#looked = -Infinity;
@@ -142,9 +147,14 @@ export class Transactions {
       write.assertGoing();
       writing.transaction.beginWriting();
     };
-    let result: T;
     try {
       await whenFree(takeLock, this.#options);
+    } catch (error) {
+      this.#lookAfter(error);
+      throw translated(error, file);
+    }
+    let result: T;
+    try {
       inPlace();
       writing.transaction.assertFormat(file);
       result = await work(writing.roles, write);

@@ -20,6 +20,11 @@ export class Transaction {
     };
   }
 
+  /** False also after an error by which SQLite has rolled back by itself. */
+  get isOpen(): boolean {
+    return this.#database.isTransaction;
+  }
+
   begin(): void {
     this.#sql.begin.run();
   }
@@ -47,8 +52,7 @@ export class Transaction {
 
   rollback(): void {
     try {
-      // After some errors SQLite has rolled back by itself.
-      if (this.#database.isTransaction) this.#sql.rollback.run();
+      if (this.isOpen) this.#sql.rollback.run();
     } catch {
       // The caller gets the error before this one; closing the connection ends the transaction in any case.
     }

@@ -160,7 +160,7 @@ export const movedCases = [
     await all;
     await rejects(log.session.moved(log.end, controller.signal));
     await rejects(log.session.moved(GENESIS, controller.signal));
-    assert(!other.over, 'the signal was not his');
+    assert(!other.over, 'another caller’s signal was aborted');
     const { end } = await log.append(noted('c2'));
     same(await told(other.end), end);
   }),
@@ -201,7 +201,7 @@ export const movedCases = [
       await other!.close();
       await all;
       await throwsCode('Closed', told(other!.moved(GENESIS, never())));
-      assert(!inOther.over, 'his session is open');
+      assert(!inOther.over, 'its session is open');
       const { end } = await log.append(noted('c2'));
       same(await told(inOther.end), end);
     },
