@@ -5,7 +5,7 @@
  */
 import type { InputOf } from 'tidemark';
 import type { buyService, createService, registerUser } from './domain.ts';
-import { Random } from './random.ts';
+import { Chance } from '../src/testing/conformance/random.ts';
 
 /** A command as it travels to a server. */
 export type Request =
@@ -49,7 +49,7 @@ export class Plan {
   /** All ids of the run begin with it. */
   readonly prefix: string;
   readonly #options: PlanOptions;
-  readonly #random: Random;
+  readonly #chance: Chance;
   readonly #sellers: readonly string[];
   /** For each server its customers, twice as many as buy in a round: so it isn't always the same. */
   readonly #customers: readonly (readonly string[])[];
@@ -59,7 +59,7 @@ export class Plan {
     const { seed, run, servers, buyers } = options;
     this.prefix = `${run}.`;
     this.#options = options;
-    this.#random = new Random(seed);
+    this.#chance = new Chance(seed);
     this.#sellers = numbered(SELLERS, (n) => `${this.prefix}seller${n}`);
     this.#customers = numbered(servers, (server) =>
       numbered(buyers * 2, (n) => `${this.prefix}buyer${(server - 1) * buyers * 2 + n}`),
@@ -89,16 +89,16 @@ export class Plan {
   #round(round: number): Round {
     const { servers, buyers } = this.#options;
     const service = this.#service(round + 1);
-    const create = this.#create(service, this.#random.pick(this.#sellers));
+    const create = this.#create(service, this.#chance.pick(this.#sellers));
     const race = this.#customers.map((customers) =>
-      this.#random.sample(customers, buyers).map((buyer) => this.#buy(service, buyer)),
+      this.#chance.sample(customers, buyers).map((buyer) => this.#buy(service, buyer)),
     );
     const bought = race.map((queue) => [...queue]);
-    for (const stray of this.#strays(round, create)) this.#squeezeIn(this.#random.pick(race), stray);
+    for (const stray of this.#strays(round, create)) this.#squeezeIn(this.#chance.pick(race), stray);
     // Somebody is impatient and sends the same command to two servers at once.
     if (round % 3 === 0) {
-      const from = this.#random.below(servers);
-      this.#squeezeIn(race[this.#another(from)]!, this.#random.pick(bought[from]!));
+      const from = this.#chance.below(servers);
+      this.#squeezeIn(race[this.#another(from)]!, this.#chance.pick(bought[from]!));
     }
     return {
       create,
@@ -114,7 +114,7 @@ export class Plan {
   /** Commands that must be refused, whoever wins. */
   #strays(round: number, create: Request): Request[] {
     const strays: Request[] = [];
-    const buyer = this.#random.pick(this.#customers.flat());
+    const buyer = this.#chance.pick(this.#customers.flat());
     if (round % 4 === 0) strays.push(this.#buy(`${this.prefix}nowhere${round + 1}`, buyer));
     if (round % 4 === 2) strays.push(this.#buy(this.#service(round + 1), `${this.prefix}stranger${round + 1}`));
     if (round % 8 === 1) strays.push(this.#register(buyer));
@@ -126,7 +126,7 @@ export class Plan {
   #again(race: Queues): Queues {
     const again: Request[][] = race.map(() => []);
     for (const [server, queue] of race.entries()) {
-      again[this.#another(server)]!.push(...this.#random.sample(queue, 2));
+      again[this.#another(server)]!.push(...this.#chance.sample(queue, 2));
     }
     return again;
   }
@@ -134,21 +134,21 @@ export class Plan {
   /** Another server, if there is one. */
   #another(server: number): number {
     const { servers } = this.#options;
-    return servers === 1 ? server : (server + 1 + this.#random.below(servers - 1)) % servers;
+    return servers === 1 ? server : (server + 1 + this.#chance.below(servers - 1)) % servers;
   }
 
   #squeezeIn(queue: Request[], request: Request): void {
-    queue.splice(this.#random.below(queue.length + 1), 0, request);
+    queue.splice(this.#chance.below(queue.length + 1), 0, request);
   }
 
   #register(user: string): Request {
-    const input = { user_id: user, name: this.#random.pick(NAMES) };
+    const input = { user_id: user, name: this.#chance.pick(NAMES) };
     return { id: this.#id(), command: 'REGISTER_USER', input };
   }
 
   #create(service: string, seller: string): Request {
-    const title = `${this.#random.pick(SKILLS)} ${this.#random.pick(FORMS)}`;
-    const price = 10 + this.#random.below(90);
+    const title = `${this.#chance.pick(SKILLS)} ${this.#chance.pick(FORMS)}`;
+    const price = 10 + this.#chance.below(90);
     const input = { service_id: service, seller_id: seller, title, price, quantity: this.#options.places };
     return { id: this.#id(), command: 'CREATE_SERVICE', input };
   }

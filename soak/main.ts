@@ -12,6 +12,7 @@ import Table from 'cli-table3';
 import { memory } from 'tidemark/memory';
 import { postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
+import { Chance } from '../src/testing/conformance/random.ts';
 import { amount, chosen, Misused, parsed, script, whole } from '../scripts/options.ts';
 import { start } from '../scripts/postgres-server.ts';
 import { forgetfulReader, lockTaker } from './outside.ts';
@@ -107,8 +108,9 @@ async function inside(name: (typeof STORES)[number], { ms, seed, only }: Inside)
         outside: (over) => lockTaker(server!.url, over),
       },
     };
+    const chance = new Chance(seed);
     const measured = (figures: Measured): void => tell(name, figures);
-    const wrong = await soaked({ ...soak[name], ms, below: numbers(seed), only, measured });
+    const wrong = await soaked({ ...soak[name], ms, below: (max) => chance.below(max), only, measured });
     for (const one of wrong) print(`✗ ${one}`);
     return wrong.length === 0;
   } catch (error) {
@@ -141,17 +143,6 @@ function tell(name: string, { alone, among, memory, inMemory, isLong, rude }: Me
 
 function counts(told: ReadonlyMap<string, number>): string {
   return [...told].map(([code, times]) => `${code} ${times}`).join(', ') || 'no error';
-}
-
-/** Numbers that a seed repeats: xorshift, 32 bits. */
-function numbers(seed: number): (max: number) => number {
-  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
-  return (max) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % max;
-  };
 }
 
 await script(HELP, read, main);

@@ -36,6 +36,16 @@ export class Chance {
     return values[this.below(values.length)]!;
   }
 
+  /** So many of the values, each at most once, in random order. */
+  sample<T>(values: readonly T[], count: number): T[] {
+    const left = [...values];
+    for (let index = 0; index < count && index < left.length; index += 1) {
+      const other = index + this.below(left.length - index);
+      [left[index], left[other]] = [left[other]!, left[index]!];
+    }
+    return left.slice(0, count);
+  }
+
   /** Some of the values, in their order; each with the same chance. */
   some<T>(values: readonly T[]): T[] {
     return values.filter(() => this.once(2));
