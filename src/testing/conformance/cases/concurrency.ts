@@ -31,11 +31,11 @@ async function buy(log: TestLog, by: Session, id: string): Promise<number> {
   }
 }
 
-/** All sessions except the first write. The first one reads as often as it can, and once more at the end. */
+/** All sessions except the first write. The first one reads as often as it can, and once more at the end: the ends it saw. */
 async function readWhileWriting(
   log: TestLog,
   batch: (server: number, n: number) => readonly Commit[],
-  read: (reader: Session) => Promise<LogEnd>,
+  read: (reader: Session) => Promise<readonly LogEnd[]>,
 ): Promise<void> {
   const [reader, ...writers] = await log.sessions(SERVERS);
   const racing = { over: false };
@@ -50,7 +50,7 @@ async function readWhileWriting(
   const follow = async (): Promise<void> => {
     for (let last = false; !last; await pause()) {
       last = racing.over;
-      ends.push((await read(reader!)).position);
+      ends.push(...each(await read(reader!), 'position'));
     }
   };
   await Promise.all([Promise.all(writers.map(write)).finally(() => (racing.over = true)), follow()]);
@@ -158,13 +158,15 @@ export const concurrencyCases = [
         return [commit(`c${server}-${n}`, events), commit(`d${server}-${n}`, events)];
       },
       async (reader) => {
+        const ends: LogEnd[] = [];
         for (;;) {
           const page: EventPage = await reader.read({ after: found.length, limit: 3 });
-          found.push(...page.events.map(({ position }) => position));
+          found.push(...each(page.events, 'position'));
+          ends.push(page.end);
           // Law 2 as a reader sees it: a commit is there as a whole, or not at all.
           const cut = page.events.find(({ commit }) => commit.position + commit.eventCount - 1 > page.end.position);
           same(cut, undefined, 'the log ended within a commit');
-          if (page.next === undefined) return page.end;
+          if (page.next === undefined) return ends;
           assert.equal(page.next, found.length, 'the next page doesn’t start where this one ended');
         }
       },
@@ -191,7 +193,7 @@ export const concurrencyCases = [
         );
         assert(end.position % 2 === 0, 'a part of a batch was visible');
         last = end.position;
-        return end;
+        return [end];
       },
     );
     same(await log.head(user('a')), last);
