@@ -15,7 +15,8 @@ import type { Acknowledged } from './acknowledged.ts';
 import type { Timed, ClockServerArgs, Travelled } from './clock-server.ts';
 import { asking, copyLog, count, lost, unsound } from './log-by-sql.ts';
 import { parts } from './readings.ts';
-import { randomOf, seedOfRun, setting } from '../support/seed.ts';
+import { randomOf, seedOfRun } from '../support/seed.ts';
+import { setting } from '../support/setting.ts';
 import { endServers, startServer, type Line, type Server } from './server-process.ts';
 
 const SECONDS = setting('TIDEMARK_CLOCK_SECONDS', 3);

@@ -7,7 +7,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/stores.ts';
 import { Lives, type Met } from './kill-lives.ts';
-import { seeded, setting } from '../support/seed.ts';
+import { seeded } from '../support/seed.ts';
+import { setting } from '../support/setting.ts';
 import { endServers } from './server-process.ts';
 
 const KILLS = setting('TIDEMARK_KILLS', 6, 200);

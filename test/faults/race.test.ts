@@ -12,7 +12,8 @@ import type { Acknowledged } from './acknowledged.ts';
 import { asking, lost, unsound } from './log-by-sql.ts';
 import { openService, parts } from './places.ts';
 import type { Round } from './race-server.ts';
-import { seeded, setting, type Random } from '../support/seed.ts';
+import { seeded, type Random } from '../support/seed.ts';
+import { setting } from '../support/setting.ts';
 import { endServers, startServer, type Server } from './server-process.ts';
 
 const SECONDS = setting('TIDEMARK_RACE_SECONDS', 4, 20);

@@ -1,7 +1,7 @@
 /** Random numbers that a failed run can be repeated with: TIDEMARK_SEED. */
 import { onTestFailed } from 'vitest';
 import { Chance } from '../../src/testing/conformance/random.ts';
-import { setting } from '../support/setting.ts';
+import { setting } from './setting.ts';
 
 /** Numbers from 0 up to 1. */
 export type Random = () => number;
@@ -22,5 +22,3 @@ export function seeded(): Random {
   onTestFailed(() => void process.stderr.write(`To choose the same again: TIDEMARK_SEED=${seed}\n`));
   return randomOf(seed);
 }
-
-export { setting };

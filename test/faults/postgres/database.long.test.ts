@@ -10,7 +10,8 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { start, type Server as Postgres } from '../../support/postgres-server.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../../support/seed.ts';
+import { seeded } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 

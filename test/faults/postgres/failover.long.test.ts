@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Cluster } from '../../support/postgres-cluster.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../../support/seed.ts';
+import { seeded } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 import { endServers } from '../server-process.ts';
 import { acknowledgedByEach, failOverUnderLoad, faultsOf, linesOf } from './failover.ts';
 

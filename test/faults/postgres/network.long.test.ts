@@ -9,7 +9,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting, type Random } from '../../support/seed.ts';
+import { seeded, type Random } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 

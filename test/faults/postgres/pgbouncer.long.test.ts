@@ -13,7 +13,8 @@ import { TestLog } from '../../../src/testing/conformance/log.ts';
 import { startPgBouncer, type PgBouncer } from '../../support/pgbouncer.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../../support/seed.ts';
+import { seeded } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { testDatabase } from '../../support/postgres.ts';
 import { temporaryFolder } from '../../support/stores.ts';
-import { seeded, setting } from '../../support/seed.ts';
+import { seeded } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 import { endServers } from '../server-process.ts';
 import { UnderLoad } from './under-load.ts';
 

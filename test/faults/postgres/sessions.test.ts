@@ -18,7 +18,7 @@ import { Chance } from '../../../src/testing/conformance/random.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
-import { setting } from '../../support/seed.ts';
+import { setting } from '../../support/setting.ts';
 
 const RUNS = setting('TIDEMARK_RUNS', 1, 3);
 const STEPS = setting('TIDEMARK_STEPS', 40, 80);

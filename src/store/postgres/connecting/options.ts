@@ -1,7 +1,8 @@
 /** The options of `postgres()`, checked. */
 import { InvalidDefinition } from '../../../errors.ts';
-import { clock as userClock, milliseconds, oneOf, whole, type Check, type Checks } from '../../../options.ts';
+import { oneOf, whole, type Check, type Checks } from '../../../options.ts';
 import { isPlainObject } from '../../../realm.ts';
+import { CLOCK_CHECKS } from '../../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../store.ts';
 import { quoted } from '../schema.ts';
 
@@ -91,8 +92,7 @@ export const POSTGRES: Checks<PostgresOptions> = {
   lockTimeoutMs: timeout,
   answerTimeoutMs: timeout,
   callsWaitingMax: whole(1),
-  clock: userClock,
-  clockAheadMs: milliseconds(Infinity),
+  ...CLOCK_CHECKS,
 };
 
 /** `where` is the server and database, for messages. */
