@@ -1,19 +1,29 @@
 /** Who gets a connection, and in which order. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Gate, type Leave } from './gate.ts';
 
 const PATIENCE = { connectTimeoutMs: 10_000, callsWaitingMax: 10, place: 'a place' };
 
-/** Enters in this order, and notes who was let in. */
+/** Enters in this order, and notes who was let in. At the test's end all leave: whoever still waited would fail later, elsewhere. */
 function entering(gate: Gate, ...purposes: string[]): { readonly inside: string[]; readonly leave: Leave[] } {
   const inside: string[] = [];
   const leave: Leave[] = [];
-  for (const purpose of purposes) {
-    void gate.enter(purpose, PATIENCE).then((out) => {
-      inside.push(purpose);
-      leave.push(out);
+  let isOver = false;
+  const entered = purposes.map(async (purpose) => {
+    const out = await gate.enter(purpose, PATIENCE);
+    if (isOver) return out();
+    inside.push(purpose);
+    let isOut = false;
+    leave.push(() => {
+      if (!isOut) out();
+      isOut = true;
     });
-  }
+  });
+  onTestFinished(async () => {
+    isOver = true;
+    for (const out of leave) out();
+    await Promise.all(entered);
+  });
   return { inside, leave };
 }
 
