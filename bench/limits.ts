@@ -35,6 +35,10 @@ export const LIMITS = {
   fold: 0.5,
   /** Peak memory of folding 1,000,000 events, of that of 400,000 into the same documents. */
   foldMemoryMax: 1.2,
+  /** A cold `get` of a state of 20,000 entries from as many events, of the bare reducer loop. */
+  largeStateMax: 1.5,
+  /** The most CPU time between two turns of the event loop while a large state is folded or a log verified, in milliseconds. */
+  turnMaxMs: 20,
   /** Longest delay of the event loop that one in a hundred turns may have, in milliseconds, with 64 callers. */
   loopDelayP99MaxMs: 20,
   /** A commit's time, and its CPU time, with followers of other documents and types, of that with one follower. */
@@ -44,6 +48,24 @@ export const LIMITS = {
   /** A refusal's cost with a full queue of 100,000, of that with one of 1,000; and a send's of an id that many send at once. */
   refusalGrowthMax: 3,
   sameIdGrowthMax: 3,
+  reduction: {
+    /** Commands a second of 64 callers beside the reduction, of those without it. */
+    rate: 2 / 3,
+    /** How far it is behind them, in milliseconds. */
+    lagMaxMs: 200,
+    /** Until an own write is found, in milliseconds. */
+    ownWriteMaxMs: 20,
+  },
+  /** Making the documents of a raised definition, of folding the same in memory. */
+  making: 0.7,
+  /** Events attached to a new collection, a second. */
+  attaching: 100_000,
+  finding: {
+    /** By an index, of the bare query. */
+    indexedMax: 2,
+    /** A page deep in a list, of the first. */
+    deepMax: 1.3,
+  },
   /** A command's cost with ten million events in the log, of that with ten thousand. */
   growthMax: 1.3,
   /** Heap after 1,000,000 commands, of that after 100,000. */

@@ -9,11 +9,15 @@ import { chosen, parsed, script } from '../scripts/options.ts';
 import { holds, type Bench, type Figure } from './bench.ts';
 import { crowds } from './measures/crowds.ts';
 import { documents } from './measures/documents.ts';
+import { finding } from './measures/finding.ts';
 import { fold } from './measures/fold.ts';
 import { followers } from './measures/followers.ts';
 import { growth, heap } from './measures/growth.ts';
+import { largeStates } from './measures/large-states.ts';
 import { loopDelay } from './measures/loop-delay.ts';
 import { loopHeld } from './measures/loop-held.ts';
+import { making } from './measures/making.ts';
+import { reduction } from './measures/reduction.ts';
 import { servers } from './measures/servers.ts';
 import { throughput } from './measures/throughput.ts';
 import { makeMarket } from './workload.ts';
@@ -23,6 +27,10 @@ const MEASURES: Record<string, (bench: Bench) => Promise<Figure[]>> = {
   servers,
   documents,
   fold,
+  reduction,
+  making,
+  finding,
+  largeStates,
   loopDelay,
   followers,
   crowds,

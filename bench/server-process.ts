@@ -57,7 +57,7 @@ async function warm(app: Market, count: number): Promise<void> {
 }
 
 async function serve({ storeName, place, services: count }: Home): Promise<void> {
-  await using app = await open({ store: storeAt(storeName, place), ...parts });
+  await using app = await open({ store: storeAt(storeName, place), ...parts, reduction: 'off' });
   await warm(app, count);
   process.send!('ready');
   // Until the parent hangs up.

@@ -45,7 +45,7 @@ export const buyerId = (n: number, buyers = BUYERS): string => `buyer-${n % buye
 
 /** An open marketplace with 5,000 services that never sell out. */
 export async function openMarket(file: string): Promise<Market> {
-  const app = await open({ store: sqlite(file), ...parts });
+  const app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
   if ((await app.status()).position === 0) {
     await Promise.all(
       Array.from({ length: SERVICES }, (_, n) =>

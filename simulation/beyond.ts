@@ -17,7 +17,7 @@ export async function refusesBeyond(world: World, { app, release, name: server }
   const { timeline } = world.witness;
   const [name, collection] = chance.pick([...release.collections]);
   const id = chance.pick(plan.ids);
-  const [end, head] = [timeline.length, timeline.head(name, id)];
+  const [end, head] = [timeline.length, timeline.head(release.index, name, id)];
   const beyond = 1 + chance.below(3);
   const readers: Record<string, () => AsyncIterator<RecordedEvent>> = {
     [`a reader after ${end + beyond} of ${end}`]: () => app.events({ after: end + beyond }),

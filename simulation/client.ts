@@ -2,7 +2,8 @@
 import type { DocumentVersion, EventsOptions, LogPoint, Outcome, RecordedEvent, TidemarkError } from 'tidemark';
 import { drawInput } from './domain/draw.ts';
 import { COMMANDS, type CommandName, type Input } from './domain/shape.ts';
-import type { At, Call, Reading } from './laws/records.ts';
+import { findOptions, type Counted, type Query } from './laws/finds.ts';
+import { looksAtSets, type At, type Call, type Reading } from './laws/records.ts';
 import type { Owner } from './scheduler.ts';
 import { Died, type Server } from './server.ts';
 import { spoil } from './spoil.ts';
@@ -17,6 +18,10 @@ interface SentCommand {
 }
 
 type Following = Extract<Reading, { kind: 'follow' }>;
+
+/** More rows, and more documents, than a collection of a world has. */
+const PAGE_LARGE = 1_000;
+const FIND_LARGE = 50;
 
 /** How often a command is sent, at most. */
 const SENDS_MAX = 4;
@@ -87,6 +92,7 @@ export class Client implements Owner {
     const look = this.#world.look();
     const call: Call = {
       ...look,
+      live: this.#world.liveOf(server),
       token,
       server: name,
       release: release.index,
@@ -126,6 +132,7 @@ export class Client implements Owner {
     trace.meets(outcome ? (outcome.replayed ? 'replayed' : (outcome.reason ?? outcome.status)) : code);
     witness.answered(call);
     if (outcome) this.#keeps(outcome.events);
+    if (outcome && call.era === era) server.told = Math.max(server.told, outcome.position);
     if (outcome && call.era === era) this.#seen(server, outcome.position, outcome.events.at(-1)!.recordedAt);
     if (plan.changesGiven) spoil(outcome);
     if (code === 'HistoryDiverged' && !server.dead && chance.once(2)) this.#world.dies(server);
@@ -160,13 +167,14 @@ export class Client implements Owner {
     if (!server) return;
     const { chance, plan, trace } = this.#world;
     const { look, ids, release } = { look: this.#world.look(), ids: plan.ids, release: server.release };
-    const base = { ...look, server: server.name, release: release.index };
+    const live = this.#world.liveOf(server);
+    const base = { ...look, live, server: server.name, release: release.index };
     const name = chance.pick([...release.collections.keys()]);
     const collection = release.collections.get(name)!;
     const { app } = server;
     let reading: Reading;
     try {
-      switch (chance.below(10)) {
+      switch (chance.below(13)) {
         case 0: {
           const from = chance.once(2) ? 0 : chance.below(8);
           reading = { ...base, kind: 'history', collection: name, id: chance.pick(ids), from };
@@ -199,6 +207,31 @@ export class Client implements Owner {
             this.#was(server, one);
           }
           return;
+        }
+        case 6:
+        case 7: {
+          const query = this.#query();
+          const fresh = chance.once(3) ? 0 : server.told;
+          // A page of the store may be short, or be read on behind documents that don't match.
+          const inOnePiece = plan.pageRows >= PAGE_LARGE && query.limit >= FIND_LARGE;
+          reading = { ...base, kind: 'find', collection: name, query, fresh, inOnePiece };
+          const options = { ...findOptions(query), ...(fresh === 0 && { fresh: false }) };
+          const finding = app.find(collection, options);
+          spoil(options);
+          reading.page = await server.orDies(finding);
+          break;
+        }
+        case 8: {
+          if (!server.reduces || !chance.once(4)) return;
+          reading = { ...base, kind: 'rebuild', collection: name };
+          try {
+            reading.rebuilt = await server.orDies(app.rebuild(collection, { dryRun: chance.once(3) }));
+          } catch (error) {
+            // Another server has ended it.
+            if (codeOf(error) === 'UnknownCollection') return;
+            throw error;
+          }
+          break;
         }
         case 4: {
           reading = { ...base, kind: 'status' };
@@ -255,11 +288,28 @@ export class Client implements Owner {
     trace.meets('error' in reading && reading.error !== undefined ? `${reading.kind} refused` : reading.kind);
     witness.read(reading);
     // Outcomes of ids alone show a server no end of the log; what is read is at least as new as when it was asked for.
-    if (reading.era === era) this.#seen(server, reading.after, 0);
+    if (reading.era === era && !looksAtSets(reading)) this.#seen(server, reading.after, 0);
     if (!plan.changesGiven) return;
     if (reading.kind === 'get') spoil(reading.documents);
     if ('events' in reading) spoil(reading.events);
     if ('outcome' in reading) spoil(reading.outcome);
+  }
+
+  #query(): Query {
+    const { chance } = this.#world;
+    const field = (): Counted => chance.pick(['count', 'hash']);
+    const fields = chance.once(3) ? [] : chance.once(2) ? [field()] : chance.some<Counted>(['hash', 'count']);
+    return {
+      where: chance.once(2)
+        ? {
+            field: field(),
+            is: chance.pick(['eq', 'ne', 'gte', 'lt']),
+            value: chance.below(chance.once(2) ? 5 : 900_000),
+          }
+        : undefined,
+      orderBy: fields.map((one) => ({ field: one, descends: chance.once(2) })),
+      limit: chance.once(2) ? 1 + chance.below(3) : 50,
+    };
   }
 
   /** Where a follower begins, often near the end, and what it wants. */
@@ -348,7 +398,7 @@ function codeOf(error: unknown): string {
 /** What a caller may expect of a troubled world when it reads. */
 function troubled(error: unknown): boolean {
   const code = codeOf(error);
-  return ['Died', 'StoreUnavailable', 'Closed', 'HistoryDiverged'].includes(code);
+  return ['Died', 'StoreUnavailable', 'Closed', 'HistoryDiverged', 'Rebuilding', 'DomainOutdated'].includes(code);
 }
 
 function worthwhile(error: unknown): boolean {

@@ -6,11 +6,12 @@ import { DefinitionChanged, StoreUnavailable } from '../src/errors.ts';
 import { givenClock, type Clock } from '../src/store/clock.ts';
 import { undo } from '../src/store/memory/writing/append.ts';
 import { commitDigest } from '../src/store/chain.ts';
-import type { Batch, CollectionEntry, Commit, DocumentRef, Registry, Session, Stored } from '../src/store/store.ts';
+import type { Batch, Commit, DocumentRef, Session, Stored } from '../src/store/store.ts';
 import { findDocument, headAt } from '../src/store/memory/schema.ts';
 import { resting } from '../src/testing/conformance/batches.ts';
 import { ENGINE_DEFECTS, storeWith } from './engine-defects.ts';
 import type { SessionParts } from './session.ts';
+import { STORED_DEFECTS } from './stored-defects.ts';
 import type { Plant } from './world.ts';
 
 /** What a defect replaces of a session. */
@@ -117,21 +118,25 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
     ...batch,
     generation: machine.log.registry.generation,
   })),
-  'types are registered that the log has held': planted((sound, { machine }) => ({
-    register: (collections) =>
-      sound.register(collections).catch((error: unknown) => {
-        if (!(error instanceof DefinitionChanged)) throw error;
-        return registers(machine, collections);
-      }),
+  // Whoever judges is shown a log that has held nothing.
+  'types are registered that the log has held': planted((sound) => ({
+    change: (judge) => sound.change((registry, log) => judge(registry, { ...log, firstOf: () => undefined })),
   })),
-  'an older release is refused': planted((sound, { machine }) => ({
-    register: (collections) => {
-      const registered = machine.log.registry.collections;
-      const isOlder = collections.some(({ name, handled }) => {
-        return registered.some((one) => one.name === name && one.handled.length > handled.length);
-      });
-      return isOlder ? Promise.reject(new DefinitionChanged('Too old.')) : sound.register(collections);
-    },
+  'an older release is refused': planted((sound) => ({
+    change: (judge) =>
+      sound.change((registry, log) => {
+        const change = judge(registry, log);
+        const isOlder = change?.definitions?.some((added) =>
+          registry.definitions.some(
+            ({ collection, definition, handled }) =>
+              collection === added.collection &&
+              definition === added.definition &&
+              handled.length > added.handled.length,
+          ),
+        );
+        if (isOlder) throw new DefinitionChanged('Too old.');
+        return change;
+      }),
   })),
   'only the first event of a command is stored': sends((batch) => ({
     ...batch,
@@ -173,6 +178,7 @@ export const DEFECTS: Readonly<Record<string, Plant>> = {
       return page.events.length > 1 ? { ...page, events: page.events.slice(0, -1) } : page;
     },
   })),
+  ...STORED_DEFECTS,
   ...ENGINE_DEFECTS,
 };
 
@@ -183,14 +189,6 @@ function beforeStored({ commits }: Stored): number {
 
 function endOf({ position, eventCount, hash }: { position: number; eventCount: number; hash: string }) {
   return { position: position + eventCount - 1, hash };
-}
-
-/** Whatever the log holds. */
-function registers({ log }: SessionParts['machine'], given: readonly CollectionEntry[]): Registry {
-  const { generation, collections } = log.registry;
-  const entries = new Map([...collections, ...given].map((entry) => [entry.name, entry]));
-  log.registry = Object.freeze({ generation: generation + 1, collections: [...entries.values()] });
-  return log.registry;
 }
 
 /** Takes a batch out of the log again if it is still the last, and stores it some time later. */

@@ -32,7 +32,7 @@ export function storeWith(store: Store, defect: (sound: Session) => Partial<Sess
 type Method = (...given: any[]) => unknown;
 
 /** An application with other methods. */
-function replacing(methods: (sound: App) => Partial<Record<keyof App, Method>>): EnginePlant {
+export function replacing(methods: (sound: App) => Partial<Record<keyof App, Method>>): EnginePlant {
   return {
     app: (sound) => {
       const others = methods(sound);
@@ -99,7 +99,7 @@ export const ENGINE_DEFECTS: Readonly<Record<string, EnginePlant>> = {
         const isBlamed = (read: DocumentRef): boolean =>
           blamed.some(({ collection, id }) => collection === read.collection && id === read.id);
         const answer = await sound.append(resting(batch, (read) => !isBlamed(read)));
-        if (answer.status !== 'stored') return answer;
+        if (!('heads' in answer)) return answer;
         const heads = [...answer.heads];
         return { ...answer, heads: batch.reads.map((read) => (isBlamed(read) ? read.version : heads.shift()!)) };
       },

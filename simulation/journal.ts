@@ -3,13 +3,17 @@
  * asked of a real store (replay.ts).
  */
 import { TidemarkError } from '../src/errors.ts';
-import type { Session } from '../src/store/store.ts';
+import type { Locked, Session } from '../src/store/store.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 
-export type Call = keyof Pick<
+/** What stores nothing. */
+export type Asked = keyof Pick<
   Session,
-  'registry' | 'register' | 'load' | 'read' | 'scan' | 'commits' | 'ledger' | 'types' | 'documents' | 'check' | 'append'
+  'registry' | 'load' | 'read' | 'scan' | 'stored' | 'commits' | 'ledger' | 'types' | 'documents' | 'check'
 >;
+
+export type Call =
+  Asked | keyof Pick<Session, 'change' | 'advance' | 'sweep' | 'append'> | keyof Pick<Locked, 'attach' | 'fillIndex'>;
 
 export interface Called {
   readonly by: string;

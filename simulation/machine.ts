@@ -2,16 +2,19 @@
  * The simulated store's machine: one log (the memory store's own roles on it), its write lock, and writes that are
  * done after their sender has given them up. It survives all servers; it may go back in time.
  */
+import { GENESIS_HASH } from '../src/store/chain.ts';
 import { machineClock, type Anchor, type AnchorPlace, type Clock } from '../src/store/clock.ts';
 import { Appender, undo } from '../src/store/memory/writing/append.ts';
 import { RegistryEntries } from '../src/store/memory/writing/registry.ts';
 import { emptyLog, publish, type Log } from '../src/store/memory/schema.ts';
-import type { Appended, Batch, CollectionEntry, Registry, StoredCommit } from '../src/store/store.ts';
-import { registryAfter } from '../src/testing/conformance/model.ts';
+import type { CollectionEntry, Definitions } from '../src/engine/registry/rules.ts';
+import type { Appended, Batch, Judge, LogPoint, Registry, StoredCommit } from '../src/store/store.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import { Journal } from './journal.ts';
-import { registeredOf, type Registered } from './laws/attach.ts';
-import { same } from './laws/broken.ts';
+import type { DomainShape } from './domain/shape.ts';
+import { NOTHING_REGISTERED, registeredOf, type Registered } from './laws/attach.ts';
+import { holds, same } from './laws/broken.ts';
+import { refusalOf } from './laws/registry.ts';
 import type { Logged } from './laws/records.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 
@@ -22,6 +25,12 @@ export const CLOCK_AHEAD_MS = 60_000;
 export interface StoreClock {
   readonly clock: Clock;
   readonly says: () => number;
+}
+
+/** What a server wants to be registered while it is being opened. */
+export interface Wanted {
+  readonly entries: readonly CollectionEntry[];
+  readonly definitions: Definitions;
 }
 
 interface Stamp {
@@ -47,20 +56,28 @@ export class Machine implements Owner {
   };
   /** Tokens of calls that were sent to be written and got no answer. */
   readonly doubts = new Set<string>();
+  /** Releases of which a definition was never ready, and went when another release put its own in its place. */
+  readonly replaced = new Set<number>();
   readonly journal: Journal;
-  /** Servers whose collections can't be registered, with the code of why. */
-  readonly refused = new Map<string, string>();
+  /** Told when stored documents, index entries or attachments have changed. */
+  changed: () => void = () => undefined;
+  /** What servers that are being opened want. */
+  readonly opening = new Map<string, Wanted>();
   /** The registry as it was from the commit with an index on. */
   readonly #registries: { from: number; readonly registered: Registered }[] = [];
+  readonly #shape: DomainShape;
   readonly #scheduler: Scheduler;
   readonly #chance: Chance;
   #holder: Holder | undefined;
   #waiting: { owner: Owner; grant: (holder: Holder) => void }[] = [];
   #era = 0;
+  /** The registry that was looked at last. */
+  #known: Registry | undefined;
   /** What the clock said, and what time it was, when a commit was stored. */
   readonly #stamps = new WeakMap<StoredCommit, Stamp>();
 
-  constructor(scheduler: Scheduler, chance: Chance) {
+  constructor(shape: DomainShape, scheduler: Scheduler, chance: Chance) {
+    this.#shape = shape;
     this.#scheduler = scheduler;
     this.#chance = chance;
     this.journal = new Journal(() => scheduler.now);
@@ -76,21 +93,29 @@ export class Machine implements Owner {
 
   /** By what the commit with this index was attached. */
   registeredAt(index: number): Registered {
-    return this.#registries.findLast(({ from }) => from <= index)?.registered ?? new Map();
+    return this.#registries.findLast(({ from }) => from <= index)?.registered ?? NOTHING_REGISTERED;
   }
 
-  /** Registers what a server gives, if the log lets it; judged by the model. While nobody holds the lock. */
-  register(owner: Owner, given: readonly CollectionEntry[]): Registry {
+  get registered(): Registered {
+    return this.registeredAt(Infinity);
+  }
+
+  /** Changes the registry. What a server that is being opened registers, and is refused, is what the model says. */
+  change(owner: Owner, judge: Judge): Registry {
     const { log } = this;
-    const expected = registryAfter(log.registry, given, new Set(log.events.map(({ type }) => type)));
-    if (typeof expected === 'string') this.refused.set(owner.name, expected);
+    const wanted = this.opening.get(owner.name);
+    const held = new Set(log.types.keys());
+    const refusal = wanted && refusalOf(log.registry, held, wanted.entries, wanted.definitions);
+    const before = log.registry;
     try {
-      const registry = new RegistryEntries(log).register(given);
-      same(4, registry, expected, () => `what ${owner.name} was registered as`);
+      const registry = new RegistryEntries(log).change(judge);
       this.#grown();
+      const isNew = registry.definitions.some(({ id }) => id > before.last);
+      holds(4, !isNew || refusal === undefined, () => `${owner.name} was registered, and not told ${refusal}`);
       return registry;
     } catch (error) {
-      same(4, (error as { code?: string }).code ?? String(error), expected, () => `what ${owner.name} was told`);
+      const code = (error as { code?: string }).code ?? String(error);
+      if (wanted) same(4, code, refusal, () => `what ${owner.name} was told: ${String(error)}`);
       throw error;
     }
   }
@@ -134,6 +159,7 @@ export class Machine implements Owner {
   publish(): void {
     this.journal.ends('commits');
     publish(this.log);
+    this.#grown();
   }
 
   /** Those who wait look whether the store is still there. */
@@ -167,26 +193,63 @@ export class Machine implements Owner {
     this.#era += 1;
     this.journal.stops('the store goes back');
     undo(this.log, position);
+    this.#takesBack(position);
     // What was registered stays.
     for (const one of this.#registries) one.from = Math.min(one.from, this.log.commits.length);
     this.publish();
   }
 
+  /** What was made of the log since is lost with it: sets are empty again, keyings that are being filled lack what is gone. */
+  #takesBack(position: number): void {
+    const { log } = this;
+    for (const at of log.appended.keys()) if (at > position) log.appended.delete(at);
+    for (const [number, { place }] of log.sets) if (place.position > position) this.forgets(number);
+    const keyings = log.registry.keyings
+      .filter(({ state, filled }) => state === 'filling' && filled > position)
+      .map((keying) => Object.assign({}, keying, { filled: position }));
+    const { last } = log.registry;
+    if (keyings.length > 0) new RegistryEntries(log).write({ raises: false, last, keyings });
+  }
+
+  /** Whether a place of a set is on the log: the last commit that ends there or before it has its hash. */
+  reaches({ position, hash }: LogPoint): boolean {
+    const { commits, events } = this.log;
+    const whole = commits.findLast((one) => one.position + one.eventCount - 1 <= position);
+    return position <= events.length && hash === (whole?.hash ?? GENESIS_HASH);
+  }
+
+  /** A set is back at its beginning: what moved it on wasn't on stable storage yet. */
+  forgets(set: number): void {
+    const { sets, indexes, registry } = this.log;
+    this.journal.stops('a set is lost');
+    sets.delete(set);
+    for (const index of registry.indexes) if (index.set === set) indexes.delete(index.number);
+  }
+
   /** A collection that finds nothing in any event: the generation rises, and nothing else changes. */
   grow(): void {
     this.journal.stops('the registry grows by itself');
-    const { generation, collections } = this.log.registry;
-    const name = `z${String(generation).padStart(4, '0')}`;
-    const registry: Registry = {
-      generation: generation + 1,
-      collections: [...collections, { name, definition: 1, key: { fields: ['nowhere'] }, handled: [] }],
-    };
-    this.log.registry = Object.freeze(registry);
+    const { generation } = this.log.registry;
+    const collection = `z${String(generation).padStart(4, '0')}`;
+    new RegistryEntries(this.log).change(({ last }) => {
+      const [id, set] = [last + 1, last + 2];
+      const key = { fields: ['nowhere'] };
+      const keying = { name: collection, collection, key, state: 'live', filled: 0 } as const;
+      const row = { id, collection, definition: 1, handled: [], keying: collection, set, usedAt: 0 };
+      return { raises: true, last: set, keyings: [keying], definitions: [row] };
+    });
     this.#grown();
   }
 
+  /** What the log was attached by from now on. */
   #grown(): void {
-    this.#registries.push({ from: this.log.commits.length, registered: registeredOf(this.log.registry) });
+    if (this.#known === this.log.registry) return;
+    this.#known = this.log.registry;
+    const registered = registeredOf(this.#known, this.#shape);
+    for (const [name, { id }] of this.registered.own) {
+      if (registered.own.get(name)?.id !== id) this.replaced.add(Number(name.split(' ')[0]));
+    }
+    this.#registries.push({ from: this.log.commits.length, registered });
   }
 
   /** The commits that everybody can see, from an index on. */
@@ -196,7 +259,11 @@ export class Machine implements Owner {
       .filter(({ position }) => position <= this.log.visible.position)
       .map((commit) => ({
         commit,
-        events: this.log.events.slice(commit.position - 1, commit.position - 1 + commit.eventCount),
+        events: this.log.events.slice(commit.position - 1, commit.position - 1 + commit.eventCount).map((event) =>
+          Object.assign({}, event, {
+            attachments: event.attachments.slice(0, this.log.appended.get(event.position)),
+          }),
+        ),
       }));
   }
 

@@ -1,7 +1,8 @@
 /**
- * Keeps chance and time out: while a run is under way every source of them that Node has throws, if it is asked by our
- * own code. Others in the process (the test runner) go on with theirs.
+ * Keeps chance and time out: in a run every source of them that Node has throws, if it is asked by our own code. Others in the
+ * process go on with theirs: the test runner, and what other tests have left running.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
@@ -13,9 +14,14 @@ import { LawBroken } from './laws/broken.ts';
 
 const OURS = dirname(import.meta.dirname);
 
-let running = 0;
-/** What was asked for: thrown errors may be swallowed on their way. */
-let asked: LawBroken | undefined;
+interface Running {
+  isOver: boolean;
+  /** What was asked for: thrown errors may be swallowed on their way. */
+  asked: LawBroken | undefined;
+}
+
+/** The run that code is part of. */
+const runs = new AsyncLocalStorage<Running>();
 
 type Holder = Record<string, unknown>;
 const SOURCES: readonly (readonly [holder: object, name: string])[] = [
@@ -37,9 +43,10 @@ const SOURCES: readonly (readonly [holder: object, name: string])[] = [
 function install(holder: Holder, name: string): void {
   const sound = holder[name] as (...given: unknown[]) => unknown;
   const guarded = function (this: unknown, ...given: unknown[]): unknown {
-    if (running > 0 && askedByUs()) {
-      asked ??= new LawBroken('determinism', `${name} was asked for: ${new Error('by').stack}`);
-      throw asked;
+    const run = runs.getStore();
+    if (run && !run.isOver && askedByUs()) {
+      run.asked ??= new LawBroken('determinism', `${name} was asked for: ${new Error('by').stack}`);
+      throw run.asked;
     }
     return Reflect.apply(sound, this, given);
   };
@@ -64,13 +71,12 @@ export async function poisoned<T>(work: () => Promise<T>): Promise<T> {
     for (const [holder, name] of SOURCES) install(holder as Holder, name);
     syncBuiltinESMExports();
   }
-  running += 1;
+  const run: Running = { isOver: false, asked: undefined };
   try {
-    const result = await work();
-    if (asked) throw asked;
+    const result = await runs.run(run, work);
+    if (run.asked) throw run.asked;
     return result;
   } finally {
-    running -= 1;
-    asked = undefined;
+    run.isOver = true;
   }
 }

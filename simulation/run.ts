@@ -45,6 +45,7 @@ export async function runSeed(
   } catch (error) {
     broken = error instanceof LawBroken ? error : new LawBroken('errors', String((error as Error)?.stack ?? error));
   }
+  world.forgets();
   const { steps } = world.scheduler;
   trace.note(`${world.witness.timeline.length} ${world.witness.timeline.commits.at(-1)?.commit.hash ?? ''}`);
   return {
@@ -77,6 +78,7 @@ async function lives(world: World): Promise<void> {
   };
   life().then(() => (over = true), stop);
   new Troubles(world).happen().catch(stop);
-  await scheduler.run(() => over);
+  await scheduler.run(() => over || world.broken !== undefined);
+  if (world.broken) throw world.broken.error;
   if (wrong) throw (wrong as { error: unknown }).error;
 }

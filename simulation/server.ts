@@ -1,8 +1,7 @@
 /** A simulated server: the real engine, with time, timers, randomness and store of the simulation. It may die at any moment. */
 import type { App } from 'tidemark';
-import { openOn } from '../src/engine/open.ts';
+import { openOn, type OpenOptions } from '../src/engine/open.ts';
 import type { Runtime } from '../src/engine/runtime.ts';
-import type { Limits } from '../src/limits.ts';
 import type { Chance } from '../src/testing/conformance/random.ts';
 import { buildRelease, type Release, type Wait } from './domain/build.ts';
 import type { DomainShape } from './domain/shape.ts';
@@ -17,7 +16,7 @@ interface ServerOptions {
   readonly name: string;
   readonly shape: DomainShape;
   readonly release: number;
-  readonly limits: Partial<Limits>;
+  readonly how: Pick<OpenOptions<[], []>, 'definitions' | 'reduction' | 'limits'>;
   readonly scheduler: Scheduler;
   readonly chance: Chance;
   readonly plant: EnginePlant;
@@ -32,6 +31,8 @@ export class Server implements Owner {
   drift = 0;
   /** The furthest position, and the newest time, that it has told anybody of. */
   seen = 0;
+  /** The furthest outcome that it has told of. */
+  told = 0;
   seenTime = 0;
   readonly #options: ServerOptions;
   /** Command ids whose `prepare` runs. */
@@ -57,17 +58,22 @@ export class Server implements Owner {
     return this.#app!;
   }
 
+  /** Whether it stores what documents come to. */
+  get reduces(): boolean {
+    return this.#options.how.reduction !== 'off';
+  }
+
   /** Whether somebody may ask it for something. */
   get serving(): boolean {
     return this.#app !== undefined && !this.dead && !this.closing;
   }
 
   async open(store: Store): Promise<void> {
-    const { limits, plant } = this.#options;
+    const { how, plant } = this.#options;
     const collections = [...this.release.collections.values()];
     const commands = [...this.release.commands.values()];
     const planted = plant.session ? storeWith(store, plant.session) : store;
-    const options = { store: planted, collections, commands, logger: SILENT, limits };
+    const options = { store: planted, collections, commands, logger: SILENT, ...how };
     const app = (await this.orDies(openOn(options, this.#runtime()))) as App;
     this.#app = plant.app?.(app) ?? app;
   }
@@ -87,16 +93,24 @@ export class Server implements Owner {
     this.#died.reject(new Died(this.name));
   }
 
+  /**
+   * The run is over. An application that was never closed is kept by what the engine has of it for later, its store and its runtime,
+   * as long as that leads back to it: here it does.
+   */
+  forgets(): void {
+    this.#app = undefined;
+  }
+
   #runtime(): Runtime {
     const { scheduler, chance } = this.#options;
     const bytes = new Uint8Array(16);
-    let elapsed = 0;
+    let spent = 0;
     return {
       now: () => this.now(),
       // Deciding takes time, so that batches are cut short.
-      elapsed: () => (elapsed += chance.below(3)),
+      elapsed: () => scheduler.now + (spent += chance.below(3)),
       turn: () => scheduler.wait(this, 'turn'),
-      sleep: (ms) => scheduler.wait(this, 'sleep', ms),
+      sleep: (ms, signal) => scheduler.wait(this, 'sleep', ms, signal),
       random: () => chance.below(2 ** 30) / 2 ** 30,
       randomBytes: () => bytes.map(() => chance.below(256)),
     };

@@ -4,14 +4,16 @@
  */
 import { Closed, StoreUnavailable } from '../src/errors.ts';
 import { check } from '../src/store/memory/upkeep/check.ts';
+import { sweep } from '../src/store/memory/upkeep/sweep.ts';
+import { Filling } from '../src/store/memory/writing/filling.ts';
 import { rolesOf } from '../src/store/memory/roles.ts';
 import { endOf } from '../src/store/memory/schema.ts';
 import { Section } from '../src/store/section.ts';
 import type { Offered } from '../src/store/section.ts';
-import type { Appended, Batch, LogEnd, Session, Store } from '../src/store/store.ts';
+import type { Appended, Batch, LogEnd, ScanPage, ScanRange, Session, Store } from '../src/store/store.ts';
 import { Waiters } from '../src/store/waiters.ts';
 import { kindsOf } from '../src/testing/conformance/batches.ts';
-import type { Call } from './journal.ts';
+import type { Asked, Call } from './journal.ts';
 import type { Machine, StoreClock } from './machine.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Weather } from './weather.ts';
@@ -22,6 +24,8 @@ export interface SessionParts {
   readonly scheduler: Scheduler;
   readonly weather: Weather;
   readonly meets: (what: string) => void;
+  /** The most events, or documents, of a page. */
+  readonly pageRows: number;
   /** What it is that the store goes by. */
   clock: StoreClock;
 }
@@ -38,17 +42,20 @@ export function storeFor(owner: Owner, place: SessionParts): Store {
   };
 }
 
-function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }: SessionParts): Session {
+function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock, pageRows }: SessionParts): Session {
   const { log, journal } = machine;
-  const { registry, loader, reader, scanner, commits, types, documents } = rolesOf(log);
+  const { registry, sets, loader, reader, scanner, commits, types, documents } = rolesOf(log);
   const { name } = owner;
   let closed = false;
 
+  /** Pages may be short, as they are where texts are long. */
+  const short = <Range extends object>(range: Range): Range =>
+    'limit' in range ? { ...range, limit: Math.min(range.limit as number, pageRows) } : range;
   const travel = async (label: string): Promise<void> => {
     if (closed) throw closedError();
     await scheduler.wait(owner, label);
   };
-  const ask = async <T>(call: Exclude<Call, 'append'>, given: readonly unknown[], run: () => T): Promise<T> => {
+  const ask = async <T>(call: Asked, given: readonly unknown[], run: () => T): Promise<T> => {
     await travel(`${call} →`);
     if (weather.refuses()) throw unavailable();
     const answer = journal.calls(name, call, given, run);
@@ -66,17 +73,44 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     for (const { commits } of batches) for (const { command } of commits) machine.doubts.add(command.causation ?? '');
     return new StoreUnavailable('The connection was lost while committing.', { unknown: true });
   };
-  const underLock = async (batch: Batch, when: string): Promise<Appended> => {
+  const underLock = async <T>(call: Call, given: readonly unknown[], run: () => T): Promise<T> => {
     await machine.acquire(machine);
     try {
-      const answer = journal.calls(name, 'append', [batch], () => machine.append(batch, clock), { now: clock.says() });
-      meets(`${when} ${answer.status}`);
-      for (const kind of kindsOf(batch, answer)) meets(`${when} ${answer.status} ${kind}`);
-      return answer;
+      return journal.calls(name, call, given, run, { now: clock.says() });
     } finally {
       machine.publish();
       machine.release();
     }
+  };
+
+  /** A write: it may be done, and its answer be lost; or be done some time later, or never. */
+  const write = async <T>(
+    call: Call,
+    given: readonly unknown[],
+    run: (when: string) => T,
+    batches: readonly Batch[] = [],
+  ): Promise<T> => {
+    await travel(`${call} →`);
+    const fate = weather.fate();
+    if (fate === 'refused') throw unavailable();
+    if (fate === 'late') {
+      const late = (): Promise<void> => underLock(call, given, () => run(`late ${call}`)).then(nothing, nothing);
+      void machine.later(`a late ${call}`, late);
+    }
+    if (fate === 'late' || fate === 'lost') {
+      await travel(`← ${call}, no answer`);
+      throw doubted(batches);
+    }
+    const answer = await underLock(call, given, () => run(call));
+    await travel(`← ${call}`);
+    if (weather.losesAnswer()) throw doubted(batches);
+    return answer;
+  };
+  const appends = (batch: Batch, when: string): Appended => {
+    const answer = machine.append(batch, clock);
+    meets(`${when} ${answer.status}`);
+    for (const kind of kindsOf(batch, answer)) meets(`${when} ${answer.status} ${kind}`);
+    return answer;
   };
 
   const waiters: Waiters = new Waiters({
@@ -92,22 +126,27 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
 
   return {
     registry: () => ask('registry', [], () => registry.registry()),
-    register: (collections) =>
-      ask('register', [collections], () => {
-        // While somebody holds the lock the registry can't be touched: he would attach by an old one.
-        if (!machine.free) throw unavailable();
-        const { generation } = log.registry;
-        const registry = machine.register(owner, collections);
-        if (registry.generation > generation && log.events.length > 0) meets('types added');
-        return registry;
+    change: (judge) => write('change', [judge], () => machine.change(owner, judge)),
+    advance: (step) =>
+      write('advance', [step], () => {
+        // It was folded before the store went back: with that, the connection was lost.
+        if (!machine.reaches(step.to)) throw unavailable();
+        const stepped = sets.advance(step);
+        if (stepped === 'stored') machine.changed();
+        meets(`advance ${stepped}`);
+        return stepped;
       }),
+    sweep: () => write('sweep', [], () => sweep(log)),
+    stored(range) {
+      const page = short(range);
+      return ask('stored', [page], () => sets.stored(page));
+    },
     load: (requests, options) => ask('load', [requests, options], () => loader.load(log.visible, requests, options)),
     read: (range) => ask('read', [range], () => reader.read(log.visible, range)),
     async scan(range) {
       // Asked for with all names, as it can be asked again.
-      const all = { ...range, known: nobody };
-      const page = await ask('scan', [all], () => scanner.scan(log.visible, all));
-      return { ...page, named: page.named.filter(({ document }) => !range.known(document)) };
+      const all = { ...short(range), known: nobody };
+      return known(await ask('scan', [all], () => scanner.scan(log.visible, all)), range);
     },
     commits: (range) => ask('commits', [range], () => commits.commits(log.visible, range)),
     ledger: (ids) => ask('ledger', [ids], () => commits.ledger(log.visible, ids)),
@@ -121,21 +160,7 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
     },
     check: () => ask('check', [], () => wholeCheck(check(log, log.visible))),
 
-    async append(batch) {
-      await travel(`append of ${batch.commits.length} →`);
-      const fate = weather.fate();
-      if (fate === 'refused') throw unavailable();
-      if (fate === 'late')
-        void machine.later('a late append', () => underLock(batch, 'late append').then(nothing, nothing));
-      if (fate === 'late' || fate === 'lost') {
-        await travel('← append, no answer');
-        throw doubted([batch]);
-      }
-      const answer = await underLock(batch, 'append');
-      await travel(`← append ${answer.status}`);
-      if (weather.losesAnswer()) throw doubted([batch]);
-      return answer;
-    },
+    append: (batch) => write('append', [batch], (when) => appends(batch, when), [batch]),
 
     async exclusive(work) {
       await travel('begin →');
@@ -178,12 +203,39 @@ function sessionFor(owner: Owner, { machine, scheduler, weather, meets, clock }:
   };
 
   function offered(sent: Batch[]): Offered {
+    const filling = new Filling(log, registry, sets);
     return {
       registry: () => step('registry', [], () => registry.registry()),
       load: (requests, options) => step('load', [requests, options], () => loader.load(endOf(log), requests, options)),
       ledger: (ids) => step('ledger', [ids], () => commits.ledger(endOf(log), ids)),
       commits: (range) => step('commits', [range], () => commits.commits(endOf(log), range)),
       read: (range) => step('read', [range], () => reader.read(endOf(log), range)),
+      async scan(range) {
+        const all = { ...short(range), known: nobody };
+        return known(await step('scan', [all], () => scanner.scan(endOf(log), all)), range);
+      },
+      stored(range) {
+        const page = short(range);
+        return step('stored', [page], () => sets.stored(page));
+      },
+      attach: (page) =>
+        step('attach', [page], () => {
+          const answer = filling.attach(page);
+          meets(
+            answer === 'stored'
+              ? page.live
+                ? 'attached all'
+                : 'attached a page'
+              : `attaching stepped aside: ${answer}`,
+          );
+          return answer;
+        }),
+      fillIndex: (page) =>
+        step('fillIndex', [page], () => {
+          const isFilled = filling.fillIndex(page);
+          meets(isFilled ? 'filled an index' : 'filling stepped aside');
+          return isFilled;
+        }),
       append: (batch) =>
         step('append', [batch], () => {
           sent.push(batch);
@@ -201,6 +253,11 @@ function closedError(): Closed {
 
 const nothing = (): undefined => undefined;
 const nobody = (): boolean => false;
+
+/** Without the names that the asker knows. */
+function known(page: ScanPage, range: ScanRange): ScanPage {
+  return { ...page, named: page.named.filter(({ document }) => !range.known(document)) };
+}
 
 function unavailable(): StoreUnavailable {
   return new StoreUnavailable('The store can’t be reached.');

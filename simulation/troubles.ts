@@ -3,10 +3,14 @@ import type { Owner } from './scheduler.ts';
 import type { World } from './world.ts';
 import type { Trouble } from './plan.ts';
 
+/** A registry that changes all the time would leave no step of the reduction the time to be stored. */
+const GROWN_MAX = 40;
+
 export class Troubles implements Owner {
   readonly name = 'trouble';
   readonly dead = false;
   readonly #world: World;
+  #grown = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -41,7 +45,11 @@ export class Troubles implements Owner {
         if (living.length > 0) chance.pick(living).drift = (chance.below(2_000) - 1_000) * (chance.once(4) ? 300 : 1);
         return;
       case 'grow':
-        if (machine.free) machine.grow();
+        if (machine.free && this.#grown < GROWN_MAX) machine.grow();
+        this.#grown += 1;
+        return;
+      case 'deploy':
+        this.#world.deploys();
         return;
       case 'back':
         if (machine.free && chance.once(3)) this.#world.goesBack();

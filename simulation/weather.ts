@@ -50,7 +50,7 @@ export class Weather {
   }
 }
 
-const NEVER: Climate = { refusedIn: 0, doubtIn: 0, lostIn: 0, lateIn: 0 };
+export const NEVER: Climate = { refusedIn: 0, doubtIn: 0, lostIn: 0, lateIn: 0 };
 
 export function drawClimate(chance: Chance): Climate {
   if (chance.once(3)) return NEVER;

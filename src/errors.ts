@@ -150,6 +150,12 @@ export class RebuildRequired extends TidemarkError {
 
 // --- What happens while running ----------------------------------------------------------------------------------------
 
+/** Documents of a collection are still being made by a new key or definition. Nothing was recorded: send it again later. */
+export class Rebuilding extends TidemarkError {
+  static override readonly code: string = 'Rebuilding';
+  static override readonly retryable = true;
+}
+
 /** The queue is full. Nothing was recorded: slow down, or send it again later with the same id. */
 export class Overloaded extends TidemarkError {
   static override readonly code: string = 'Overloaded';

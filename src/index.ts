@@ -5,11 +5,20 @@ export { type } from './model/schema.ts';
 export { failure, type Failure } from './model/failure.ts';
 export { nothing, type Nothing, type Unchanged } from './model/nothing.ts';
 export { all, type Read, type Ref } from './model/reads.ts';
-export type { AnyCollection, Collection, Meta } from './model/collection.ts';
+export type { AnyCollection, Collection, IdOf, Meta } from './model/collection.ts';
 export type { AnyCommand, Command, Context, PrepareContext } from './model/command.ts';
 
 export { open, type OpenOptions } from './engine/open.ts';
 export type { App, CloseOptions, InputOf, OutcomeOf, StateOf } from './engine/app.ts';
+export type { Finding } from './engine/queries/finding.ts';
+export type { CountOptions, FindOptions, ListOptions, Page, WatchOptions, WatchQuery } from './engine/queries/asked.ts';
+export type { Cursor, OrderBy, Where } from './engine/queries/where-types.ts';
+export type { UnservedQuery } from './engine/queries/unserved.ts';
+export type { RebuildOptions, Rebuilt } from './engine/growing/rebuild.ts';
+export type { Progress } from './engine/registry/readiness.ts';
+export type { Definitions } from './engine/registry/rules.ts';
+export type { Retired } from './engine/registry/retiring.ts';
+export type { ReductionStatus } from './engine/reduction/reduction.ts';
 export type { Document, FoldedDocuments } from './engine/reading/document.ts';
 export type { At } from './engine/reading/get.ts';
 export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/reading/history.ts';
@@ -42,6 +51,7 @@ export {
   NotWritable,
   Overloaded,
   RebuildRequired,
+  Rebuilding,
   ReducerFailed,
   StoreUnavailable,
   TidemarkError,

@@ -57,7 +57,19 @@ export interface Limits {
   readonly cacheBytesMax: number;
   /** How often a command is decided before the last try, which holds the store's write lock. */
   readonly triesMax: number;
+  /**
+   * Milliseconds that a call waits for documents that are still being made by a new key or definition. Then it gets `Rebuilding`.
+   */
+  readonly rebuildingWaitMs: number;
 }
+
+/** Bytes of the JSON text of a stored document. One with a larger state is marked as failed: queries don't find it. */
+export const STORED_STATE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Indexes of one collection. */
+export const INDEXES_MAX = 16;
+/** Fields of one index. */
+export const INDEX_FIELDS_MAX = 6;
 
 /** How long `close` waits for the queue by default, in milliseconds: half of what containers usually get before a kill. */
 export const CLOSE_TIMEOUT_MS = 5_000;
@@ -88,6 +100,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   cacheEntriesMax: 50_000,
   cacheBytesMax: 64 * 1024 * 1024,
   triesMax: 8,
+  rebuildingWaitMs: 5_000,
 });
 
 /** The default limits with some replaced. @throws InvalidDefinition for an unknown name, or a value that is no whole number */

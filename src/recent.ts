@@ -42,6 +42,12 @@ export class Recent<Key, Value> {
     this.#old.delete(key);
   }
 
+  /** Values of the old generation that were used since come twice. */
+  *values(): IterableIterator<Value> {
+    yield* this.#young.values();
+    yield* this.#old.values();
+  }
+
   clear(): void {
     this.#young.clear();
     this.#old.clear();
@@ -144,6 +150,13 @@ export class RecentDocuments<Value> {
     if (kept === undefined) return;
     this.#take(kept);
     documents!.delete(id);
+  }
+
+  deleteAll(collection: string): void {
+    const documents = this.#collections.get(collection);
+    if (!documents) return;
+    for (const kept of documents.values()) this.#take(kept);
+    documents.clear();
   }
 
   /** Moves into the young generation. */

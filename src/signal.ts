@@ -1,5 +1,6 @@
 /** Listening to a signal of the caller: it may be a polyfill, so its errors are contained, or named before anything begins. */
 import { InvalidInput } from './errors.ts';
+import { abortController } from './realm.ts';
 
 /** All listeners of one signal, behind one: a signal looks through all its listeners to add or remove one. */
 interface Ear {
@@ -24,6 +25,22 @@ export function listen(signal: AbortSignal, aborted: (reason: unknown) => void):
     ear.listening.delete(told);
     if (ear.listening.size === 0) ear.end();
   };
+}
+
+/** Does work with a signal that aborts as soon as one of these does. Leaves no listener behind. */
+export async function withAny<T>(
+  signals: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = abortController();
+  const deafen = signals.map((one) => listen(one, (reason) => controller.abort(reason)));
+  const aborted = signals.find((one) => one.aborted);
+  if (aborted) controller.abort(reasonOf(aborted));
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const end of deafen) end();
+  }
 }
 
 function begin(signal: AbortSignal): Ear {

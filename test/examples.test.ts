@@ -152,43 +152,37 @@ describe.concurrent('http-server.ts', () => {
   });
 });
 
-test('read-model.ts counts each ticket once, however often it is killed, and goes on where it was', async () => {
-  const [log, sales] = [freshLog(), join(folder, 'sales.db')];
+test('read-model.ts knows of tickets that were sold before it, counts each once however often it is killed, and follows', async () => {
+  const log = freshLog();
   const { post } = await server(log);
   for (const show_id of ['hamlet', 'faust']) await post('/announce-show', { show_id, seats: 1_000 }, show_id);
   let sold = 0;
+  const sell = async (): Promise<void> => {
+    const show_id = sold % 3 === 0 ? 'faust' : 'hamlet';
+    await post('/sell-ticket', { show_id, guest_id: 'ann' }, `sale-${sold}`);
+    sold += 1;
+  };
+  for (let n = 0; n < 30; n += 1) await sell();
   const over = new AbortController();
   const selling = (async () => {
-    for (; !over.signal.aborted; sold += 1) {
-      const show_id = sold % 3 === 0 ? 'faust' : 'hamlet';
-      await post('/sell-ticket', { show_id, guest_id: 'ann' }, `sale-${sold}`);
-    }
+    while (!over.signal.aborted) await sell();
   })();
 
-  const begun: number[] = [];
   for (let life = 0; life < 3; life += 1) {
-    const { child, lines, exited } = start('read-model.ts', log, sales);
-    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(20), { timeout: 30_000, interval: 5 });
+    const { child, lines, exited } = start('read-model.ts', log);
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(5), { timeout: 30_000, interval: 5 });
     child.kill('SIGKILL');
     await exited;
-    begun.push(Number(lines[0]));
+    const [, hamlet, faust] = /^hamlet (\d+), faust (\d+)$/.exec(lines.at(-1)!) ?? [];
+    expect(Number(hamlet) + Number(faust)).toBeGreaterThan(30);
   }
   over.abort();
   await selling;
-  // It began at the first ticket once only.
-  expect(begun[0]).toBe(3);
-  expect(begun[1]).toBeGreaterThan(20);
-  expect(begun[2]).toBeGreaterThan(begun[1]! + 20);
 
-  const { child, lines, exited } = start('read-model.ts', log, sales);
-  await vi.waitFor(() => expect(Number(lines.at(-1))).toBe(sold + 2), { timeout: 30_000, interval: 5 });
+  const { child, lines, exited } = start('read-model.ts', log);
+  const faust = Math.ceil(sold / 3);
+  const all = `hamlet ${sold - faust}, faust ${faust}`;
+  await vi.waitFor(() => expect(lines.at(-1)).toBe(all), { timeout: 30_000, interval: 5 });
   child.kill('SIGTERM');
   expect(await exited).toEqual([0, null]);
-  const database = new DatabaseSync(sales, { readOnly: true });
-  const faust = Math.ceil(sold / 3);
-  expect(database.prepare('SELECT * FROM sales ORDER BY show_id').all()).toEqual([
-    { show_id: 'faust', tickets: faust },
-    { show_id: 'hamlet', tickets: sold - faust },
-  ]);
-  database.close();
 });

@@ -19,7 +19,7 @@ const run = (command: string, args: readonly string[], cwd = project): string =>
   execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
 
 const PROGRAM = `
-import { all, domain, event, failure, open, type, InvalidInput, type EventOf, type Outcome } from 'tidemark';
+import { all, domain, event, failure, open, type, InvalidInput, type EventOf, type Outcome, type Page, type StateOf } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { grants, postgres } from 'tidemark/postgres';
 import { sqlite } from 'tidemark/sqlite';
@@ -66,6 +66,8 @@ for (const store of [memory(), sqlite('package.db')]) {
     () => { throw new Error('accepted'); },
     (error: unknown) => { if (!(error instanceof InvalidInput)) throw error; },
   );
+  const page: Page<StateOf<typeof services>> = await app.find(services, { where: { quantity: { lt: 1 } } });
+  if (page.documents.length !== 1) throw new Error('not found');
   if (!(await app.verify()).ok) throw new Error('not sound');
 }
 given([services], [at(5, { type: 'SERVICE_CREATED', service_id: 's1', quantity: 0 })])

@@ -42,3 +42,31 @@ test('applications that are no longer used go by themselves', () => {
   });
   expect(JSON.parse(said)).toEqual({ opened: true, left: 0 });
 });
+
+test('of applications that were closed nothing stays', () => {
+  writeFileSync(
+    join(folder, 'closed.ts'),
+    `import { open } from 'tidemark';
+    import { memory } from 'tidemark/memory';
+    import { openShop, parts, shops } from './shops.ts';
+    const closed = async (n: number) => {
+      const app = await open({ store: memory(), ...parts });
+      await app.execute(openShop, { shop_id: 's' + n, name: '' });
+      await app.close();
+      return new WeakRef(app);
+    };
+    const refs: WeakRef<object>[] = [];
+    for (let n = 0; n < 20; n += 1) refs.push(await closed(n));
+    const left = () => refs.filter((ref) => ref.deref()).length;
+    for (let n = 0; n < 20 && left() > 0; n += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      globalThis.gc!();
+    }
+    console.log(left());`,
+  );
+  const said = execFileSync(process.execPath, ['--expose-gc', '--conditions=@tidemark/source', 'closed.ts'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect(Number(said)).toBe(0);
+});

@@ -46,7 +46,7 @@ export async function crowds({ fresh, quick }: Bench): Promise<Figure[]> {
   const file = fresh();
   const commands = quick ? 10 : 100;
   {
-    await using app = await open({ store: sqlite(file), ...parts });
+    await using app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
     const { commitAttachmentsMax: most, eventAttachmentsMax: each } = DEFAULT_LIMITS;
     await app.execute(attach, { from: 0, count: each, each });
     const held: number[] = [];
@@ -57,7 +57,7 @@ export async function crowds({ fresh, quick }: Bench): Promise<Figure[]> {
     figures.push({ name: `a command of ${most} attachments holds the event loop: ms, median`, ours: median(held) });
   }
   {
-    await using app = await open({ store: sqlite(file), ...parts });
+    await using app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
     const { longest, ms } = await watched(() =>
       Promise.all(Array.from({ length: commands }, (_, n) => app.execute(wide, { from: n * READS, reads: READS }))),
     );
@@ -84,7 +84,7 @@ async function refusals(queueCommandsMax: number): Promise<Figure[]> {
 }
 
 async function refusalCost(queueCommandsMax: number): Promise<number> {
-  const app = await open({ store: memory(), ...parts, limits: { queueCommandsMax } });
+  const app = await open({ store: memory(), ...parts, reduction: 'off', limits: { queueCommandsMax } });
   const waiting = Array.from({ length: queueCommandsMax }, (_, n) => app.execute(slow, { id: `${n}`, ms: 0 }));
   const started = performance.now();
   const refused = Array.from({ length: 1_000 }, () => app.execute(slow, { id: 'more', ms: 0 }).catch(() => undefined));
@@ -104,7 +104,7 @@ async function sameId(sends: number): Promise<Figure[]> {
 }
 
 async function sendCost(sends: number): Promise<number> {
-  const app = await open({ store: memory(), ...parts, limits: { queueCommandsMax: sends } });
+  const app = await open({ store: memory(), ...parts, reduction: 'off', limits: { queueCommandsMax: sends } });
   const started = performance.now();
   await Promise.all(Array.from({ length: sends }, () => app.execute(slow, { id: 'i', ms: 0 }, { id: 'same' })));
   const took = performance.now() - started;

@@ -33,7 +33,7 @@ export async function documents({ fresh, quick }: Bench): Promise<Figure[]> {
   const file = fresh();
   const figures: Figure[] = [];
   {
-    await using app = await open({ store: sqlite(file), ...parts });
+    await using app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
     const wide = Array.from({ length: WIDE }, (_, n) => `wide-${n}`);
     const times: number[] = [];
     for (let n = 0; n < SAMPLES; n += 1) {
@@ -61,7 +61,7 @@ export async function documents({ fresh, quick }: Bench): Promise<Figure[]> {
       `SELECT a.version, e.position, e.type, e.schema_version, e.time, e.json FROM documents d
        JOIN attachments a ON a.document = d.number JOIN events e ON e.position = a.position WHERE d.collection = (SELECT number FROM names WHERE name = 'items') AND d.id = ? ORDER BY a.version`,
     );
-    await using app = await open({ store: sqlite(file), ...parts });
+    await using app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
     await app.get(items, 'wide-0');
     for (let n = 0; n < (quick ? 5 : SAMPLES); n += 1) {
       const id = `cold-${events}-${n}`;

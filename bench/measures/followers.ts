@@ -22,7 +22,7 @@ export async function followers({ template, copyOf, rounds, quick }: Bench): Pro
   await app.close();
   const server = await start();
   try {
-    const there = await open({ store: postgres(server.url), ...parts });
+    const there = await open({ store: postgres(server.url), ...parts, reduction: 'off' });
     await Promise.all(
       Array.from({ length: SERVICES }, (_, n) =>
         there.execute(createService, { service_id: serviceId(n), seller_id: 'seller', price: 5, quantity: 1e9 }),

@@ -65,11 +65,11 @@ export async function loopHeld({ fresh, quick }: Bench): Promise<Figure[]> {
   const size = quick ? SIZE.quick : SIZE.full;
   const file = fresh();
   const store = sqlite(file, { synchronous: 'normal' });
-  let app = await open({ store, ...parts });
+  let app = await open({ store, ...parts, reduction: 'off' });
   await fillUp(app, size);
   await app.close();
   const figures = [
-    await held('opening', async () => (app = await open({ store, ...parts }))),
+    await held('opening', async () => (app = await open({ store, ...parts, reduction: 'off' }))),
     await held(`a cold document with ${size} refusals`, () => app.get(items, 'hot')),
     await held(`fold of ${2 * size} events`, () => app.fold(items)),
     await held(`verify of ${2 * size} events`, () => app.verify()),
@@ -88,7 +88,7 @@ export async function loopHeld({ fresh, quick }: Bench): Promise<Figure[]> {
   );
   figures.push(...(await atTheLimits(app)));
   await app.close();
-  const inMemory = await open({ store: memory(), ...parts });
+  const inMemory = await open({ store: memory(), ...parts, reduction: 'off' });
   await fillUp(inMemory, size);
   figures.push(await held(`in memory, verify of ${2 * size} events`, () => inMemory.verify()));
   await inMemory.close();

@@ -134,7 +134,7 @@ function logName(where: Where, count: number, process: number): string {
 }
 
 async function seed(storeName: StoreName, place: LogAddress, services: number): Promise<void> {
-  await using app = await open({ store: storeAt(storeName, place), ...parts });
+  await using app = await open({ store: storeAt(storeName, place), ...parts, reduction: 'off' });
   let next = 0;
   await Promise.all(
     Array.from({ length: 1_000 }, async () => {

@@ -4,6 +4,7 @@ import { all, domain, failure, nothing, type, type AnyCollection, type AnyComman
 import type { Ref } from '../../src/model/reads.ts';
 import {
   COMMANDS,
+  definedIn,
   FAILURE_TYPE,
   typeNames,
   type CommandName,
@@ -20,6 +21,7 @@ import {
   reduceState,
   verdict,
   type Fields,
+  type FoldContext,
   type State,
   type View,
 } from './user-code.ts';
@@ -34,7 +36,7 @@ export interface Release {
 /** What `PREPARE` waits for. */
 export type Wait = (input: unknown, context: { readonly id: string }) => Promise<void>;
 
-export type Reducer = (state: State, event: Fields, context: { readonly id: string; readonly time: number }) => State;
+export type Reducer = (state: State, event: Fields, context: Omit<FoldContext, 'salt'>) => State;
 
 /** `planted` changes the reducer: how a defect is planted in what is made of its states. */
 export function buildRelease(
@@ -44,16 +46,19 @@ export function buildRelease(
   planted: (reducer: Reducer) => Reducer = (reducer) => reducer,
 ): Release {
   const release = shape.releases[index]!;
-  const { handles, knows, freezes } = release;
+  const { handles, knows, freezes, indexes } = release;
   const market = domain({ events: schemas(shape, knows) } as never);
-  const reducer = planted(freezes ? freezing : reducing);
   const collections = new Map<string, AnyCollection>();
-  for (const { name, key } of shape.collections) {
+  for (const { name } of shape.collections) {
     const handled = handles[name];
     if (!handled) continue;
+    const defined = definedIn(shape, index, name);
+    const { number: definition, key, salt } = defined;
+    const reducer = planted(freezes ? freezing(salt) : reducing(salt));
     const reduce = Object.fromEntries(handled.map((type) => [type, reducer]));
-    const initial = handled.length % 2 === 0 ? initialState(release) : () => initialState(release);
-    collections.set(name, market.collection(name, { key: keyOf(key, knows), initial, reduce } as never));
+    const initial = handled.length % 2 === 0 ? initialState(defined) : () => initialState(defined);
+    const given = { definition, key: keyOf(key, knows), initial, reduce, indexes };
+    collections.set(name, market.collection(name, given as never));
   }
   const commands = new Map<CommandName, AnyCommand>();
   for (const name of COMMANDS) {
@@ -66,8 +71,14 @@ export function buildRelease(
   return { index, collections, commands };
 }
 
-const reducing: Reducer = (state, event, { id, time }) => reduceState(state, event, id, time);
-const freezing: Reducer = (state, event, { id, time }) => frozenState(reduceState(state, event, id, time));
+const reducing =
+  (salt: number): Reducer =>
+  (state, event, { id, time }) =>
+    reduceState(state, event, { id, time, salt });
+const freezing =
+  (salt: number): Reducer =>
+  (state, event, { id, time }) =>
+    frozenState(reduceState(state, event, { id, time, salt }));
 
 function decide({ found }: { found: readonly View[] }, input: Input, { time }: { time: number }): unknown {
   switch (input.twist) {

@@ -17,9 +17,19 @@ export type KeyPart = readonly string[] | { readonly calls: 'a' | 'list' | 'pari
 export type KeyShape =
   { readonly fields: readonly IdField[] } | { readonly types: { readonly [type: string]: KeyPart } };
 
+/** One definition of a collection: what raising its number may change. */
+export interface DefinitionShape {
+  readonly key: KeyShape;
+  /** Its reducers mix this into each state. */
+  readonly salt: number;
+  /** Whether its states have many parts, as libraries that freeze on the surface leave them. */
+  readonly marked: boolean;
+}
+
 export interface CollectionShape {
   readonly name: string;
-  readonly key: KeyShape;
+  /** Number 1 first. */
+  readonly definitions: readonly DefinitionShape[];
 }
 
 /** One version of the application's code. */
@@ -28,6 +38,10 @@ export interface ReleaseShape {
   readonly knows: readonly string[];
   /** Collection → the types that its reducers handle, all of which it knows. */
   readonly handles: { readonly [collection: string]: readonly string[] };
+  /** Collection → the number of its definition; 1 where none is named. */
+  readonly definitions?: { readonly [collection: string]: number };
+  /** Fields of the state, by which each of its collections is found. */
+  readonly indexes?: readonly (readonly string[])[];
   /** Whether its reducers freeze the states that they return, on the surface, as libraries do by default. */
   readonly freezes: boolean;
 }
@@ -82,6 +96,17 @@ export const COMMANDS: readonly CommandName[] = ['ACT', 'WALK', 'PREPARE'];
 /** The number that stands in an event with the first of the poisons, and so on; no other event's is as high. */
 export const POISON = 1_000;
 export const FAILURE_TYPE = 'ACT_FAILED';
+
+/** A collection as a release has it. */
+export function definedIn(
+  { collections, releases }: Pick<DomainShape, 'collections' | 'releases'>,
+  release: number,
+  name: string,
+): DefinitionShape & { readonly number: number } {
+  const number = releases[release]!.definitions?.[name] ?? 1;
+  const collection = collections.find((one) => one.name === name)!;
+  return { number, ...collection.definitions[number - 1]! };
+}
 
 /** Every event type that the domain declares. */
 export function typeNames({ types, declaresFailure }: DomainShape): string[] {

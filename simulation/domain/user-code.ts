@@ -2,13 +2,13 @@
  * What a user would write: the reducer and the decision of a random domain. Pure, and sensitive to everything that a
  * decision may rest on: each event tells what its command saw, so a decision on stale ground can be read in the log.
  */
-import { POISON, POISONS, type CommandName, type Emit, type Input, type ReleaseShape } from './shape.ts';
+import { POISON, POISONS, type CommandName, type DefinitionShape, type Emit, type Input } from './shape.ts';
 
 /** The state of every document: a count, and a number that depends on each event and their order. */
 export interface State {
   readonly count: number;
   readonly hash: number;
-  /** Where the release freezes: the hash depends on these too, and they are too many to look at each. */
+  /** Where the definition has them: the hash depends on these too, and they are too many to look at each. */
   readonly marks?: readonly Mark[];
   /** What isn't plain JSON. */
   readonly wrong?: unknown;
@@ -25,9 +25,9 @@ const TIME_MODULUS = 1_009;
 const MARKS = 40;
 
 /** A document's first state: another object each time, as what a reader can change must not be shared. */
-export function initialState({ freezes }: ReleaseShape): State {
+export function initialState({ marked }: DefinitionShape): State {
   const state = { count: 0, hash: 7 };
-  return freezes ? { ...state, marks: Array.from({ length: MARKS }, (_, n) => ({ n })) } : state;
+  return marked ? { ...state, marks: Array.from({ length: MARKS }, (_, n) => ({ n })) } : state;
 }
 
 /** What a decision sees of a document. */
@@ -45,14 +45,22 @@ export interface Fields {
   readonly [field: string]: unknown;
 }
 
+/** What a state depends on beside its events. */
+export interface FoldContext {
+  readonly id: string;
+  readonly time: number;
+  /** Of the definition. */
+  readonly salt: number;
+}
+
 /** What a reducer returns. @throws Error for an event that makes it throw */
-export function reduceState({ count, hash, marks }: State, event: Fields, id: string, time: number): State {
+export function reduceState({ count, hash, marks }: State, event: Fields, { id, time, salt }: FoldContext): State {
   const { type, n = 0 } = event;
   const poison = POISONS[n - POISON];
   if (poison === 'throws' || (poison === 'throws at times' && count % 4 === 3)) throw new Error('a poisoned event');
   const own = event.a === id ? 3 : 1;
   const marked = marks?.reduce((sum, mark) => sum + mark.n, 0) ?? 0;
-  const mixed = hash * 31 + type.length * own + n + type.charCodeAt(1) + (time % TIME_MODULUS) + marked;
+  const mixed = hash * 31 + type.length * own + n + type.charCodeAt(1) + (time % TIME_MODULUS) + marked + salt;
   const next = { count: count + 1, hash: mixed % 1_000_003, ...(marks && { marks: [...marks, { n }] }) };
   switch (poison) {
     case 'NaN':
@@ -67,8 +75,8 @@ export function reduceState({ count, hash, marks }: State, event: Fields, id: st
 }
 
 /** What becomes of a document. @throws Error if it can't take the event in */
-export function foldState(state: State, event: Fields, id: string, time: number): State {
-  const next = reduceState(state, event, id, time);
+export function foldState(state: State, event: Fields, context: FoldContext): State {
+  const next = reduceState(state, event, context);
   if ('wrong' in next) throw new Error('a state that is not plain JSON');
   return next;
 }

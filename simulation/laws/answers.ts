@@ -1,6 +1,8 @@
 /** What callers of `execute` were told, against the log: acknowledged outcomes are in it, once, as they were told. */
-import type { Outcome, RecordedEvent, TidemarkError } from 'tidemark';
+import type { DocumentVersion, Outcome, RecordedEvent, TidemarkError } from 'tidemark';
 import type { StoredEvent } from '../../src/store/store.ts';
+import type { Fields } from '../domain/user-code.ts';
+import { idsAt, type Live } from './attach.ts';
 import { functionKeysMissing } from './registry.ts';
 import { holds, LawBroken, same } from './broken.ts';
 import type { Call, Logged } from './records.ts';
@@ -12,26 +14,72 @@ export interface Circumstances {
   readonly shape: DomainShape;
   /** Tokens of calls whose commit got no answer from the store, at least once. */
   readonly doubts: ReadonlySet<string>;
+  /** Releases of which a definition was replaced before it was ready: their servers are outdated. */
+  readonly replaced?: ReadonlySet<number>;
   /** What may stand in the way of a call, beside what the log shows. */
   readonly mayBe: {
     readonly unavailable: boolean;
     readonly overloaded: boolean;
     readonly clockAhead: boolean;
     readonly diverged: boolean;
+    /** Definitions are retired under running servers. */
+    readonly retired: boolean;
+    /** Documents may still be made when they are asked for. */
+    readonly rebuilding: boolean;
   };
 }
 
+/** What may be told of the documents of an event: those of these collections, of a release. */
+export interface Telling {
+  readonly timeline: Timeline;
+  readonly release: number;
+  readonly live: Live;
+}
+
 /** An event as it must be told, of what is stored. */
-export function toldEvent({ type, json, position, attachments, commit }: StoredEvent): RecordedEvent {
+export function toldEvent({ type, json, position, commit }: StoredEvent, telling: Telling): RecordedEvent {
   const { id, name, actor, correlation, causation } = commit.command;
   const { time, recordedAt, hash } = commit;
   const command = { id, name, actor, correlation, causation } as RecordedEvent['command'];
+  const attachments = attachedTo({ type, ...(JSON.parse(json) as object) }, position, telling);
   return { event: { type, ...(JSON.parse(json) as object) }, position, time, recordedAt, attachments, hash, command };
 }
 
+function attachedTo(event: Fields, position: number, { timeline, release, live }: Telling): DocumentVersion[] {
+  const attachments = [...live.keys()].flatMap((collection) => {
+    const keyed = timeline.keyingOf(release, collection)!;
+    return idsAt(keyed, event, position).map((id) => {
+      return { collection, id, version: timeline.versionAt(keyed, id, position) ?? 0 };
+    });
+  });
+  return inOrder(attachments);
+}
+
+/** In one order: that of an event that was attached later is another. How it is stored is looked at where it is. */
+function inOrder(attachments: readonly DocumentVersion[]): DocumentVersion[] {
+  return [...attachments].sort((one, other) => (documentOf(one) < documentOf(other) ? -1 : 1));
+}
+
+function documentOf({ collection, id }: DocumentVersion): string {
+  return `${collection} ${id}`;
+}
+
+/** What was told of an event, without the documents that may or may not be told: of other releases, or not yet attached. */
+export function judged(told: RecordedEvent, live: Live): RecordedEvent {
+  const isInternal = told.attachments.some(({ collection }) => collection.includes('\u001f'));
+  holds(4, !isInternal, () => `a store's name was told: ${JSON.stringify(told.attachments)}`);
+  const attachments = inOrder(told.attachments.filter(({ collection }) => live.has(collection)));
+  return { ...told, attachments };
+}
+
 /** An outcome as it must be told, of a commit. */
-export function toldOutcome({ commit, events }: Logged, replayed: boolean): object {
-  const settled = { events: events.map(toldEvent), position: events.at(-1)!.position, replayed, recorded: true };
+export function toldOutcome({ commit, events }: Logged, replayed: boolean, telling: Telling): object {
+  const settled = {
+    events: events.map((event) => toldEvent(event, telling)),
+    position: events.at(-1)!.position,
+    replayed,
+    recorded: true,
+  };
   if (commit.outcome === 'succeeded') return { status: 'succeeded', ...settled };
   const details = commit.details === undefined ? {} : (JSON.parse(commit.details) as object);
   return { status: 'failed', reason: commit.reason, details, retryable: !commit.final, ...settled };
@@ -49,6 +97,7 @@ function asksTheSame(one: Call, other: Call): boolean {
 /** @throws LawBroken if the call was told what isn't in the log, or what is another's */
 export function checkOutcome(
   { doubts }: Circumstances,
+  timeline: Timeline,
   call: Call,
   outcome: Outcome,
   logged: Logged | undefined,
@@ -67,7 +116,11 @@ export function checkOutcome(
   const replayed = own ? false : !doubts.has(call.token);
   // In doubt the ledger can't tell whose commit of this id it is: either answer is right.
   const either = !own && doubts.has(call.token) ? outcome.replayed : replayed;
-  same(1, outcome, toldOutcome(logged, either), () => `what ${who()} was told`);
+  // Versions of what the log has lost aren't known any more.
+  const live = timeline.commits.includes(logged) ? call.live : new Map<string, string>();
+  const told = { ...outcome, events: outcome.events.map((event) => judged(event, live)) };
+  const telling = { timeline, release: call.release, live };
+  same(1, told, toldOutcome(logged, either, telling), () => `what ${who()} was told`);
   if (own)
     return holds(
       3,
@@ -90,7 +143,7 @@ export function checkError(
   beside: readonly Call[],
   callOf: (logged: Logged) => Call | undefined,
 ): void {
-  const { mayBe, doubts, shape } = circumstances;
+  const { mayBe, doubts, replaced, shape } = circumstances;
   const { error } = call;
   const who = (): string => `${call.token} (${call.server}, ${call.id ?? 'no id'}) was told ${String(error)}`;
   if (call.aborted && (error as Error).name === 'AbortError') return;
@@ -114,7 +167,9 @@ export function checkError(
     ClockAhead: () => mayBe.clockAhead,
     HistoryDiverged: () => mayBe.diverged,
     Closed: () => call.closing === true,
-    DomainOutdated: () => functionKeysMissing(shape, call.release),
+    DomainOutdated: () =>
+      mayBe.retired || functionKeysMissing(shape, call.release) || replaced?.has(call.release) === true,
+    Rebuilding: () => mayBe.rebuilding,
     CommandIdReused: () =>
       beside.some((other) => !asksTheSame(call, other)) ||
       known.some((logged) => {

@@ -3,9 +3,9 @@
  * one position before it. That is strict: nothing that its release handles may have come between.
  */
 import { keptFields, FAILURE_FIELDS } from '../domain/build.ts';
-import { FAILURE_TYPE, typeNames, type DomainShape } from '../domain/shape.ts';
+import { definedIn, FAILURE_TYPE, typeNames, type DomainShape } from '../domain/shape.ts';
 import { foldState, followed, follows, verdict, type Fields, type State, type View } from '../domain/user-code.ts';
-import { attachments, namedFields, type Registered } from './attach.ts';
+import { idsIn, namedFields, ownName, type Registered } from './attach.ts';
 import { holds, same } from './broken.ts';
 import type { Call, Logged } from './records.ts';
 import type { Timeline } from './timeline.ts';
@@ -28,6 +28,14 @@ interface Rules {
 /** @throws LawBroken if the commit isn't what its call comes to at this place */
 export function checkDecision(timeline: Timeline, rules: Rules, call: Call, logged: Logged): void {
   const { commit, events } = logged;
+  for (const name of Object.keys(rules.shape.releases[call.release]!.handles)) {
+    const isRegistered = rules.registered.own.has(ownName(call.release, name));
+    holds(
+      5,
+      isRegistered,
+      () => `the commit at ${commit.position} (${call.token}) was decided by a definition of ${name} that is gone`,
+    );
+  }
   const where = (): string => `the commit at ${commit.position} (${call.token}, command ${commit.command.id})`;
   for (const { collection, id, version } of call.unchanged) {
     const { changed } = timeline.at(call.release, collection, id);
@@ -126,7 +134,7 @@ function expectedOf({ shape, registered }: Rules, call: Call, reads: Reads, time
     });
     return { outcome: 'succeeded', final: true, events };
   }
-  const named = namedFields(shape, registered);
+  const named = namedFields(registered);
   const ids = (['a', 'b', 'list'] as const).filter((field) => named.has(field) && (input[field] ?? null) !== null);
   const type = `${command}_FAILED`;
   const { reason, details } = decided;
@@ -154,14 +162,19 @@ function refusingOf(
   const states = new Map<string, State>();
   const refusing = new Set<string>();
   for (const event of events) {
-    for (const { collection, id } of attachments(shape, registered, event)) {
-      const document = `${collection} ${id}`;
-      const { poisoned, state } = timeline.at(release, collection, id);
-      if (poisoned || !handles[collection]?.includes(event.type)) continue;
-      try {
-        states.set(document, foldState(states.get(document) ?? state, event, id, time));
-      } catch {
-        refusing.add(document);
+    for (const [collection, handled] of Object.entries(handles)) {
+      const keyed = registered.own.get(ownName(release, collection))?.keying;
+      if (!keyed?.isLive || !handled.includes(event.type)) continue;
+      const { salt } = definedIn(shape, release, collection);
+      for (const id of idsIn(keyed, event)) {
+        const document = `${collection} ${id}`;
+        const { poisoned, state } = timeline.at(release, collection, id);
+        if (poisoned) continue;
+        try {
+          states.set(document, foldState(states.get(document) ?? state, event, { id, time, salt }));
+        } catch {
+          refusing.add(document);
+        }
       }
     }
   }

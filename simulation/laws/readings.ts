@@ -1,10 +1,11 @@
 /** What was read, against the log as it was at some moment between question and answer. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Document } from 'tidemark';
+import type { Document, RecordedEvent } from 'tidemark';
 import { plain } from '../../src/testing/conformance/plain.ts';
 import { GENESIS_HASH } from '../../src/store/chain.ts';
-import { toldEvent, toldOutcome } from './answers.ts';
+import { judged, toldEvent, toldOutcome, type Telling } from './answers.ts';
 import { holds, same } from './broken.ts';
+import { checkFound } from './finds.ts';
 import type { Reading } from './records.ts';
 import type { Point, Timeline } from './timeline.ts';
 
@@ -21,6 +22,14 @@ export function checkReading(timeline: Timeline, reading: Reading): void {
       return checkFollow(timeline, reading);
     case 'fold':
       return checkFold(timeline, reading);
+    case 'find': {
+      const { page, after, upTo = after } = reading;
+      return checkFound(timeline, { ...reading, page: page! }, upTo);
+    }
+    case 'rebuild': {
+      const { collection, rebuilt } = reading;
+      return same(6, rebuilt!.examples, [], () => `what of ${collection} came out different`);
+    }
     case 'status': {
       const { position, hash } = reading.status!;
       const { after, upTo = after } = reading;
@@ -38,33 +47,52 @@ export function checkReading(timeline: Timeline, reading: Reading): void {
       const { id, outcome } = reading;
       const commits = timeline.commits.filter(({ commit }) => commit.command.id === id);
       const possible = momentsOf(reading).map((moment) => commits.findLast(({ commit }) => commit.position <= moment));
+      const told = outcome && { ...outcome, events: outcome.events.map((event) => judged(event, reading.live)) };
+      const telling = tellingOf(timeline, reading);
       const found = possible.some((logged) =>
-        isDeepStrictEqual(plain(outcome), plain(logged && toldOutcome(logged, true))),
+        isDeepStrictEqual(plain(told), plain(logged && toldOutcome(logged, true, telling))),
       );
       return holds(1, found, () => `the outcome of ${id} was told as ${JSON.stringify(outcome)}, which it never was`);
     }
   }
 }
 
+function tellingOf(timeline: Timeline, { release, live }: Reading): Telling {
+  return { timeline, release, live };
+}
+
 function momentsOf({ after, upTo = after }: Reading): number[] {
   return Array.from({ length: upTo - after + 1 }, (_, index) => after + index);
 }
 
-function eventsOf({ commits }: Timeline, collection: string, id: string) {
-  const isIt = (one: { collection: string; id: string }): boolean => one.collection === collection && one.id === id;
-  return commits.flatMap(({ events }) => events).filter(({ attachments }) => attachments.some(isIt));
+function eventsOf(timeline: Timeline, release: number, collection: string, id: string) {
+  const keyed = timeline.keyingOf(release, collection);
+  const positions = new Set(
+    keyed &&
+      timeline
+        .documentsOf(keyed)
+        .get(id)
+        ?.map(({ position }) => position),
+  );
+  return timeline.commits.flatMap(({ events }) => events).filter(({ position }) => positions.has(position));
 }
 
 function checkHistory(timeline: Timeline, reading: Extract<Reading, { kind: 'history' }>): void {
   const { events = [], collection, id, from, error, after, upTo = after } = reading;
   const what = `the history of ${collection} ${id} after ${from}`;
-  const all = eventsOf(timeline, collection, id);
+  const all = eventsOf(timeline, reading.release, collection, id);
   const [least, most] = [after, upTo].map((end) => all.filter(({ position }) => position <= end).length);
   if (error !== undefined)
     return holds(9, isBehind(error) && from > least!, () => `${what} (of ${least}) was refused: ${String(error)}`);
   holds(9, from <= most!, () => `${what} was given, where there are ${most}`);
   holds(3, events.length >= least! - from, () => `${what} has ${events.length} of ${least} events`);
-  same(4, events, all.slice(from, from + events.length).map(toldEvent), () => what);
+  const telling = tellingOf(timeline, reading);
+  const expected = all.slice(from, from + events.length).map((event) => toldEvent(event, telling));
+  same(4, judgedAll(events, reading), expected, () => what);
+}
+
+function judgedAll(events: readonly RecordedEvent[], { live }: Reading): RecordedEvent[] {
+  return events.map((event) => judged(event, live));
 }
 
 function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'events' }>): void {
@@ -79,7 +107,9 @@ function checkEvents(timeline: Timeline, reading: Extract<Reading, { kind: 'even
   const told = reverse ? [...events].reverse() : events;
   const least = wanted.filter(({ position }) => position <= reading.after).length;
   holds(3, told.length >= least, () => `a reader of the log was given ${told.length} of ${least} events`);
-  same(3, told, wanted.slice(0, told.length).map(toldEvent), () => 'what a reader of the log was given');
+  const telling = tellingOf(timeline, reading);
+  const expected = wanted.slice(0, told.length).map((event) => toldEvent(event, telling));
+  same(3, judgedAll(told, reading), expected, () => 'what a reader of the log was given');
 }
 
 function checkFollow(timeline: Timeline, reading: Extract<Reading, { kind: 'follow' }>): void {
@@ -94,7 +124,9 @@ function checkFollow(timeline: Timeline, reading: Extract<Reading, { kind: 'foll
   const wanted = timeline.commits
     .flatMap((logged) => logged.events)
     .filter(({ type, position }) => position > begin && (!types || types.includes(type)));
-  same(3, events, wanted.slice(0, events.length).map(toldEvent), () => 'what a follower was given');
+  const telling = tellingOf(timeline, reading);
+  const expected = wanted.slice(0, events.length).map((event) => toldEvent(event, telling));
+  same(3, judgedAll(events, reading), expected, () => 'what a follower was given');
   const whole = aborted ? events.length <= limit : events.length === limit;
   holds(3, whole, () => `a follower was given ${events.length} of ${limit} events`);
 }
@@ -158,7 +190,7 @@ function checkGet(timeline: Timeline, reading: Extract<Reading, { kind: 'get' }>
     }
     return points.every((point, index) => {
       if (!point || point.poisoned) return false;
-      return isDeepStrictEqual(plain(documents[index]), shown(collection, ids[index]!, point));
+      return isDeepStrictEqual(plain(foldedAs(documents[index]!)), shown(collection, ids[index]!, point));
     });
   });
   holds(

@@ -1,7 +1,19 @@
 /** What is written down of a run: who asked for what, and what they were told. */
-import type { Document, DocumentVersion, FoldedDocuments, LogPoint, Outcome, RecordedEvent, Status } from 'tidemark';
+import type {
+  Document,
+  DocumentVersion,
+  FoldedDocuments,
+  LogPoint,
+  Outcome,
+  Page,
+  Rebuilt,
+  RecordedEvent,
+  Status,
+} from 'tidemark';
 import type { StoredCommit, StoredEvent } from '../../src/store/store.ts';
 import type { CommandName, Input } from '../domain/shape.ts';
+import type { Live } from './attach.ts';
+import type { Query } from './finds.ts';
 
 /** A commit of the log with its events, as the store holds them. */
 export interface Logged {
@@ -13,6 +25,8 @@ export interface Logged {
 interface Span {
   readonly after: number;
   readonly era: number;
+  /** Collections of its server whose documents had all their events when it was asked for. */
+  readonly live: Live;
   upTo?: number;
   endEra?: number;
 }
@@ -85,5 +99,19 @@ export type Reading = Span & { readonly server: string; readonly release: number
         documents?: FoldedDocuments<unknown>;
       }
     | { readonly kind: 'status'; status?: LogPoint & Pick<Status, 'unknownTypes'> }
+    | {
+        readonly kind: 'find';
+        readonly collection: string;
+        readonly query: Query;
+        readonly fresh: number;
+        readonly inOnePiece: boolean;
+        page?: Page<unknown>;
+      }
+    | { readonly kind: 'rebuild'; readonly collection: string; rebuilt?: Rebuilt }
     | { readonly kind: 'outcome'; readonly id: string; outcome?: Outcome | undefined }
   );
+
+/** Whether stored documents alone were read: they follow the log, and show a server nothing of its end. */
+export function looksAtSets({ kind }: Reading): boolean {
+  return kind === 'find' || kind === 'rebuild';
+}

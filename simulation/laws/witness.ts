@@ -2,15 +2,15 @@
  * The witness of a run: takes in the log commit by commit as it grows, and what callers and readers were told, and judges
  * both by the laws. The tests with fast-check and the simulation have the same one.
  */
-import type { Outcome } from 'tidemark';
+import type { DocumentVersion, Outcome } from 'tidemark';
 import { chainHash, commitDigest, GENESIS_HASH } from '../../src/store/chain.ts';
 import type { Fields } from '../domain/user-code.ts';
 import { checkError, checkOutcome, type Circumstances } from './answers.ts';
-import { attachments, type Registered } from './attach.ts';
+import { attachments, liveOf, type Live, type Registered } from './attach.ts';
 import { holds, LawBroken, same } from './broken.ts';
 import { checkDecision } from './decisions.ts';
 import { checkReading } from './readings.ts';
-import type { Call, Logged, Reading } from './records.ts';
+import { looksAtSets, type Call, type Logged, type Reading } from './records.ts';
 import { Timeline } from './timeline.ts';
 
 interface WitnessOptions extends Circumstances {
@@ -56,8 +56,12 @@ export class Witness {
     this.#underway.add(call);
   }
 
-  /** The next commit of the log. @throws LawBroken */
-  takes(logged: Logged, registered: Registered, clock: ClockSpan): void {
+  /**
+   * The next commit of the log. Where it isn't known by which registry it was stored, `earlier` is what that was before.
+   *
+   * @throws LawBroken
+   */
+  takes(logged: Logged, registered: Registered, clock: ClockSpan, earlier = registered): void {
     const { commit, events } = logged;
     const { timeline } = this;
     const where = (): string => `the commit at ${commit.position}`;
@@ -84,24 +88,38 @@ export class Witness {
     const previous = timeline.commits.at(-1)?.commit.hash ?? GENESIS_HASH;
     const link = chainHash(previous, commit.position, commit.recordedAt, commitDigest({ ...commit, events }));
     same(9, commit.hash, link, () => `the hash of ${where()}`);
+    timeline.knows(registered);
     this.#checkAttachments(logged, registered);
     const call = this.#checkIdentity(logged);
-    checkDecision(timeline, { shape: this.#options.shape, registered }, call, logged);
+    this.#checkDecision(call, logged, registered, earlier);
     this.#keeps(logged);
   }
 
+  #checkDecision(call: Call, logged: Logged, registered: Registered, earlier: Registered): void {
+    const { shape } = this.#options;
+    if (earlier !== registered) {
+      try {
+        return checkDecision(this.timeline, { shape, registered: earlier }, call, logged);
+      } catch (error) {
+        if (!(error instanceof LawBroken)) throw error;
+      }
+    }
+    checkDecision(this.timeline, { shape, registered }, call, logged);
+  }
+
   /** A call was answered. @throws LawBroken */
-  answered(call: Call): void {
+  answered(asked: Call): void {
     const { era } = this;
+    const call = Object.assign(asked, { live: this.#stillLive(asked) });
     // Who gave up left it on its way.
     if (!call.aborted) this.#underway.delete(call);
     const beside = this.#beside.get(call) ?? [];
     if (call.outcome) {
       // Whoever asks for the same id while it is on its way is told what its first sender is told.
-      const asked = Math.min(call.era, ...beside.map((one) => one.era));
-      this.#mustNotice({ server: call.server, era: asked }, 'executed a command');
-      const logged = this.#find(call.outcome, asked < era);
-      checkOutcome(this.#options, call, call.outcome, logged, beside, (of) => this.#callOf(of));
+      const first = Math.min(call.era, ...beside.map((one) => one.era));
+      this.#mustNotice({ server: call.server, era: first }, 'executed a command');
+      const logged = this.#find(call.outcome, first < era);
+      checkOutcome(this.#options, this.timeline, call, call.outcome, logged, beside, (of) => this.#callOf(of));
     } else if (call.error !== undefined) {
       const known = [...this.timeline.commits, ...this.#lost];
       // What a log that went back says of a call from before can't be judged by the log that there is now.
@@ -111,10 +129,26 @@ export class Witness {
   }
 
   /** Something was read. Readings that span two eras are nobody's to judge. @throws LawBroken */
-  read(reading: Reading): void {
-    if (!('error' in reading) || reading.error === undefined) this.#mustNotice(reading, `answered ${reading.kind}`);
+  read(asked: Reading): void {
+    const reading = { ...asked, live: this.#stillLive(asked) };
+    // Another keying has come in the place of one that was retired: it may have been either.
+    if ([...asked.live].some(([name, keying]) => this.timeline.keyingOf(asked.release, name)?.name !== keying)) return;
+    // A server notices by what it reads of the log.
+    const mustNotice = !looksAtSets(reading) && !('error' in reading && reading.error !== undefined);
+    if (mustNotice) this.#mustNotice(reading, `answered ${reading.kind}`);
     if (reading.kind === 'status' && this.#wasEnd(reading.status)) return;
     if (reading.era === this.era && reading.endEra === this.era) checkReading(this.timeline, reading);
+  }
+
+  /** What has come to the registry. */
+  knows(registered: Registered): void {
+    this.timeline.knows(registered);
+  }
+
+  /** Without what was retired meanwhile: then events may be told without its documents. */
+  #stillLive({ live, release }: Call | Reading): Live {
+    const now = liveOf(this.timeline.registered, this.#options.shape, release);
+    return new Map([...live].filter(([name, keying]) => now.get(name) === keying));
   }
 
   /** What was lost may be the last that a server was told: by an answer that was on its way when the store went back. */
@@ -130,7 +164,9 @@ export class Witness {
     const all = this.timeline.commits;
     this.#lost.push(...all.filter(({ commit }) => commit.position > position));
     this.era += 1;
+    const { registered } = this.timeline;
     this.timeline = new Timeline(this.#options.shape);
+    this.timeline.knows(registered);
     this.#attempts = new Map();
     for (const logged of all) if (logged.commit.position <= position) this.#keeps(logged);
     for (const { name, seen } of servers) {
@@ -180,13 +216,17 @@ export class Witness {
   #checkAttachments({ events }: Logged, registered: Registered): void {
     const heads = new Map<string, number>();
     for (const { type, json, position, attachments: recorded } of events) {
-      const found = attachments(this.#options.shape, registered, { type, ...(JSON.parse(json) as object) } as Fields);
-      const expected = found.map(({ collection, id }) => {
-        const version = (heads.get(`${collection} ${id}`) ?? this.timeline.head(collection, id)) + 1;
-        heads.set(`${collection} ${id}`, version);
-        return { collection, id, version };
+      const found = attachments(registered, { type, ...(JSON.parse(json) as object) } as Fields, position);
+      const expected = found.map(({ keyed, id }) => {
+        const version = (heads.get(`${keyed.name} ${id}`) ?? this.timeline.headOf(keyed, id)) + 1;
+        heads.set(`${keyed.name} ${id}`, version);
+        return { collection: keyed.name, id, version };
       });
-      same(4, recorded, expected, () => `the attachments of the event at ${position}`);
+      // Whose collections come first is a matter of what the server calls them.
+      // To keyings that are being filled it is attached when it is their turn.
+      const live = new Set(registered.keyings.filter(({ isLive }) => isLive).map(({ name }) => name));
+      const told = recorded.filter(({ collection }) => live.has(collection));
+      same(4, byKeying(told), byKeying(expected), () => `the attachments of the event at ${position}`);
     }
   }
 
@@ -242,6 +282,12 @@ function mayStillCome({ error, aborted }: Call): boolean {
   if (error === undefined || aborted === true) return true;
   const { code, details } = error as { code?: string; details?: { unknown?: unknown } };
   return (code === 'StoreUnavailable' && details?.unknown === true) || code === 'HistoryDiverged';
+}
+
+const compared = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
+
+function byKeying(attachments: readonly DocumentVersion[]): readonly DocumentVersion[] {
+  return [...attachments].sort((one, other) => compared(one.collection, other.collection));
 }
 
 /** Whether an error is none of ours. */

@@ -1,5 +1,5 @@
 /** An open application. */
-import type { AnyCollection, Collection } from '../model/collection.ts';
+import type { AnyCollection, Collection, CollectionDefinition, IdOf } from '../model/collection.ts';
 import type { AnyCommand, Command } from '../model/command.ts';
 import type { AnyEvent } from '../model/event.ts';
 import { InvalidInput, NotWritable, Overloaded } from '../errors.ts';
@@ -14,7 +14,14 @@ import { closedError } from './commands/doubt.ts';
 import { Entry } from './commands/entry.ts';
 import { Executor } from './commands/executor.ts';
 import { foldCollections } from './reading/fold.ts';
-import { getDocuments, type At } from './reading/get.ts';
+import { Growth } from './growing/growth.ts';
+import { rebuild, type RebuildOptions, type Rebuilt } from './growing/rebuild.ts';
+import type { Progress } from './registry/readiness.ts';
+import type { Finding } from './queries/finding.ts';
+import { Queries } from './queries/queries.ts';
+import { queriedOf } from './reduction/queried.ts';
+import { Reduction } from './reduction/reduction.ts';
+import { getDocuments, knownCollection, type At } from './reading/get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './reading/history.ts';
 import type { InFlight, Runner } from './commands/in-flight.ts';
 import { InTurn } from './in-turn.ts';
@@ -34,13 +41,11 @@ export type OutcomeOf<C> =
   C extends Command<string, infer _, infer Reason, infer Event> ? Outcome<Reason, Event> : never;
 
 /** The state of a collection's documents. */
-export type StateOf<C> = C extends Collection<string, infer State> ? State : never;
+export type StateOf<C> = C extends Collection<string, infer State, infer _> ? State : never;
 
 /** An application: a domain running on a store. Made by `open`. `await using` closes it. */
-export interface App<
-  Commands extends AnyCommand = AnyCommand,
-  Collections extends AnyCollection = AnyCollection,
-> extends AsyncDisposable {
+export interface App<Commands extends AnyCommand = AnyCommand, Collections extends AnyCollection = AnyCollection>
+  extends AsyncDisposable, Finding<Collections> {
   /**
    * Executes a command and returns its outcome, once that is on stable storage. A failure is an outcome too.
    *
@@ -58,15 +63,16 @@ export interface App<
   execute<C extends Commands>(command: C, input: InputOf<C>, options?: ExecuteOptions): Promise<OutcomeOf<C>>;
 
   /**
-   * One document, now or as it was. If it doesn't exist, it is at version 0 with its initial state.
+   * One document, now or as it was. If it doesn't exist, it is at version 0 with its initial state. It is asked for by its id, or
+   * by the fields of its key's template: `get(days, { room_id, day })`.
    *
    * @throws Overloaded if too many documents wait to be read; and the store's errors, as `execute`
    */
-  get<C extends Collections>(collection: C, id: string, at?: At): Promise<Document<StateOf<C>>>;
+  get<C extends Collections>(collection: C, id: IdOf<C>, at?: At): Promise<Document<StateOf<C>>>;
   /** Several documents at one consistent point, in the order of the ids. */
   get<C extends Collections>(
     collection: C,
-    ids: readonly string[],
+    ids: readonly IdOf<C>[],
     at?: Omit<At, 'version'>,
   ): Promise<readonly Document<StateOf<C>>[]>;
 
@@ -84,7 +90,11 @@ export interface App<
   ): Promise<{ readonly [K in keyof Cs]: FoldedDocuments<StateOf<Cs[K]>> }>;
 
   /** The events attached to a document, in the order of its versions. Follows like {@link App.events}. */
-  history(collection: Collections, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent>;
+  history<C extends Collections>(
+    collection: C,
+    id: IdOf<C>,
+    options?: HistoryOptions,
+  ): AsyncIterableIterator<RecordedEvent>;
 
   /**
    * The events of the log, in its order or in reverse. With `follow` it goes on after the end: each event once, in order, from
@@ -123,6 +133,17 @@ export interface App<
    * @throws Overloaded if too many calls wait for an outcome; and the store's errors, as `execute`
    */
   outcome(commandId: string): Promise<Outcome<string, AnyEvent> | undefined>;
+
+  /**
+   * Folds a collection's stored documents again from event 1, beside the live ones and while others write; says which came out
+   * different, and puts the new ones in their place. For documents that were made by reducers that were wrong, or not pure:
+   * raise `definition` where the reducers mean something else now. If the process ends before it is
+   * done, another server goes on with it, or the next that is opened. Of several calls one sees to it, and the others wait for that.
+   *
+   * @throws UnknownCollection; InvalidInput if an option is wrong, or this application doesn't reduce; the signal's reason; and
+   * the store's errors, as `execute`
+   */
+  rebuild<C extends Collections>(collection: C, options?: RebuildOptions): Promise<Rebuilt>;
 
   /**
    * Walks the hash chain from the first commit, checks positions, versions and attachments, and folds every document again.
@@ -190,6 +211,11 @@ export class Application implements App {
   readonly #runner: Runner;
   readonly #loads: SharedLoad;
   readonly #long: InTurn;
+  readonly #reduction: Reduction;
+  readonly #growth: Growth;
+  readonly #queries: Queries;
+  /** What runs beside the calls until it is closed. */
+  #background: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -199,10 +225,22 @@ export class Application implements App {
     this.#executor = new Executor(core);
     this.#runner = { core, executor: this.#executor, ledger: new SharedLedger(core) };
     this.#loads = new SharedLoad(core);
+    this.#reduction = new Reduction(core);
+    this.#growth = new Growth(core, this.#reduction);
+    this.#queries = new Queries(queriedOf(core, this.#reduction));
+    unused.register(this, core, this);
     const { longReadsMax, longReadsWaitingMax } = core.limits;
     this.#long = new InTurn(longReadsMax, (waiting) => {
       if (waiting >= longReadsWaitingMax) throw tooManyLongReads(waiting, longReadsWaitingMax);
     });
+  }
+
+  /** Begins what runs beside the calls. With `onProgress` it resolves when all documents have been made. */
+  async begin(reduces: boolean, onProgress?: (progress: Progress) => void): Promise<void> {
+    // A log that is opened for reading is reduced by other servers.
+    if (reduces && !this.#core.session.readOnly) this.#reduction.start();
+    this.#background = Promise.all([this.#reduction.ended(), this.#growth.run()]);
+    if (onProgress) await this.#growth.finished(onProgress);
   }
 
   // The public types are those of App; here every command is any command. Not `async`: a command without `prepare` is
@@ -227,10 +265,10 @@ export class Application implements App {
     }
   }
 
-  async get(collection: AnyCollection, ids: string | readonly string[], at?: At): Promise<never> {
+  async get(collection: AnyCollection, ids: unknown, at?: At): Promise<never> {
     this.#assertOpen();
     const several = reading('get', () => Array.isArray(ids), InvalidInput);
-    const asked = (several ? ids : [ids]) as readonly string[];
+    const asked = (several ? ids : [ids]) as readonly unknown[];
     const documents = await getDocuments(this.#core, this.#loads, collection, asked, at);
     return (several ? documents : documents[0]) as never;
   }
@@ -244,14 +282,30 @@ export class Application implements App {
     return (several ? folded : folded[0]) as never;
   }
 
-  history(collection: AnyCollection, id: string, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
+  history(collection: AnyCollection, id: unknown, options?: HistoryOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readHistory(this.#core, collection, id, options);
+    return this.#read(readHistory(this.#core, collection, id, options));
+  }
+
+  async find(collection: AnyCollection, options?: unknown): Promise<never> {
+    return (await this.#queries.find(this.#queried(collection), options)) as never;
+  }
+
+  async count(collection: AnyCollection, options?: unknown): Promise<number> {
+    return this.#queries.count(this.#queried(collection), options);
+  }
+
+  list(collection: AnyCollection, options?: unknown): AsyncIterableIterator<never> {
+    return this.#read(this.#queries.list(this.#queried(collection), options)) as never;
+  }
+
+  watch(collection: AnyCollection, given?: unknown, options?: unknown): AsyncIterableIterator<never> {
+    return this.#read(this.#queries.watch(this.#queried(collection), given, options)) as never;
   }
 
   events(options?: EventsOptions): AsyncIterableIterator<RecordedEvent> {
     this.#assertOpen();
-    return readEvents(this.#core, options);
+    return this.#read(readEvents(this.#core, options));
   }
 
   async outcome(commandId: string): Promise<Outcome | undefined> {
@@ -262,6 +316,11 @@ export class Application implements App {
     return commit && replay(this.#core, commit, this.#core.untilClosed);
   }
 
+  async rebuild(collection: AnyCollection, options?: RebuildOptions): Promise<Rebuilt> {
+    this.#assertOpen();
+    return rebuild(this.#core, this.#reduction, collection, options);
+  }
+
   async verify(options?: VerifyOptions): Promise<Verification> {
     this.#assertOpen();
     return verifyLog(this.#core, this.#long, options);
@@ -269,7 +328,13 @@ export class Application implements App {
 
   async status(): Promise<Status> {
     const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
-    return statusOf(this.#core, state, this.#executor.queue);
+    const status = await statusOf(this.#core, state, this.#executor.queue);
+    return {
+      ...status,
+      making: this.#growth.progress(),
+      reduction: this.#reduction.status(),
+      unserved: this.#queries.unserved(),
+    };
   }
 
   // Not `async`: a second call returns the same promise.
@@ -298,7 +363,7 @@ export class Application implements App {
     const inTime = await first(drained, late);
     if (!inTime) this.#executor.giveUp();
     // Calls that are still open when the queue is stored are no loss.
-    const closed = Promise.all([session.close({ timeoutMs: inTime ? timeout : 0 }), drained]);
+    const closed = Promise.all([session.close({ timeoutMs: inTime ? timeout : 0 }), drained, this.#background]);
     const isClosed = await first(
       closed,
       late.then(() => runtime.sleep(CLOSE_LATE_MS, done.signal)),
@@ -310,12 +375,36 @@ export class Application implements App {
       closed.catch((error: unknown) => logger.warn({ err: error }, 'closing the store failed'));
     }
     this.#state = 'closed';
+    // What is kept for later holds an error that was made here, whose stack holds this application.
+    unused.unregister(this);
+  }
+
+  #read<T extends object>(iterator: T): T {
+    readBy.set(iterator, this);
+    return iterator;
+  }
+
+  #queried(collection: AnyCollection): CollectionDefinition {
+    this.#assertOpen();
+    return knownCollection(this.#core, collection);
   }
 
   #assertOpen(): void {
     if (this.#state !== 'open') throw closedError();
   }
 }
+
+/**
+ * What runs in the background holds the parts of an application, not the application: one that nobody uses any more goes, and its
+ * connections with it.
+ */
+const unused = new FinalizationRegistry<Core>(({ closing, session }) => {
+  closing.abort(closedError());
+  void session.close().catch(() => undefined);
+});
+
+/** Iterators that are read need their application, also where nobody else holds it. */
+const readBy = new WeakMap<object, Application>();
 
 /** Whether `work` is done before `bound` is. */
 function first(work: Promise<unknown>, bound: Promise<unknown>): Promise<boolean> {

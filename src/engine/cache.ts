@@ -14,6 +14,9 @@ export class DocumentCache {
    * they would push out documents that are dear to load.
    */
   readonly #unborn: RecentDocuments<Folded>;
+  #epoch = 0;
+  /** By collection: the epoch that began when its documents were forgotten. */
+  readonly #forgotten = new Map<string, number>();
 
   constructor({ cacheEntriesMax, cacheBytesMax }: Limits) {
     const part = (size: number): RecentDocuments<Folded> =>
@@ -34,8 +37,22 @@ export class DocumentCache {
     return this.#documents.get(collection, id) ?? this.#unborn.get(collection, id);
   }
 
-  /** Keeps a document, unless a later version is there: documents only move forward (law 6). */
-  remember(collection: string, id: string, folded: Folded): void {
+  /** Raised whenever all documents of a collection are forgotten: what is loaded or decided takes it before it begins. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Whether what was known of a collection's documents in that epoch still holds. */
+  holds(collection: string, epoch: number): boolean {
+    return (this.#forgotten.get(collection) ?? 0) <= epoch;
+  }
+
+  /**
+   * Keeps a document, unless a later version is there: documents only move forward (law 6). `epoch` is that in which it was begun:
+   * what was begun before its collection's documents were forgotten is not kept.
+   */
+  remember(collection: string, id: string, folded: Folded, epoch: number): void {
+    if (!this.holds(collection, epoch)) return;
     const known = this.#documents.get(collection, id);
     if (folded.version === 0) {
       if (known === undefined) this.#unborn.set(collection, id, folded);
@@ -53,6 +70,14 @@ export class DocumentCache {
   /** Moves a kept document on by one version. */
   advance({ collection, id }: DocumentRef, kept: Kept<Folded>, folded: Folded): void {
     if (!this.#documents.replace(kept, folded)) this.#documents.set(collection, id, folded);
+  }
+
+  /** Other documents have taken the place of those that these were folded from. */
+  forgetAll(collection: string): void {
+    this.#documents.deleteAll(collection);
+    this.#unborn.deleteAll(collection);
+    this.#epoch += 1;
+    this.#forgotten.set(collection, this.#epoch);
   }
 
   forget(collection: string, id: string): void {

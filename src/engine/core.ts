@@ -1,10 +1,12 @@
 /** What the parts of an open application share. */
 import type { Limits } from '../limits.ts';
-import { attacher, type Attacher } from '../model/attach.ts';
 import type { CollectionDefinition } from '../model/collection.ts';
 import type { CommandDefinition } from '../model/command.ts';
-import type { Registry, Session } from '../store/store.ts';
+import type { DomainDefinition } from '../model/event.ts';
+import type { Session } from '../store/store.ts';
 import type { DocumentCache } from './cache.ts';
+import type { Membership, Unattached } from './registry/membership.ts';
+import type { Changes, Readiness } from './registry/readiness.ts';
 import type { UnknownTypes } from './held-types.ts';
 import type { Logger } from './logger.ts';
 import type { EventDefinitions } from './reading/recorded.ts';
@@ -17,16 +19,20 @@ export interface Core {
   readonly session: Session;
   /** The same for readers: its calls end once the application is closed. */
   readonly untilClosed: ReadingSession;
+  /** The same in the store's names. */
+  readonly unnamed: ReadingSession;
   /** Aborts with `Closed` once the application is closed. */
   readonly closing: AbortController;
   readonly storeName: string;
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly limits: Limits;
+  readonly domain: DomainDefinition;
+  /** The domain's event types by the names under which they are stored: what the store speaks. */
   readonly events: EventDefinitions;
   readonly collections: ReadonlyMap<string, CollectionDefinition>;
   readonly commands: ReadonlySet<CommandDefinition>;
-  /** The event types that reducers handle, by collection. */
+  /** The event types that reducers handle, as they are stored, by collection. */
   readonly handled: ReadonlyMap<string, ReadonlySet<string>>;
   readonly cache: DocumentCache;
   readonly tracked: TrackedDocuments;
@@ -34,16 +40,12 @@ export interface Core {
   readonly counters: Counters;
   /** How events are attached; replaced when the registry has grown. */
   membership: Membership;
+  readonly unattached: Unattached;
+  /** Told whenever `membership` was replaced. */
+  readonly grown: Changes;
+  readonly readiness: Readiness;
   /** As of the last look; replaced by the next. */
   unknownTypes: UnknownTypes;
-}
-
-/** The registry as this application knows it. */
-export interface Membership {
-  readonly generation: number;
-  readonly attacher: Attacher;
-  /** The event types that collections of any release handle. */
-  readonly handled: ReadonlySet<string>;
 }
 
 /** Counted since the application was opened. */
@@ -62,21 +64,4 @@ export interface Counters {
   retried: number;
   /** Batches that needed the store's write lock. */
   exclusive: number;
-}
-
-/**
- * Attaches for every registered collection: by its declared key if this code doesn't know it (a rolling deploy, a script).
- *
- * @throws DomainOutdated if one is registered with a key function that this code doesn't have
- */
-export function membershipOf(
-  registry: Registry,
-  collections: ReadonlyMap<string, CollectionDefinition>,
-  attachmentsMax: number,
-): Membership {
-  const attachable = registry.collections.map(({ name, key }) => {
-    return { name, key, functions: collections.get(name)?.key.functions };
-  });
-  const handled = new Set(registry.collections.flatMap(({ handled }) => handled));
-  return { generation: registry.generation, attacher: attacher(attachable, attachmentsMax), handled };
 }

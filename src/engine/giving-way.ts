@@ -35,17 +35,17 @@ export class Stretch {
 }
 
 /** A session for one reader of the whole log that makes one call after the other. */
-export function givingWay(core: Core): ReadingSession {
-  const { untilClosed, closing } = core;
+export function givingWay(core: Core, session = core.untilClosed): ReadingSession {
+  const { closing } = core;
   const stretch = new Stretch(core);
   const rested = async <T>(call: () => Promise<T>): Promise<T> => {
     await stretch.rest();
     return call();
   };
   return {
-    ...readingBy(untilClosed, rested),
+    ...readingBy(session, rested),
     check: () =>
-      untilClosed.check(async () => {
+      session.check(async () => {
         await stretch.rest();
         // Nobody waits for the check any more.
         closing.signal.throwIfAborted();

@@ -9,11 +9,16 @@ import { abortController } from '../realm.ts';
 import type { Session, Store } from '../store/store.ts';
 import { Application, type App } from './app.ts';
 import { DocumentCache } from './cache.ts';
-import { membershipOf, type Core } from './core.ts';
+import type { Core } from './core.ts';
+import { membershipOf } from './registry/membership.ts';
+import { namedSession } from './registry/names.ts';
+import { Changes, Readiness, type Progress } from './registry/readiness.ts';
 import { inFlightOn } from './commands/in-flight.ts';
 import { consoleLogger, guarded, type Logger } from './logger.ts';
-import { unknownTypes } from './held-types.ts';
-import { registerCollections } from './registration.ts';
+import { assertRenamed, unknownTypes } from './held-types.ts';
+import { isMeant, retiredDefinition, type Retired } from './registry/retiring.ts';
+import type { Definitions } from './registry/rules.ts';
+import { registerCollections } from './growing/registration.ts';
 import { machineRuntime, type Runtime } from './runtime.ts';
 import { untilClosed } from './until-closed.ts';
 import { TrackedDocuments } from './tracked.ts';
@@ -36,12 +41,28 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
   readonly clock?: (() => number) | undefined;
   /** Limits other than the defaults. */
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * What to do where documents have to be made from old events: a new collection, or one with another `definition`. `online`: they
+   * are made while the application runs, also by other servers; until its events are attached, whoever needs the collection waits,
+   * and gets `Rebuilding` after a bound. `before`: `open` returns when they are ready. `refuse`: `RebuildRequired`. `online` if
+   * not given.
+   */
+  readonly definitions?: Definitions | undefined;
+  /** Told how far it is, several times a second, with `definitions: 'before'`. What it throws ends `open`. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * Whether this server folds events into stored documents: `background` if not given. Where no server does, queries wait in vain.
+   */
+  readonly reduction?: 'background' | 'off' | undefined;
+  /** Collections, or definitions of them, that no server uses any more: they are let go. */
+  readonly retired?: readonly Retired[] | undefined;
 }
 
 /**
  * Opens an application on a store, and makes the log first if there is none.
  *
- * @throws InvalidDefinition if the options don't fit together, or an upcast changes the ids of stored events
+ * @throws InvalidDefinition if the options don't fit together, an upcast changes the ids of stored events, or the log holds events
+ * under a later name of a renamed type
  * @throws NotALog, WrongLog, FormatTooNew, NotWritable, LogCorrupt, StoreUnavailable if the store can't be opened
  * @throws RebuildRequired if a collection is new on a log that isn't empty, or has another definition than is registered
  * @throws DefinitionChanged if, under the same definition, a collection has another key, its key function finds other ids, or it
@@ -84,14 +105,23 @@ export async function openOn<Collections extends readonly AnyCollection[], Comma
   const given = optionsOf<CheckedOptions>('open', options, OPEN, InvalidDefinition, needed);
   const { store, clock } = given;
   const domain = domainOf(given);
+  assertNotRetired(given);
   const { name: storeName, clock: storeClock } = store;
   const logger = guarded(given.logger ?? consoleLogger);
   const session = await store.open({ clock, warn: (details, message) => logger.warn(details, message) });
   try {
     const settings = { storeName, logger, runtime: runtime ?? machineRuntime(clock ?? storeClock) };
     const core = await coreOf(session, given, domain, settings);
-    core.watermark.advance((await session.load([])).end);
-    return new Application(core, inFlightOn(store)) as App<Commands[number], Collections[number]>;
+    core.watermark.advance((await core.session.load([])).end);
+    const app = new Application(core, inFlightOn(store));
+    const { definitions, onProgress = () => undefined, reduction = 'background' } = given;
+    try {
+      await app.begin(reduction === 'background', definitions === 'before' ? onProgress : undefined);
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
+    return app as App<Commands[number], Collections[number]>;
   } catch (error) {
     await session.close();
     throw error;
@@ -114,22 +144,56 @@ function domainOf({ collections, commands }: CheckedOptions): DomainDefinition {
   );
 }
 
+/** What is retired and registered at once would be made anew at each opening. @throws InvalidDefinition */
+function assertNotRetired({ collections, retired = [] }: CheckedOptions): void {
+  const own = collections.find(({ name, definition }) =>
+    retired.some((one) => isMeant(one, { collection: name, definition })),
+  );
+  if (!own) return;
+  const { name, definition } = own;
+  throw new InvalidDefinition(
+    `open: retired names the collection ${name}, which is among the collections with definition ${definition}. Leave it out of one ` +
+      `of both; another definition of it goes as { collection: '${name}', definition: … }.`,
+    { path: 'retired', collection: name, definition },
+  );
+}
+
 async function coreOf(
-  session: Session,
-  { collections: given, commands, limits = DEFAULT_LIMITS }: CheckedOptions,
-  { events }: DomainDefinition,
+  bare: Session,
+  options: CheckedOptions,
+  domain: DomainDefinition,
   settings: Pick<Core, 'storeName' | 'logger' | 'runtime'>,
 ): Promise<Core> {
+  const { collections: given, commands, limits = DEFAULT_LIMITS } = options;
   const collections = new Map(given.map((collection) => [collection.name, collection]));
-  const registry = await registerCollections({ session, logger: settings.logger, events, collections });
+  const events = domain.stored;
+  await assertRenamed(bare, domain);
+  const { logger } = settings;
+  const { definitions = 'online', retired = [] } = options;
+  const registry = await registerCollections({ session: bare, logger, events, collections, definitions, retired });
+  const unattached = { count: 0 };
+  const attachmentsMax = limits.eventAttachmentsMax;
+  const membership = membershipOf(registry, collections, { attachmentsMax, unattached });
+  const grown = new Changes();
+  const readiness = new Readiness({
+    own: (collection) => core.membership.own.get(collection),
+    end: () => core.watermark.seen.position,
+    runtime: settings.runtime,
+    grown,
+    waitMs: limits.rebuildingWaitMs,
+  });
+  // A session in the names of this code: they change with the registry.
+  const session = namedSession(bare, () => core.membership.names);
   const closing = abortController();
   const cache = new DocumentCache(limits);
-  return {
+  const core: Core = {
     ...settings,
     session,
     untilClosed: untilClosed(session, closing.signal),
+    unnamed: untilClosed(bare, closing.signal),
     closing,
     limits,
+    domain,
     events,
     collections,
     commands: new Set(commands),
@@ -138,9 +202,13 @@ async function coreOf(
     tracked: new TrackedDocuments(cache, limits),
     watermark: new Watermark(),
     counters: { commands: 0, succeeded: 0, failed: 0, replayed: 0, batches: 0, conflicts: 0, retried: 0, exclusive: 0 },
-    membership: membershipOf(registry, collections, limits.eventAttachmentsMax),
-    unknownTypes: await unknownTypes(session, events),
+    membership,
+    unattached,
+    grown,
+    readiness,
+    unknownTypes: await unknownTypes(bare, events),
   };
+  return core;
 }
 
 /** The checked options. */
@@ -151,6 +219,10 @@ interface CheckedOptions {
   readonly logger?: Logger;
   readonly clock?: () => number;
   readonly limits?: Limits;
+  readonly definitions?: Definitions;
+  readonly retired?: readonly Retired[];
+  readonly onProgress?: (progress: Progress) => void;
+  readonly reduction?: 'background' | 'off';
 }
 
 const OPEN: Checks<CheckedOptions> = {
@@ -171,4 +243,13 @@ const OPEN: Checks<CheckedOptions> = {
   },
   clock: userClock,
   limits: limitsWith,
+  definitions: (given, refuse) =>
+    given === 'online' || given === 'before' || given === 'refuse'
+      ? given
+      : refuse("must be 'online', 'before' or 'refuse'"),
+  retired: listOf(retiredDefinition),
+  onProgress: (given, refuse) =>
+    typeof given === 'function' ? (given as (progress: Progress) => void) : refuse('must be a function'),
+  reduction: (given, refuse) =>
+    given === 'background' || given === 'off' ? given : refuse("must be 'background' or 'off'"),
 };

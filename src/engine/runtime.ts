@@ -12,8 +12,8 @@ export interface Runtime {
   elapsed(): number;
   /** Resolves once everything that is ready has run: a caller that was just answered can ask again first. */
   turn(): Promise<void>;
-  /** Resolves after some milliseconds, or when the signal aborts. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Resolves after some milliseconds, or when the signal aborts. Without `ref` the process may end meanwhile. */
+  sleep(ms: number, signal?: AbortSignal, options?: { readonly ref: boolean }): Promise<void>;
   /** From 0 up to 1. */
   random(): number;
   /** 16 random bytes, overwritten by the next call. */
@@ -33,7 +33,7 @@ export function machineRuntime(clock: () => number = () => Date.now()): Runtime 
     now: () => timeBy(clock, 'The clock passed to open, or to the store,', TIME_MAX),
     elapsed: () => performance.now(),
     turn: () => new Promise((resolve) => void setImmediate(resolve)),
-    sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
+    sleep: (ms, signal, { ref } = { ref: true }) => setTimeout(ms, undefined, { signal, ref }).catch(() => undefined),
     random: Math.random,
     randomBytes() {
       if (used === pool.length) {

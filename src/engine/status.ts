@@ -2,6 +2,9 @@
 import type { Backlog } from './commands/queue-room.ts';
 import type { Core, Counters } from './core.ts';
 import type { Health } from '../store/store.ts';
+import type { Progress } from './registry/readiness.ts';
+import type { UnservedQuery } from './queries/unserved.ts';
+import type { ReductionStatus } from './reduction/reduction.ts';
 import { unknownTypes, type UnknownTypes } from './held-types.ts';
 
 export interface Status {
@@ -29,9 +32,23 @@ export interface Status {
     readonly bytesMax: number;
   };
   readonly counters: Readonly<Counters>;
+  /** Documents that are still being made, by a new key or definition. */
+  readonly making: readonly Progress[];
+  readonly reduction: ReductionStatus;
+  /** Queries that no index serves. */
+  readonly unserved: readonly UnservedQuery[];
+  /**
+   * In how many events something stands where another release's key, or a new one that is being attached, needs an id: they were
+   * attached to nothing by it. Since the application was opened.
+   */
+  readonly unattached: number;
 }
 
-export async function statusOf(core: Core, state: Status['state'], { waiting, bytes }: Backlog): Promise<Status> {
+export async function statusOf(
+  core: Core,
+  state: Status['state'],
+  { waiting, bytes }: Backlog,
+): Promise<Omit<Status, 'making' | 'reduction' | 'unserved'>> {
   let storage: Health = {};
   if (state === 'open') {
     storage = (await core.session.health?.()) ?? {};
@@ -47,6 +64,7 @@ export async function statusOf(core: Core, state: Status['state'], { waiting, by
     hash,
     recordedAt,
     generation: core.membership.generation,
+    unattached: core.unattached.count,
     unknownTypes: core.unknownTypes,
     storage,
     queue: { waiting, max: limits.queueCommandsMax, bytes, bytesMax: limits.queueBytesMax },

@@ -4,7 +4,18 @@
  */
 import type { Session } from '../store/store.ts';
 
-const CALLS = ['registry', 'load', 'read', 'scan', 'commits', 'ledger', 'types', 'documents', 'check'] as const;
+const CALLS = [
+  'registry',
+  'load',
+  'read',
+  'scan',
+  'stored',
+  'commits',
+  'ledger',
+  'types',
+  'documents',
+  'check',
+] as const;
 
 export type ReadingSession = Pick<Session, (typeof CALLS)[number]>;
 

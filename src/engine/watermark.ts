@@ -9,9 +9,20 @@ import type { LogEnd, LogPoint, Session } from '../store/store.ts';
 export class Watermark {
   #seen: LogEnd = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
   #diverged: HistoryDiverged | undefined;
+  #told = 0;
+  readonly #listening: (() => void)[] = [];
 
   get seen(): LogEnd {
     return this.#seen;
+  }
+
+  /** The position of the last outcome that a caller of this application was given. */
+  get told(): number {
+    return this.#told;
+  }
+
+  tell(position: number): void {
+    if (position > this.#told) this.#told = position;
   }
 
   get diverged(): boolean {
@@ -25,7 +36,14 @@ export class Watermark {
 
   /** Takes in an end after what was seen: the store vouches for it, or it was checked. */
   advance(end: LogEnd): void {
-    if (end.position > this.#seen.position) this.#seen = end;
+    if (end.position <= this.#seen.position) return;
+    this.#seen = end;
+    for (const moved of this.#listening) moved();
+  }
+
+  /** Calls `moved` whenever more of the log is seen, for as long as this object lives. */
+  each(moved: () => void): void {
+    this.#listening.push(moved);
   }
 
   /**

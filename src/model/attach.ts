@@ -2,13 +2,20 @@
 import { DomainOutdated, hasCode, InvalidEvent, LimitExceeded } from '../errors.ts';
 import type { AnyEvent } from './event.ts';
 import { describeFault, jsonFault } from './json.ts';
-import { functionTypes, idFinder, keyFields, type DeclaredKey, type IdFinder, type KeyDefinition } from './key.ts';
+import { idFinder, type IdFinder } from './find-ids.ts';
+import { functionTypes, keyFields, type DeclaredKey, type KeyDefinition } from './key.ts';
 import { thrown } from './foreign.ts';
 import { idFault } from './id.ts';
+import { templateIds, templateOf } from './template.ts';
 
 /** What attaching needs of a collection. `functions` are there only if this application has the code. */
 export interface Attachable {
+  /** What its documents are attached as. */
   readonly name: string;
+  /** Its name in messages. */
+  readonly collection: string;
+  /** Whether it is of this code. What no id is in the key of another release attaches nothing. */
+  readonly isOwn: boolean;
   readonly key: DeclaredKey;
   readonly functions?: KeyDefinition['functions'] | undefined;
 }
@@ -23,55 +30,84 @@ export interface Attacher {
   /**
    * The documents of an event: collections by name, ids as found.
    *
+   * @param stored the name under which its type is stored, if it has another one in code
    * @throws InvalidEvent if a place for an id holds something else
    * @throws LimitExceeded if there are more documents than allowed
    */
-  attach(event: AnyEvent): readonly Attachment[];
+  attach(event: AnyEvent, stored?: string): readonly Attachment[];
   /** The ids among an input's or event's top-level fields, by the names that keys use. */
   idFieldsOf(input: unknown): { readonly [field: string]: unknown };
   /** What is wrong with an id in a field that a key names for all event types; undefined if nothing is. */
   inputFault(input: unknown): { readonly path: string; readonly problem: string } | undefined;
 }
 
+export interface AttachingOptions {
+  /** The most documents of own collections that an event may be attached to. */
+  readonly attachmentsMax: number;
+  /** Told when an event isn't attached as a key of another release finds something that is no id. */
+  readonly unattached: (collection: string) => void;
+}
+
+/** A key as it is registered, with the functions that it names. @throws DomainOutdated if this application doesn't have one of them */
+export function registeredKey({
+  collection,
+  key,
+  functions,
+}: Pick<Attachable, 'collection' | 'key' | 'functions'>): Pick<KeyDefinition, 'declared' | 'functions'> {
+  const types = functionTypes(key);
+  const missing = types.filter((type) => !functions?.has(type));
+  if (missing.length > 0) {
+    throw new DomainOutdated(
+      `The collection ${collection} is registered with a key function for ${missing.join(', ')}, which this code doesn't have: deploy the code that defines it here, or retire that definition (open's option retired).`,
+      { collection, types: missing },
+    );
+  }
+  // Where another definition's key is declared, a function of this code says nothing.
+  return { declared: key, functions: new Map(types.map((type) => [type, functions!.get(type)!])) };
+}
+
 /** @throws DomainOutdated if a key is a function that this application doesn't have */
-export function attacher(collections: readonly Attachable[], attachmentsMax: number): Attacher {
+export function attacher(
+  collections: readonly Attachable[],
+  { attachmentsMax, unattached }: AttachingOptions,
+): Attacher {
   const sorted = [...collections].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const keys = sorted.map(({ name, key, functions }) => {
-    const missing = functionTypes(key).filter((type) => !functions?.has(type));
-    if (missing.length > 0) {
-      throw new DomainOutdated(
-        `The collection ${name} is registered with a key function for ${missing.join(', ')}, which this code doesn't have: deploy the code that defines it here, or declare the key as a path.`,
-        { collection: name, types: missing },
-      );
-    }
-    return { name, key: { declared: key, functions: functions ?? new Map() } };
+  const keys = sorted.map(({ name, isOwn, ...registered }) => {
+    return { name, collection: registered.collection, isOwn, key: registeredKey(registered) };
   });
-  type Finders = readonly { name: string; find: IdFinder }[];
+  type Finders = readonly { name: string; collection: string; isOwn: boolean; find: IdFinder }[];
   const finders = new Map<string, Finders>();
   const findersFor = (type: string): Finders => {
     let found = finders.get(type);
     if (!found) {
-      found = keys.flatMap(({ name, key }) => {
-        const find = idFinder(name, key, type);
-        return find ? [{ name, find }] : [];
+      found = keys.flatMap(({ name, collection, isOwn, key }) => {
+        const find = idFinder(collection, key, type);
+        return find ? [{ name, collection, isOwn, find }] : [];
       });
       finders.set(type, found);
     }
     return found;
   };
   const named = new Set(sorted.flatMap(({ key }) => keyFields(key)));
-  const always = new Set(sorted.flatMap(({ key }) => ('fields' in key ? key.fields : [])));
+  const ofAllTypes = sorted.flatMap(({ key }) => ('fields' in key ? [key] : []));
+  const always = new Set(ofAllTypes.flatMap(keyFields));
+  const templates = ofAllTypes.flatMap(({ fields }) =>
+    fields.flatMap((place) => (typeof place === 'string' ? [] : [templateOf(place.template)])),
+  );
 
   return {
-    attach(event) {
+    attach(event, stored = event.type) {
       const attachments: Attachment[] = [];
-      for (const { name, find } of findersFor(event.type)) {
-        for (const id of idsOf(find, event, name)) attachments.push({ collection: name, id });
+      let own = 0;
+      for (const { name, collection, isOwn, find } of findersFor(stored)) {
+        const ids = isOwn ? idsOf(find, event, collection) : foreignIds(find, event, () => unattached(collection));
+        if (isOwn) own += ids.length;
+        for (const id of ids) attachments.push({ collection: name, id });
       }
-      if (attachments.length <= attachmentsMax) return attachments;
+      if (own <= attachmentsMax) return attachments;
       throw new LimitExceeded(
-        `The event ${event.type} is attached to ${attachments.length} documents; at most ${attachmentsMax} are allowed. Make several events of it.`,
-        { type: event.type, attachments: attachments.length, max: attachmentsMax },
+        `The event ${event.type} is attached to ${own} documents; at most ${attachmentsMax} are allowed. Make several events of it.`,
+        { type: event.type, attachments: own, max: attachmentsMax },
       );
     },
     idFieldsOf(input) {
@@ -88,9 +124,25 @@ export function attacher(collections: readonly Attachable[], attachmentsMax: num
         const problem = value === undefined ? undefined : keyValueFault(value);
         if (problem) return { path: field, problem };
       }
+      // Each field may be well, and what is made of them too long.
+      for (const template of templates) {
+        const found = templateIds(template, (field) => fieldIn(fieldsOf(input), field, always));
+        if ('problem' in found) return { path: found.field, problem: found.problem };
+      }
       return undefined;
     },
   };
+}
+
+/** The ids that a key of another release finds: none if there is something else in their place. */
+function foreignIds(find: IdFinder, event: AnyEvent, unattached: () => void): readonly string[] {
+  try {
+    return find(event);
+  } catch (error) {
+    if (!hasCode(error, 'InvalidEvent')) throw error;
+    unattached();
+    return [];
+  }
 }
 
 /** A key function is the user's code: an error names the function. */

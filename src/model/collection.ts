@@ -1,13 +1,16 @@
 /** Collections: a kind of document, and how events become one. */
-import { InvalidDefinition, ReducerFailed } from '../errors.ts';
+import { InvalidDefinition, InvalidInput, ReducerFailed } from '../errors.ts';
 import { anything, optionsOf, whole, type Checks } from '../options.ts';
 import { isPromise, markOf } from '../realm.ts';
 import { brand, brandOf } from './brand.ts';
-import type { AnyEvent, AsJson, DomainDefinition, EventFrom, Frozen } from './event.ts';
-import { nameFault } from './id.ts';
-import { thrown } from './foreign.ts';
+import { documentId } from './document-id.ts';
+import { storedName, type AnyEvent, type AsJson, type DomainDefinition, type EventFrom, type Frozen } from './event.ts';
+import { collectionNameFault } from './id.ts';
+import { reading, thrown } from './foreign.ts';
 import { describeFault, keptCopy } from './json.ts';
-import { defineKey, keyFor, type AttachedTypes, type KeyDefinition } from './key.ts';
+import { indexesOption, type IndexDefinitions, type Indexes } from './indexes.ts';
+import { defineKey, mayAttach, type KeyDefinition } from './key.ts';
+import type { AttachedTypes, FittingTemplates } from './key-types.ts';
 import { refTo, type Ref } from './reads.ts';
 
 /** What a reducer knows besides state and event. Position and version aren't known yet: append gives them. */
@@ -18,15 +21,28 @@ export interface Meta {
   readonly time: number;
 }
 
-/** A kind of document. Made by `domain(…).collection(…)`. */
-export interface Collection<Name extends string, State> {
+/**
+ * A kind of document. Made by `domain(…).collection(…)`. `Fields` are those that a template of its key makes the id of; never
+ * where it has no template.
+ */
+export interface Collection<Name extends string, State, Fields = never> {
   readonly name: Name;
-  /** Asks for a document, in a command's `reads`. @throws InvalidInput if the id isn't valid */
-  ref(id: string): Ref<State>;
+  /**
+   * Asks for a document, in a command's `reads`: by its id, or by the fields of the key's template, `days.ref({ room_id, day })`.
+   *
+   * @throws InvalidInput if the id isn't valid, or the fields aren't those of a template
+   */
+  ref(id: string | Fields): Ref<State>;
 }
 
 // eslint-disable-next-line typescript/no-explicit-any -- a collection of any state
 export type AnyCollection = Collection<string, any>;
+
+/** The fields of a template that a collection makes ids of; never where its key has no template. */
+export type FieldsOf<C> = C extends Collection<string, infer _, infer Fields> ? Fields : never;
+
+/** What identifies a document of a collection: its id, or the fields of a template of the collection's key. */
+export type IdOf<C> = string | FieldsOf<C>;
 
 export type ReducersOf<E, State> = {
   [T in keyof E]?: (state: Frozen<State>, event: EventFrom<E, T>, meta: Meta) => Frozen<State>;
@@ -50,8 +66,8 @@ export type ExactReducers<R, State, E, K> = {
 
 /** What `collection()` is given. */
 export type CollectionOptions<E, State, R, K> = {
-  /** Where the ids are: a field's name, several, or a map from event type to fields, paths or a function. */
-  readonly key: K;
+  /** Where the ids are: a field's name, a template, several, or a map from event type to fields, paths, templates or a function. */
+  readonly key: K & FittingTemplates<E, K>;
   /** The state before the first event: a plain JSON value, or a function of the id. */
   readonly initial: State | ((id: string) => State);
   /** A pure function for each event type that changes the state. */
@@ -61,6 +77,8 @@ export type CollectionOptions<E, State, R, K> = {
    * (docs/how-to/releases.md). 1 if not given.
    */
   readonly definition?: number;
+  /** The fields of the state that documents are found by quickly: for each index a path (`'price'`), or several in their order. */
+  readonly indexes?: NoInfer<Indexes<State>>;
 } & (State extends AsJson<State> ? unknown : { readonly initial: AsJson<State> });
 
 /** A reducer, whatever its types. */
@@ -77,9 +95,13 @@ export interface CollectionDefinition {
   readonly name: string;
   readonly definition: number;
   readonly key: KeyDefinition;
+  /** The event types that its reducers handle, by the names under which they are stored. */
   readonly handled: ReadonlySet<string>;
   readonly initial: (id: string) => Initial;
+  /** By event types as code calls them. */
   readonly reduce: ReadonlyMap<string, Reducer>;
+  /** The paths of each index: equal definitions have equal JSON texts. */
+  readonly indexes: IndexDefinitions;
   /** All collections and commands of a domain hold the same object. */
   readonly domain: DomainDefinition;
 }
@@ -102,11 +124,11 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Collection ${JSON.stringify(name)}: ${problem}.`, { collection: String(name) });
   };
-  const fault = nameFault(name);
+  const fault = collectionNameFault(name);
   if (fault) wrong(`the name ${fault}`);
   if (typeof given !== 'object' || given === null) wrong('needs { key, initial, reduce }');
   const options = optionsOf<UntypedCollectionOptions>(`Collection ${JSON.stringify(name)}`, given, COLLECTION);
-  const { reduce, definition = 1 } = options;
+  const { reduce, indexes = [], definition = 1 } = options;
   if (typeof reduce !== 'object' || reduce === null)
     wrong('reduce must be an object of reducers: { TYPE: (state, event) => state }');
   const reducers = new Map<string, Reducer>();
@@ -119,7 +141,7 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
   }
   const key = defineKey(name, options.key, domain.events);
   for (const type of reducers.keys()) {
-    if (keyFor(key.declared, type) === undefined)
+    if (!mayAttach(key.declared, domain.events.get(type)!))
       wrong(
         `reduce has ${type}, but the key has nothing for it, so that reducer would never run. Add ${type} to the key: { ${type}: 'the field that holds the id' }`,
       );
@@ -128,12 +150,19 @@ export function defineCollection(name: string, given: unknown, domain: DomainDef
     name,
     definition,
     key,
-    handled: new Set(reducers.keys()),
+    handled: new Set(Array.from(reducers.keys(), (type) => storedName(domain, type))),
     initial: defineInitial(name, options.initial, wrong),
     reduce: reducers,
+    indexes,
     domain,
   };
-  return Object.freeze(brand({ name, ref: (id: string) => refTo<unknown>(name, id) }, MARK, found));
+  return Object.freeze(brand({ name, ref: (id: unknown) => refTo<unknown>(name, idOf(found, id)) }, MARK, found));
+}
+
+/** An id is checked once, where the ref is made. */
+function idOf(collection: CollectionDefinition, given: unknown): string {
+  if (typeof given !== 'object') return given as string;
+  return reading(`${collection.name}.ref`, () => documentId(collection, given), InvalidInput);
 }
 
 /** As given; they are checked together with the domain. */
@@ -142,6 +171,7 @@ interface UntypedCollectionOptions {
   readonly initial: unknown;
   readonly reduce: unknown;
   readonly definition?: number;
+  readonly indexes?: IndexDefinitions;
 }
 
 const COLLECTION: Checks<UntypedCollectionOptions> = {
@@ -149,6 +179,7 @@ const COLLECTION: Checks<UntypedCollectionOptions> = {
   initial: anything,
   reduce: anything,
   definition: whole(1),
+  indexes: indexesOption,
 };
 
 function defineInitial(

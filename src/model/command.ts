@@ -7,7 +7,7 @@ import { brand, brandOf } from './brand.ts';
 import type { DomainDefinition, EventFrom } from './event.ts';
 import type { Failure, FAILURE_FIELDS } from './failure.ts';
 import { nameFault } from './id.ts';
-import type { KeyValue } from './key.ts';
+import type { KeyValue } from './key-types.ts';
 import type { Nothing, Unchanged } from './nothing.ts';
 import type { Documents } from './reads.ts';
 import { isSchema } from './schema.ts';
@@ -159,6 +159,16 @@ export function defineCommand(name: string, options: unknown, domain: DomainDefi
   if (given.failureType === undefined && domain.events.has(failureType)) {
     wrong(
       `its failures would be stored as ${failureType}, which is an event of the domain. Write failureType: '${failureType}' if that event is the refusal (with a field reason), or give failures another name by failureType`,
+    );
+  }
+  const renamed = domain.events.has(failureType) ? undefined : domain.stored.get(failureType);
+  if (renamed) {
+    const hint =
+      given.failureType === undefined
+        ? `Write failureType: '${renamed.type}', or another name`
+        : 'Give it another name';
+    wrong(
+      `its failures would be stored as ${failureType}, which is a former name of the event ${renamed.type}. ${hint}`,
     );
   }
   const optional = { prepare: undefined, reads: undefined, about: undefined };

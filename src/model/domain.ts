@@ -22,7 +22,7 @@ import {
   type ShapesOf,
 } from './event.ts';
 import { reading } from './foreign.ts';
-import type { Key } from './key.ts';
+import type { IdFields, Key } from './key-types.ts';
 import type { Reads } from './reads.ts';
 
 /** The event types of an application. Made by {@link domain}. */
@@ -36,7 +36,7 @@ export interface Domain<E> {
   collection<const Name extends string, const K extends Key<E>, State, R extends ReducersOf<E, State>>(
     name: Name,
     options: CollectionOptions<E, State, R, K>,
-  ): Collection<Name, State>;
+  ): Collection<Name, State, IdFields<K>>;
 
   /**
    * Defines a command. Give the options in this order: types flow from each to the next.
@@ -72,7 +72,7 @@ export type EventOf<D, T extends string = string> =
  * Defines the events of an application.
  *
  * @param options `events`: for each type a Standard Schema of its fields (Zod, Valibot, ArkType, …), `type<T>()`, or
- *   `event(schema, { version, upcast })`. What is stored is the schema's output, so a schema must be synchronous and
+ *   `event(schema, { version, upcast, formerly })`. What is stored is the schema's output, so a schema must be synchronous and
  *   accept its own output. `type` is the only reserved field.
  * @throws InvalidDefinition if a type's name or schema isn't what it must be
  *
@@ -96,8 +96,7 @@ export function domain<const Schemas extends Record<string, StandardSchemaV1>>(o
   readonly events: Schemas & PlainSchemas<Schemas>;
 }): Domain<ShapesOf<Schemas>> {
   const given = optionsOf<{ events: unknown }>('domain()', options, { events: anything });
-  const events = reading('domain()', () => defineEvents(given.events));
-  const definition: DomainDefinition = Object.freeze({ events });
+  const definition: DomainDefinition = Object.freeze(reading('domain()', () => defineEvents(given.events)));
   const names = { collection: new Set<string>(), command: new Set<string>() };
   const define = <Made>(kind: 'collection' | 'command', name: string, make: () => Made): Made => {
     const made = reading(`${kind}()`, make);

@@ -12,7 +12,7 @@ const versioned = event(schema, {
     2: (old) => ({ ...old, currency: 'EUR' }),
   },
 });
-const definition = defineEvents({ PRICE_CHANGED: versioned }).get('PRICE_CHANGED');
+const definition = defineEvents({ PRICE_CHANGED: versioned }).events.get('PRICE_CHANGED');
 const stored = (schemaVersion: number, json: string): { type: string; schemaVersion: number; json: string } => ({
   type: 'PRICE_CHANGED',
   schemaVersion,
@@ -23,7 +23,7 @@ const read = (one: EventDefinition | undefined, event: ReturnType<typeof stored>
   readEvent(one, event, { time: 5, position: 7 });
 
 const failing = (upcast: Upcast): unknown => {
-  const one = defineEvents({ A: event(schema, { version: 2, upcast: { 1: upcast } }) }).get('A');
+  const one = defineEvents({ A: event(schema, { version: 2, upcast: { 1: upcast } }) }).events.get('A');
   return read(one, { type: 'A', schemaVersion: 1, json: '{}' });
 };
 
@@ -56,7 +56,9 @@ describe('an event whose shape has changed', () => {
   test('is checked by the newest schema, and what that gives is what is read', () => {
     const strict = z.object({ city: z.string(), zip: z.string().default('?') });
     const upcastTo = (gives: object): unknown => {
-      const one = defineEvents({ MOVED: event(strict, { version: 2, upcast: { 1: () => gives } }) }).get('MOVED');
+      const one = defineEvents({ MOVED: event(strict, { version: 2, upcast: { 1: () => gives } }) }).events.get(
+        'MOVED',
+      );
       return read(one, { type: 'MOVED', schemaVersion: 1, json: '{}' });
     };
     expect(upcastTo({ city: 'Paris', more: 1 })).toEqual({ type: 'MOVED', city: 'Paris', zip: '?' });
@@ -68,7 +70,9 @@ describe('an event whose shape has changed', () => {
       }),
     );
     const asynchronous = z.object({ a: z.string().refine(async () => true) });
-    const one = defineEvents({ A: event(asynchronous, { version: 2, upcast: { 1: () => ({ a: 'a' }) } }) }).get('A');
+    const one = defineEvents({ A: event(asynchronous, { version: 2, upcast: { 1: () => ({ a: 'a' }) } }) }).events.get(
+      'A',
+    );
     expect(() => read(one, { type: 'A', schemaVersion: 1, json: '{}' })).toThrow(UpcastFailed);
   });
 
@@ -85,7 +89,7 @@ describe('an event whose shape has changed', () => {
           2: (old) => old,
         },
       }),
-    }).get('A');
+    }).events.get('A');
     expect(read(one, { type: 'A', schemaVersion: 1, json: '{"gone":true}' })).toEqual({
       type: '$DROPPED',
       dropped: 'A',
@@ -99,7 +103,7 @@ describe('an event whose shape has changed', () => {
   });
 
   test('is one of its version however the definition is copied', () => {
-    expect(defineEvents({ A: { ...versioned } }).get('A')?.version).toBe(3);
+    expect(defineEvents({ A: { ...versioned } }).events.get('A')?.version).toBe(3);
     expect(() => defineEvents({ A: { ...versioned, version: 4 } })).toThrow('needs an upcast from version 3');
     expect(() => defineEvents({ A: { '~standard': schema['~standard'], version: 2, upcast: {} } })).toThrow(
       "event() didn't make it",
@@ -110,7 +114,7 @@ describe('an event whose shape has changed', () => {
     const tags = ['x'];
     const one = defineEvents({
       A: event(type<{ tags: string[] }>(), { version: 2, upcast: { 1: () => ({ tags, gone: undefined, zero: -0 }) } }),
-    }).get('A');
+    }).events.get('A');
     expect(read(one, { type: 'A', schemaVersion: 1, json: '{}' })).toStrictEqual({ type: 'A', tags: ['x'], zero: 0 });
     tags.push('y');
   });
@@ -144,7 +148,7 @@ test('names and schemas are checked where they are defined', () => {
   expect(() => defineEvents({ A: { id: 'string' } })).toThrow('needs a Standard Schema');
   expect(() => defineEvents(undefined)).toThrow(InvalidDefinition);
   expect(() => defineEvents(JSON.parse('{"__proto__":1}'))).toThrow(InvalidDefinition);
-  expect(defineEvents({ A: z.object({}) }).get('A')?.version).toBe(1);
+  expect(defineEvents({ A: z.object({}) }).events.get('A')?.version).toBe(1);
 });
 
 test('an event that no schema has looked at is none of the type that is declared since', () => {
@@ -153,7 +157,7 @@ test('an event that no schema has looked at is none of the type that is declared
   expect(read(undefined, kept)).toEqual(asIs);
   const upcast = { 1: () => expect.unreachable() as never };
   for (const schema of [type<object>(), event(type<object>(), { version: 2, upcast })]) {
-    const found = read(defineEvents({ A: schema }).get('A'), kept);
+    const found = read(defineEvents({ A: schema }).events.get('A'), kept);
     expect(found).toEqual({ type: '$UNDECLARED', undeclared: 'A', fields: { reason: 'NO' } });
     expect(Object.isFrozen((found as { fields: object }).fields)).toBe(true);
   }

@@ -20,6 +20,16 @@ export function nameFault(value: unknown): string | undefined {
   return value === '__proto__' ? 'must not be __proto__' : boundedTextFault(value, NAME_BYTES_MAX);
 }
 
+/** C0, DEL and C1. */
+const CONTROL = /\p{Cc}/u;
+
+/** Why a value can't be a collection's name; undefined if it can. The store marks names of its own by a control character. */
+export function collectionNameFault(value: unknown): string | undefined {
+  const fault = nameFault(value);
+  if (fault || !CONTROL.test(value as string)) return fault;
+  return 'must have no control characters';
+}
+
 /** The id of a document. @throws InvalidInput if it isn't valid */
 export function assertedId(collection: string, id: string): string {
   const fault = idFault(id);

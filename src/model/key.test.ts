@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { InvalidDefinition, InvalidEvent } from '../errors.ts';
-import { defineKey, idFinder, keyFields } from './key.ts';
+import { idFinder } from './find-ids.ts';
+import { defineKey, keyFields } from './key.ts';
 
 const types = new Map([
-  ['BOUGHT', 1],
-  ['PAID', 1],
-  ['OTHER', 1],
+  ['BOUGHT', { stored: 'BOUGHT', fields: () => undefined }],
+  ['PAID', { stored: 'PAID', fields: () => undefined }],
+  ['OTHER', { stored: 'OTHER', fields: () => undefined }],
 ]);
 const find = (key: unknown, event: { type: string; [field: string]: unknown }): readonly string[] | undefined =>
   idFinder('c', defineKey('c', key, types), event.type)?.(event);
@@ -85,6 +86,75 @@ describe('where a key finds ids', () => {
   });
 });
 
+describe('templates', () => {
+  test('make an id of fields, for all types or for one', () => {
+    const fields = { room_id: 'r1', day: 'monday' };
+    expect(find('{room_id}/{day}', { type: 'BOUGHT', ...fields })).toEqual(['r1/monday']);
+    expect(find('{room_id}/{day}', { type: 'UNDECLARED_FAILED', ...fields })).toEqual(['r1/monday']);
+    expect(find({ PAID: 'room {room_id} / {day}!' }, { type: 'PAID', ...fields })).toEqual(['room r1 / monday!']);
+    expect(find({ PAID: '{room_id}/{day}' }, { type: 'BOUGHT', ...fields })).toBeUndefined();
+    expect(find('day-{day}', { type: 'BOUGHT', ...fields })).toEqual(['day-monday']);
+  });
+
+  test('beside fields, paths and other templates; each id once', () => {
+    const key = { PAID: ['{to}/{day}', 'desk.id', '{from}/{day}'] };
+    const event = { type: 'PAID', from: 'r1', to: 'r2', day: 'd', desk: { id: 'r1/d' } };
+    expect(find(key, event)).toEqual(['r1/d', 'r2/d']);
+  });
+
+  test('attach nothing where a field is null or missing, whatever the others are', () => {
+    for (const fields of [
+      {},
+      { a: 'x' },
+      { a: 'x', b: null },
+      { a: 5, b: undefined },
+      { a: [], b: 'x' },
+      { a: [null], b: 'x' },
+    ])
+      expect(find('{a}/{b}', { type: 'BOUGHT', ...fields })).toEqual([]);
+  });
+
+  test('one field may be an array: an id for each item', () => {
+    expect(find('{a}/{b}/{c}', { type: 'BOUGHT', a: 'x', b: ['1', null, '2', '1'], c: 'y' })).toEqual([
+      'x/1/y',
+      'x/2/y',
+    ]);
+    expect(() => find('{a}/{b}', { type: 'BOUGHT', a: ['x'], b: ['y'] })).toThrow('b is an array, as a is');
+  });
+
+  test('encode in values what has a meaning in templates', () => {
+    expect(find('{a}/{b}', { type: 'BOUGHT', a: '1/2', b: '{50%}' })).toEqual(['1%2F2/%7B50%25%7D']);
+    expect(find('{a}/{b}', { type: 'BOUGHT', a: '1', b: '2/x' })).not.toEqual(
+      find('{a}/{b}', { type: 'BOUGHT', a: '1/2', b: 'x' }),
+    );
+  });
+
+  test.each([7, true, '', 'a\0', '\ud800', {}, 'x'.repeat(511), ['ok', 5], ['/'.repeat(180)]])(
+    'refuse %j as a part of an id, by name',
+    (b) => {
+      expect(() => find('{a}/{b}', { type: 'BOUGHT', a: 'x', b })).toThrow(
+        expect.objectContaining({
+          code: 'InvalidEvent',
+          message: expect.stringContaining('The template {a}/{b} of collection c: ') as string,
+          details: { collection: 'c', path: expect.stringMatching(/^[ab]$/) as string, template: '{a}/{b}' },
+        }),
+      );
+    },
+  );
+
+  test('are declared as what they are, and give their fields to failures', () => {
+    const all = defineKey('c', ['{b}/{a}', 'x'], types);
+    expect(JSON.stringify(all.declared)).toBe('{"fields":["x",{"template":"{b}/{a}"}]}');
+    expect(keyFields(all.declared)).toEqual(['x', 'b', 'a']);
+    const map = defineKey('c', { PAID: '{a}/{b}', BOUGHT: ['l[].x', '{a}/{b}'] }, types);
+    expect(JSON.stringify(map.declared)).toBe(
+      '{"types":{"BOUGHT":["l[].x",{"template":"{a}/{b}"}],"PAID":[{"template":"{a}/{b}"}]}}',
+    );
+    expect(keyFields(map.declared)).toEqual(['a', 'b', 'a', 'b']);
+    expect(map.templates.map(({ text }) => text)).toEqual(['{a}/{b}']);
+  });
+});
+
 test('declared keys are in one form whatever the order they were written in', () => {
   const one = defineKey('c', { PAID: ['b', 'a'], BOUGHT: 'x' }, types).declared;
   const other = defineKey('c', { BOUGHT: ['x'], PAID: ['a', 'b', 'a'] }, types).declared;
@@ -117,6 +187,24 @@ test.each([
   [{ BOUGHT: 5 }, 'for BOUGHT'],
   [{ BOUGHT: 'lines[0].sku' }, 'write it like'],
   [{ BOUGHT: 'a..b' }, 'write it like'],
+  ['{a}', "write 'a'"],
+  ['{a}{b}', 'needs a / between'],
+  ['{a}-{b}', 'needs a / between'],
+  ['{a}/{b}-{c}', 'needs a / between'],
+  ['{a}/{a}', 'has {a} twice'],
+  ['{a}/{b', 'must be written like {room_id}/{day}'],
+  ['a}/{b}', 'must be written like'],
+  ['{a}/{{b}}', 'must be written like'],
+  ['{a}/{}', 'must not be empty'],
+  ['{a}/{type}', 'the event’s type'],
+  ['{a}/{__proto__}', '__proto__'],
+  ['{a}/{b.c}', 'not a path'],
+  ['{a}/{b[]}', 'not a path'],
+  ['{a}/{reason}', 'which every failure has itself'],
+  ['{a}/\0{b}', 'NUL'],
+  [`{a}/${'x'.repeat(512)}`, 'at most 512 bytes'],
+  [{ BOUGHT: '{a}/{b}', PAID: '{a}//{b}' }, 'the same fields would make two ids'],
+  [['{a}/{b}', '{b}/{a}'], 'the same fields would make two ids'],
 ])('the key %j is refused where it is defined', (key, said) => {
   expect(() => defineKey('c', key, types)).toThrow(InvalidDefinition);
   expect(() => defineKey('c', key, types)).toThrow(said);

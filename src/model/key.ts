@@ -1,119 +1,140 @@
-/** Keys: where a collection finds the ids of its documents in an event. */
-import { InvalidDefinition, InvalidEvent } from '../errors.ts';
-import type { AnyEvent, EventFrom } from './event.ts';
+/** Keys: where a collection finds the ids of its documents in an event, as it is declared. */
+import { InvalidDefinition } from '../errors.ts';
+import type { AnyEvent, EventDefinition } from './event.ts';
 import { FAILURE_FIELDS } from './failure.ts';
-import { isPromise } from '../realm.ts';
-import { idFault, nameFault } from './id.ts';
-import { jsonFault } from './json.ts';
+import { nameFault } from './id.ts';
+import { isTemplate, templateFault, templateOf, type Template } from './template.ts';
 
-/** What may be in the place of an id: one, several, or none. */
-export type KeyValue = string | readonly string[] | null | undefined;
-
-// Three levels are as deep as a path is typed (and checked) at compile time; deeper ones need a function.
-type Deeper = { 3: 2; 2: 1; 1: 0; 0: never };
-type PathsOf<V, Depth extends 0 | 1 | 2 | 3> = [Depth] extends [0]
-  ? never
-  : V extends unknown
-    ? {
-        [F in keyof V & string]-?: NonNullable<V[F]> extends string | readonly string[]
-          ? F
-          : NonNullable<V[F]> extends readonly (infer Item)[]
-            ? Item extends object
-              ? `${F}[].${PathsOf<Item, Deeper[Depth]>}`
-              : never
-            : NonNullable<V[F]> extends object
-              ? `${F}.${PathsOf<NonNullable<V[F]>, Deeper[Depth]>}`
-              : never;
-      }[keyof V & string]
-    : never;
-
-type FieldsOf<V> = V extends unknown
-  ? { [F in keyof V]-?: V[F] extends KeyValue ? F : never }[keyof V] & string
-  : never;
-type NamedFields<V> = keyof { [F in keyof V as string extends F ? never : F]: F } & keyof V;
-type OtherFieldsOf<V> = 0 extends 1 & V
-  ? never
-  : V extends unknown
-    ? { [F in NamedFields<V>]-?: V[F] extends KeyValue ? never : F }[NamedFields<V>] & string
-    : never;
-/** A field that holds ids in every event that has it. `reason` and `details` belong to a failure's event. */
-type AnyField<E> = Exclude<
-  { [T in keyof E]: FieldsOf<E[T]> }[keyof E],
-  { [T in keyof E]: OtherFieldsOf<E[T]> }[keyof E] | (typeof FAILURE_FIELDS)[number]
->;
+/** A field, a path to one, or a template. The last is an object, which releases that don't know templates refuse. */
+export type DeclaredPlace = string | { readonly template: string };
 
 /**
- * A field name, several, or a map from event type to a field name, several, a path or a function. A missing or null field is no
- * id; an event with anything else in the place of an id, or on the way there, is refused (`InvalidEvent`).
+ * A key in the registry: another program can attach by it without the user's code, unless it is a function. A map speaks the
+ * names under which event types are stored.
  */
-export type Key<E> =
-  | AnyField<E>
-  | readonly AnyField<E>[]
-  | {
-      readonly [T in keyof E]?: PathsOf<E[T], 3> | readonly PathsOf<E[T], 3>[] | ((event: EventFrom<E, T>) => KeyValue);
-    };
-
-type Has<V, Field> = 0 extends 1 & V ? true : V extends unknown ? (Field extends keyof V ? true : never) : never;
-type FieldIn<K> = K extends readonly (infer Field)[] ? Field : K;
-
-/** The event types that a key may attach: those that a map names, or those that have one of the fields. */
-export type AttachedTypes<E, K> = K extends string | readonly string[]
-  ? { [T in keyof E]: true extends Has<E[T], FieldIn<K>> ? T : never }[keyof E]
-  : keyof K;
-
-/** A key in the registry: another program can attach by it without the user's code, unless it is a function. */
 export type DeclaredKey =
-  | { readonly fields: readonly string[] }
-  | { readonly types: { readonly [type: string]: readonly string[] | 'function' } };
+  | { readonly fields: readonly DeclaredPlace[] }
+  | { readonly types: { readonly [type: string]: readonly DeclaredPlace[] | 'function' } };
 
 type KeyFunction = (event: AnyEvent) => unknown;
 
 /** A key after it was checked. */
 export interface KeyDefinition {
   readonly declared: DeclaredKey;
+  /** By the names under which their event types are stored. */
   readonly functions: ReadonlyMap<string, KeyFunction>;
+  /** Its templates: no two of them have the same fields. */
+  readonly templates: readonly Template[];
 }
 
+/** The event types that a key may name: what is needed of them. */
+type KnownTypes = ReadonlyMap<string, Pick<EventDefinition, 'stored' | 'fields'>>;
+
 /** Checks a collection's key and brings it into its declared form. */
-export function defineKey(collection: string, key: unknown, types: ReadonlyMap<string, unknown>): KeyDefinition {
+export function defineKey(collection: string, key: unknown, types: KnownTypes): KeyDefinition {
   const wrong = (problem: string): never => {
     throw new InvalidDefinition(`Collection ${collection}: key ${problem}.`, { collection });
   };
-  const names = (value: unknown, what: string): string[] => {
-    const list: unknown = typeof value === 'string' ? [value] : value;
-    if (!Array.isArray(list)) return wrong(`${what} must be a field name or several`);
-    const fields = new Set<string>();
-    for (const name of list as unknown[]) {
-      const fault = nameFault(name) ?? (name === 'type' ? 'is the event’s type, not an id' : undefined);
-      if (fault) wrong(`${what}: ${JSON.stringify(name)} ${fault}`);
-      fields.add(name as string);
-    }
-    if (fields.size === 0) wrong(`${what} must be a field name or several`);
-    return [...fields].sort();
-  };
+  const templates = new Map<string, Template>();
   if (typeof key === 'string' || Array.isArray(key)) {
-    const fields = names(key, '');
-    const taken = FAILURE_FIELDS.find((field) => fields.includes(field));
+    const fields = placesOf(key, '', templates, wrong);
+    const names = new Set(fields.flatMap(fieldsIn));
+    const taken = FAILURE_FIELDS.find((field) => names.has(field));
     if (taken) wrong(`must not be the field ${taken}, which every failure has itself. Give your field another name`);
-    return { declared: { fields }, functions: new Map() };
+    for (const template of templates.values()) {
+      if (![...types.values()].some((type) => mayHave(type, template.fields))) {
+        wrong(`has the template ${JSON.stringify(template.text)}, but no event of the domain has all its fields`);
+      }
+    }
+    return { declared: { fields }, functions: new Map(), templates: [...templates.values()] };
   }
-  if (typeof key !== 'object' || key === null) wrong('must be a field name, several, or a map from event type');
+  if (typeof key !== 'object' || key === null)
+    wrong('must be a field name, a template, several, or a map from event type');
 
-  const declared: Record<string, readonly string[] | 'function'> = {};
   const functions = new Map<string, KeyFunction>();
-  for (const type of Object.keys(key as object).sort()) {
-    if (!types.has(type)) wrong(`names the event type ${JSON.stringify(type)}, which the domain doesn't have`);
+  const places = new Map<string, readonly DeclaredPlace[] | 'function'>();
+  for (const type of Object.keys(key as object)) {
+    const known = types.get(type);
+    if (!known) return wrong(`names the event type ${JSON.stringify(type)}, which the domain doesn't have`);
     const value = (key as Record<string, unknown>)[type];
     if (value === undefined) continue;
-    if (typeof value === 'function') functions.set(type, value as KeyFunction);
-    declared[type] = typeof value === 'function' ? 'function' : names(value, `for ${type}`);
-    if (declared[type] !== 'function') for (const path of declared[type]) parsePath(path, wrong);
+    if (typeof value === 'function') functions.set(known.stored, value as KeyFunction);
+    const declared = typeof value === 'function' ? 'function' : placesOf(value, `for ${type} `, templates, wrong);
+    for (const place of declared === 'function' ? [] : declared) {
+      if (typeof place === 'string') parsePath(place, wrong);
+      else {
+        const missing = fieldsIn(place).find((field) => !mayHave(known, [field]));
+        if (missing !== undefined)
+          wrong(`for ${type} has the template ${place.template}, but ${type} has no field ${missing}`);
+      }
+    }
+    places.set(known.stored, declared);
   }
-  return { declared: { types: declared }, functions };
+  const declared = Object.fromEntries([...places].sort(([one], [other]) => (one < other ? -1 : 1)));
+  return { declared: { types: declared }, functions, templates: [...templates.values()] };
 }
 
-/** Where a key looks in events of a type; undefined if it finds nothing in them. */
-export function keyFor(key: DeclaredKey, type: string): readonly string[] | 'function' | undefined {
+/** Whether events of a type may have all these fields: their schema says so, or doesn't tell. */
+function mayHave({ fields: tell }: Pick<EventDefinition, 'fields'>, fields: readonly string[]): boolean {
+  const known = tell();
+  return known === undefined || fields.every((field) => known.has(field));
+}
+
+/** Whether a key may attach events of a type. */
+export function mayAttach(key: DeclaredKey, type: Pick<EventDefinition, 'stored' | 'fields'>): boolean {
+  if ('fields' in key) return key.fields.some((place) => mayHave(type, fieldsIn(place)));
+  return Object.hasOwn(key.types, type.stored);
+}
+
+/** Fields, paths and templates, each once, in the order of their texts. */
+function placesOf(
+  value: unknown,
+  what: string,
+  templates: Map<string, Template>,
+  wrong: (problem: string) => never,
+): readonly DeclaredPlace[] {
+  const list: unknown = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(list)) return wrong(`${what}must be a field name or several, or a template`);
+  const texts = new Set<string>();
+  for (const text of list as unknown[]) {
+    if (typeof text === 'string' && isTemplate(text)) addTemplate(text, what, templates, wrong);
+    else {
+      const fault = nameFault(text) ?? (text === 'type' ? 'is the event’s type, not an id' : undefined);
+      if (fault) wrong(`${what}has ${JSON.stringify(text)}, which ${fault}`);
+    }
+    texts.add(text as string);
+  }
+  if (texts.size === 0) wrong(`${what}must be a field name or several, or a template`);
+  return [...texts].sort().map((text) => (isTemplate(text) ? { template: text } : text));
+}
+
+/** Fields make one id, however they are asked for: so a second template of the same fields must be the same. */
+function addTemplate(
+  text: string,
+  what: string,
+  templates: Map<string, Template>,
+  wrong: (problem: string) => never,
+): void {
+  const template = templateOf(text);
+  const fault = templateFault(template);
+  if (fault) wrong(`${what}has the template ${JSON.stringify(text)}, which ${fault}`);
+  const fields = fieldSet(template.fields);
+  const same = templates.get(fields);
+  if (same && same.text !== text) {
+    wrong(
+      `has the templates ${same.text} and ${text}: the same fields would make two ids. Write one of them everywhere`,
+    );
+  }
+  templates.set(fields, template);
+}
+
+/** The same text for the same fields, in whichever order. */
+export function fieldSet(fields: readonly string[]): string {
+  return [...fields].sort().join('}');
+}
+
+/** Where a key looks in events of a type, as it is stored; undefined if it finds nothing in them. */
+export function keyFor(key: DeclaredKey, type: string): readonly DeclaredPlace[] | 'function' | undefined {
   if ('fields' in key) return key.fields;
   return Object.hasOwn(key.types, type) ? key.types[type] : undefined;
 }
@@ -125,93 +146,28 @@ export function functionTypes(key: DeclaredKey): readonly string[] {
 
 /** The top-level field names in a key: a failure's ids are taken from these fields of the input. */
 export function keyFields(key: DeclaredKey): readonly string[] {
-  if ('fields' in key) return key.fields;
-  return Object.values(key.types).flatMap((paths) =>
-    paths === 'function' ? [] : paths.filter((path) => !/[.[]/.test(path)),
+  if ('fields' in key) return key.fields.flatMap(fieldsIn);
+  return Object.values(key.types).flatMap((places) =>
+    places === 'function' ? [] : places.filter(isOfFields).flatMap(fieldsIn),
   );
 }
 
-/** Finds the ids in events of one type; each id once, in the order found. */
-export type IdFinder = (event: AnyEvent) => readonly string[];
-
-const NONE: readonly string[] = [];
-
-/** How a key finds ids in events of a type; undefined if it never does. */
-export function idFinder(collection: string, key: KeyDefinition, type: string): IdFinder | undefined {
-  // The system's own events are attached to no document.
-  if (type.startsWith('$')) return undefined;
-  if ('fields' in key.declared) {
-    const { fields } = key.declared;
-    if (fields.length === 1) {
-      const field = fields[0]!;
-      return (event) => idsIn(collection, field, own(event, field));
-    }
-    return (event) => unique(fields.flatMap((field) => idsIn(collection, field, own(event, field))));
-  }
-  const call = key.functions.get(type);
-  if (call) {
-    return (event) => {
-      const result = call(event);
-      // An event is bounded; the result of a function isn't.
-      if (itemsIn(result, ITEMS_MAX) < 0) {
-        const problem = `returned more than ${ITEMS_MAX} items`;
-        throw new InvalidEvent(`The key function of collection ${collection} ${problem}.`, {
-          collection,
-          max: ITEMS_MAX,
-        });
-      }
-      return idsIn(collection, 'the key function’s result', result);
-    };
-  }
-  const paths = keyFor(key.declared, type);
-  if (paths === undefined || paths === 'function') return undefined;
-  const parsed = paths.map((path) => ({ collection, path, steps: parsePath(path) }));
-  return (event) =>
-    unique(parsed.flatMap((where) => idsIn(collection, where.path, follow(event, where.steps, 0, where))));
+/** Whether it is a field or a template, not a path. */
+function isOfFields(place: DeclaredPlace): boolean {
+  return typeof place !== 'string' || !/[.[]/.test(place);
 }
 
-/** Most items of the arrays that a key function returns; an event may be attached to far fewer documents. */
-const ITEMS_MAX = 100_000;
-
-/** How many more items than a value's arrays have are allowed; negative as soon as there are too many. */
-function itemsIn(value: unknown, most: number): number {
-  if (!Array.isArray(value)) return most;
-  let left = most - value.length;
-  for (let index = 0; index < value.length && left >= 0; index += 1) left = itemsIn(value[index], left);
-  return left;
-}
-
-/** One id, an array of ids (nested, where a path went through several), or none. */
-function idsIn(collection: string, where: string, value: unknown): readonly string[] {
-  if (value === undefined || value === null) return NONE;
-  if (Array.isArray(value)) return unique(value.flatMap((item: unknown) => idsIn(collection, where, item)));
-  if (isPromise(value)) {
-    const problem = 'returned a promise: it must be synchronous';
-    throw new InvalidEvent(`The key function of collection ${collection} ${problem}.`, { collection });
-  }
-  const fault = idFault(value);
-  if (fault === undefined) return [value as string];
-  const shown = jsonFault(value) ? typeof value : JSON.stringify(value).slice(0, 100);
-  const details = { collection, path: where };
-  throw new InvalidEvent(`The id for collection ${collection} in ${where} ${fault}: ${shown}.`, details);
-}
-
-/** An event's field may have the name of something that every object inherits: `constructor`. */
-function own(object: object, field: string): unknown {
-  return Object.hasOwn(object, field) ? (object as Record<string, unknown>)[field] : undefined;
-}
-
-function unique(ids: readonly string[]): readonly string[] {
-  return ids.length < 2 ? ids : [...new Set(ids)];
+function fieldsIn(place: DeclaredPlace): readonly string[] {
+  return typeof place === 'string' ? [place] : templateOf(place.template).fields;
 }
 
 /** `lines[].sku` → the fields to follow; `each` marks an array. */
-interface Step {
+export interface Step {
   readonly field: string;
   readonly each: boolean;
 }
 
-function parsePath(path: string, wrong?: (problem: string) => never): readonly Step[] {
+export function parsePath(path: string, wrong?: (problem: string) => never): readonly Step[] {
   return path.split('.').map((part) => {
     const each = part.endsWith('[]');
     const field = each ? part.slice(0, -2) : part;
@@ -220,28 +176,4 @@ function parsePath(path: string, wrong?: (problem: string) => never): readonly S
     }
     return { field, each };
   });
-}
-
-/** The value at a path; undefined if something on the way is missing. Another shape is an error: the event would get no id. */
-function follow(value: unknown, steps: readonly Step[], index: number, where: Where): unknown {
-  if (value === undefined || value === null) return undefined;
-  const step = steps[index];
-  if (!step) return value;
-  if (typeof value !== 'object' || Array.isArray(value)) throw otherShape(where, 'an object', value);
-  const inner = own(value, step.field);
-  if (!step.each) return follow(inner, steps, index + 1, where);
-  if (inner === undefined || inner === null) return undefined;
-  if (!Array.isArray(inner)) throw otherShape(where, 'an array', inner);
-  return inner.map((item) => follow(item, steps, index + 1, where));
-}
-
-interface Where {
-  readonly collection: string;
-  readonly path: string;
-}
-
-function otherShape({ collection, path }: Where, asked: string, value: unknown): InvalidEvent {
-  const met = Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-  const details = { collection, path };
-  return new InvalidEvent(`The path ${path} of collection ${collection} needs ${asked}, but met ${met}.`, details);
 }

@@ -10,17 +10,19 @@ import { describeIssues, validate } from './schema.ts';
 
 /** An event ready to be stored. */
 export interface MadeEvent {
+  /** As it is stored: a renamed type by its oldest name. */
   readonly type: string;
   readonly schemaVersion: number;
   /** The fields without `type`: the exact text that is stored and hashed. */
   readonly json: string;
   readonly bytes: number;
-  /** The event that `JSON.parse` makes of the text, with its type, frozen: reducers get this. */
+  /** The event that `JSON.parse` makes of the text, with its type as code calls it, frozen: reducers get this. */
   readonly event: AnyEvent;
   readonly attachments: readonly Attachment[];
 }
 
 export interface EventRules {
+  /** By the names that code calls them. */
   readonly events: ReadonlyMap<string, EventDefinition>;
   readonly attacher: Attacher;
   readonly limits: Limits;
@@ -51,7 +53,7 @@ export function makeEvent(raw: unknown, rules: EventRules): MadeEvent {
       { type: definition.type, issues: checked.issues.slice(0, 10) },
     );
   }
-  return storable(definition.type, definition.version, checked.value, rules);
+  return storable(definition, definition.version, checked.value, rules);
 }
 
 /** An event of a type without a schema: the system's own, or a failure that the domain doesn't declare. */
@@ -59,10 +61,15 @@ export function makeUncheckedEvent(
   { type, ...fields }: { readonly type: string; readonly [field: string]: unknown },
   rules: EventRules,
 ): MadeEvent {
-  return storable(type, UNCHECKED, fields, rules);
+  return storable({ type, stored: type }, UNCHECKED, fields, rules);
 }
 
-function storable(type: string, schemaVersion: number, fields: unknown, rules: EventRules): MadeEvent {
+function storable(
+  { type, stored }: Pick<EventDefinition, 'type' | 'stored'>,
+  schemaVersion: number,
+  fields: unknown,
+  rules: EventRules,
+): MadeEvent {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw new InvalidEvent(`The schema of ${type} must return an object of fields.`, { type });
   }
@@ -84,7 +91,7 @@ function storable(type: string, schemaVersion: number, fields: unknown, rules: E
   if (bytes > eventBytesMax && limited) throw tooLarge(type, `${bytes}`, { type, bytes, max: eventBytesMax });
   const event: AnyEvent = { type, ...(copied.copy as object) };
   freezePlain(event);
-  return { type, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event) };
+  return { type: stored, schemaVersion, json, bytes, event, attachments: rules.attacher.attach(event, stored) };
 }
 
 function tooLarge(

@@ -5,6 +5,7 @@ import type { AnyEvent } from './event.ts';
 import { isPromise } from '../realm.ts';
 import { thrown } from './foreign.ts';
 import { describeFault, keptCopy, type Copied } from './json.ts';
+import type { Twins } from './same-items.ts';
 import type { Read } from './reads.ts';
 
 /** A document that has been folded up to a version. */
@@ -40,11 +41,12 @@ export function reduce(
   document: Folded,
   event: AnyEvent,
   time: number,
+  lists?: Twins,
 ): Folded {
   const version = document.version + 1;
   const reducer = collection.reduce.get(event.type);
   if (!reducer) return { version, changed: document.changed, state: document.state, bytes: document.bytes };
-  const { copy, bytes } = nextState(collection, id, version, reducer, document.state, event, time);
+  const { copy, bytes } = nextState(collection, id, version, reducer, document.state, event, time, lists);
   return { version, changed: version, state: copy, bytes };
 }
 
@@ -57,6 +59,7 @@ export function nextState(
   before: unknown,
   event: AnyEvent,
   time: number,
+  lists?: Twins,
 ): Extract<Copied, { copy: unknown }> {
   let state: unknown;
   try {
@@ -67,7 +70,7 @@ export function nextState(
   if (state === undefined) throw failed(collection, id, version, event, 'returned undefined: return the state');
   if (isPromise(state)) throw failed(collection, id, version, event, 'returned a promise: it must be synchronous');
   // A copy, so that nobody holds a part of it, and it is the same whenever it is folded again.
-  const copied = keptCopy(state);
+  const copied = keptCopy(state, before, lists);
   if ('copy' in copied) return copied;
   const problem = describeFault(copied.fault);
   throw failed(collection, id, version, event, `returned a state that is not plain JSON: ${problem}`);

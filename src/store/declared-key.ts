@@ -5,16 +5,30 @@ export function isDeclaredKey(value: unknown): value is DeclaredKey {
   if (!isObject(value)) return false;
   const { fields, types, ...more } = value;
   if (Object.keys(more).length > 0 || (fields === undefined) === (types === undefined)) return false;
-  if (fields !== undefined) return areTexts(fields);
-  return isObject(types) && Object.values(types).every((paths) => paths === 'function' || areTexts(paths));
+  if (fields !== undefined) return arePlaces(fields);
+  return isObject(types) && Object.values(types).every((places) => places === 'function' || arePlaces(places));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function arePlaces(value: unknown): boolean {
+  return Array.isArray(value) && value.every((place) => isText(place) || isTemplate(place));
+}
+
+/** `{ template: '{room_id}/{day}' }`: any text with one field in braces or more. */
+function isTemplate(value: unknown): boolean {
+  if (!isObject(value) || Object.keys(value).length !== 1) return false;
+  return isText(value['template']) && /^[^{}]*(?:\{[^{}]+\}[^{}]*)+$/.test(value['template']);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
 function areTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '');
+  return Array.isArray(value) && value.every(isText);
 }
 
 /**

@@ -31,41 +31,38 @@ export const FINDING = {
   trigger: (table, trigger) => `The trigger ${trigger} changes what is written to the table ${table}.`,
   otherFirstSuccess: (type, stored, listed) =>
     `The first event of type ${type} in a success is at position ${stored}, the list of types says ${listed}.`,
+  keyingNotValid: (keying) => `The keying ${keying} has a state, or a place, that isn't valid.`,
+  definitionWithoutKeying: (collection, definition) => `Definition ${definition} of ${collection} has no keying.`,
+  setNotValid: (set) => `The set ${set} has no definition, no place, or one that the log doesn't hold.`,
+  indexNotValid: (index) => `The index ${index} has a state that isn't valid.`,
+  lastNotValid: (last, highest) => `The last number of the registry is ${last}, and it holds ${highest}.`,
+  storedNotValid: (set, id) => `The document ${id} of the set ${set} has versions that aren't valid.`,
+  entryWithoutDocument: (index, id) => `The index ${index} has an entry of the document ${id}, which isn't stored.`,
+  severalEntries: (index, id) => `The index ${index} has several entries of the document ${id}.`,
 } as const satisfies Readonly<Record<string, (...columns: readonly unknown[]) => string>>;
 
 /**
- * What is wrong with the registry. A row is the generation, then a collection's name, declared key and handled types as they
- * are stored; an empty registry is one row without a name. All rows must be read in one statement.
+ * What is wrong with the texts of the registry. A row is the generation, then what the text is ("fields of the index 7"), then a
+ * declared key or null, then a list of texts or null, as they are stored; an empty registry is one row with nulls. All rows must be
+ * read in one statement.
  */
 export function registryFindings(rows: readonly (readonly unknown[])[]): readonly string[] {
   const findings: string[] = [];
   const generation = rows[0]?.[0] ?? undefined;
   if (generation === undefined) findings.push('The generation of the registry is missing.');
-  const collections = rows.filter(([, name]) => name !== null);
-  let most = 0;
-  for (const [, name, key, handled] of collections) {
-    const changes = changesOf(String(key), String(handled));
-    most += changes ?? Infinity;
-    if (changes !== undefined) continue;
-    findings.push(`The declared key or the handled types of the collection ${String(name)} aren't valid.`);
-  }
-  const least = Math.min(collections.length, 1);
-  if (generation !== undefined && !(Number(generation) >= least && Number(generation) <= most)) {
-    findings.push(`The registry is of generation ${String(generation)}, and holds ${collections.length} collections.`);
+  for (const [, what, key, list] of rows) {
+    const isWrong = (what ?? undefined) !== undefined && !canBeRead(key, list);
+    if (isWrong) findings.push(`The registry can't be read: the ${String(what)}.`);
   }
   return findings.slice(0, FINDINGS_MAX);
 }
 
-/**
- * How often a collection can have raised the generation, at most: each time it was added, or got at least one type in its key
- * map or in what it handles. Undefined if its JSON can't be read.
- */
-function changesOf(key: string, handled: string): number | undefined {
+function canBeRead(key: unknown, list: unknown): boolean {
   try {
-    const declared = declaredKeyOf(key, Error);
-    const types = 'types' in declared ? Object.keys(declared.types).length : 0;
-    return 1 + handledOf(handled, Error).length + types;
+    if (typeof key === 'string') declaredKeyOf(key, Error);
+    else handledOf(String(list), Error);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }

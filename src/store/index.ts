@@ -1,7 +1,8 @@
 /**
  * What the author of a store needs: the contract, its bounds, and what all stores do alike. For append: `assertBatch`,
  * `standing`, `refuseTimesAhead` and `chainHash` (docs/reference/hash-chain.md). For reading: the page bounds and `Room`. For
- * register: `grownBy`. For waiting: `Waiters`. For the order of calls and for closing: `Turns` and `Writes`.
+ * the registry: `changedBy`. For work under the lock: `Section`. For waiting: `Waiters`. For the order of calls and for closing:
+ * `Turns` and `Writes`.
  */
 export { assertBatch } from './batch.ts';
 export { chainHash, GENESIS_HASH } from './chain.ts';
@@ -17,7 +18,7 @@ export {
 export { declaredKeyOf, handledOf } from './declared-key.ts';
 export { standing } from './ground.ts';
 export { lowerBound, pageRows, upperBound } from './page-bounds.ts';
-export { grownBy, type LogFacts } from './registered.ts';
+export { changedBy, hasSet } from './registry.ts';
 export { Room } from './room.ts';
 export { kindOf, Turns, WRITE } from './turns.ts';
 export { Section, type Offered, type SectionRules } from './section.ts';

@@ -21,7 +21,7 @@ export interface SectionRules {
   readonly orGivenUp?: <T>(work: Promise<T>) => Promise<T>;
   /** The error that the work gets for an error of a call. */
   readonly translated?: (error: unknown) => unknown;
-  /** Whether the transaction is lost after this error of a call that isn't an append. */
+  /** Whether the transaction is lost after this error of a call that stores nothing. */
   readonly loses?: (error: unknown) => boolean;
 }
 
@@ -46,6 +46,10 @@ export class Section {
       ledger: (ids) => this.#call(() => offered.ledger(ids)),
       commits: (range) => this.#call(() => offered.commits(range)),
       read: (range) => this.#call(() => offered.read(range)),
+      scan: (range) => this.#call(() => offered.scan(range)),
+      stored: (range) => this.#call(() => offered.stored(range)),
+      attach: (page) => this.#call(() => offered.attach(page), true),
+      fillIndex: (page) => this.#call(() => offered.fillIndex(page), true),
     };
     try {
       const working = work(locked);
@@ -57,7 +61,7 @@ export class Section {
     }
   }
 
-  async #call<T>(run: () => T | Promise<T>, isAppend = false): Promise<T> {
+  async #call<T>(run: () => T | Promise<T>, stores = false): Promise<T> {
     // Gives way once, as the calls of the session do.
     await undefined;
     const { assertGoing, translated, loses } = this.#rules;
@@ -69,7 +73,7 @@ export class Section {
       return await run();
     } catch (error) {
       const told = translated ? translated(error) : error;
-      if (isAppend || loses?.(error)) this.#broken ??= { error: told };
+      if (stores || loses?.(error)) this.#broken ??= { error: told };
       throw told;
     }
   }

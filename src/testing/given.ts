@@ -7,7 +7,8 @@ import { AssertionError } from 'node:assert';
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { InputOf } from '../engine/app.ts';
 import { brand, brandOf } from '../model/brand.ts';
-import { collectionDefinition, type Collection } from '../model/collection.ts';
+import { collectionDefinition, type AnyCollection, type Collection } from '../model/collection.ts';
+import { documentId } from '../model/document-id.ts';
 import { commandDefinition, type AnyCommand } from '../model/command.ts';
 import { decide, errored, type CommandCall, type Decision } from '../model/decide.ts';
 import type { AnyEvent, Frozen } from '../model/event.ts';
@@ -72,7 +73,11 @@ export interface Given {
   /** Decides a command on it. @throws InvalidInput as `execute` does */
   when<C extends AnyCommand>(command: C, input: InputOf<C>, options?: WhenOptions): Decided;
   /** Asserts the state of a document, perhaps with matchers in it. */
-  expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this;
+  expectDocument<State, Fields = never>(
+    collection: Collection<string, State, Fields>,
+    id: string | Fields,
+    state: Frozen<State>,
+  ): this;
 }
 
 /** The result of a command. Later expectations and commands go on from it. */
@@ -172,8 +177,9 @@ class Scenario implements Given {
     return new Then(this.world, definition.name, decision);
   }
 
-  expectDocument<State>(collection: Collection<string, State>, id: string, state: Frozen<State>): this {
+  expectDocument(collection: AnyCollection, given: unknown, state: unknown): this {
     const definition = this.world.collection(collectionDefinition(collection));
+    const id = reading('expectDocument', () => documentId(definition, given), InvalidInput);
     same(`${definition.name} ${JSON.stringify(id)}`, this.world.document(definition, id).state, state);
     return this;
   }

@@ -5,6 +5,7 @@ import { attacher } from '../model/attach.ts';
 import { collectionDefinition, type AnyCollection, type CollectionDefinition } from '../model/collection.ts';
 import { commandDefinition, type AnyCommand, type CommandDefinition } from '../model/command.ts';
 import type { Rules } from '../model/decide.ts';
+import { definitionOf, type DomainDefinition } from '../model/event.ts';
 import { makeEvent, makeUncheckedEvent, type MadeEvent } from '../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../model/reduce.ts';
 import { listOf, optionsOf } from '../options.ts';
@@ -22,6 +23,7 @@ export interface TimedEvent {
 
 export class World {
   readonly rules: Rules;
+  readonly #domain: DomainDefinition;
   readonly collections = new Map<string, CollectionDefinition>();
   readonly #failureTypes: ReadonlySet<string>;
   readonly #documents = new Map<string, Folded>();
@@ -41,18 +43,24 @@ export class World {
     const [first] = [...this.collections.values(), ...commands];
     if (!first) throw new InvalidDefinition('given: pass the collections that are read or looked at.');
     this.#failureTypes = new Set(commands.map(({ failureType }) => failureType));
+    this.#domain = first.domain;
     this.rules = {
       events: first.domain.events,
       attacher: attacher(
-        [...this.collections.values()].map(({ name, key }) => ({ name, key: key.declared, functions: key.functions })),
-        DEFAULT_LIMITS.eventAttachmentsMax,
+        [...this.collections.values()].map(({ name, key: { declared: key, functions } }) => {
+          return { name, collection: name, isOwn: true, key, functions };
+        }),
+        { attachmentsMax: DEFAULT_LIMITS.eventAttachmentsMax, unattached: () => undefined },
       ),
       handled: new Set(),
       limits: DEFAULT_LIMITS,
     };
   }
 
-  record({ event, time }: TimedEvent): void {
+  /** An event may have the name that its type is stored under. */
+  record({ event: given, time }: TimedEvent): void {
+    const renamed = definitionOf(this.#domain.stored, given.type);
+    const event = renamed && renamed.type !== given.type ? { ...given, type: renamed.type } : given;
     const undeclared = !this.rules.events.has(event.type) && this.#failureTypes.has(event.type);
     this.apply([undeclared ? makeUncheckedEvent(event, this.rules) : makeEvent(event, this.rules)], time);
   }

@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TidemarkError } from '../../src/errors.ts';
 import { conformanceCases } from '../../src/testing/conformance/cases.ts';
 import { standingCases } from '../../src/testing/conformance/cases/standing.ts';
-import { PATIENCE } from '../../src/testing/conformance/cases/moved.ts';
+import { PATIENCE } from '../../src/testing/conformance/patience.ts';
 import { deciding } from './deciding.ts';
+import { filling } from './filling.ts';
 import { withDefect } from './mutant.ts';
 import { reading } from './reading.ts';
+import { reducing } from './reducing.ts';
 import { registering } from './registering.ts';
 import { seeing } from './seeing.ts';
 import { sessions } from './sessions.ts';
@@ -27,6 +29,8 @@ const mutants = [
   ...reading,
   ...sessions,
   ...registering,
+  ...reducing,
+  ...filling,
   ...waiting,
 ];
 

@@ -9,6 +9,7 @@ import type {
   Commit,
   DocumentRef,
   EventPage,
+  Locked,
   LogPoint,
   Opening,
   Refused,
@@ -33,7 +34,10 @@ export interface Mutant {
 export function whole(session: Session): Session {
   return {
     registry: () => session.registry(),
-    register: (collections) => session.register(collections),
+    change: (judge) => session.change(judge),
+    sweep: () => session.sweep(),
+    advance: (step) => session.advance(step),
+    stored: (range) => session.stored(range),
     append: (batch) => session.append(batch),
     exclusive: (work) => session.exclusive(work),
     load: (requests, options) => session.load(requests, options),
@@ -90,6 +94,11 @@ export const answersRefused =
       return answer.status === 'refused' ? change(answer, batch) : answer;
     },
   });
+
+/** A defect in what can be called under the lock. */
+export const under =
+  (change: (locked: Locked, sound: Session) => Partial<Locked>): Defect =>
+  (sound) => ({ exclusive: (work) => sound.exclusive((locked) => work({ ...locked, ...change(locked, sound) })) });
 
 /** A defect in the pages of the log. */
 export const pages =

@@ -1,180 +1,161 @@
 /**
- * Mutants that register what they must not, or not what they must; and that tell the types of a log wrongly.
+ * Mutants that change the registry otherwise than they are told, or judge by something else; and that tell the types of a log wrongly.
  */
-import { DefinitionChanged, RebuildRequired } from '../../src/errors.ts';
-import type { CollectionEntry, HeldType, Registry, Session } from '../../src/store/store.ts';
+import type { HeldType, Judge, LogFacts, Registry, RegistryChange } from '../../src/store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Defect, Mutant } from './mutant.ts';
 
-/** A registry that is told by what was given, where the sound one refuses. */
-const accepts =
-  (which: (error: { code?: string; details?: object }, sound: Session) => boolean | Promise<boolean>): Defect =>
+/** A defect in what is written of a change. */
+const writes =
+  (change: (wanted: RegistryChange) => RegistryChange): Defect =>
   (sound) => ({
-    register: async (collections) => {
-      try {
-        return await sound.register(collections);
-      } catch (error) {
-        if (!(await which(error as { code?: string }, sound))) throw error;
-        return registryWith(await sound.registry(), collections);
-      }
+    change: (judge) =>
+      sound.change((registry, log) => {
+        const wanted = judge(registry, log);
+        return wanted && change(wanted);
+      }),
+  });
+
+/** A defect in what `judge` is told of the log. */
+const tells =
+  (told: (log: LogFacts, types: readonly HeldType[]) => LogFacts): Defect =>
+  (sound) => ({
+    change: async (judge) => {
+      const types = await sound.types({ limit: 1_000 });
+      return sound.change((registry, log) => judge(registry, told(log, types)));
     },
   });
 
-function registryWith({ generation, collections }: Registry, given: readonly CollectionEntry[]): Registry {
-  const entries = new Map([...collections, ...given].map((entry) => [entry.name, entry]));
-  return { generation: generation + 1, collections: [...entries.values()] };
-}
-
-/** Looks at what is registered and what is given before anything else is done. */
-const before =
-  (look: (registered: CollectionEntry, given: CollectionEntry, sound: Session) => void | Promise<void>): Defect =>
+/** A defect in what is told of the registry. */
+const shows =
+  (shown: (registry: Registry) => Registry): Defect =>
   (sound) => ({
-    register: async (collections) => {
-      const registry = await sound.registry();
-      for (const given of collections) {
-        const registered = registry.collections.find(({ name }) => name === given.name);
-        if (registered) await look(registered, given, sound);
-      }
-      return sound.register(collections);
-    },
+    registry: async () => shown(await sound.registry()),
+    change: async (judge) => shown(await sound.change(judge)),
   });
-
-const held = ({ details }: { details?: object }): readonly { readonly type: string; readonly position: number }[] =>
-  (details as { held?: readonly { type: string; position: number }[] } | undefined)?.held ?? [];
-const typesOf = ({ key }: CollectionEntry): readonly string[] => ('types' in key ? Object.keys(key.types) : []);
-const added = (registered: CollectionEntry, given: CollectionEntry): readonly string[] =>
-  [...given.handled, ...typesOf(given)].filter(
-    (type) => ![...registered.handled, ...typesOf(registered)].includes(type),
-  );
 
 export const registering: readonly Mutant[] = [
   mutant(
-    'registers a type that the log has held',
-    'a type that the log has held isn’t added',
-    accepts((error) => held(error).length > 0),
+    'raises the generation for each change',
+    'each change that raises the generation does so by one',
+    writes((wanted) => ({ ...wanted, raises: true })),
+  ),
+  mutant(
+    'raises no generation without anything to write',
+    'each change that raises the generation does so by one',
+    writes((wanted) => ({ ...wanted, raises: wanted.raises && Object.keys(wanted).length > 2 })),
+  ),
+  mutant(
+    'keeps what is removed',
+    'what has the name, id or number of something takes its place',
+    writes((wanted) => ({ ...wanted, removed: [] })),
+  ),
+  mutant('keeps what a key was first', 'what has the name, id or number of something takes its place', (sound) => ({
+    change: (judge) =>
+      sound.change((registry, log) => {
+        const wanted = judge(registry, log);
+        const isNew = ({ name }: { readonly name: string }) => !registry.keyings.some((one) => one.name === name);
+        return wanted && { ...wanted, keyings: wanted.keyings?.filter(isNew) };
+      }),
+  })),
+  mutant(
+    'tells definitions in the order of their collections',
+    'what is registered comes back as it was declared',
+    shows((registry) => ({
+      ...registry,
+      definitions: registry.definitions.toSorted((a, b) => (a.collection < b.collection ? -1 : 1)),
+    })),
+  ),
+  mutant(
+    'tells the fields of an index in their order',
+    'what is registered comes back as it was declared',
+    shows((registry) => ({
+      ...registry,
+      indexes: registry.indexes.map((one) => Object.assign({}, one, { fields: one.fields.toSorted() })),
+    })),
+  ),
+  mutant('judges by what was there before', 'of servers that change at once', (sound) => ({
+    change: async (judge) => {
+      const before = await sound.registry();
+      return sound.change((_, log) => judge(before, log));
+    },
+  })),
+  mutant('tells its own error for that of judge', 'what judge throws reaches the caller as it is', (sound) => ({
+    change: (judge) =>
+      sound.change(judge).catch((error: unknown) => {
+        throw new Error('The registry could not be changed.', { cause: error });
+      }),
+  })),
+  mutant('swallows what judge throws under the lock', 'what judge throws under the lock reaches', (sound) => ({
+    change: (judge) => {
+      let asked = 0;
+      const once: Judge = (registry, log) => {
+        asked += 1;
+        try {
+          return judge(registry, log);
+        } catch (error) {
+          if (asked === 1) throw error;
+          return undefined;
+        }
+      };
+      return sound.change(once);
+    },
+  })),
+  mutant(
+    'looks for a type in what succeeded',
+    'judge is told whether the log is empty, and where a type came first',
+    tells((log, types) => ({
+      ...log,
+      firstOf: (type) => types.find((one) => one.type === type)?.succeeded,
+    })),
   ),
   mutant(
     'looks for a type among the newest events',
-    'a type that the log has held isn’t added',
-    accepts(async (error, sound) => {
-      const { end } = await sound.load([]);
-      return held(error).length > 0 && held(error).every(({ position }) => position < end.position - 1_000);
-    }),
-  ),
-  mutant(
-    'looks for a type in what succeeded',
-    'a type that the log has held isn’t added',
-    accepts(async (error, sound) => {
-      const types = await sound.types({ limit: 1_000 });
-      const failed = new Set(types.filter(({ succeeded }) => succeeded === undefined).map(({ type }) => type));
-      return held(error).length > 0 && held(error).every(({ type }) => failed.has(type));
-    }),
-  ),
-  mutant(
-    'takes the name of a command for a type',
-    'types that the log has never held are added',
-    before(async (registered, given, sound) => {
-      const names = new Set((await sound.commits({ limit: 1_000 })).map(({ command }) => command.name));
-      if (added(registered, given).some((type) => names.has(type)))
-        throw new DefinitionChanged('Held already, it seems.');
-    }),
-  ),
-  mutant(
-    'looks at an old registry while others register',
-    'of two servers that add different types at once',
-    accepts((error) => error.code === 'DefinitionChanged'),
-  ),
-  {
-    defect: 'raises no generation for types',
-    caught: 'a server that has not seen new types of a collection is behind until it has',
-    makeStore: withDefect(() => {
-      let raised = 0;
-      const told = ({ generation, collections }: Registry) => ({ generation: generation - raised, collections });
-      return (sound) => ({
-        registry: async () => told(await sound.registry()),
-        register: async (collections) => {
-          const registry = await sound.registry();
-          const after = await sound.register(collections);
-          if (after.collections.length === registry.collections.length)
-            raised += after.generation - registry.generation;
-          return told(after);
-        },
-        append: (batch) => sound.append({ ...batch, generation: batch.generation + raised }),
-      });
-    }),
-  },
-  mutant(
-    'refuses an older release',
-    'types that are gone change nothing',
-    before((registered, given) => {
-      if (added(given, registered).length > 0) throw new DefinitionChanged('There are fewer types than there were.');
-    }),
-  ),
-  mutant('forgets what an older release doesn’t know', 'types that are gone change nothing', (sound) => ({
-    register: async (collections) => {
-      const { generation, collections: registered } = await sound.register(collections);
-      const given = new Map(collections.map((entry) => [entry.name, entry]));
-      return { generation, collections: registered.map((entry) => given.get(entry.name) ?? entry) };
-    },
-  })),
-  mutant('lets types be exchanged as long as nothing is stored', 'types gone and new at once', (sound) => ({
-    register: async (collections) => {
-      const { end } = await sound.load([]);
-      return accepts(() => end.position === 0)(sound).register!(collections);
-    },
-  })),
-  mutant('registers types without their keys', 'types that the log has never held are added', (sound) => ({
-    register: async (collections) => {
-      const keys = new Map((await sound.registry()).collections.map(({ name, key }) => [name, key]));
-      const { generation, collections: after } = await sound.register(collections);
-      return {
-        generation,
-        collections: after.map((entry) => Object.assign({}, entry, { key: keys.get(entry.name) ?? entry.key })),
+    'judge is told whether the log is empty, and where a type came first',
+    tells((log, types) => {
+      const newest = types.at(-1)?.position ?? 0;
+      const firstOf = (type: string) => {
+        const position = log.firstOf(type);
+        return position !== undefined && position < newest ? undefined : position;
       };
-    },
-  })),
-  mutant(
-    'takes a key with more types for the same',
-    'another key under a registered name',
-    accepts((error) => error.code === 'DefinitionChanged' && 'key' in ((error as { details?: object }).details ?? {})),
-  ),
-  mutant(
-    'takes another definition for a changed one',
-    'another definition under a registered name',
-    before((registered, given) => {
-      if (registered.definition !== given.definition) throw new DefinitionChanged('The definition is another.');
+      return { ...log, firstOf };
     }),
   ),
-  mutant('judges new collections first', 'collections are judged one after the other', (sound) => ({
-    register: async (collections) => {
-      const known = new Set((await sound.registry()).collections.map(({ name }) => name));
-      const late = collections.find(({ name }) => !known.has(name));
-      const { end } = await sound.load([]);
-      if (late && end.position > 0)
-        throw new RebuildRequired('It is too late for that one.', { collection: late.name });
-      return sound.register(collections);
-    },
-  })),
+  mutant(
+    'finds types in a plain object',
+    'judge is told whether the log is empty, and where a type came first',
+    tells((log, types) => {
+      const held: Record<string, number | undefined> = Object.fromEntries(
+        types.map(({ type, position }) => [type, position]),
+      );
+      return { ...log, firstOf: (type) => held[type] };
+    }),
+  ),
   {
-    defect: 'tells handled types as they were given',
-    caught: 'what is handled is a set',
+    defect: 'tells judge of what isn’t stored yet',
+    caught: 'judge isn’t told of what isn’t stored yet',
     makeStore: withDefect(() => {
-      const given = new Map<string, readonly string[]>();
-      const told = ({ generation, collections }: Registry) => ({
-        generation,
-        collections: collections.map((entry) =>
-          Object.assign({}, entry, { handled: given.get(entry.name) ?? entry.handled }),
-        ),
-      });
+      let appended = 0;
       return (sound) => ({
-        registry: async () => told(await sound.registry()),
-        register: async (collections) => {
-          for (const { name, handled } of collections) given.set(name, handled);
-          return told(await sound.register(collections));
-        },
+        exclusive: (work) =>
+          sound.exclusive((locked) =>
+            work({ ...locked, append: (batch) => locked.append(batch).finally(() => (appended += 1)) }),
+          ),
+        change: (judge) =>
+          sound.change((registry, log) => judge(registry, { ...log, isEmpty: log.isEmpty && appended === 0 })),
       });
     }),
   },
+  mutant('forgets the generation when it loads', 'what is loaded carries the generation', (sound) => {
+    let known: number | undefined;
+    return {
+      load: async (requests, options) => {
+        const loaded = await sound.load(requests, options);
+        known ??= loaded.generation;
+        return { ...loaded, generation: known };
+      },
+    };
+  }),
   mutant('takes a failure for a success', 'types are told once, in the order', (sound) => ({
     types: async (range) =>
       (await sound.types(range)).map(({ type, position }) => ({ type, position, succeeded: position })),

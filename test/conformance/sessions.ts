@@ -3,13 +3,20 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClockAhead, Closed } from '../../src/errors.ts';
-import type { Batch } from '../../src/store/store.ts';
+import type { Batch, Locked, Session } from '../../src/store/store.ts';
 import { mutant, withDefect } from './mutant.ts';
 import type { Mutant } from './mutant.ts';
 
+/** What can be called under the lock, without it. */
+const unlocked = (sound: Session): Locked => ({
+  ...sound,
+  attach: (page) => sound.exclusive((locked) => locked.attach(page)),
+  fillIndex: (page) => sound.exclusive((locked) => locked.fillIndex(page)),
+});
+
 export const sessions: readonly Mutant[] = [
   mutant('holds no lock', 'other writers wait until the work is done', (sound) => ({
-    exclusive: (work) => work(sound),
+    exclusive: (work) => work(unlocked(sound)),
   })),
   mutant('keeps what was given up', 'nothing is stored if the work throws', (sound) => ({
     exclusive: async (work) => {
@@ -20,7 +27,7 @@ export const sessions: readonly Mutant[] = [
     },
   })),
   mutant('shows what isn’t stored yet', 'nobody sees what was appended before', (sound) => ({
-    exclusive: (work) => work(sound),
+    exclusive: (work) => work(unlocked(sound)),
   })),
   mutant('reads beside the section what is asked in it', 'its commits and events are read in the section', (sound) => ({
     exclusive: (work) =>
@@ -93,16 +100,19 @@ export const sessions: readonly Mutant[] = [
           working += 1;
           return sound.exclusive(work).finally(() => (working -= 1));
         },
-        register: async (collections) => {
-          if (working === 0) return sound.register(collections);
-          const { generation } = await sound.registry();
-          return { generation: generation + 1, collections };
+        change: async (judge) => {
+          if (working === 0) return sound.change(judge);
+          // By what is there before the others are done.
+          const { end } = await sound.load([]);
+          const registry = await sound.registry();
+          const change = judge(registry, { isEmpty: end.position === 0, firstOf: () => undefined });
+          return change ? { ...registry, generation: registry.generation + 1 } : registry;
         },
       });
     }),
   },
   mutant('takes the lock to register nothing', 'what is registered already waits', (sound) => ({
-    register: (collections) => sound.exclusive(async () => undefined).then(() => sound.register(collections)),
+    change: (judge) => sound.exclusive(async () => undefined).then(() => sound.change(judge)),
   })),
   mutant('lends its lock for ever', 'nothing can be done under the lock once', (sound) => ({
     exclusive: async (work) => {
@@ -115,22 +125,13 @@ export const sessions: readonly Mutant[] = [
           ledger: (ids) => (over ? sound : locked).ledger(ids),
           commits: (asked) => (over ? sound : locked).commits(asked),
           read: (asked) => (over ? sound : locked).read(asked),
+          scan: (asked) => (over ? sound : locked).scan(asked),
+          stored: (asked) => (over ? sound : locked).stored(asked),
+          attach: (page) => locked.attach(page),
+          fillIndex: (page) => locked.fillIndex(page),
         }),
       );
       return result.finally(() => (over = true));
     },
   })),
-  mutant('registers what needs a rebuild', 'a new collection on a log that isn’t empty', (sound) => ({
-    register: (collections) => sound.register(collections).catch(() => sound.registry()),
-  })),
-  {
-    defect: 'raises the generation each time',
-    caught: 'each call that adds something raises the generation',
-    makeStore: withDefect(() => {
-      let calls = 0;
-      return (sound) => ({
-        register: async (collections) => ({ ...(await sound.register(collections)), generation: ++calls }),
-      });
-    }),
-  },
 ];

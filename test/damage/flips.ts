@@ -39,6 +39,7 @@ export interface Tally {
 /** The commits of the sound log: first and last position of each. */
 export type Spans = readonly (readonly [first: number, last: number])[];
 
+/** Flips so many bits, one after the other, and goes on until one of them was of a live row: three of four aren't. */
 export async function flipBits(
   sound: string,
   copy: string,
@@ -48,7 +49,7 @@ export async function flipBits(
   const before = rowsOf(sound);
   const bytes = statSync(sound).size;
   const tally: Tally = { live: 0, found: 0, dead: 0, positioned: 0, slowestMs: 0, missed: [] };
-  for (let n = 0; n < flips; n += 1) {
+  for (let n = 0; n < flips || tally.live === 0; n += 1) {
     const offset = chance.below(bytes);
     const bit = chance.below(8);
     const where = `byte ${offset} bit ${bit} (seed ${seed}, flip ${n})`;

@@ -43,7 +43,9 @@ export type ShopApp = App<(typeof shopParts.commands)[number], (typeof shopParts
 
 /** An application on a log, quiet, with a clock of its own. */
 export function openShopApp(file: string, clock?: () => number): Promise<ShopApp> {
-  return open({ store: sqlite(file), ...shopParts, logger: keepingLogger(), clock });
+  // What is damaged is met by the calls of a test, not before; what was registered must not be made anew.
+  const quiet = { reduction: 'off', definitions: 'refuse' } as const;
+  return open({ store: sqlite(file), ...shopParts, logger: keepingLogger(), clock, ...quiet });
 }
 
 /** Where commits of {@link fill} are, by what they are there for. */

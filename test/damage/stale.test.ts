@@ -38,8 +38,8 @@ function damagedWhereItMoved(makeStore: () => LosingStore): void {
     [MUCH, 1, 'many, and it is decided under the lock'],
   ] as const)('%i events, %i tries: %s', async ([count, triesMax]) => {
     const { store, lose } = makeStore();
-    await using app = await open({ store, ...parts, limits: { triesMax } });
-    await using other = await open({ store, ...parts });
+    await using app = await open({ store, ...parts, limits: { triesMax }, reduction: 'off' });
+    await using other = await open({ store, ...parts, reduction: 'off' });
     await app.execute(sell, { item_id: 'torn' });
     await app.execute(sell, { item_id: 'sound' });
     for (let n = 0; n < count; n += 1) await other.execute(sell, { item_id: 'torn' });

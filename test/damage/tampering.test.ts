@@ -278,7 +278,7 @@ describe('law 4, law 9: what is attached to what', () => {
     ],
     [
       'a registered key of a collection that the code doesn’t know',
-      `INSERT INTO registry VALUES ('guests', 1, '{"fields":["buyer_id"]}', '[]')`,
+      `INSERT INTO keyings VALUES ('guests', 'guests', '{"fields":["buyer_id"]}', NULL, 'live', 0)`,
       { code: 'Attachments', position: 17 },
     ],
     ['a type that the log holds, taken from the list', 'DELETE FROM types WHERE position > 1', { code: 'Store' }],
@@ -289,11 +289,11 @@ describe('law 4, law 9: what is attached to what', () => {
     ],
     ['a type’s first event', 'UPDATE types SET position = position + 1, succeeded = succeeded + 1', { code: 'Store' }],
     ['a type’s first success', 'UPDATE types SET succeeded = NULL', { code: 'Store' }],
-    ['the registry’s generation', `UPDATE meta SET value = 7`, { code: 'Store' }],
+    ['the registry’s last number, gone back', `UPDATE meta SET value = 1 WHERE name = 'last'`, { code: 'Store' }],
     ['the registry’s generation, gone back', `UPDATE meta SET value = 0`, { code: 'Store' }],
     [
       'a trigger',
-      'CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM commits; END; UPDATE meta SET value = 1',
+      'CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM commits; END; UPDATE meta SET value = value',
       { code: 'Store' },
     ],
   ])('%s', async (_, sql, expected) => {
@@ -303,36 +303,36 @@ describe('law 4, law 9: what is attached to what', () => {
   test.each([
     [
       'a registered key',
-      `UPDATE registry SET key = '{"fields":["buyer_id"]}' WHERE name = 'users'`,
+      `UPDATE keyings SET key = '{"fields":["buyer_id"]}' WHERE name = 'users'`,
       'DefinitionChanged',
     ],
     [
       'a type handled by nobody’s code',
-      `UPDATE registry SET handled = '["A"]' WHERE name = 'users'`,
+      `UPDATE definitions SET handled = '["A"]' WHERE collection = 'users'`,
       'DefinitionChanged',
     ],
     [
       'types that are handled, taken out',
-      `UPDATE registry SET handled = '[]' WHERE name = 'services'`,
+      `UPDATE definitions SET handled = '[]' WHERE collection = 'services'`,
       'DefinitionChanged',
     ],
-    ['a list of types that is none', `UPDATE registry SET handled = '[1]' WHERE name = 'users'`, 'LogCorrupt'],
-    ['a registered definition', `UPDATE registry SET definition = 2 WHERE name = 'users'`, 'RebuildRequired'],
-    ['a collection taken out', `DELETE FROM registry WHERE name = 'users'`, 'RebuildRequired'],
-    ['a key that is no JSON', `UPDATE registry SET key = '{' WHERE name = 'users'`, 'LogCorrupt'],
-    ['a key that is none', `UPDATE registry SET key = 'null' WHERE name = 'users'`, 'LogCorrupt'],
+    ['a list of types that is none', `UPDATE definitions SET handled = '[1]' WHERE collection = 'users'`, 'LogCorrupt'],
+    ['a registered definition', `UPDATE definitions SET definition = 2 WHERE collection = 'users'`, 'RebuildRequired'],
+    ['a collection taken out', `DELETE FROM definitions WHERE collection = 'users'`, 'RebuildRequired'],
+    ['a key that is no JSON', `UPDATE keyings SET key = '{' WHERE name = 'users'`, 'LogCorrupt'],
+    ['a key that is none', `UPDATE keyings SET key = 'null' WHERE name = 'users'`, 'LogCorrupt'],
     [
       'a key that is a function’s',
-      `UPDATE registry SET key = '{"types":{"A":"function"}}' WHERE name = 'users'`,
-      'DefinitionChanged',
+      `UPDATE keyings SET key = '{"types":{"A":"function"}}' WHERE name = 'users'`,
+      'DomainOutdated',
     ],
     [
       'a function’s key of a collection that the code doesn’t know',
-      `INSERT INTO registry VALUES ('guests', 1, '{"types":{"A":"function"}}', '[]')`,
+      `INSERT INTO keyings VALUES ('guests', 'guests', '{"types":{"A":"function"}}', 99, 'live', 0)`,
       'DomainOutdated',
     ],
     ['the generation deleted', 'DELETE FROM meta', 'LogCorrupt'],
-    ['a table dropped', `UPDATE meta SET value = 1; DROP TABLE attachments`, 'LogCorrupt'],
+    ['a table dropped', `UPDATE meta SET value = value; DROP TABLE attachments`, 'LogCorrupt'],
   ])('%s: refused at opening', async (_, sql, code) => {
     expect(await findings(sql)).toEqual({ code });
   });

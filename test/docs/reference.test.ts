@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest';
 import * as errors from '../../src/errors.ts';
 import * as limits from '../../src/limits.ts';
 import * as options from '../../src/options.ts';
+import * as queries from '../../src/engine/queries/bounds.ts';
+import * as retiring from '../../src/engine/registry/retiring.ts';
 import * as store from '../../src/store/store.ts';
 import { settingsOf } from '../../src/store/postgres/connecting/options.ts';
 import { read } from './pages.ts';
@@ -59,7 +61,7 @@ describe('docs/reference/limits.md', () => {
   });
 
   test('has what is fixed', () => {
-    const fixed: Record<string, unknown> = { ...limits, ...options, ...store };
+    const fixed: Record<string, unknown> = { ...limits, ...options, ...queries, ...retiring, ...store };
     const rows = rowsOf('docs/reference/limits.md', 'Fixed');
     expect(rows.length).toBeGreaterThan(5);
     for (const [name = '', value] of rows) expect([name, numberIn(value)]).toEqual([name, fixed[name]]);
@@ -80,6 +82,11 @@ describe('docs/reference/options.md', () => {
     open: () => open(wrong),
     execute: async () => (await opened()).execute(openShop, { shop_id: 's' }, wrong),
     get: async () => (await opened()).get(shops, 's', wrong),
+    find: async () => (await opened()).find(shops, wrong),
+    count: async () => (await opened()).count(shops, wrong),
+    list: async () => (await opened()).list(shops, wrong),
+    watch: async () => (await opened()).watch(shops, wrong),
+    rebuild: async () => (await opened()).rebuild(shops, wrong),
     events: async () => (await opened()).events(wrong),
     history: async () => (await opened()).history(shops, 's', wrong),
     verify: async () => (await opened()).verify(wrong),
@@ -136,6 +143,40 @@ describe('docs/reference/options.md', () => {
     expect(said('close')['timeout']).toBe(limits.CLOSE_TIMEOUT_MS.toLocaleString('en'));
     expect(said('nothing')['record']).toBe(defaultIn('src/model/nothing.ts', /record = (\w+) }/));
     expect(said('collection')['definition']).toBe(defaultIn('src/model/collection.ts', /definition = (\d+) }/));
+  });
+});
+
+describe('docs/reference/status.md', () => {
+  const shop = domain({ events: { OPENED: type<{ shop_id: string }>() } });
+
+  test('has every field', async () => {
+    const store = memory();
+    const shops = shop.collection('shops', { key: 'shop_id', initial: { name: '' }, reduce: { OPENED: (one) => one } });
+    const openShop = shop.command('OPEN', {
+      input: type<{ shop_id: string }>(),
+      decide: (_, input) => ({ type: 'OPENED', ...input }),
+    });
+    await using app = await open({ store, collections: [shops], commands: [openShop] });
+    await app.execute(openShop, { shop_id: 's' });
+    await app.find(shops, { where: { name: 'x' } });
+    const status = await app.status();
+    const page = read('docs/reference/status.md');
+    const [own = ''] = page.split(/^## /m);
+    const names = [...own.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
+    expect(names.sort()).toEqual(Object.keys(status).sort());
+    const progress: object[] = [];
+    const onProgress = (one: object): void => void progress.push(one);
+    const later = domain({ events: { OPENED: type<{ shop_id: string }>() } });
+    const map = { key: { OPENED: 'shop_id' as const }, initial: { name: '' }, definition: 2 };
+    const collections = [later.collection('shops', { ...map, reduce: { OPENED: (one) => one } })];
+    await using raised = await open({ store, collections, commands: [], definitions: 'before', onProgress });
+    expect((await raised.status()).making).toEqual([]);
+    for (const [section, value] of [
+      ['making', progress[0]],
+      ['reduction', status.reduction],
+      ['unserved', status.unserved[0]],
+    ] as const)
+      expect(namesOf(rowsOf('docs/reference/status.md', `\`${section}\``)).sort()).toEqual(Object.keys(value!).sort());
   });
 });
 

@@ -11,6 +11,7 @@ import * as tidemarkSqlite from 'tidemark/sqlite';
 import * as tidemarkStore from 'tidemark/store';
 import * as tidemarkTesting from 'tidemark/testing';
 import { afterAll, describe, expect, test } from 'vitest';
+import { collectionDefinition } from '../../src/model/collection.ts';
 import type { Session } from '../../src/store/store.ts';
 import { buyService, createService, market, parts, services, viewService } from '../support/market.ts';
 import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
@@ -40,6 +41,20 @@ const events = (found: AsyncIterable<RecordedEvent>): (() => Promise<unknown>) =
   const reading = collect(found);
   reading.catch(() => undefined);
   return async () => (await reading).map(({ event, position, command }) => [position, event, command]);
+};
+const documents = (found: AsyncIterable<unknown>): (() => Promise<unknown>) => {
+  const reading = collect(found);
+  reading.catch(() => undefined);
+  return () => reading;
+};
+const firstOf = (watched: AsyncIterableIterator<unknown>): (() => Promise<unknown>) => {
+  const first = watched.next();
+  first.catch(() => undefined);
+  return async () => {
+    const { value } = await first;
+    await watched.return?.();
+    return value;
+  };
 };
 /** What an outcome says, without what is another in each world. */
 const outcome = (executing: Promise<Any>) => async (): Promise<unknown> => {
@@ -121,7 +136,54 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
       call: ({ app }, ...args) => events((app.events as Any)(...args)),
     },
   ],
+  'App.find': [
+    {
+      args: () => [
+        services,
+        {
+          where: { quantity: { in: [0, 1, 3] }, OR: [{ seller: { startsWith: 'a' } }, { NOT: { price: 5 } }] },
+          orderBy: [{ quantity: 'desc' }, { $id: 'asc' }],
+          limit: 1,
+          fresh: true,
+        },
+      ],
+      call: ({ app }, ...args) => later((app.find as Any)(...args)),
+    },
+    {
+      args: () => [services, { where: { $id: { gte: 'b' } }, fresh: 4 }],
+      call: ({ app }, ...args) => later((app.find as Any)(...args)),
+    },
+  ],
+  'App.count': [
+    {
+      args: () => [services, { where: { quantity: { gt: 0 } }, fresh: 4 }],
+      call: ({ app }, ...args) => later((app.count as Any)(...args)),
+    },
+  ],
+  'App.list': [
+    {
+      args: () => [services, { where: { AND: [{ quantity: { gte: 0 } }] }, fresh: 4 }],
+      call: ({ app }, ...args) => documents((app.list as Any)(...args)),
+    },
+  ],
+  'App.watch': [
+    {
+      args: () => [services, { where: { quantity: { lt: 5 } }, orderBy: [{ $id: 'desc' }], limit: 1 }, {}],
+      call: ({ app }, ...args) => firstOf((app.watch as Any)(...args)),
+    },
+    { args: () => [services, 'a', {}], call: ({ app }, ...args) => firstOf((app.watch as Any)(...args)) },
+  ],
+  'App.begin': 'is called by open, before anybody has the application',
   'App.outcome': takesNothing,
+  'App.rebuild': [
+    {
+      args: () => [services, { dryRun: true }],
+      call: ({ app }, ...args) => {
+        const rebuilding = (app.rebuild as Any)(...args);
+        return async () => (await rebuilding).swapped;
+      },
+    },
+  ],
   'App.verify': [
     {
       args: ({ point }) => [{ expect: point }],
@@ -144,6 +206,9 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
           commands: [createService],
           limits: { eventBytesMax: 200, commitEventsMax: 2 },
           clock: () => 5,
+          definitions: 'before',
+          retired: [{ collection: 'gone', definition: 1 }, 'lost'],
+          reduction: 'off',
         },
       ],
       call: (_, ...args) => {
@@ -167,10 +232,10 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   ],
   'tidemark.event': [
     {
-      args: () => [type(), { version: 2, upcast: { 1: (old: object) => old } }],
+      args: () => [type(), { version: 2, upcast: { 1: (old: object) => old }, formerly: ['OLD', 'OLDER'] }],
       call: (_, ...args) => {
-        const { version, upcast } = (tidemark.event as Any)(...args);
-        return () => [version, Object.keys(upcast)];
+        const { version, upcast, formerly } = (tidemark.event as Any)(...args);
+        return () => [version, Object.keys(upcast), formerly];
       },
     },
   ],
@@ -211,12 +276,14 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
           initial: { cents: 0, owners: ['ann'] },
           reduce: { PAID: (account: object, { cents }: { cents: number }) => ({ ...account, cents }) },
           definition: 2,
+          indexes: ['cents', ['owners', 'cents']],
         },
       ],
       call: (_, ...args) => {
         const made = bank();
         const collection = made.collection(...args);
-        return () => used([collection], pay(made));
+        const { indexes } = collectionDefinition(collection);
+        return async () => [indexes, await used([collection], pay(made))];
       },
     },
   ],
@@ -265,7 +332,7 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
           schema: 'log',
           connections: 2,
           synchronousCommit: 'on',
-          connectTimeoutMs: 100,
+          connectTimeoutMs: 2_000,
           lockTimeoutMs: 100,
           answerTimeoutMs: 100,
           clockAheadMs: 10,
@@ -283,11 +350,12 @@ const methods: Readonly<Record<string, string | readonly Method[]>> = {
   'Store.open': takesNothing,
   'tidemark/postgres.renamed': takesNothing,
   'tidemark/store.chainHash': takesNothing,
-  'tidemark/store.grownBy': 'answers at once, of entries that a session has checked',
   'tidemark/store.assertBatch': atOnce,
+  'tidemark/store.changedBy': atOnce,
   'tidemark/store.declaredKeyOf': takesNothing,
   'tidemark/store.givenClock': takesNothing,
   'tidemark/store.handledOf': takesNothing,
+  'tidemark/store.hasSet': takesNothing,
   'tidemark/store.kindOf': atOnce,
   'tidemark/store.lowerBound': atOnce,
   'tidemark/store.machineClock': 'takes each option out of its object at once',
@@ -557,3 +625,19 @@ function methodsOf(surface: object): string[] {
   );
   return [...new Set(names.map(String))];
 }
+
+test.each(['\u001fitems', 'items\u001f2', 'a\tb', 'a\u007f', '\u0085'])(
+  'a collection can’t have a name with a control character: %j',
+  (name) => {
+    const shop = domain({ events: { OFFERED: type<{ item_id: string }>() } });
+    const options = { key: 'item_id', initial: {}, reduce: { OFFERED: (state: object) => state } } as const;
+    expect(() => shop.collection(name, options)).toThrow(
+      expect.objectContaining({
+        code: 'InvalidDefinition',
+        message: expect.stringContaining('must have no control characters'),
+        details: { collection: name },
+      }),
+    );
+    expect(shop.collection('größe · 数 🌊', options).name).toBe('größe · 数 🌊');
+  },
+);

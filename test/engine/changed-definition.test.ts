@@ -62,7 +62,7 @@ onLocalStores('a renamed event type', (makeStore) => {
     const error = await refusal(open({ store, ...bank({ types: ['ACCOUNT_STARTED'], key: after }).parts }));
     expect(error).toBeInstanceOf(DefinitionChanged);
     expect(error.message).toMatch(/accounts.*ACCOUNT_OPENED.*ACCOUNT_STARTED/s);
-    expect(error.message).toMatch(/keep ACCOUNT_OPENED.*raise definition to 2/s);
+    expect(error.message).toMatch(/formerly: \['ACCOUNT_OPENED'\].*raise definition to 2/s);
     expect(error.details).toMatchObject({
       collection: 'accounts',
       gone: ['ACCOUNT_OPENED'],
@@ -204,11 +204,14 @@ onLocalStores('what is told of a changed definition', (makeStore) => {
   test.each([
     ['another key', { key: ['account_id', 'cents'] }, DefinitionChanged, /another key.*\["account_id"\]/s],
     ['a map in place of a field', { key: map('A') }, DefinitionChanged, /another key/],
-    ['a raised definition', { definition: 2 }, RebuildRequired, /definition 1.*definition 2/s],
+    ['a raised definition', { definition: 2 }, RebuildRequired, /definition 1.*definition 2.*'online'/s],
   ])('%s', async (_, changed, error, message) => {
     const store = makeStore();
-    await using app = await open({ store, ...bank({ types: ['A'] }).parts, logger: quiet });
-    const told = await refusal(open({ store, ...bank({ types: ['A'], ...changed }).parts }));
+    const old = bank({ types: ['A'] });
+    await using app = await open({ store, ...old.parts, logger: quiet });
+    await app.execute(old.put, { type: 'A', ...opening });
+    const code = bank({ types: ['A'], ...changed });
+    const told = await refusal(open({ store, ...code.parts, definitions: 'refuse' }));
     expect(told).toBeInstanceOf(error);
     expect(told.message).toMatch(message);
     expect(told.details).toMatchObject({ collection: 'accounts' });

@@ -4,6 +4,7 @@ import nodeTimers from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
 import { Closed, HistoryDiverged, InvalidInput, LogCorrupt, open, type RecordedEvent } from 'tidemark';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { IDLE_LOOK_MS } from '../../src/engine/growing/growth.ts';
 import { openOn } from '../../src/engine/open.ts';
 import { machineRuntime } from '../../src/engine/runtime.ts';
 import { buyService, createService, parts, services, viewService } from '../support/market.ts';
@@ -211,10 +212,11 @@ onEveryStore('following the log', (makeStore) => {
     const pauses: number[] = [];
     const runtime = machineRuntime();
     const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
-      pauses.push(ms);
+      // Now and then it is looked what other servers have changed.
+      if (ms !== IDLE_LOOK_MS) pauses.push(ms);
       return runtime.sleep(ms / 50, signal);
     };
-    const app = await openOn({ store, ...parts, logger }, { ...runtime, sleep });
+    const app = await openOn({ store, ...parts, logger, reduction: 'off' }, { ...runtime, sleep });
     const seen: number[] = [];
     const controller = new AbortController();
     const following = (async () => {
@@ -270,7 +272,7 @@ onEveryStore('following the log', (makeStore) => {
     }
     // A reason that looks like one is the caller's own.
     const logger = keepingLogger();
-    await using quiet = await open({ store, ...parts, logger });
+    await using quiet = await open({ store, ...parts, logger, reduction: 'off' });
     const controller = new AbortController();
     const following = collect(quiet.events({ follow: true, signal: controller.signal }));
     await waiting();

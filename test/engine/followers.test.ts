@@ -234,7 +234,7 @@ onLocalStores('many who follow', (makeStore) => {
     const logger = keepingLogger();
     const runtime = machineRuntime();
     await using app = await openOn(
-      { store, ...parts, logger },
+      { store, ...parts, logger, reduction: 'off' },
       { ...runtime, sleep: (_, signal) => runtime.sleep(20, signal) },
     );
     const controller = new AbortController();

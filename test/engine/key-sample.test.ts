@@ -1,7 +1,7 @@
 /** Key functions that changed in code, and upcasts that change ids: looked for when an application is opened, by attaching stored events again. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { DefinitionChanged, domain, event, InvalidDefinition, open, RebuildRequired, type, type Store } from 'tidemark';
+import { DefinitionChanged, domain, DomainOutdated, event, InvalidDefinition, open, type, type Store } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import { expect, test } from 'vitest';
 import { commit } from '../../src/testing/conformance/batches.ts';
@@ -119,12 +119,22 @@ onLocalStores('a changed key function', (makeStore) => {
     expect((await again.status()).generation).toBe(2);
   });
 
-  test('with a raised definition it is another collection’s: told as that', async () => {
+  test('with a raised definition it is another key: the old one must go, as this code can’t attach by it any more', async () => {
     const store = makeStore();
     const old = hotel(bySlash);
     await using app = await open({ store, ...old.parts });
     await app.execute(old.book, ann);
-    await expect(open({ store, ...hotel(byColon, { definition: 2 }).parts })).rejects.toThrow(RebuildRequired);
+    const raised = hotel(byColon, { definition: 2 });
+    const refused = { code: 'DomainOutdated', message: expect.stringContaining('retired: [{ collection') };
+    await expect(open({ store, ...raised.parts })).rejects.toMatchObject(refused);
+    const retired = [{ collection: 'days', definition: 1 }] as const;
+    await expect(open({ store, ...raised.parts, retired })).rejects.toMatchObject({
+      code: 'RebuildRequired',
+      message: expect.stringContaining("definitions: 'before'"),
+    });
+    await using now = await open({ store, ...raised.parts, retired, definitions: 'before' });
+    expect(await now.get(raised.days, 'blue: Monday')).toMatchObject({ version: 1, state: { booked: 1 } });
+    await expect(app.execute(old.book, ann)).rejects.toThrow(DomainOutdated);
   });
 
   test('each type has a sample of its own: a rare one far before the end, too', async () => {

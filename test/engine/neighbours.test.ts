@@ -52,7 +52,8 @@ const grow = shop.command('GROW', {
   input: type<{ item_id: string }>(),
   decide: (_, { item_id }) => Array.from({ length: 1_000 }, () => ({ type: 'PUT' as const, item_id, n: 1 })),
 });
-const parts = { collections: [items], commands: [put, tag, wide, grow] } as const;
+/** Without stored documents: what is loaded is the whole history. */
+const parts = { collections: [items], commands: [put, tag, wide, grow], reduction: 'off' } as const;
 
 type Shop = App<(typeof parts.commands)[number], typeof items>;
 
@@ -255,6 +256,7 @@ onLocalStores('neighbours', (makeStore) => {
       store,
       collections: [items],
       commands: [staged, put],
+      reduction: 'off',
       limits: { batchDecideMs: 1 },
     });
     const order: string[] = [];
@@ -514,6 +516,10 @@ function watching(
           read: (range) => locked.read(range),
           commits: (range) => locked.commits(range),
           registry: () => locked.registry(),
+          scan: (range) => locked.scan(range),
+          stored: (range) => locked.stored(range),
+          attach: (page) => locked.attach(page),
+          fillIndex: (page) => locked.fillIndex(page),
         }),
       ),
   }));

@@ -11,6 +11,7 @@ onLocalStores('reading', (makeStore) => {
     await using app = await open({ store: makeStore(), ...parts });
     expect(await app.get(services, 's1')).toEqual({
       collection: 'services',
+      definition: 1,
       id: 's1',
       version: 0,
       changed: 0,

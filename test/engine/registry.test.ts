@@ -127,7 +127,8 @@ onLocalStores('what open refuses', (makeStore) => {
       [shopWith('order_id', 2), 'orders', RebuildRequired],
       [shopWith('order_id', 1, 'invoices'), 'invoices', RebuildRequired],
     ] as const) {
-      const error: unknown = await open({ store, ...changed.parts }).catch((caught: unknown) => caught);
+      const opened = open({ store, ...changed.parts, definitions: 'refuse' });
+      const error: unknown = await opened.catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(named);
       expect((error as Error).message).toContain(said);
     }
@@ -147,18 +148,18 @@ onLocalStores('what open refuses', (makeStore) => {
     const orders = made.collection('orders', { ...options, key: 'customer_id' });
     const invoices = made.collection('invoices', { ...options, key: 'order_id' });
     const said = (collections: readonly (typeof orders | typeof invoices)[]): Promise<string> =>
-      open({ store, collections, commands: [] }).then(
+      open({ store, collections, commands: [], definitions: 'refuse' }).then(
         () => 'opened',
         (error: unknown) => (error as Error).message,
       );
     expect(await said([invoices, orders])).toBe(
-      'The collection invoices is new, and the log already holds events. Its documents would have to be made, which ' +
-        'this version can’t do yet: leave it out, or start a new log.',
+      'The collection invoices is new, and the log already holds events: its documents have to be made. Open it once with ' +
+        "definitions: 'before', or let it be made while the application runs ('online'), or leave it out.",
     );
     expect(await said([orders, invoices])).toBe(
       'The collection orders is registered with another key: {"fields":["order_id"]}, not {"fields":["customer_id"]}. ' +
-        'Stored events are attached by the registered key: go back to it, or raise definition to 2 (then its documents are ' +
-        "made again, which this version can't do yet: start a new log).",
+        'Stored events are attached by the registered key: go back to it, or raise definition to 2: then its documents are ' +
+        'made again.',
     );
   });
 

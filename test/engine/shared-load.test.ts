@@ -11,7 +11,8 @@ const put = shop.command('PUT', {
   input: type<{ item_id: string; n: number }>(),
   decide: (_, input) => ({ type: 'PUT', ...input }),
 });
-const parts = { collections: [items], commands: [put] } as const;
+/** Who reads of the store is who calls: nothing is reduced beside. */
+const parts = { collections: [items], commands: [put], reduction: 'off' } as const;
 
 /** Counts the loads of a store, and its looks at the ledger. */
 function counted(store: Store) {

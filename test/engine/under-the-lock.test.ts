@@ -48,7 +48,12 @@ onLocalStores('under the lock', (makeStore) => {
   test('nothing is asked of the session itself', async () => {
     const asked: string[] = [];
     const store = makeStore();
-    await using app = await open({ store: watched(store, asked), ...counting, limits: { triesMax: 1 } });
+    await using app = await open({
+      reduction: 'off',
+      store: watched(store, asked),
+      ...counting,
+      limits: { triesMax: 1 },
+    });
     await using other = await open({ store, ...counting });
     await app.execute(add, { counter_id: 'a', n: 1 }, { id: 'first' });
     await other.execute(add, { counter_id: 'a', n: 2 }, { id: 'others' });

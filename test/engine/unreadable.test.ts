@@ -35,7 +35,12 @@ function release(version: 1 | 2, upcast: Upcast = (old) => old) {
   const quote = shop.command('QUOTE', { input, prepare: () => Promise.resolve(), reads, decide });
   const refuse = shop.command('REFUSE', { input, reads, decide: () => failure('NO', { because: 'so' }) });
   const commands = [price, reprice, quote, refuse] as const;
-  return { items, commands, refuse, parts: { collections: [items], commands, logger: keepingLogger() } };
+  return {
+    items,
+    commands,
+    refuse,
+    parts: { collections: [items], commands, logger: keepingLogger(), reduction: 'off' },
+  } as const;
 }
 
 onLocalStores('events that this code can’t read', (makeStore) => {

@@ -17,7 +17,7 @@ import { describe, expect, test } from 'vitest';
 import type { Session } from '../../src/store/store.ts';
 import { changedStore } from '../faults/over-session.ts';
 import { buyService, createService, parts } from '../support/market.ts';
-import { onLocalStores } from '../support/stores.ts';
+import { collect, onLocalStores } from '../support/stores.ts';
 
 const STEPS = ['load', 'read', 'commits', 'documents', 'check', 'registry'] as const;
 
@@ -127,7 +127,8 @@ function release(version: 1 | 2) {
     reduce: { PUT: ({ n }) => ({ n: n + 1 }) },
   });
   const put = command('PUT_IT', { input: fields, decide: (_, input) => ({ type: 'PUT', ...input }) });
-  return { things, put, parts: { collections: [things], commands: [put] } as const };
+  // What the newer release stored, the older one could begin from.
+  return { things, put, parts: { collections: [things], commands: [put], reduction: 'off' } as const };
 }
 
 onLocalStores('law 9: a release that is older than the log', (makeStore) => {
@@ -143,5 +144,65 @@ onLocalStores('law 9: a release that is older than the log', (makeStore) => {
     await expect(before.verify()).rejects.toEqual(outdated);
     await expect(before.get(old.things, 'b')).rejects.toEqual(outdated);
     await expect(before.fold(old.things)).rejects.toEqual(outdated);
+  });
+});
+
+describe('law 9: verify, while another release brings collections along', () => {
+  const events = { SOLD: type<{ seller_id: string; buyer_id: string }>() };
+  const shop = domain({ events });
+  const defined = <Name extends string>(name: Name, key: 'seller_id' | 'buyer_id', definition: number, of = shop) =>
+    of.collection(name, {
+      definition,
+      key,
+      initial: { sold: 0 },
+      reduce: { SOLD: ({ sold }) => ({ sold: sold + 1 }) },
+    });
+  const sell = shop.command('SELL', {
+    input: type<{ seller_id: string; buyer_id: string }>(),
+    decide: (_, input) => ({ type: 'SOLD', ...input }),
+  });
+  const sellers = defined('sellers', 'seller_id', 1);
+  const raised = defined('sellers', 'buyer_id', 2, domain({ events }));
+  const commands = [sell];
+
+  test.each([
+    ['a new collection', defined('buyers', 'buyer_id', 1)],
+    ['another key for its own', raised],
+  ])('takes %s for no damage', async (_, brought) => {
+    for (const at of STEPS) {
+      const store = memory();
+      let isBringing = false;
+      const app = await open({
+        store: before(store, async (step) => {
+          if (!isBringing || step !== at) return;
+          isBringing = false;
+          await using _ = await open({ store, collections: [brought], commands: [], definitions: 'before' });
+          // Its events were attached: this server knows it from now on.
+          await app.get(sellers, 'ann');
+        }),
+        collections: [sellers],
+        commands,
+      });
+      await using _ = app;
+      await app.execute(sell, { seller_id: 'ann', buyer_id: 'bob' });
+      isBringing = true;
+      expect({ at, ...(await app.verify()) }).toMatchObject({ ok: true, problems: [], documents: 1 });
+    }
+  });
+
+  test('readers are not told of documents by a key that another server has brought along', async () => {
+    const store = memory();
+    await using other = await open({ store, collections: [sellers], commands });
+    await other.execute(sell, { seller_id: 'ann', buyer_id: 'bob' });
+    const brought = { step: 'read', done: false };
+    const bringing = before(store, async (step) => {
+      if (step !== brought.step || brought.done) return;
+      brought.done = true;
+      await using _ = await open({ store, collections: [raised], commands: [], definitions: 'before' });
+    });
+    await using app = await open({ store: bringing, collections: [sellers], commands });
+    const told = await collect(app.events());
+    expect(told.map(({ attachments }) => attachments)).toEqual([[{ collection: 'sellers', id: 'ann', version: 1 }]]);
+    expect(brought.done).toBe(true);
   });
 });

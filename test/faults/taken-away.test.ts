@@ -109,7 +109,7 @@ describe('of SQLite', () => {
         take(file);
         expect(await told()).toMatchObject(all(code));
         // Nobody waits for it, so nobody says that he does.
-        expect(lines).toEqual([]);
+        expect(lines.filter(({ message }) => message.includes('waits'))).toEqual([]);
       });
     }
   }
@@ -130,7 +130,7 @@ describe('of PostgreSQL', () => {
       const { told, lines } = await followers(postgres(database.url, { schema: 'taken' }));
       for (const statement of statements) await database.run(statement);
       expect(await told()).toMatchObject(all('WrongLog'));
-      expect(lines).toEqual([]);
+      expect(lines.filter(({ message }) => message.includes('waits'))).toEqual([]);
     });
   }
 

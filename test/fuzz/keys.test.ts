@@ -10,6 +10,8 @@ import { defineKey } from '../../src/model/key.ts';
 import { isDeclaredKey } from '../../src/store/declared-key.ts';
 import { runs, drawn } from './seed.ts';
 
+const limits = (attachmentsMax: number) => ({ attachmentsMax, unattached: () => undefined });
+
 const piece = fc.constantFrom(
   'a',
   'b',
@@ -29,11 +31,14 @@ const piece = fc.constantFrom(
   '\ud800',
   '',
 );
-const strange = fc.oneof(
-  fc.array(piece, { maxLength: 6 }).map((parts) => parts.join('')),
-  fc.string(),
-  fc.constant('x'.repeat(201)),
-);
+/** Without braces: a text that has them is a template. */
+const strange = fc
+  .oneof(
+    fc.array(piece, { maxLength: 6 }).map((parts) => parts.join('')),
+    fc.string(),
+    fc.constant('x'.repeat(201)),
+  )
+  .map((text) => text.replaceAll(/[{}]/g, ''));
 const field = fc.constantFrom('a', 'b', 'list', 'constructor', 'é', '__proto__', 'type');
 const part = fc.tuple(field, fc.constantFrom('', '[]')).map((both) => both.join(''));
 const wellFormed = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
@@ -106,13 +111,13 @@ const tally = { refused: 0, found: 0, none: 0, noId: 0 };
 
 /** What the product finds by a key, or the error's name. */
 function attached(key: unknown, event: object): readonly string[] | string {
-  const types = new Map([['HAPPENED', {}]]);
+  const types = new Map([['HAPPENED', { stored: 'HAPPENED', fields: () => undefined }]]);
   const { declared } = defineKey('things', key, types);
   // As the registry keeps it, and another program reads it.
   const read: unknown = JSON.parse(JSON.stringify(declared));
   if (!isDeclaredKey(read)) throw new Error('not a declared key');
   try {
-    return attacher([{ name: 'things', key: read }], 1_000)
+    return attacher([{ name: 'things', collection: 'things', isOwn: true, key: read }], limits(1_000))
       .attach({ type: 'HAPPENED', ...event })
       .map(({ id }) => id);
   } catch (error) {
@@ -174,15 +179,118 @@ test('a field for all types is a name, not a path', () => {
   );
 });
 
+// --- Templates -----------------------------------------------------------------------------------------------------------
+
+const braces = fc.constantFrom('{a}', '{b}', '{list}', '{é}', '{constructor}', '{type}', '{a.b}', '{}', '{', '}');
+const literal = fc.constantFrom('/', '/', '/', '-', '', 'x/', '%', 'é', '\0');
+const goodField = fc.constantFrom('{a}', '{b}', '{list}', '{é}');
+const template = fc.oneof(
+  fc.array(fc.oneof(braces, literal), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('')),
+  fc.uniqueArray(goodField, { minLength: 2, maxLength: 3 }).map((parts) => `x${parts.join('/')}`),
+);
+
+/** The fields and literals of a template, read sign by sign; undefined if it isn't one. */
+function partsOf(text: string): { readonly fields: string[]; readonly literals: string[] } | undefined {
+  const [fields, literals]: [string[], string[]] = [[], ['']];
+  let inside: string | undefined;
+  for (const sign of text) {
+    if (sign === '{' && inside === undefined) inside = '';
+    else if (sign === '}' && inside !== undefined) {
+      fields.push(inside);
+      literals.push('');
+      inside = undefined;
+    } else if (sign === '{' || sign === '}') return undefined;
+    else if (inside !== undefined) inside += sign;
+    else literals[literals.length - 1] += sign;
+  }
+  const isSound =
+    inside === undefined &&
+    fields.length > 0 &&
+    !text.includes('\0') &&
+    fields.every((name) => isName(name) && !name.includes('.') && !name.includes('[')) &&
+    new Set(fields).size === fields.length &&
+    (fields.length > 1 || literals.join('') !== '') &&
+    literals.slice(1, -1).every((one) => one.includes('/'));
+  return isSound ? { fields, literals } : undefined;
+}
+
+/** What templates leave as it is, sign by sign. */
+const encoded = (value: string): string =>
+  Array.from(value, (sign) => ('/{}%'.includes(sign) ? encodeURIComponent(sign) : sign)).join('');
+
+const isPart = (item: unknown): boolean => typeof item === 'string' && item !== '' && item.length <= 512;
+
+/** Each value of a field, once for each item of an array; and nothing if one of them is missing. */
+function filledIn({ fields, literals }: NonNullable<ReturnType<typeof partsOf>>, event: object): string[] {
+  const values = fields.map((name) => Object.entries(event).find(([one]) => one === name)?.[1] as unknown);
+  if (values.some((one) => one === null || one === undefined)) return [];
+  if (values.filter((one) => Array.isArray(one)).length > 1) throw new NoId();
+  const choices = values.map((one) => (Array.isArray(one) ? one.filter((item) => item !== null) : [one]));
+  if (!choices.flat().every(isPart)) throw new NoId();
+  const made = choices.reduce<string[]>(
+    (sofar, choice, index) =>
+      sofar.flatMap((text) =>
+        choice.map((item: unknown) => {
+          return text + encoded(item as string) + literals[index + 1]!;
+        }),
+      ),
+    [literals[0]!],
+  );
+  if (made.some((id) => new TextEncoder().encode(id).length > 512)) throw new NoId();
+  return made;
+}
+
+const valueOfField = fc.oneof(
+  fc.constantFrom<unknown>('i1', 'i2', 'a/b', '{a}', '100%', '%2F', null, '', 7, 'x'.repeat(510)),
+  fc.array(fc.constantFrom<unknown>('i1', 'i/2', null, 'i1', ''), { maxLength: 3 }),
+);
+const fieldsOfTemplate = fc.dictionary(fc.constantFrom('a', 'b', 'list', 'é'), valueOfField, {
+  minKeys: 2,
+  maxKeys: 4,
+  noNullPrototype: true,
+});
+
+test('a template makes ids of fields, for all types and in a map', () => {
+  fc.assert(
+    fc.property(template, fieldsOfTemplate, fc.boolean(), (text, event, forAll) => {
+      fc.pre(/[{}]/.test(text));
+      const parts = partsOf(text);
+      same(forAll ? text : { HAPPENED: text }, parts !== undefined, event, () => filledIn(parts!, event));
+    }),
+    drawn(4_000),
+  );
+});
+
+test('different values never make the same id', () => {
+  const part = fc.array(fc.constantFrom('a', '/', '{', '}', '%', '2F', '-x'), { minLength: 1, maxLength: 5 });
+  const values = fc
+    .tuple(part, part, part)
+    .map((parts) => parts.map((one) => one.join('')) as [string, string, string]);
+  fc.assert(
+    fc.property(
+      values,
+      values,
+      fc.constantFrom('{a}/{b}/{list}', 'a/{a}-x/{b}//{list}', '{a}%2F/{b}/-x{list}a'),
+      (one, other, text) => {
+        const idOf = ([a, b, list]: [string, string, string]) => attached(text, { a, b, list });
+        expect(String(idOf(one)) === String(idOf(other))).toBe(JSON.stringify(one) === JSON.stringify(other));
+      },
+    ),
+    drawn(2_000),
+  );
+});
+
 test('what is no declared key is told from one, whatever JSON it is', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (json) => {
       const declared = isDeclaredKey(json);
       // Whoever takes it for one must be able to use it.
       if (declared)
-        expect(() => attacher([{ name: 'things', key: json as never }], 10).attach({ type: 'HAPPENED' })).not.toThrow(
-          TypeError,
-        );
+        expect(() =>
+          attacher([{ name: 'things', collection: 'things', isOwn: true, key: json as never }], limits(10)).attach({
+            type: 'HAPPENED',
+          }),
+        ).not.toThrow(TypeError);
     }),
     drawn(500),
   );
@@ -195,10 +303,16 @@ test('what is no declared key is told from one, whatever JSON it is', () => {
     { types: [] },
     { types: { A: 'path' } },
     { fields: [], types: {} },
+    { fields: [{ template: 'a' }] },
+    { fields: [{ template: '{a' }] },
+    { fields: [{ template: '{a}/{}' }] },
+    { fields: [{ template: '{a}/{b}', more: 1 }] },
+    { types: { A: { template: '{a}/{b}' } } },
   ]) {
     expect(isDeclaredKey(none)).toBe(false);
   }
   expect(isDeclaredKey({ types: { A: 'function', B: ['a[].b'] } })).toBe(true);
+  expect(isDeclaredKey({ types: { A: ['a', { template: '{a}/{b}' }] } })).toBe(true);
 });
 
 test('control: every way to end was met', () => {

@@ -45,18 +45,22 @@ function differs(): boolean {
   }
 }
 
-/**
- * A generation that the registry may have had: its collections and their types could have been registered in that many
- * steps, and nothing else depends on it.
- */
+/** SQL for whether a value is one of a count or a time. */
+const inRange = (value: string): string => `typeof(${value}) = 'integer' AND ${value} BETWEEN 0 AND ${2 ** 53 - 1}`;
+
+/** Settings that the registry may have had, as nothing else depends on them: counts, and when something was used. */
 function possible({ table, column, made }: Damage): boolean {
-  if (table !== 'meta' || column !== 'value' || made !== 'as it is') return false;
+  const isSetting = table === 'meta' && column === 'value';
+  if (!isSetting && column !== 'used_at' && !(table === 'keyings' && column === 'filled')) return false;
+  if (made !== 'as it is') return false;
   const database = new DatabaseSync(file, { readOnly: true });
-  const sql = `SELECT value BETWEEN 1 AND (SELECT sum(1 + json_array_length(handled) +
-    (SELECT count(*) FROM json_each(key, '$.types'))) FROM registry) AS possible FROM meta`;
+  const sql = isSetting
+    ? `SELECT min(${inRange('value')}) AND max(value) FILTER (WHERE name = 'last') >=
+         (SELECT max(id, document_set) FROM definitions ORDER BY document_set DESC LIMIT 1) AS may_be FROM meta`
+    : `SELECT min(${inRange(column)}) AS may_be FROM ${table}`;
   const row = database.prepare(sql).get();
   database.close();
-  return row?.['possible'] === 1;
+  return row?.['may_be'] === 1;
 }
 
 const tally = { done: 0, found: 0 };

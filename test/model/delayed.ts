@@ -1,11 +1,11 @@
 /** A session that others may come before: who comes first is part of the plan. */
-import type { Locked, Session } from '../../src/store/store.ts';
+import type { Session } from '../../src/store/store.ts';
 
 export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Each call waits for so many turns of the event loop as `turns` says. */
 export function delayed(session: Session, turns: () => number): Session {
-  const after = <Given extends unknown[], T>(method: (...given: Given) => Promise<T>, of: Locked = session) => {
+  const after = <Given extends unknown[], T>(method: (...given: Given) => Promise<T>, of: unknown = session) => {
     return async (...given: Given): Promise<T> => {
       for (let left = turns(); left > 0; left -= 1) await turn();
       return method.apply(of, given);
@@ -13,7 +13,10 @@ export function delayed(session: Session, turns: () => number): Session {
   };
   return {
     registry: after(session.registry),
-    register: after(session.register),
+    change: after(session.change),
+    sweep: after(session.sweep),
+    advance: after(session.advance),
+    stored: after(session.stored),
     append: after(session.append),
     exclusive: (work) =>
       session.exclusive((locked) =>
@@ -24,6 +27,10 @@ export function delayed(session: Session, turns: () => number): Session {
           ledger: after(locked.ledger, locked),
           commits: after(locked.commits, locked),
           read: after(locked.read, locked),
+          scan: after(locked.scan, locked),
+          stored: after(locked.stored, locked),
+          attach: (page) => locked.attach(page),
+          fillIndex: (page) => locked.fillIndex(page),
         }),
       ),
     load: after(session.load),

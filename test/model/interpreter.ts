@@ -1,20 +1,20 @@
 /** Runs a plan on a store by the public application, and has the witness judge it after every step. */
+import { isDeepStrictEqual } from 'node:util';
 import type { App, DocumentVersion, Outcome } from 'tidemark';
 import { buildRelease, type Release } from '../../simulation/domain/build.ts';
-import type { Input } from '../../simulation/domain/shape.ts';
+import { definedIn, type Input, type KeyShape } from '../../simulation/domain/shape.ts';
 import { storeWith, type EnginePlant } from '../../simulation/engine-defects.ts';
 import { holds, LawBroken, same } from '../../simulation/laws/broken.ts';
-import type { Call } from '../../simulation/laws/records.ts';
-import { registeredOf, type Registered } from '../../simulation/laws/attach.ts';
-import { entriesOf, functionKeysMissing } from '../../simulation/laws/registry.ts';
+import type { Call, Logged } from '../../simulation/laws/records.ts';
+import { liveOf, ownName, registeredOf, type Registered } from '../../simulation/laws/attach.ts';
+import { entriesOf, functionKeysMissing, refusalOf } from '../../simulation/laws/registry.ts';
 import { Witness } from '../../simulation/laws/witness.ts';
 import { spoil } from '../../simulation/spoil.ts';
 import { openOn } from '../../src/engine/open.ts';
 import { CLOSE_TIMEOUT_MS, type Limits } from '../../src/limits.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../../src/store/store.ts';
-import type { Registry, Session, Store } from '../../src/store/store.ts';
+import type { Session, Store } from '../../src/store/store.ts';
 import type { MakeStore } from '../../src/testing/conformance/case.ts';
-import { registryAfter } from '../../src/testing/conformance/model.ts';
 import { Chance } from '../../src/testing/conformance/random.ts';
 import { delayed, turn } from './delayed.ts';
 import { allDocuments, commitsFrom } from './log.ts';
@@ -30,6 +30,8 @@ interface Server {
   readonly drift: number;
   readonly app: App;
   seenTime: number;
+  /** The last position that it has told anybody of. */
+  told: number;
 }
 
 interface SentCommand {
@@ -96,6 +98,8 @@ class Interpreter {
         overloaded: plan.servers.some(({ limits }) => (limits.queueCommandsMax ?? 0) < 100),
         clockAhead: false,
         diverged: false,
+        retired: false,
+        rebuilding: true,
       },
     });
   }
@@ -135,12 +139,11 @@ class Interpreter {
   /** Everything is read once more, by the store and by every server. */
   async ends(): Promise<void> {
     const { timeline } = this.#witness;
+    // Before the log: servers go on attaching.
+    const { keyings } = await this.#registered();
     const stored = await commitsFrom(this.#peek, 0);
-    same(3, stored, timeline.commits, () => 'the log at the end');
-    const heads = (await allDocuments(this.#peek)).map(
-      ({ collection, id, head }) => [`${collection} ${id}`, head] as const,
-    );
-    same(4, new Map(heads), new Map(timeline.heads), () => 'the heads of all documents');
+    same(3, stored.map(facts), timeline.commits.map(facts), () => 'the log at the end');
+    await this.#checkAttached(keyings, stored);
     same(9, await this.#peek.check(), [], () => 'what the store finds wrong with itself');
     for (const server of this.#servers) await this.#verifies(server);
   }
@@ -152,7 +155,7 @@ class Interpreter {
     const name = `server ${(this.#opened += 1)} (release ${index})`;
     const held = this.#witness.timeline.commits.flatMap(({ events }) => events).map(({ type }) => type);
     const registry = await this.#peek.registry();
-    const expected = registryAfter(registry, entriesOf(shape, index), new Set(held));
+    const expected = refusalOf(registry, new Set(held), entriesOf(shape, index), 'online');
     try {
       const store: Store = {
         name: this.#store.name,
@@ -163,17 +166,24 @@ class Interpreter {
       const on = session ? storeWith(store, session) : store;
       const options = { store: on, collections, commands, logger: SILENT, limits };
       const app = (await openOn(options, this.#runtime(drift))) as App;
-      this.#servers.push({ name, release, limits, drift, app: planted?.(app) ?? app, seenTime: 0 });
+      this.#servers.push({ name, release, limits, drift, app: planted?.(app) ?? app, seenTime: 0, told: 0 });
     } catch (error) {
       const { code } = error as { code?: string };
       const justified =
         (code === 'DomainOutdated' && functionKeysMissing(shape, index)) ||
-        (typeof expected === 'string' && code === expected);
+        (expected !== undefined && code === expected);
       holds('errors', justified, () => `${name} was told ${String(error)} for nothing`);
       return;
     }
-    holds(4, typeof expected !== 'string', () => `${name} was opened all the same: ${String(expected)}`);
-    same(4, summed(await this.#peek.registry()), summed(expected as Registry), () => `what ${name} has registered`);
+    holds(4, expected === undefined, () => `${name} was opened all the same: ${expected}`);
+    const { own } = await this.#registered();
+    for (const collection of release.collections.keys()) {
+      const found = own.get(ownName(index, collection))?.keying;
+      holds(4, found, () => `${name} has not registered ${collection}`);
+      const [key, declared] = [found.key, definedIn(shape, index, collection).key];
+      const is = (): string => `${name} has ${collection} by the key ${JSON.stringify(key)}`;
+      holds(4, finds(key, declared, shape.releases[index]!.knows), () => `${is()}, not ${JSON.stringify(declared)}`);
+    }
   }
 
   #runtime(drift: number) {
@@ -184,7 +194,7 @@ class Interpreter {
       elapsed: () => (elapsed += 1),
       turn,
       // A pause is over at the next turn; the bound of closing is never reached.
-      sleep: (ms: number) => (ms < CLOSE_TIMEOUT_MS ? turn() : new Promise<void>(() => undefined)),
+      sleep: (ms: number, signal?: AbortSignal) => (ms < CLOSE_TIMEOUT_MS ? turn() : aborted(signal)),
       random: () => this.#chance.below(2 ** 30) / 2 ** 30,
       randomBytes: () => bytes.map(() => this.#chance.below(256)),
     };
@@ -201,7 +211,29 @@ class Interpreter {
   }
 
   async #registered(): Promise<Registered> {
-    return registeredOf(await this.#peek.registry());
+    return registeredOf(await this.#peek.registry(), this.#plan.shape);
+  }
+
+  /** Every live keying has attached what its key finds in the whole log. */
+  async #checkAttached(keyings: Registered['keyings'], stored: readonly Logged[]): Promise<void> {
+    const { timeline } = this.#witness;
+    const documents = await allDocuments(this.#peek);
+    for (const keyed of keyings) {
+      if (!keyed.isLive) continue;
+      const what = (): string => `what is attached to ${keyed.name}`;
+      const expected = timeline.documentsOf(keyed);
+      const heads = documents.filter(({ collection }) => collection === keyed.name).map(({ id, head }) => [id, head]);
+      const lengths = [...expected].map(([id, { length }]) => [id, length] as const);
+      same(4, Object.fromEntries(heads), Object.fromEntries(lengths), what);
+      for (const { position, attachments } of stored.flatMap(({ events }) => events)) {
+        const told = attachments.filter(({ collection }) => collection === keyed.name);
+        const versions = [...expected].flatMap(([id, events]) =>
+          events.flatMap((event, index) => (event.position === position ? [[id, index + 1]] : [])),
+        );
+        const asTold = told.map(({ id, version }) => [id, version]);
+        same(4, Object.fromEntries(asTold), Object.fromEntries(versions), () => `${what()} at ${position}`);
+      }
+    }
   }
 
   /** Shows the witness what has come to the log. */
@@ -210,7 +242,11 @@ class Interpreter {
     const registered = await this.#registered();
     const [from, to] = [this.#looked, this.#clock.now];
     const clock = { from, to, latest: to + CLOCK_AHEAD_MAX_MS };
-    for (const logged of await commitsFrom(this.#peek, timeline.length)) this.#witness.takes(logged, registered, clock);
+    const { registered: earlier } = timeline;
+    for (const logged of await commitsFrom(this.#peek, timeline.length)) {
+      this.#witness.takes(logged, registered, clock, earlier);
+    }
+    this.#witness.knows(registered);
     this.#looked = to;
     return timeline.length;
   }
@@ -234,6 +270,7 @@ class Interpreter {
       era: 0,
       endEra: 0,
       closing,
+      live: liveOf(this.#witness.timeline.registered, this.#plan.shape, release.index),
     };
     this.#witness.asks(call);
     const given = structuredClone({ input, unchanged });
@@ -246,6 +283,7 @@ class Interpreter {
     } catch (error) {
       told = { error };
     }
+    server.told = Math.max(server.told, told.outcome?.position ?? 0);
     server.seenTime = Math.max(server.seenTime, told.outcome?.events.at(-1)?.recordedAt ?? 0);
     return Object.assign(call, { told });
   }
@@ -281,12 +319,18 @@ class Interpreter {
   }
 
   async #reads(step: ReadStep): Promise<void> {
-    const { app, release, name } = this.#server(step.server);
+    const { app, release, name, told } = this.#server(step.server);
     const { shape } = this.#plan;
-    const from = { app, release, server: name, shape, timeline: this.#witness.timeline };
+    this.#witness.knows(await this.#registered());
+    const { timeline } = this.#witness;
+    const live = liveOf(timeline.registered, shape, release.index);
+    const from = { app, release, server: name, shape, timeline, live, told };
     const reading = await reads(step, from).catch((error: unknown) => {
+      // Without the code of a key function nothing is read either.
+      if (this.#isOutdated(error, release) || (step.kind === 'find' && isRebuilding(error))) return undefined;
       throw new LawBroken('errors', `${step.kind} at ${name} threw ${String(error)}`);
     });
+    if (!reading || ('error' in reading && this.#isOutdated(reading.error, release))) return;
     if (reading.kind === 'get' && !reading.at) this.#shown.push(...(reading.documents ?? []));
     this.#witness.read(reading);
     if (!this.#plan.changesGiven) return;
@@ -295,37 +339,57 @@ class Interpreter {
     if ('outcome' in reading) spoil(reading.outcome);
   }
 
+  #isOutdated(error: unknown, { index }: Release): boolean {
+    const { code } = (error ?? {}) as { code?: string };
+    return code === 'DomainOutdated' && functionKeysMissing(this.#plan.shape, index);
+  }
+
   async #verifies({ app, release, name }: Server): Promise<void> {
     const { timeline } = this.#witness;
     if (functionKeysMissing(this.#plan.shape, release.index)) return;
+    const before = liveOf(await this.#registered(), this.#plan.shape, release.index);
     const { problems, position } = await app.verify();
-    const poisoned = [...timeline.heads.keys()].filter((document) => {
-      const [collection, id] = document.split(' ') as [string, string];
-      return timeline.at(release.index, collection, id).poisoned;
-    });
+    this.#witness.knows(await this.#registered());
+    const poisoned = timeline
+      .documents(release.index)
+      .filter(([collection, id]) => timeline.at(release.index, collection, id).poisoned);
     const unknown = problems.filter(({ code }) => code === 'UnknownType').map((problem) => problem.position);
     same(9, unknown, [...timeline.unknownTypes(release.index).values()], () => `types that ${name} doesn't know`);
-    const found = problems
-      .filter(({ code }) => code !== 'UnknownType')
-      .map(({ code, collection, id }) => (code === 'Document' ? `${collection} ${id}` : code));
+    const others = problems.filter(({ code }) => code !== 'UnknownType');
+    const found = new Set(others.map(({ code, ...at }) => (code === 'Document' ? `${at.collection} ${at.id}` : code)));
+    // What became live meanwhile may have been looked at or not.
+    const named = poisoned.filter(([collection, id]) => before.has(collection) || found.has(`${collection} ${id}`));
     same(
       9,
-      [...new Set(found)].sort(),
-      poisoned.sort(),
+      [...found].sort(),
+      named.map(([collection, id]) => `${collection} ${id}`).sort(),
       () => `what ${name} finds by verify (${JSON.stringify(problems)})`,
     );
     same(3, position, timeline.length, () => `the end that ${name} verified`);
   }
 }
 
-/** A registry without how its keys find ids: the releases of a run have those in common. */
-function summed({ generation, collections }: Registry): object {
-  return {
-    generation,
-    collections: collections.map(({ name, definition, key, handled }) => {
-      return { name, definition, types: 'types' in key ? Object.keys(key.types).sort() : 'all', handled };
-    }),
-  };
+/** Without what it was attached to: keyings may have been filled since. */
+function facts({ commit, events }: Logged): object {
+  return { commit, events: events.map(({ type, json, position }) => ({ type, json, position })) };
+}
+
+/** Whether a registered key is, in events of these types, the one that code declares. */
+function finds(registered: KeyShape, declared: KeyShape, types: readonly string[]): boolean {
+  const partsOf = (key: KeyShape): unknown => ('fields' in key ? key : types.map((type) => key.types[type]));
+  return isDeepStrictEqual(partsOf(registered), partsOf(declared));
+}
+
+function isRebuilding(error: unknown): boolean {
+  return (error as { code?: string }).code === 'Rebuilding';
+}
+
+/** Never, unless the signal aborts. */
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal?.aborted) resolve();
+  else signal?.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
 }
 
 /** Without the fields that are undefined, which an input that comes by JSON wouldn't have. */

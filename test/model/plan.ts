@@ -7,6 +7,7 @@ import {
   FAILURE_TYPE,
   POISONS,
   type CommandName,
+  type DefinitionShape,
   type DomainShape,
   type Emit,
   type IdField,
@@ -18,6 +19,7 @@ import {
   type Twist,
   type TypeShape,
 } from '../../simulation/domain/shape.ts';
+import type { Query } from '../../simulation/laws/finds.ts';
 import type { Limits } from '../../src/limits.ts';
 
 /** A command as drawn: what it names by number is fitted to what there is. */
@@ -53,6 +55,14 @@ export type Step =
     }
   | { readonly kind: 'status'; readonly server: number }
   | { readonly kind: 'fold'; readonly server: number; readonly collection: number }
+  | {
+      readonly kind: 'find';
+      readonly server: number;
+      readonly collection: number;
+      readonly query: Query;
+      /** Whether it waits for what its server has told of. */
+      readonly fresh: boolean;
+    }
   | {
       readonly kind: 'events';
       readonly server: number;
@@ -109,7 +119,9 @@ const all = [...TYPES, FAILURE_TYPE];
 // Mostly all of them: of releases that each lack what the other has, one can't be opened.
 const handled = fc.oneof({ weight: 2, arbitrary: fc.constant(all) }, fc.subarray(all));
 const freezes = fc.boolean();
-const release: fc.Arbitrary<ReleaseShape> = fc.record({
+const indexes = fc.subarray([['count'], ['hash'], ['count', 'hash']]);
+const defined: fc.Arbitrary<DefinitionShape> = fc.record({ key, salt: fc.nat(3), marked: fc.boolean() });
+const release = fc.record({
   knows: fc.oneof({ weight: 4, arbitrary: fc.constant([...TYPES]) }, fc.subarray([...TYPES])),
   handles: fc
     .tuple(
@@ -122,6 +134,9 @@ const release: fc.Arbitrary<ReleaseShape> = fc.record({
     )
     .map((collections) => Object.fromEntries(collections.filter((one) => one !== undefined))),
   freezes,
+  indexes,
+  // Mostly the first.
+  raised: fc.tuple(...COLLECTIONS.map(() => fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.nat(2)))),
 });
 
 export const shape: fc.Arbitrary<DomainShape> = fc
@@ -129,28 +144,45 @@ export const shape: fc.Arbitrary<DomainShape> = fc
     fields: fc.tuple(...TYPES.map(() => fc.tuple(fc.subarray([...ID_FIELDS]), fc.boolean()))),
     types: fc.integer({ min: 1, max: 3 }),
     declaresFailure: fc.boolean(),
-    keys: fc.array(key, { minLength: 1, maxLength: 3 }),
+    definitions: fc.array(fc.array(defined, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
     freezes,
+    indexes,
     releases: fc.array(release, { maxLength: 2 }),
   })
-  .map(({ fields, types: count, declaresFailure, keys, freezes, releases }) => {
+  .map(({ fields, types: count, declaresFailure, definitions, freezes, indexes, releases }) => {
     const types: TypeShape[] = fields
       .slice(0, count)
       .map(([ids, lines], n) => ({ name: TYPES[n]!, fields: lines ? [...ids, 'lines'] : ids }));
     const names = new Set<string>([...types.map(({ name }) => name), ...(declaresFailure ? [FAILURE_TYPE] : [])]);
-    const collections = keys.map((key, n) => ({ name: COLLECTIONS[n]!, key: fitKey(key, names) }));
+    const collections = definitions.map((all, n) => ({
+      name: COLLECTIONS[n]!,
+      definitions: all.map(({ key, ...more }) => ({ key: fitKey(key, names), ...more })),
+    }));
     const full: ReleaseShape = {
       knows: [...names],
-      handles: Object.fromEntries(collections.map(({ name, key }) => [name, attachable(key, [...names])])),
+      handles: Object.fromEntries(
+        collections.map(({ name, definitions }) => [name, attachable(definitions[0]!.key, [...names])]),
+      ),
       freezes,
+      indexes,
     };
-    const others = releases.map(({ handles, knows, freezes }): ReleaseShape => {
-      const known = [...names].filter((type) => type === FAILURE_TYPE || knows.includes(type));
-      const fitted = collections.flatMap(({ name, key }) => {
+    const others = releases.map(({ handles, knows, freezes, indexes, raised }): ReleaseShape => {
+      const known = [...names].filter((type) => type === FAILURE_TYPE || knows.some((one) => one === type));
+      const numbers = collections.map(({ definitions }, n) => 1 + (raised[n]! % definitions.length));
+      const fitted = collections.flatMap(({ name, definitions }, n) => {
         const types = handles[name];
+        const { key } = definitions[numbers[n]! - 1]!;
         return types ? [[name, attachable(key, types).filter((type) => known.includes(type))] as const] : [];
       });
-      return fitted.length > 0 ? { knows: known, handles: Object.fromEntries(fitted), freezes } : full;
+      if (fitted.length === 0) return full;
+      const defined = collections.map(({ name }, n) => [name, numbers[n]!] as const);
+      return {
+        knows: known,
+        handles: Object.fromEntries(fitted),
+        definitions: Object.fromEntries(defined),
+        freezes,
+        indexes,
+      };
     });
     return { types, declaresFailure, collections, releases: [full, ...others] };
   });
@@ -211,6 +243,14 @@ const past: fc.Arbitrary<PastPlan> = maybe(
   fc.record({ by: fc.constantFrom('position' as const, 'version' as const, 'time' as const), value: number }),
 );
 
+const field = fc.constantFrom('count' as const, 'hash' as const);
+
+const query: fc.Arbitrary<Query> = fc.record({
+  where: maybe(fc.record({ field, is: fc.constantFrom('eq' as const, 'gte', 'lt', 'ne'), value: fc.nat(9) })),
+  orderBy: fc.uniqueArray(fc.record({ field, descends: fc.boolean() }), { maxLength: 2, selector: (one) => one.field }),
+  limit: fc.integer({ min: 1, max: 4 }),
+});
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -250,6 +290,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('status' as const), server: number }),
   fc.record({ kind: fc.constant('fold' as const), server: number, collection: number }),
+  fc.record({ kind: fc.constant('find' as const), server: number, collection: number, query, fresh: fc.boolean() }),
   fc.record({ kind: fc.constant('outcome' as const), server: number, id: fc.nat(5) }),
 );
 

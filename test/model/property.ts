@@ -6,7 +6,7 @@ import { interpret } from './interpreter.ts';
 import { plan, type RunPlan } from './plan.ts';
 
 /** A defect must show within so many plans. */
-export const DEFECT_RUNS = 2_000;
+export const DEFECT_RUNS = 4_000;
 
 export interface Checked {
   readonly seed: number;

@@ -3,7 +3,9 @@ import type { App, RecordedEvent } from 'tidemark';
 import type { Release } from '../../simulation/domain/build.ts';
 import type { DomainShape } from '../../simulation/domain/shape.ts';
 import { spoil } from '../../simulation/spoil.ts';
+import { findOptions } from '../../simulation/laws/finds.ts';
 import type { At, Reading } from '../../simulation/laws/records.ts';
+import type { Live } from '../../simulation/laws/attach.ts';
 import type { Timeline } from '../../simulation/laws/timeline.ts';
 import type { PastPlan, Step } from './plan.ts';
 
@@ -19,11 +21,15 @@ export interface From {
   readonly server: string;
   readonly shape: DomainShape;
   readonly timeline: Timeline;
+  readonly live: Live;
+  /** The last position that it has told anybody of. */
+  readonly told: number;
 }
 
-export async function reads(step: ReadStep, { app, release, server, shape, timeline }: From): Promise<Reading> {
+export async function reads(step: ReadStep, from: From): Promise<Reading> {
+  const { app, release, server, shape, timeline, live, told } = from;
   const after = timeline.length;
-  const base = { server, release: release.index, after, upTo: after, era: 0, endEra: 0 };
+  const base = { live, server, release: release.index, after, upTo: after, era: 0, endEra: 0 };
   const names = [...release.collections.keys()];
   const nameOf = (number: number): string => names[number % names.length]!;
   let reading: Reading;
@@ -71,6 +77,16 @@ export async function reads(step: ReadStep, { app, release, server, shape, timel
       const folding = app.fold(collections);
       spoil(collections);
       [reading.documents] = await folding;
+      break;
+    }
+    case 'find': {
+      const collection = nameOf(step.collection);
+      const { query } = step;
+      reading = { ...base, kind: 'find', collection, query, fresh: step.fresh ? told : 0, inOnePiece: true };
+      const options = { ...findOptions(query), ...(!step.fresh && { fresh: false }) };
+      const finding = app.find(release.collections.get(collection)!, options);
+      spoil(options);
+      reading.page = await finding;
       break;
     }
     case 'status':

@@ -31,11 +31,12 @@ describe('laws 2 to 5 and 7, lessons 20 and 23: a store answers as the simulated
     let answers = 0;
     for (let index = 0; index < WORLDS; index += 1) {
       const run = await runSeed(seed + index, { notes: true });
-      if (run.broken) throw run.broken;
-      const again = `Again: npm run simulate -- --seed ${run.seed} --runs 1 --store ${name === 'SQLite' ? 'sqlite:' : 'postgres:'}`;
+      const again = `Again: npm run simulate -- --seed ${run.seed} --runs 1`;
+      if (run.broken) throw new Error(`${String(run.broken)}\n${again}`, { cause: run.broken });
       answers += (
         await stores.replay(run).catch((cause: unknown) => {
-          throw new Error(`${String(cause)}\n${again}`, { cause });
+          const store = name === 'SQLite' ? 'sqlite:' : 'postgres:';
+          throw new Error(`${String(cause)}\n${again} --store ${store}`, { cause });
         })
       ).answers;
       for (const what of run.met.keys()) met.add(what);

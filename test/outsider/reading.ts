@@ -15,6 +15,7 @@ import {
   type EventPage,
   type HeldType,
   type Loaded,
+  type LoadedDocument,
   type LoadOptions,
   type LoadRequest,
   type LogRange,
@@ -25,6 +26,7 @@ import {
   type TypesRange,
 } from 'tidemark/store';
 import { endOf, fitting, holds, indexOf, nameOf, type State } from './state.ts';
+import { setOf } from './sets.ts';
 
 const attachmentsOf = ({ attachments }: StoredEvent): number => attachments.length;
 
@@ -32,13 +34,20 @@ export function load(state: State, requests: readonly LoadRequest[], options: Lo
   const { rows } = indexOf(state);
   const asOf = upperBound(options.asOf);
   const room = new Room(LOAD_EVENTS_MAX);
-  const documents = requests.map(({ after, upTo, ...ref }) => {
+  const documents = requests.map(({ after, upTo, set, ...ref }): LoadedDocument => {
     const row = rows.get(nameOf(ref));
     const events = (row?.events ?? []).filter(({ position }) => position <= asOf);
-    const asked = events.slice(lowerBound(after), upperBound(upTo));
-    return { document: events.length > 0 ? row!.number : undefined, head: events.length, events: fitting(asked, room) };
+    const head = events.length;
+    const [from, last] = [lowerBound(after), Math.min(head, upperBound(upTo))];
+    const document = head > 0 ? row!.number : undefined;
+    const stored = set === undefined ? undefined : setOf(state, set)?.documents.get(ref.id);
+    const isUseful = stored !== undefined && stored.version > from && stored.version <= last;
+    if (isUseful && !room.take(stored.state)) return { document, head, events: [] };
+    const asked = events.slice(isUseful ? stored.version : from, last);
+    return { document, head, ...(isUseful && { stored }), events: fitting(asked, room) };
   });
-  return { end: endOf(state), holds: options.seen === undefined || holds(state, options.seen), documents };
+  const isHeld = options.seen === undefined || holds(state, options.seen);
+  return { end: endOf(state), holds: isHeld, generation: state.registry.generation, documents };
 }
 
 export function read(state: State, range: LogRange | DocumentRange): EventPage {

@@ -20,6 +20,7 @@ import {
   type Registry,
   type StoredAt,
   type StoredCommit,
+  type StoredDocument,
   type StoredEvent,
 } from 'tidemark/store';
 
@@ -28,9 +29,27 @@ export interface State {
   readonly registry: Registry;
   readonly commits: readonly StoredCommit[];
   readonly events: readonly StoredEvent[];
+  /** Of documents, by {@link nameOf}: the same as long as the log lives. */
+  readonly numbers: ReadonlyMap<string, number>;
+  /** By number. */
+  readonly sets: ReadonlyMap<number, DocumentSet>;
+  /** Index → key, in hexadecimal digits → id. */
+  readonly indexes: ReadonlyMap<number, ReadonlyMap<string, string>>;
 }
 
-export const EMPTY: State = { registry: { generation: 0, collections: [] }, commits: [], events: [] };
+export interface DocumentSet {
+  readonly place: LogPoint;
+  readonly documents: ReadonlyMap<string, StoredDocument>;
+}
+
+export const EMPTY: State = {
+  registry: { generation: 0, last: 0, keyings: [], definitions: [], indexes: [] },
+  commits: [],
+  events: [],
+  numbers: new Map(),
+  sets: new Map(),
+  indexes: new Map(),
+};
 
 export interface Row extends DocumentRef {
   readonly number: number;
@@ -56,7 +75,12 @@ export function indexOf(state: State): Index {
     const succeeded = held.succeeded ?? (commit.outcome === 'succeeded' ? position : undefined);
     types.set(type, { ...held, ...(succeeded !== undefined && { succeeded }) });
     for (const { collection, id, version } of attachments) {
-      const row = rows.get(nameOf({ collection, id })) ?? { number: rows.size + 1, collection, id, events: [] };
+      const row = rows.get(nameOf({ collection, id })) ?? {
+        number: state.numbers.get(nameOf({ collection, id }))!,
+        collection,
+        id,
+        events: [],
+      };
       row.events.push(Object.freeze({ type, schemaVersion, json, version, position, time: commit.time }));
       rows.set(nameOf(row), row);
     }
@@ -64,6 +88,17 @@ export function indexOf(state: State): Index {
   const index = { rows, types };
   indexes.set(state, index);
   return index;
+}
+
+/** The numbers, with those of documents that have none yet. */
+export function numbered(
+  { numbers }: State,
+  events: readonly { readonly attachments: readonly DocumentRef[] }[],
+): State['numbers'] {
+  const all = new Map(numbers);
+  for (const { attachments } of events)
+    for (const name of attachments.map(nameOf)) if (!all.has(name)) all.set(name, all.size + 1);
+  return all;
 }
 
 export function endOf({ commits, events }: State): LogEnd {
@@ -121,9 +156,10 @@ export function appended(
   const stored = storedOf(state, kept, now);
   const places: StoredAt[] = stored.commits.map(({ position, recordedAt, hash }) => ({ position, recordedAt, hash }));
   const next: State = {
-    registry: state.registry,
+    ...state,
     commits: [...state.commits, ...stored.commits],
     events: [...state.events, ...stored.events],
+    numbers: numbered(state, stored.events),
   };
   const answer: Appended = {
     status: 'stored',

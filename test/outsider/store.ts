@@ -2,27 +2,28 @@
  * A store as an outsider would write it: of what `tidemark/store` exports, and nothing else of the package but its errors.
  * Short, not fast: each append makes another state.
  */
-import { Buffer } from 'node:buffer';
 import { Closed } from 'tidemark';
 import {
   CLOCK_AHEAD_MAX_MS,
+  changedBy,
   givenClock,
-  grownBy,
   kindOf,
+  Section,
   Turns,
   Waiters,
   WRITE,
   Writes,
   type Clock,
-  type CollectionEntry,
   type Locked,
+  type LogFacts,
   type Opening,
-  type Registry,
   type Session,
   type Store,
   type Write,
 } from 'tidemark/store';
+import { attached, swept } from './attaching.ts';
 import * as reading from './reading.ts';
+import { advanced, indexFilled, stored } from './sets.ts';
 import { appended, EMPTY, endOf, indexOf, type State } from './state.ts';
 
 /** Shared by all sessions on it. */
@@ -80,16 +81,30 @@ function session(log: Log, clock: Clock): Session {
   };
   return {
     registry: () => call('registry', ({ registry }) => registry),
-    async register(collections) {
-      const isKnown = await call('registry', (state) => registered(state, collections) === state.registry);
+    async change(judge) {
+      const isKnown = await call('registry', (state) => judge(state.registry, factsOf(state)) === undefined);
       if (isKnown) return call('registry', ({ registry }) => registry);
       return write(async (write) => {
         write.stores();
-        const registry = registered(log.state, collections);
-        publish({ ...log.state, registry });
-        return registry;
+        const change = judge(log.state.registry, factsOf(log.state));
+        if (change) publish({ ...log.state, registry: changedBy(log.state.registry, change) });
+        return log.state.registry;
       });
     },
+    sweep: () =>
+      write(async (write) => {
+        write.stores();
+        publish(swept(log.state));
+        return false;
+      }),
+    advance: (step) =>
+      write(async (write) => {
+        write.stores();
+        const { state, answer } = advanced(log.state, step);
+        publish(state);
+        return answer;
+      }),
+    stored: (range) => call('stored', (state) => stored(state, range)),
     append: (batch) =>
       write(async (write) => {
         write.stores();
@@ -128,50 +143,40 @@ async function exclusively<T>(
   publish: (state: State) => void,
 ): Promise<T> {
   let state = before;
-  let isOver = false;
-  let broken: { readonly error: unknown } | undefined;
-  const call = async <Answer>(answer: () => Answer): Promise<Answer> => {
-    await undefined;
-    if (isOver) throw new Closed('The exclusive section is over.');
-    write.assertGoing();
-    return answer();
-  };
-  const locked: Locked = {
-    registry: () => call(() => state.registry),
-    append: (batch) =>
-      call(() => {
-        try {
-          const { state: next, answer } = appended(state, batch, clock);
-          state = next;
-          return answer;
-        } catch (error) {
-          broken = { error };
-          throw error;
-        }
-      }),
-    load: (requests, options) => call(() => reading.load(state, requests, options)),
-    ledger: (ids) => call(() => reading.ledger(state, ids)),
-    commits: (range) => call(() => reading.commits(state, range)),
-    read: (range) => call(() => reading.read(state, range)),
-  };
-  try {
-    const result = await write.orGivenUp(work(locked));
-    if (broken) throw broken.error;
-    write.stores();
-    publish(state);
-    return result;
-  } finally {
-    isOver = true;
-  }
+  const section = new Section(
+    {
+      registry: () => state.registry,
+      append: (batch) => {
+        const { state: next, answer } = appended(state, batch, clock);
+        state = next;
+        return answer;
+      },
+      load: (requests, options) => reading.load(state, requests, options),
+      ledger: (ids) => reading.ledger(state, ids),
+      commits: (range) => reading.commits(state, range),
+      read: (range) => reading.read(state, range),
+      scan: (range) => reading.scan(state, range),
+      stored: (range) => stored(state, range),
+      attach: (page) => {
+        const { state: next, answer } = attached(state, page);
+        state = next;
+        return answer;
+      },
+      fillIndex: (page) => {
+        const next = indexFilled(state, page);
+        state = next ?? state;
+        return next !== undefined;
+      },
+    },
+    write,
+  );
+  const result = await section.run(work);
+  write.stores();
+  publish(state);
+  return result;
 }
 
-/** The registry with these collections in it; the same where there is nothing new. */
-function registered(state: State, collections: readonly CollectionEntry[]): Registry {
-  const { registry, events } = state;
-  const firstOf = (type: string): number | undefined => indexOf(state).types.get(type)?.position;
-  const grown = grownBy(registry.collections, collections, { isEmpty: events.length === 0, firstOf });
-  if (grown.length === 0) return registry;
-  const entries = new Map([...registry.collections, ...grown].map((entry) => [entry.name, entry]));
-  const inOrder = [...entries.values()].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  return { generation: registry.generation + 1, collections: inOrder };
+function factsOf(state: State): LogFacts {
+  const { types } = indexOf(state);
+  return { isEmpty: state.events.length === 0, firstOf: (type) => types.get(type)?.position };
 }

@@ -101,8 +101,8 @@ describe('a rolling deploy', () => {
       deploy.said<{ details: object }>('warned', name).map(({ details }) => ({ name, details })),
     );
     const collections = [
-      { collection: 'customers', types: ['NOTED'] },
       { collection: 'orders', types: ['NOTED', 'SHIPPED'] },
+      { collection: 'customers', types: ['NOTED'] },
     ];
     expect(warned.filter(({ name }) => name === 'old-3')).toEqual([{ name: 'old-3', details: { collections } }]);
     // Those that ran already are told as the newer one grows the registry.

@@ -6,9 +6,9 @@ import { keepingLogger } from './stores.ts';
 
 export type Market = App<(typeof parts.commands)[number], (typeof parts.collections)[number]>;
 
-/** It is closed when the test is done. */
+/** It is closed when the test is done. Who follows the log in it are the readers of the test: it doesn't reduce. */
 export async function openedMarket(store: Store): Promise<Market> {
-  const app = await open({ store, ...parts, logger: keepingLogger() });
+  const app = await open({ store, ...parts, logger: keepingLogger(), reduction: 'off' });
   onTestFinished(() => app.close());
   return app;
 }

@@ -4,7 +4,12 @@ export const TABLES: Readonly<
 > = {
   meta: { key: ['name'], columns: ['value'] },
   names: { key: ['number'], columns: ['name'] },
-  registry: { key: ['name'], columns: ['definition', 'key', 'handled'] },
+  keyings: { key: ['name'], columns: ['collection', 'key', 'definition', 'state', 'filled'] },
+  definitions: {
+    key: ['id'],
+    columns: ['collection', 'definition', 'handled', 'keying', 'document_set', 'rebuilt', 'used_at'],
+  },
+  indexes: { key: ['number'], columns: ['document_set', 'fields', 'state', 'filled', 'used_at'] },
   documents: { key: ['number'], columns: ['collection', 'id'] },
   commits: {
     key: ['position'],
@@ -28,4 +33,8 @@ export const TABLES: Readonly<
   events: { key: ['position'], columns: ['type', 'schema_version', 'time', 'attachments', 'json'] },
   types: { key: ['type'], columns: ['position', 'succeeded'] },
   attachments: { key: ['document', 'version'], columns: ['position', 'type'] },
+  later: { key: ['position', 'document'], columns: ['version'] },
+  sets: { key: ['number'], columns: ['position', 'hash'] },
+  stored: { key: ['number'], columns: ['document_set', 'id', 'version', 'changed', 'failed', 'state'] },
+  entries: { key: ['number', 'key'], columns: ['document'] },
 };

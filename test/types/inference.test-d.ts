@@ -14,10 +14,21 @@ same<
 >(true);
 same<
   EventOf<typeof market>['type'],
-  'USER_REGISTERED' | 'SERVICE_CREATED' | 'SERVICE_BOUGHT' | 'BASKET_PAID' | 'PRICE_CHANGED' | 'STATUS' | 'LOGIN_FAILED'
+  | 'USER_REGISTERED'
+  | 'SERVICE_CREATED'
+  | 'SERVICE_BOUGHT'
+  | 'BASKET_PAID'
+  | 'PRICE_CHANGED'
+  | 'STATUS'
+  | 'REVIEWED'
+  | 'LOGIN_FAILED'
 >(true);
 same<EventOf<typeof market, 'USER_REGISTERED'>['vip'], boolean>(true);
 same<EventOf<typeof market, 'PRICE_CHANGED'>['cents'], number>(true);
+same<
+  EventOf<typeof market, 'REVIEWED'>,
+  { readonly type: 'REVIEWED'; readonly service_id: string; readonly stars: number }
+>(true);
 declare const paid: EventOf<typeof market, 'BASKET_PAID'>;
 // @ts-expect-error events are read-only all the way down
 paid.lines[0]!.qty = 2;

@@ -16,6 +16,9 @@ export const market = domain({
       z.object({ service_id: z.string(), to: z.literal('closed'), why: z.string() }),
       z.object({ service_id: z.string(), to: z.literal('open') }),
     ]),
+    REVIEWED: event(z.object({ service_id: z.string(), stars: z.int().default(3) }), {
+      formerly: ['RATED', 'STARRED'],
+    }),
     LOGIN_FAILED: z.object({ user_id: z.string(), reason: z.enum(['WRONG_PIN', 'LOCKED']) }),
   },
 });

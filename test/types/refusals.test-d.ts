@@ -16,6 +16,14 @@ domain({ events: { A: type<{ deep: { list: Map<string, number>[] } }>() } });
 domain({ events: { A: z.object({ type: z.string() }) } });
 // @ts-expect-error not a schema
 domain({ events: { A: { id: 'string' } } });
+// @ts-expect-error a former name that is an event of the domain
+domain({ events: { A: type<{ a: string }>(), B: event(type<{ a: string }>(), { formerly: ['A'] }) } });
+// @ts-expect-error its own name
+domain({ events: { B: event(type<{ a: string }>(), { formerly: ['A', 'B'] }) } });
+// @ts-expect-error a version without its upcasts
+event(type<{ a: string }>(), { version: 2, formerly: ['A'] });
+// @ts-expect-error neither a version nor a former name
+event(type<{ a: string }>(), {});
 // @ts-expect-error an upcast must give an object
 event(type<{ a: string }>(), { version: 2, upcast: { 1: () => 'a' } });
 
@@ -78,6 +86,60 @@ market.collection('x17', { key: 'service_id', initial: { n: 0 }, reduce: { USER_
 market.collection('x18', { key: ['user_id', 'buyer_id'], initial: { n: 0 }, reduce: { PRICE_CHANGED: (s) => s } });
 market.collection('x19', { key: ['user_id', 'buyer_id'], initial: { n: 0 }, reduce: { SERVICE_BOUGHT: (s) => s } });
 market.collection('x20', { key: { STATUS: () => 's' }, initial: { n: 0 }, reduce: { STATUS: (s) => s } });
+
+// Indexes: paths of the state, to values that can be ordered.
+interface Offer {
+  price: number;
+  seller_id: string | null;
+  sold?: boolean;
+  tags: string[];
+  either: string | string[];
+  address: { city: string; at: { x: number; list: { y: number }[] } };
+  counts: Record<string, number>;
+  'a.b': string;
+  $c: string;
+}
+const offer = { key: 'service_id', initial: (): Offer => ({}) as Offer, reduce: {} } as const;
+market.collection('i1', {
+  ...offer,
+  indexes: ['price', ['seller_id', 'price'], 'sold', 'address.city', ['address.at.x']],
+});
+market.collection('i2', { ...offer, indexes: ['either', 'counts.cups'] });
+// @ts-expect-error not in the state
+market.collection('i3', { ...offer, indexes: ['prize'] });
+// @ts-expect-error nor is one of several
+market.collection('i4', { ...offer, indexes: ['price', ['seller_id', 'prize']] });
+// @ts-expect-error not in the state, deep inside
+market.collection('i5', { ...offer, indexes: ['address.town'] });
+// @ts-expect-error an array has no order
+market.collection('i6', { ...offer, indexes: ['tags'] });
+// @ts-expect-error no path leads into an array
+market.collection('i7', { ...offer, indexes: ['address.at.list.y'] });
+// @ts-expect-error nor to its length
+market.collection('i8', { ...offer, indexes: ['tags.length'] });
+// @ts-expect-error an object has no order
+market.collection('i9', { ...offer, indexes: ['address'] });
+// @ts-expect-error a field with a dot can't be addressed
+market.collection('i10', { ...offer, indexes: ['a.b'] });
+// @ts-expect-error nor one that begins with $
+market.collection('i11', { ...offer, indexes: ['$c'] });
+// @ts-expect-error a single text
+market.collection('i12', { ...offer, indexes: 'price' });
+market.collection('i13', {
+  key: 'service_id',
+  initial: { status: 'none', at: { day: '' } } as
+    { status: 'none'; at: { day: string } } | { status: 'sold'; by: string },
+  reduce: { SERVICE_BOUGHT: (_, { buyer_id }) => ({ status: 'sold', by: buyer_id }) },
+  indexes: ['status', 'by', 'at.day'],
+});
+market.collection('i14', {
+  key: 'service_id',
+  initial: { n: 0 },
+  reduce: { SERVICE_BOUGHT: ({ n }) => ({ n: n + 1 }) },
+  indexes: ['n'],
+});
+// @ts-expect-error the state has no fields
+market.collection('i15', { key: 'service_id', initial: 0, reduce: {}, indexes: ['n'] });
 
 // --- Commands ---------------------------------------------------------------------------------------------------------------
 const id = z.object({ service_id: z.string() });

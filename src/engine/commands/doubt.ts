@@ -1,11 +1,12 @@
 /** Batches that got no answer: they may be stored or not. What callers are told, and what makes sending the same ids again safe. */
 import { Closed, hasCode, isTidemarkError, StoreUnavailable } from '../../errors.ts';
-import type { Appended, Batch, Locked, Stored } from '../../store/store.ts';
+import type { Appended, Batch, Stored } from '../../store/store.ts';
+import type { BatchCalls } from './for-batch.ts';
 import type { Draft } from './draft.ts';
 import type { Entry } from './entry.ts';
 
 /** Sends a batch. Its entries count as sent until an answer says that they aren't stored. */
-export async function send(io: Pick<Locked, 'append'>, draft: Draft, batch: Batch): Promise<Appended> {
+export async function send(io: Pick<BatchCalls, 'append'>, draft: Draft, batch: Batch): Promise<Appended> {
   for (const { entry } of draft.drafted) entry.sent = true;
   let appended: Appended;
   try {

@@ -2,9 +2,10 @@
 import { errored, type CommandCall, type Decision, type Rules } from '../../model/decide.ts';
 import type { AnyRef } from '../../model/reads.ts';
 import { commitDigest } from '../../store/chain.ts';
-import type { Batch, Commit, DocumentRef, Session } from '../../store/store.ts';
+import type { Batch, Commit, DocumentRef } from '../../store/store.ts';
 import { concernsAll } from '../outage.ts';
 import type { Core } from '../core.ts';
+import type { LoadingCalls } from '../reading/document-reader.ts';
 import type { Entry } from './entry.ts';
 import { Grounds, proceed, unchangedOf } from './grounds.ts';
 import { fetchAhead, isToBeWhole, known, staged, startAll, type Begun, type Refusal, type Started } from './start.ts';
@@ -58,12 +59,12 @@ export interface DraftOptions extends Footing {
  */
 export async function draftBatch(
   core: Core,
-  io: Pick<Session, 'load' | 'commits'>,
+  io: LoadingCalls,
   entries: readonly Entry[],
   { ground, late, until = Infinity, part = 1 }: DraftOptions,
 ): Promise<Draft> {
   const { generation, attacher, handled } = core.membership;
-  const rules: Rules = { events: core.events, attacher, handled, limits: core.limits };
+  const rules: Rules = { events: core.domain.events, attacher, handled, limits: core.limits };
   const working = new WorkingSet(core, io, { ground, late });
   const begin = async (): Promise<Begun> => {
     const begun = startAll(core, entries, rules, until, part);
@@ -155,7 +156,7 @@ class Drafting {
     const { unchanged } = entry.request;
     const documents = first.done ? unchanged : [...unchanged, ...known(this.#core, first.value)];
     if (this.#isLate(entry, documents)) return undefined;
-    const found = unchangedOf(entry, this.#working, grounds);
+    const found = unchangedOf(this.#core, entry, this.#working, grounds);
     if (found === 'tentative') this.#left.push(entry);
     else if (found !== 'unchanged') this.#begun.refused.push({ entry, error: found });
     if (found !== 'unchanged') return undefined;

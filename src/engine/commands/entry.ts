@@ -1,8 +1,8 @@
 /** A command in the queue, and the caller that waits for it. */
 import type { Place } from '../../line.ts';
-import type { Folded } from '../../model/reduce.ts';
 import { listen } from '../../signal.ts';
 import type { DocumentMap } from '../../document-map.ts';
+import type { Brought } from './late.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
 
@@ -10,7 +10,7 @@ export interface Waited {
   /** How often each was waited for. */
   readonly times: DocumentMap<number>;
   /** The documents that the cache didn't take. */
-  readonly brought: DocumentMap<Folded>;
+  readonly brought: DocumentMap<Brought>;
 }
 
 export class Entry {

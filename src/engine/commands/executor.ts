@@ -3,14 +3,14 @@
  * batch of its kind; the last try holds the store's write lock, so no command starves.
  */
 import { DocumentMap } from '../../document-map.ts';
-import type { Locked, Refused, Stored } from '../../store/store.ts';
+import type { Refused, Stored } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { membershipNow } from '../registration.ts';
+import { refreshMembership } from '../registry/refresh.ts';
 import { bringUp } from './bring-up.ts';
 import { closedError, closedInDoubt, isInDoubt, notStored, send, toldOf } from './doubt.ts';
 import { draftBatch, type Draft, type Drafted, type DraftOptions, type Late } from './draft.ts';
 import type { Entry } from './entry.ts';
-import { forBatch } from './for-batch.ts';
+import { forBatch, type BatchCalls } from './for-batch.ts';
 import { answerDuplicates, answerKnown, answerUnrecorded, refuseUnlessKnown } from './from-ledger.ts';
 import { LateDocuments } from './late.ts';
 import { CommandQueue } from './queue.ts';
@@ -233,14 +233,14 @@ export class Executor {
   }
 
   /** Answers what stands, then finds out why others fell. Returns those to be decided again. */
-  async #finish(io: Locked, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
+  async #finish(io: BatchCalls, draft: Draft, judged: Stored | Refused): Promise<readonly Entry[]> {
     const core = this.#core;
     const { fallen, unrecorded, behind } = settle(core, draft, judged);
     const taken = new Set(judged.duplicates);
     const again = fallen.filter(({ id }) => !taken.has(id));
     this.#fell(again);
     await answerUnrecorded(core, io, unrecorded, positionsOf(judged));
-    await catchUp(core, io, behind);
+    await catchUp(core, io, behind, draft.working.epoch);
     const known = fallen.filter(({ id }) => taken.has(id));
     await answerDuplicates(core, io, known);
     return again.filter(({ settled }) => !settled);
@@ -278,7 +278,7 @@ export class Executor {
     }
   }
 
-  async #attempt(io: Locked, entries: readonly Entry[], options: DraftOptions): Promise<Attempt> {
+  async #attempt(io: BatchCalls, entries: readonly Entry[], options: DraftOptions): Promise<Attempt> {
     const core = this.#core;
     const waiting = entries.filter((entry) => !entry.settled && !this.#parked.has(entry));
     const draft = await draftBatch(core, io, waiting, options);
@@ -298,7 +298,7 @@ export class Executor {
         return { undecided: [...(await this.#finish(io, draft, appended)), ...draft.left], refused: true };
       }
       case 'behind': {
-        core.membership = await membershipNow(core, io);
+        await refreshMembership(core, io);
         const sent = [...draft.drafted, ...draft.unrecorded].map(({ entry }) => entry);
         for (const entry of sent) entry.tries += 1;
         return { undecided: [...sent, ...draft.left].filter(({ settled }) => !settled), refused: true };
@@ -309,10 +309,10 @@ export class Executor {
   }
 
   /** Nothing is to be stored: commands whose ground has held are answered. */
-  async #unsent(io: Locked, { unrecorded, reads, left }: Draft): Promise<Attempt> {
+  async #unsent(io: BatchCalls, { unrecorded, reads, left, working }: Draft): Promise<Attempt> {
     if (unrecorded.length === 0) return { undecided: left, refused: false };
     const { counters } = this.#core;
-    const { end, rows } = await movedSince(this.#core, io, reads);
+    const { end, rows } = await movedSince(this.#core, io, reads, working.epoch);
     if (rows.size > 0) counters.conflicts += 1;
     const stands = (drafted: Drafted): boolean => !drafted.reads.some((row) => rows.has(row));
     await answerUnrecorded(this.#core, io, unrecorded.filter(stands), () => end.position);

@@ -1,9 +1,12 @@
 /** A session for executing batches: its calls go before those of readers, as all who wait for a batch wait for them. */
-import type { Locked, Session } from '../../store/store.ts';
+import type { Session } from '../../store/store.ts';
 
 const FIRST = Object.freeze({ forBatch: true });
 
-export function forBatch(session: Session): Locked & Pick<Session, 'scan'> {
+/** What a batch calls: of a session, or with the write lock held. */
+export type BatchCalls = Pick<Session, 'registry' | 'append' | 'load' | 'read' | 'scan' | 'commits' | 'ledger'>;
+
+export function forBatch(session: Session): BatchCalls {
   return {
     registry: () => session.registry(),
     append: (batch) => session.append(batch),

@@ -1,6 +1,7 @@
 /** Answers commands from the ledger: one that was executed before isn't executed again (law 1). */
 import { LogCorrupt } from '../../errors.ts';
-import type { Locked, StoredCommit } from '../../store/store.ts';
+import type { StoredCommit } from '../../store/store.ts';
+import type { BatchCalls } from './for-batch.ts';
 import { concernsAll } from '../outage.ts';
 import type { Core } from '../core.ts';
 import { stillInDoubt } from './doubt.ts';
@@ -10,7 +11,7 @@ import { assertSame, replay } from './replay.ts';
 import { resolveUnrecorded } from './settle.ts';
 
 /** Refuses commands that can't be decided. One that was executed before gets its outcome, whatever has changed since. */
-export async function refuseUnlessKnown(core: Core, io: Locked, conflicts: Draft['conflicts']): Promise<void> {
+export async function refuseUnlessKnown(core: Core, io: BatchCalls, conflicts: Draft['conflicts']): Promise<void> {
   if (conflicts.length === 0) return;
   const outcomes = await finalOutcomes(io, conflicts);
   // The cache may be of a log that the store no longer holds.
@@ -25,7 +26,7 @@ export async function refuseUnlessKnown(core: Core, io: Locked, conflicts: Draft
 /** Answers commands that record nothing; one that was executed before gets its earlier outcome. */
 export async function answerUnrecorded(
   core: Core,
-  io: Locked,
+  io: BatchCalls,
   unrecorded: readonly Drafted[],
   positionOf: (drafted: Drafted) => number,
 ): Promise<void> {
@@ -40,7 +41,7 @@ export async function answerUnrecorded(
 
 /** The final commits of commands that the ledger may know. */
 async function finalOutcomes(
-  io: Locked,
+  io: BatchCalls,
   asked: readonly { readonly entry: Entry }[],
 ): Promise<ReadonlyMap<string, StoredCommit>> {
   const entries = asked.map(({ entry }) => entry).filter(({ request, inDoubt }) => request.named || inDoubt);
@@ -49,7 +50,7 @@ async function finalOutcomes(
 
 /** The commits of entries' ids. Damage is told to the entry whose commit it is, and to no other. */
 async function ledgerOf(
-  io: Locked,
+  io: BatchCalls,
   entries: readonly Entry[],
   isAsked: (commit: StoredCommit) => boolean,
 ): Promise<ReadonlyMap<string, StoredCommit>> {
@@ -69,7 +70,7 @@ async function ledgerOf(
   }
 }
 
-export async function answerKnown(core: Core, io: Locked, entries: readonly Entry[]): Promise<void> {
+export async function answerKnown(core: Core, io: BatchCalls, entries: readonly Entry[]): Promise<void> {
   const asked = entries.filter(({ settled }) => !settled).map((entry) => ({ entry }));
   const outcomes = await finalOutcomes(io, asked);
   if (outcomes.size === 0) return;
@@ -82,7 +83,7 @@ export async function answerKnown(core: Core, io: Locked, entries: readonly Entr
 }
 
 /** Answers entries that fell because the ledger has an outcome of theirs. */
-export async function answerDuplicates(core: Core, io: Locked, duplicates: readonly Entry[]): Promise<void> {
+export async function answerDuplicates(core: Core, io: BatchCalls, duplicates: readonly Entry[]): Promise<void> {
   const commits = await ledgerOf(io, duplicates, () => true);
   for (const entry of duplicates) {
     const { id } = entry;
@@ -96,7 +97,7 @@ export async function answerDuplicates(core: Core, io: Locked, duplicates: reado
   }
 }
 
-async function answer(core: Core, io: Pick<Locked, 'read'>, entry: Entry, commit: StoredCommit): Promise<void> {
+async function answer(core: Core, io: Pick<BatchCalls, 'read'>, entry: Entry, commit: StoredCommit): Promise<void> {
   try {
     assertSame(entry.request, commit.command);
     const outcome = await replay(core, commit, io);

@@ -24,15 +24,22 @@ export class Grounds {
  * them, that is known once it is stored.
  */
 export function unchangedOf(
+  core: Pick<Core, 'membership'>,
   { request }: Entry,
   working: WorkingSet,
   ground: Grounds,
 ): 'unchanged' | 'tentative' | Conflict {
   let unchanged: 'unchanged' | 'tentative' = 'unchanged';
   for (const document of request.unchanged) {
-    const { collection, id, version } = document;
+    const { collection, id, version, definition } = document;
     const found = working.find(document)!;
     if (found.error !== undefined) throw found.error;
+    if (definition !== undefined && !isSameKeying(core, collection, definition)) {
+      return new Conflict(
+        `Command ${request.command.name}: ${collection} ${JSON.stringify(id)} in unchanged was read by definition ${definition}, whose key is another one: its versions count other events. Nothing was recorded: read it again, and decide again.`,
+        { collection, id, version, definition },
+      );
+    }
     if (found.stored.version < version) {
       throw new InvalidInput(
         `Command ${request.command.name}: ${collection} ${JSON.stringify(id)} in unchanged has no version ${version} yet: it is at ${found.stored.version}.`,
@@ -49,6 +56,14 @@ export function unchangedOf(
     ground.add(found);
   }
   return unchanged;
+}
+
+/** Whether versions by that definition of the collection count the same events as this code's. */
+function isSameKeying({ membership }: Pick<Core, 'membership'>, collection: string, definition: number): boolean {
+  const own = membership.own.get(collection);
+  return (
+    own?.definition.definition === definition || membership.keyingsOf(collection, definition).includes(own!.keying.name)
+  );
 }
 
 /** Takes a command one stage further: gives it the documents it asked for, as the batch has left them. */

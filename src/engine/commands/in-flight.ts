@@ -240,7 +240,8 @@ class Flight {
     for (const caller of this.callers) {
       caller.resolve(caller === lead ? outcome : again);
       if (caller === lead) continue;
-      const { counters } = caller.runner.core;
+      const { counters, watermark } = caller.runner.core;
+      watermark.tell(outcome.position);
       counters.commands += 1;
       counters.replayed += 1;
     }

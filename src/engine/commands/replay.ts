@@ -34,6 +34,7 @@ export async function replay(
     if (page.end.position < last) throw core.watermark.diverge(page.end);
     after = page.next;
   }
+  core.watermark.tell(last);
   const outcome = outcomeOf(commit, unreadable ? [] : events, last, { replayed: true });
   return unreadable ? Object.freeze({ ...outcome, unreadable }) : outcome;
 }

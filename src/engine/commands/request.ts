@@ -33,7 +33,10 @@ export interface ExecuteOptions {
   /** Gives up waiting. A command that isn't decided yet comes to nothing; one that is decided is stored all the same. */
   readonly signal?: AbortSignal | undefined;
   /** Refuses the command (`Conflict`, nothing recorded) if one of these documents has changed since it was read. */
-  readonly unchanged?: readonly Pick<Document<unknown>, 'collection' | 'id' | 'version'>[] | undefined;
+  readonly unchanged?:
+    | readonly (Pick<Document<unknown>, 'collection' | 'id' | 'version'> &
+        Partial<Pick<Document<unknown>, 'definition'>>)[]
+    | undefined;
 }
 
 export interface Request {
@@ -48,7 +51,7 @@ export interface Request {
   /** Why the input of a named request is refused. An earlier release may have executed it, so the ledger is asked first. */
   readonly refusal: unknown;
   readonly signal: AbortSignal | undefined;
-  readonly unchanged: readonly DocumentVersion[];
+  readonly unchanged: readonly Unchanged[];
 }
 
 /**
@@ -100,6 +103,11 @@ const EXECUTE: Checks<ExecuteOptions> = {
     Array.isArray(value) ? (value as NonNullable<ExecuteOptions['unchanged']>) : refuse('must be an array'),
 };
 
+/** A document that must not have changed. Its version counts by the key of its definition. */
+export interface Unchanged extends DocumentVersion {
+  readonly definition?: number | undefined;
+}
+
 const NONE: Request['unchanged'] = Object.freeze([]);
 
 /** A copy of the documents in `unchanged`, each read once. */
@@ -119,15 +127,17 @@ function checkedUnchanged(
       max,
     });
   }
-  const documents: DocumentVersion[] = [];
+  const documents: Unchanged[] = [];
   for (let index = 0; index < length; index += 1) {
-    const { collection, id, version } = (given[index] ?? {}) as Partial<DocumentVersion>;
+    const { collection, id, version, definition } = (given[index] ?? {}) as Partial<Unchanged>;
     if (typeof collection !== 'string') return refuse('must hold documents that get returned');
     const fault = idFault(id);
     if (fault) refuse(`holds a document whose id ${fault}`);
     if (!Number.isSafeInteger(version) || version! < 0) refuse('holds a document without its version');
     if (!core.collections.has(collection)) throw unknownCollection(collection);
-    documents.push({ collection, id: id!, version: version! });
+    if (definition !== undefined && !Number.isSafeInteger(definition))
+      refuse('holds a document whose definition isn’t a number');
+    documents.push({ collection, id: id!, version: version!, definition });
   }
   return documents;
 }

@@ -3,18 +3,10 @@ import type { CollectionDefinition } from '../../model/collection.ts';
 import type { Decision } from '../../model/decide.ts';
 import { reduce, unborn, type Folded } from '../../model/reduce.ts';
 import { Ground } from '../../store/ground.ts';
-import type {
-  Commit,
-  DocumentVersion,
-  LogPoint,
-  Refused,
-  Session,
-  StaleDocument,
-  Stored,
-  StoredAt,
-} from '../../store/store.ts';
+import type { Commit, DocumentVersion, LogPoint, Refused, StaleDocument, Stored, StoredAt } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { loadDocuments } from '../reading/document-reader.ts';
+import { shownOf } from '../registry/names.ts';
+import { loadDocuments, type LoadingCalls } from '../reading/document-reader.ts';
 import { eventReader, foldEvents } from '../reading/fold-events.ts';
 import type { Draft, Drafted } from './draft.ts';
 import type { Entry } from './entry.ts';
@@ -53,8 +45,11 @@ export function settle(core: Core, draft: Draft, judged: Stored | Refused): Sett
   const read = judged.stale.length > 0 ? eventReader(core) : undefined;
   for (const [row, document] of draft.reads.entries()) {
     const stale = moved.get(document);
-    if (stale) behind.push(...takeIn(core, read!, document, stale));
-    else remember(core, document, moved.has(document) ? document.stored : document.now, judged.heads[row]!);
+    if (stale) behind.push(...takeIn(core, draft.working.epoch, read!, document, stale));
+    else {
+      const now = moved.has(document) ? document.stored : document.now;
+      remember(core, draft.working.epoch, document, now, judged.heads[row]!);
+    }
   }
   const unrecorded = stillStanding(draft, judged, stored.commits);
   const fallen = draft.unrecorded.filter((one) => !unrecorded.has(one)).map(({ entry }) => entry);
@@ -117,19 +112,21 @@ function stillStanding(draft: Draft, { stale }: Stored | Refused, commits: Store
 }
 
 /** A document that was read: events that its collection doesn't handle may have moved its version meanwhile. */
-function remember(core: Core, { collection, id, stored }: Working, now: Folded, head: number): void {
+function remember(core: Core, epoch: number, { collection, id, stored }: Working, now: Folded, head: number): void {
   const missed = head - stored.version;
-  core.cache.remember(collection.name, id, {
+  const folded = {
     version: now.version + missed,
     changed: now.changed > stored.version ? now.changed + missed : now.changed,
     state: now.state,
     bytes: now.bytes,
-  });
+  };
+  core.cache.remember(collection.name, id, folded, epoch);
 }
 
 /** Takes in a stale document's events; returns what is still to be loaded of it. */
 function takeIn(
   core: Core,
+  epoch: number,
   read: ReturnType<typeof eventReader>,
   { collection, id, stored }: Working,
   { head, events }: StaleDocument,
@@ -140,7 +137,7 @@ function takeIn(
     core.cache.forget(collection.name, id);
     return [];
   }
-  core.cache.remember(collection.name, id, folded);
+  core.cache.remember(collection.name, id, folded, epoch);
   return folded.version < head ? [{ collection, id, from: folded }] : [];
 }
 
@@ -160,7 +157,8 @@ function settleAttached(
       try {
         const before = core.cache.get(name, id) ?? (version === 1 ? unborn(collection, id) : undefined);
         // With a gap before it, the next read brings it up to date.
-        if (before?.version === version - 1) core.cache.remember(name, id, reduce(collection, id, before, event, time));
+        if (before?.version !== version - 1) continue;
+        core.cache.remember(name, id, reduce(collection, id, before, event, time), core.cache.epoch);
       } catch (error) {
         core.cache.forget(name, id);
         const details = { err: error, collection: name, id, version };
@@ -183,7 +181,7 @@ function answer(
       position: position + index,
       time,
       recordedAt,
-      attachments: Object.freeze(attachments[index]!),
+      attachments: Object.freeze(shownOf(attachments[index]!)),
       hash,
       command,
     }),
@@ -195,7 +193,9 @@ function answer(
       `command ${command.name} went wrong, recorded as ${decision.events[0]!.type}`,
     );
   }
-  entry.resolve(outcomeOf(decision, events, position + events.length - 1));
+  const last = position + events.length - 1;
+  core.watermark.tell(last);
+  entry.resolve(outcomeOf(decision, events, last));
 }
 
 /** Answers a command that records nothing, as of a position at which its ground had not moved. */
@@ -212,15 +212,16 @@ function count(core: Core, { outcome }: Decision): void {
 /** Loads documents that have moved further. What can't be loaded is forgotten: commands that need it get the error. */
 export async function catchUp(
   core: Core,
-  io: Pick<Session, 'load' | 'commits'>,
+  io: LoadingCalls,
   behind: SettledBatch['behind'],
+  epoch: number,
 ): Promise<void> {
   if (behind.length === 0) return;
   try {
     const { found } = await loadDocuments(core, io, behind);
     for (const [index, { folded, error }] of found.entries()) {
       const { collection, id } = behind[index]!;
-      if (error === undefined) core.cache.remember(collection.name, id, folded);
+      if (error === undefined) core.cache.remember(collection.name, id, folded, epoch);
     }
   } catch {
     for (const { collection, id } of behind) core.cache.forget(collection.name, id);
@@ -230,8 +231,9 @@ export async function catchUp(
 /** Which documents have moved since they were read, and the end of the log then. For commands that append nothing. */
 export async function movedSince(
   core: Core,
-  io: Pick<Session, 'load' | 'commits'>,
+  io: LoadingCalls,
   reads: readonly Working[],
+  epoch: number,
 ): Promise<{ readonly end: LogPoint; readonly rows: ReadonlySet<number> }> {
   const wanted = reads.map(({ collection, id, stored }) => ({ collection, id, from: stored }));
   const { end, found } = await loadDocuments(core, io, wanted);
@@ -239,7 +241,7 @@ export async function movedSince(
   for (const [row, { folded, error }] of found.entries()) {
     const { collection, id, stored } = reads[row]!;
     if (folded.changed > stored.changed || error !== undefined) rows.add(row);
-    if (error === undefined) core.cache.remember(collection.name, id, folded);
+    if (error === undefined) core.cache.remember(collection.name, id, folded, epoch);
     else core.cache.forget(collection.name, id);
   }
   return { end, rows };

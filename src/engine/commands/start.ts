@@ -6,6 +6,7 @@ import { readOf } from '../../model/reduce.ts';
 import type { DocumentRef } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { Entry } from './entry.ts';
+import { WAITS_MAX } from './late.ts';
 import { Stint } from './stint.ts';
 import type { WorkingSet } from './working-set.ts';
 
@@ -23,8 +24,6 @@ export interface Refusal {
 
 /** The part of the time for deciding that starting may use. */
 const START_PART = 0.5;
-/** How often a command waits for the same document, before a batch waits for it. */
-const WAITS_MAX = 4;
 
 // Commands that have read in more than one stage: their later stages are worth fetching ahead.
 export const staged = new WeakSet<CommandDefinition>();

@@ -3,15 +3,16 @@
  * on the state that its predecessors left, so a hot document costs no more than a cold one.
  */
 import { hasCode } from '../../errors.ts';
+import { rebuilding } from '../registry/readiness.ts';
 import { unknownCollection } from '../not-given.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
 import type { MadeEvent } from '../../model/make-event.ts';
 import { reduce, unborn, type Folded } from '../../model/reduce.ts';
-import type { DocumentRef, DocumentVersion, Session } from '../../store/store.ts';
+import type { DocumentRef, DocumentVersion } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import type { LateDocuments } from './late.ts';
+import type { Brought, LateDocuments } from './late.ts';
 import { DocumentMap } from '../../document-map.ts';
-import { Loading, type Wanted } from '../reading/document-reader.ts';
+import { Loading, type Wanted, type LoadingCalls } from '../reading/document-reader.ts';
 
 export interface Working {
   readonly collection: CollectionDefinition;
@@ -46,15 +47,17 @@ interface Pending {
 const UNKNOWN: Folded = Object.freeze({ version: 0, changed: 0, state: undefined, bytes: 0 });
 
 export class WorkingSet {
+  /** The cache's when the batch was begun. */
+  readonly epoch: number;
   readonly #core: Core;
-  readonly #io: Pick<Session, 'load' | 'commits'>;
+  readonly #io: LoadingCalls;
   readonly #ground: Footing['ground'];
   readonly #beside: LateDocuments | undefined;
   readonly #documents = new DocumentMap<Working>();
   /** Documents that take long to load, and come into the cache beside this batch. */
   readonly #late = new DocumentMap<true>();
   /** Documents loaded for commands of this batch that the cache didn't take; later events are loaded on top. */
-  readonly #brought: DocumentMap<Folded>[] = [];
+  readonly #brought: DocumentMap<Brought>[] = [];
   /** Documents whose cached version is behind what a caller has seen. */
   readonly #behind = new DocumentMap<true>();
   /** The batch's events so far: a document that a later command asks for takes them in. */
@@ -62,7 +65,8 @@ export class WorkingSet {
   /** Those attached to documents that aren't read yet, by document. Rare, so made when needed. */
   #pending: DocumentMap<Pending[]> | undefined;
 
-  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, { ground, late }: Footing) {
+  constructor(core: Core, io: LoadingCalls, { ground, late }: Footing) {
+    this.epoch = core.cache.epoch;
     this.#core = core;
     this.#io = io;
     this.#ground = ground;
@@ -80,7 +84,7 @@ export class WorkingSet {
   }
 
   /** Documents that were loaded for a command before this batch. */
-  offer(brought: DocumentMap<Folded>): void {
+  offer(brought: DocumentMap<Brought>): void {
     this.#brought.push(brought);
   }
 
@@ -106,6 +110,15 @@ export class WorkingSet {
       }
       const collection = this.#core.collections.get(name);
       if (!collection) throw unknownCollection(name);
+      const progress = this.#core.readiness.unready(name);
+      if (progress) {
+        if (!beside) this.#add(collection, id, UNKNOWN, rebuilding(progress));
+        else {
+          beside.waitFor(ref);
+          this.#late.set(name, id, true);
+        }
+        continue;
+      }
       const cached = this.#core.cache.get(name, id);
       if (cached && this.#isGood(ref) && !this.#behind.get(name, id)) {
         this.#add(collection, id, cached);
@@ -121,7 +134,7 @@ export class WorkingSet {
     if (missing.length === 0) return;
     if (!later || !beside) return this.#load(missing, beside);
     for (const { collection, id } of missing) this.#late.set(collection.name, id, true);
-    beside.goOn(new Loading(this.#core, this.#io, missing), missing);
+    beside.goOn(new Loading(this.#core, this.#io, missing), missing, this.epoch);
   }
 
   /** Whether a cached document is used as it is. */
@@ -132,8 +145,8 @@ export class WorkingSet {
 
   #broughtOf({ collection, id }: DocumentRef): Folded | undefined {
     for (const brought of this.#brought) {
-      const folded = brought.get(collection, id);
-      if (folded) return folded;
+      const found = brought.get(collection, id);
+      if (found && this.#core.cache.holds(collection, found.epoch)) return found.folded;
     }
     return undefined;
   }
@@ -161,12 +174,12 @@ export class WorkingSet {
       const { folded, error, document } = loading.found[index]!;
       if (error === undefined) {
         if (folded.version > from.version && from === cache.get(collection.name, id)) tracked.broughtUp.add(folded);
-        cache.remember(collection.name, id, folded);
+        cache.remember(collection.name, id, folded, this.epoch);
         if (document !== undefined) tracked.add({ collection: collection.name, id }, document, watermark.seen);
       }
       this.#add(collection, id, folded, error);
     }
-    if (incomplete.size > 0) beside!.goOn(loading, missing);
+    if (incomplete.size > 0) beside!.goOn(loading, missing, this.epoch);
   }
 
   /** One of several is damaged: it is found by halving. */

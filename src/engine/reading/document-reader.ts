@@ -1,9 +1,13 @@
 /** Reading documents: loads the events after the known version, and folds them on top. */
 import type { CollectionDefinition } from '../../model/collection.ts';
 import type { Folded } from '../../model/reduce.ts';
+import { Twins } from '../../model/same-items.ts';
 import { LOAD_EVENTS_MAX, type LogEnd, type Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { eventReader, foldEvents, gap } from './fold-events.ts';
+import { refreshMembership } from '../registry/refresh.ts';
+import { Pace } from '../pace.ts';
+import { knownFrom } from './stored-document.ts';
+import { eventReader, foldInTurns, gap } from './fold-events.ts';
 
 export interface Wanted {
   readonly collection: CollectionDefinition;
@@ -24,6 +28,9 @@ export interface FoundDocument {
   readonly error?: unknown;
 }
 
+/** What loading calls. */
+export type LoadingCalls = Pick<Session, 'load' | 'commits' | 'registry'>;
+
 /** How many documents are asked for at once while nothing is known of them. */
 const WINDOW = 1_000;
 
@@ -36,7 +43,7 @@ export class Loading {
   /** The documents so far. */
   readonly found: FoundDocument[];
   readonly #core: Core;
-  readonly #io: Pick<Session, 'load' | 'commits'>;
+  readonly #io: LoadingCalls;
   readonly #wanted: readonly Wanted[];
   readonly #asOf: number | undefined;
   /** The end of the log that they are loaded as of, once there was an answer. */
@@ -45,12 +52,15 @@ export class Loading {
   #next = 0;
   #open: number[] = [];
   #room = LOAD_EVENTS_MAX;
+  readonly #pace: Pace;
+  readonly #lists = new Twins();
 
-  constructor(core: Core, io: Pick<Session, 'load' | 'commits'>, wanted: readonly Wanted[], asOf?: number) {
+  constructor(core: Core, io: LoadingCalls, wanted: readonly Wanted[], asOf?: number) {
     this.#core = core;
     this.#io = io;
     this.#wanted = wanted;
     this.#asOf = asOf;
+    this.#pace = new Pace(core.runtime);
     this.found = wanted.map(({ from }) => ({ folded: from, head: from.version }));
   }
 
@@ -69,29 +79,35 @@ export class Loading {
   async step(io = this.#io): Promise<void> {
     const core = this.#core;
     // The event loop gets a turn between two answers of a store that answers at once.
-    if (this.#end) await core.runtime.turn();
+    if (this.#end) await this.#pace.turn();
     const asked = this.#ask();
     const before = core.watermark.seen;
     const loaded = await io.load(
       asked.map((index) => {
         const { collection, id, upTo } = this.#wanted[index]!;
-        return { collection: collection.name, id, after: this.found[index]!.folded.version, upTo };
+        const after = this.found[index]!.folded.version;
+        // Where nothing is known it begins with what is stored. Later events are fewer than what a state may weigh.
+        const set = after === 0 ? core.membership.own.get(collection.name)?.definition.set : undefined;
+        return { collection: collection.name, id, after, upTo, set };
       }),
       { asOf: this.#asOf ?? this.#end?.position, seen: before },
     );
     await core.watermark.observe(before, loaded.end, io, loaded.holds);
+    // Another server may have retired the definition that this code reads by.
+    if (loaded.generation !== core.membership.generation) await refreshMembership(core, io);
     this.#end ??= loaded.end;
     const read = eventReader(core);
     let events = 0;
-    for (const [n, { document, head, events: more }] of loaded.documents.entries()) {
+    for (const [n, { document, head, stored, events: more }] of loaded.documents.entries()) {
       const index = asked[n]!;
       const { collection, id, from } = this.#wanted[index]!;
       if (head < from.version) throw core.watermark.diverge(loaded.end);
       events += more.length;
-      const { folded, error } = foldEvents(read, collection, id, this.found[index]!.folded, more);
+      const known = stored ? knownFrom(collection.name, stored).folded : this.found[index]!.folded;
+      const { folded, error } = await foldInTurns(read, collection, id, known, more, this.#pace, this.#lists);
       this.found[index] = { folded, error, head, document };
       if (error !== undefined || this.#missing(index) <= 0) continue;
-      if (more.length === 0 && n === 0) throw gap(collection.name, id, folded.version + 1);
+      if (more.length === 0 && !stored && n === 0) throw gap(collection.name, id, folded.version + 1);
       this.#open.push(index);
     }
     // Large events fill an answer sooner.
@@ -126,7 +142,7 @@ export class Loading {
 /** Brings all documents up to date at one consistent point of the log. @throws HistoryDiverged if the store lacks what was seen */
 export async function loadDocuments(
   core: Core,
-  io: Pick<Session, 'load' | 'commits'>,
+  io: LoadingCalls,
   wanted: readonly Wanted[],
   asOf?: number,
 ): Promise<{ readonly end: LogEnd; readonly found: readonly FoundDocument[] }> {

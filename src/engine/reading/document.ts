@@ -1,11 +1,14 @@
 /** Documents as users read them. */
 import type { ReducerFailed, UpcastFailed } from '../../errors.ts';
+import type { CollectionDefinition } from '../../model/collection.ts';
 import type { Folded } from '../../model/reduce.ts';
 import type { Read } from '../../model/reads.ts';
 
 /** One object of a collection, at a version. */
 export interface Document<State> extends Read<State> {
   readonly collection: string;
+  /** The collection's definition that it was folded by: versions are counted by its key. */
+  readonly definition: number;
   /** How many events have been attached to it. */
   readonly version: number;
   /** The version that its last handled event made: `state` may have changed up to there. 0 if it doesn't exist. */
@@ -21,14 +24,16 @@ export interface FoldedDocuments<State> extends ReadonlyMap<string, Document<Sta
   readonly failed: ReadonlyMap<string, ReducerFailed | UpcastFailed>;
 }
 
+type Defined = Pick<CollectionDefinition, 'name' | 'definition'>;
+
 /** A document without a readable state. */
 export function failedDocument(
-  collection: string,
+  { name: collection, definition }: Defined,
   id: string,
   { version, changed }: Pick<Folded, 'version' | 'changed'>,
   error: ReducerFailed | UpcastFailed,
 ): Document<unknown> {
-  const known = { collection, id, version, changed, exists: changed > 0 };
+  const known = { collection, definition, id, version, changed, exists: changed > 0 };
   const state = (): never => {
     throw error;
   };
@@ -36,9 +41,9 @@ export function failedDocument(
 }
 
 export function documentOf(
-  collection: string,
+  { name: collection, definition }: Defined,
   id: string,
   { version, changed, state }: Omit<Folded, 'bytes'>,
 ): Document<unknown> {
-  return Object.freeze({ collection, id, version, changed, exists: changed > 0, state: state as never });
+  return Object.freeze({ collection, definition, id, version, changed, exists: changed > 0, state: state as never });
 }

@@ -3,7 +3,9 @@ import { LogCorrupt } from '../../errors.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
 import type { AnyEvent } from '../../model/event.ts';
 import { reduce, type Folded } from '../../model/reduce.ts';
+import { Twins } from '../../model/same-items.ts';
 import type { DocumentEvent } from '../../store/store.ts';
+import type { Pace } from '../pace.ts';
 import { eventFromStore, placed, type EventDefinitions } from './recorded.ts';
 
 /** Reads an event for a document. @throws LogCorrupt, DomainOutdated, UpcastFailed */
@@ -19,7 +21,7 @@ export function eventReader({ events }: { readonly events: EventDefinitions }): 
   };
 }
 
-/** Folds stored events on top of a document, up to the first that can't be folded. */
+/** Folds stored events on top of a document, up to the first that can't be folded. They are few: it gives no turn. */
 export function foldEvents(
   read: ReadEvent,
   collection: CollectionDefinition,
@@ -27,14 +29,44 @@ export function foldEvents(
   from: Folded,
   events: readonly DocumentEvent[],
 ): FoldedSoFar {
-  let folded = from;
+  const lists = new Twins();
+  let soFar: FoldedSoFar = { folded: from, error: undefined };
   for (const stored of events) {
-    if (stored.version !== folded.version + 1) throw gap(collection.name, id, folded.version + 1);
-    const next = foldEvent(read, collection, id, folded, stored, stored.version);
-    if (next.error !== undefined) return next;
-    folded = next.folded;
+    soFar = foldNext(read, collection, id, soFar.folded, stored, lists);
+    if (soFar.error !== undefined) break;
   }
-  return { folded, error: undefined };
+  return soFar;
+}
+
+/** The same, with turns of the event loop. `lists` is that of the document's earlier events, if it is at hand. */
+export async function foldInTurns(
+  read: ReadEvent,
+  collection: CollectionDefinition,
+  id: string,
+  from: Folded,
+  events: readonly DocumentEvent[],
+  pace: Pace,
+  lists: Twins,
+): Promise<FoldedSoFar> {
+  let soFar: FoldedSoFar = { folded: from, error: undefined };
+  for (const stored of events) {
+    soFar = foldNext(read, collection, id, soFar.folded, stored, lists);
+    if (pace.isOver()) await pace.turn();
+    if (soFar.error !== undefined) break;
+  }
+  return soFar;
+}
+
+function foldNext(
+  read: ReadEvent,
+  collection: CollectionDefinition,
+  id: string,
+  from: Folded,
+  stored: DocumentEvent,
+  lists: Twins,
+): FoldedSoFar {
+  if (stored.version !== from.version + 1) throw gap(collection.name, id, from.version + 1);
+  return foldEvent(read, collection, id, from, stored, stored.version, lists);
 }
 
 /** A document as far as it could be folded, and the error that stopped it. */
@@ -50,11 +82,12 @@ export function foldEvent(
   from: Folded,
   stored: Omit<DocumentEvent, 'version'>,
   version: number,
+  lists?: Twins,
 ): FoldedSoFar {
   try {
     // An unhandled event only counts: its text isn't read.
-    const event: AnyEvent = collection.handled.has(stored.type) ? read(stored) : { type: stored.type };
-    return { folded: reduce(collection, id, from, event, stored.time), error: undefined };
+    if (!collection.handled.has(stored.type)) return { folded: { ...from, version }, error: undefined };
+    return { folded: reduce(collection, id, from, read(stored), stored.time, lists), error: undefined };
   } catch (error) {
     return { folded: from, error: placed(error, stored.position, [{ collection: collection.name, id, version }]) };
   }

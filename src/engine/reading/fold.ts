@@ -6,6 +6,7 @@ import { hasCode, LogCorrupt } from '../../errors.ts';
 import type { AnyCollection, CollectionDefinition } from '../../model/collection.ts';
 import type { AnyEvent } from '../../model/event.ts';
 import { nextState } from '../../model/reduce.ts';
+import { Twins } from '../../model/same-items.ts';
 import type { LogEnd, ScannedEvent } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { FoldedDocuments } from './document.ts';
@@ -13,6 +14,7 @@ import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 import { knownCollection } from './get.ts';
 import { givingWay } from '../giving-way.ts';
 import type { InTurn } from '../in-turn.ts';
+import { Pace } from '../pace.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
 /** Events of a page: few enough to be in the processor's cache still when they are folded. */
@@ -21,7 +23,7 @@ const PAGE = 500;
 /**
  * Every document of the collections, as of one end of the log. An error of a reducer or upcast concerns its documents only.
  *
- * @throws Overloaded; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
+ * @throws Overloaded; Rebuilding; DomainOutdated if an event is newer than this code; LogCorrupt if versions have a gap
  */
 export async function foldCollections(
   core: Core,
@@ -30,6 +32,7 @@ export async function foldCollections(
 ): Promise<readonly FoldedDocuments<unknown>[]> {
   // Not `map`, which passes over the holes of a sparse array.
   const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
+  for (const { name } of definitions) await core.readiness.ready(name, core.closing.signal);
   return long.run(() => foldAll(core, definitions));
 }
 
@@ -40,6 +43,8 @@ async function foldAll(
   const folding = new Folding(definitions);
   const known = (document: number): boolean => folding.slotOf(document) !== UNKNOWN;
   const reads = givingWay(core);
+  const pace = new Pace(core.runtime);
+  const lists = new Twins();
   let after = 0;
   let end: LogEnd | undefined;
   do {
@@ -51,14 +56,15 @@ async function foldAll(
     for (const named of page.named) folding.add(named);
     for (const event of page.events) {
       if (event.position > end.position) break;
-      foldIntoSlots(core, folding, event);
+      foldIntoSlots(core, folding, event, lists);
       after = event.position;
+      if (pace.isOver()) await pace.turn();
     }
   } while (after < end.position);
-  return folding.documents(() => core.runtime.turn());
+  return folding.documents(pace);
 }
 
-function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void {
+function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent, lists: Twins): void {
   const { attachments, position, type, time } = stored;
   let event: AnyEvent | undefined;
   let unread: unknown;
@@ -69,9 +75,9 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
     const version = attachments[index + 1]!;
     if (version !== folding.version(slot) + 1) throw gapAt(folding, slot, position, version);
     const definition = folding.definition(slot);
-    const reducer = definition.reduce.get(type);
+    const isHandled = definition.handled.has(type);
     // The event is read once, for the first document that handles its type.
-    if (reducer !== undefined && event === undefined && unread === undefined) {
+    if (isHandled && event === undefined && unread === undefined) {
       try {
         event = eventFromStore(core.events, stored, time);
       } catch (error) {
@@ -79,7 +85,8 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
       }
     }
     // A dropped or unchecked event has another type then, which no reducer handles.
-    if (reducer === undefined || (event !== undefined && event.type !== type)) {
+    const reducer = event && definition.reduce.get(event.type);
+    if (!isHandled || (event !== undefined && reducer === undefined)) {
       folding.count(slot, version);
       continue;
     }
@@ -87,8 +94,8 @@ function foldIntoSlots(core: Core, folding: Folding, stored: ScannedEvent): void
     let state: unknown;
     try {
       if (!folding.hasFailed(slot)) {
-        if (event === undefined) throw unread;
-        state = nextState(definition, id, version, reducer, folding.states[slot], event, time).copy;
+        if (event === undefined || reducer === undefined) throw unread;
+        state = nextState(definition, id, version, reducer, folding.states[slot], event, time, lists).copy;
       }
     } catch (error) {
       fail(folding, slot, placed(error, position, [{ collection: definition.name, id, version }]));

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { services, users } from '../../../test/support/market.ts';
 import { collectionDefinition } from '../../model/collection.ts';
+import { Pace } from '../pace.ts';
 import { Folding, OTHERS, UNKNOWN } from './folding.ts';
 
 const definitions = [collectionDefinition(services)];
@@ -21,7 +22,7 @@ it('keeps apart as many documents as there are, in the order they are named', as
     folding.change(slot, document, { document });
     folding.count(slot, document + 1);
   }
-  const [made] = await folding.documents(() => Promise.resolve());
+  const [made] = await folding.documents(new Pace({ elapsed: () => 0, turn: () => Promise.resolve() }));
   expect(made!.size).toBe(200_000);
   expect(made!.get('d299999')).toMatchObject({ version: 300_000, changed: 299_999, state: { document: 299_999 } });
 });

@@ -6,6 +6,7 @@ import { hasCode, type ReducerFailed, type UpcastFailed } from '../../errors.ts'
 import type { CollectionDefinition } from '../../model/collection.ts';
 import { unborn } from '../../model/reduce.ts';
 import type { DocumentRef } from '../../store/store.ts';
+import type { Pace } from '../pace.ts';
 import { documentOf, failedDocument, type Document, type FoldedDocuments } from './document.ts';
 
 /** Instead of a slot: a document that the store hasn't named yet, or of a collection that isn't folded. */
@@ -15,7 +16,8 @@ export const OTHERS = -1;
 /** Room for the store's numbers of documents: numbers far beyond it are kept in a map. */
 const ROOM = 2 ** 16;
 
-const MADE_A_TURN = 2_000;
+/** Looking at the clock costs as much as making a document. */
+const MADE_A_LOOK = 100;
 
 /** The numbers of a slot. */
 const DEFINITION = 0;
@@ -88,22 +90,22 @@ export class Folding {
     return this.#failures.size > 0 && this.#failures.has(slot);
   }
 
-  /** The documents of each definition, in the order of their first events. `turn` gives the event loop a turn. */
-  async documents(turn: () => Promise<void>): Promise<readonly FoldedDocuments<unknown>[]> {
+  /** The documents of each definition, in the order of their first events. The event loop gets turns. */
+  async documents(pace: Pace): Promise<readonly FoldedDocuments<unknown>[]> {
     const made = this.#definitions.map(() => {
       const failed = new Map<string, ReducerFailed | UpcastFailed>();
       return Object.assign(new Map<string, Document<unknown>>(), { failed });
     });
     for (let slot = 1; slot < this.ids.length; slot += 1) {
-      if (slot % MADE_A_TURN === 0) await turn();
+      if (slot % MADE_A_LOOK === 0 && pace.isOver()) await pace.turn();
       const [index, version, changed] = this.#numbers.subarray(slot * WIDTH, (slot + 1) * WIDTH);
       // It was named by an event after the end of this fold.
       if (version === 0) continue;
       const [id, state] = [this.ids[slot]!, this.states[slot]];
       const folded = { version: version!, changed: changed!, state };
-      const [{ name }, documents] = [this.#definitions[index!]!, made[index!]!];
+      const [definition, documents] = [this.#definitions[index!]!, made[index!]!];
       const failure = this.#failures.get(slot);
-      documents.set(id, failure ? failedDocument(name, id, folded, failure) : documentOf(name, id, folded));
+      documents.set(id, failure ? failedDocument(definition, id, folded, failure) : documentOf(definition, id, folded));
       if (failure) documents.failed.set(id, failure);
     }
     // A collection may be given twice.

@@ -2,8 +2,8 @@
 import { InvalidInput, UnknownCollection } from '../../errors.ts';
 import { optionsOf, whole, type Checks } from '../../options.ts';
 import { findCollection, type AnyCollection, type CollectionDefinition } from '../../model/collection.ts';
+import { documentId } from '../../model/document-id.ts';
 import { reading } from '../../model/foreign.ts';
-import { assertedId } from '../../model/id.ts';
 import { unborn } from '../../model/reduce.ts';
 import type { Core } from '../core.ts';
 import type { Wanted } from './document-reader.ts';
@@ -37,11 +37,11 @@ export async function getDocuments(
   core: Core,
   loads: SharedLoad,
   collection: AnyCollection,
-  given: readonly string[],
+  given: readonly unknown[],
   givenAt: At | undefined,
 ): Promise<readonly Document<unknown>[]> {
   const definition = knownCollection(core, collection);
-  const ids = reading('get', () => Array.from(given, (id) => assertedId(definition.name, id)), InvalidInput);
+  const ids = reading('get', () => Array.from(given, (id) => documentId(definition, id)), InvalidInput);
   const at = checkedAt(givenAt);
   const { version } = at;
   if (version !== undefined && ids.length !== 1) {
@@ -50,30 +50,34 @@ export async function getDocuments(
   }
   core.watermark.assertWhole();
   if (ids.length === 0) return [];
+  if (core.readiness.unready(definition.name)) await core.readiness.ready(definition.name, core.closing.signal);
   const { getDocumentsMax: max } = core.limits;
   if (ids.length > max) {
     throw new InvalidInput(`get takes at most ${max} ids at once, not ${ids.length}.`, { path: 'ids', max });
   }
 
   const isPast = at.position !== undefined || at.time !== undefined;
+  const { epoch } = core.cache;
   const wanted: Wanted[] = ids.map((id) => {
     const cached = isPast ? undefined : core.cache.get(definition.name, id);
     const usable = cached && (version === undefined || cached.version <= version);
     return { collection: definition, id, from: usable ? cached : unborn(definition, id), upTo: version };
   });
   const found = isPast ? await loads.loadPast(wanted, () => positionAt(core, at)) : await loads.load(wanted);
+  // Other documents have taken the place of those that they were folded from.
+  if (!core.cache.holds(definition.name, epoch)) return getDocuments(core, loads, collection, ids, at);
   return found.map(({ folded, head, document, error }, index) => {
     const { id } = wanted[index]!;
     if (error !== undefined) throw error;
     if (!isPast && version === undefined) {
-      core.cache.remember(definition.name, id, folded);
+      core.cache.remember(definition.name, id, folded, epoch);
       if (document !== undefined) core.tracked.add({ collection: definition.name, id }, document, core.watermark.seen);
     }
     if (version !== undefined && head < version) {
       const message = `${definition.name} ${JSON.stringify(id)} has no version ${version} yet: it is at ${head}.`;
       throw new InvalidInput(message, { collection: definition.name, id, path: 'version', head });
     }
-    return documentOf(definition.name, id, folded);
+    return documentOf(definition, id, folded);
   });
 }
 

@@ -1,7 +1,9 @@
 /** Reading events: the log, or the history of one document; up to the end, or on after it. */
 import { InvalidInput } from '../../errors.ts';
 import type { AnyCollection } from '../../model/collection.ts';
-import { assertedId } from '../../model/id.ts';
+import { documentId } from '../../model/document-id.ts';
+import { storedName } from '../../model/event.ts';
+import { reading } from '../../model/foreign.ts';
 import { abortSignal, listOf, oneOf, optionsOf, whole, type Checks } from '../../options.ts';
 import type { EventPage, LogPoint } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -60,11 +62,14 @@ export function readEvents(core: Core, options: EventsOptions | undefined): Asyn
   const from = placeOf(range.after);
   let { position: after } = from;
   let { before } = range;
-  const interest = { types: types && new Set(types) };
+  // The store speaks the names under which types are stored, and the caller those of the code.
+  const asked = types && new Set(types);
+  const stored = types?.map((type) => storedName(core.domain, type));
+  const interest = { types: stored && new Set(stored) };
   const cursor: Cursor = {
     interest,
-    read: (limit) => core.session.read({ after, before, types, reverse, limit }),
-    wants: ({ type }) => interest.types === undefined || interest.types.has(type),
+    read: (limit) => core.session.read({ after, before, types: stored, reverse, limit }),
+    wants: ({ type }) => asked === undefined || asked.has(type),
     begun: once(async ({ end }) => {
       await assertHeld(core.session, from, end.position);
       if (types !== undefined) await warnOfUnheard(core, types);
@@ -82,11 +87,12 @@ export function readEvents(core: Core, options: EventsOptions | undefined): Asyn
 export function readHistory(
   core: Core,
   collection: AnyCollection,
-  given: string,
+  given: unknown,
   options: HistoryOptions | undefined,
 ): AsyncIterableIterator<RecordedEvent> {
-  const { name } = knownCollection(core, collection);
-  const document = { collection: name, id: assertedId(name, given) };
+  const definition = knownCollection(core, collection);
+  const { name } = definition;
+  const document = { collection: name, id: reading('history', () => documentId(definition, given), InvalidInput) };
   const range = optionsOf<HistoryOptions>('history', options, HISTORY, InvalidInput);
   const head = async (asOf?: number): Promise<number> =>
     (await core.session.load([{ ...document, after: 0, upTo: 0 }], { asOf })).documents[0]!.head;
@@ -95,6 +101,7 @@ export function readHistory(
   const cursor: Cursor = {
     interest: { document },
     async read(limit) {
+      if (core.readiness.unready(name)) await core.readiness.ready(name, core.closing.signal);
       // For a point, the version that the document had there.
       after ??= await head(placeOf(from).position);
       return core.session.read({ document, after, limit });

@@ -1,5 +1,6 @@
 /** Events as users read them. */
 import { DomainOutdated, hasCode, LogCorrupt, UpcastFailed } from '../../errors.ts';
+import { shownOf } from '../registry/names.ts';
 import { readEvent, type AnyEvent, type EventDefinition } from '../../model/event.ts';
 import type { DocumentVersion, EventFacts, StoredCommit, StoredEvent } from '../../store/store.ts';
 
@@ -32,6 +33,7 @@ export interface RecordedCommand {
   readonly causation?: string;
 }
 
+/** By the names under which they are stored. */
 export type EventDefinitions = ReadonlyMap<string, EventDefinition>;
 
 /** With these, events come as they were stored. */
@@ -83,7 +85,7 @@ export function recorded(definitions: EventDefinitions, stored: StoredEvent): Re
     position,
     time: commit.time,
     recordedAt: commit.recordedAt,
-    attachments: Object.freeze(attachments.map((document) => Object.freeze(document))),
+    attachments: Object.freeze(shownOf(attachments).map((document) => Object.freeze(document))),
     hash: commit.hash,
     command: recordedCommand(commit.command),
   });

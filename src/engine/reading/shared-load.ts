@@ -19,6 +19,8 @@ const FEW = 100;
 const LOADS_AT_ONCE = 2;
 
 interface LoadCaller {
+  /** The cache's when its documents were taken from there. */
+  readonly epoch: number;
   readonly wanted: readonly Wanted[];
   readonly resolve: (found: readonly FoundDocument[]) => void;
   readonly reject: (error: unknown) => void;
@@ -51,7 +53,7 @@ export class SharedLoad {
     try {
       await this.#past.run(async () => {
         const asOf = await positionOf();
-        await this.#begin(new Shared(this.#core, [{ wanted, resolve, reject }], asOf));
+        await this.#begin(new Shared(this.#core, [{ epoch: this.#core.cache.epoch, wanted, resolve, reject }], asOf));
       }, laneOf(wanted));
       return await promise;
     } finally {
@@ -65,7 +67,7 @@ export class SharedLoad {
     if (refusal) return Promise.reject(refusal);
     const { promise, resolve, reject } = Promise.withResolvers<readonly FoundDocument[]>();
     const isCached = wanted.every(({ from }) => from.version > 0);
-    (isCached ? this.#cached : this.#uncached).add({ wanted, resolve, reject });
+    (isCached ? this.#cached : this.#uncached).add({ epoch: this.#core.cache.epoch, wanted, resolve, reject });
     this.#documents += wanted.length;
     void this.#run(this.#cached);
     void this.#run(this.#uncached);
@@ -102,6 +104,8 @@ export class SharedLoad {
     let documents = 0;
     for (let next = line.first; next; next = line.first) {
       if (taken.length > 0 && documents + next.wanted.length > LOAD_DOCUMENTS) break;
+      // What one of them knows of a document is no beginning for another that came after it was forgotten.
+      if (taken.length > 0 && taken[0]!.epoch !== next.epoch) break;
       documents += next.wanted.length;
       taken.push(next);
       line.next();

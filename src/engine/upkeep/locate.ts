@@ -1,5 +1,6 @@
 /** Finds where the events of documents differ from what the log says is attached to them, document by document. */
 import { PAGE_ROWS_MAX, type DocumentHead } from '../../store/store.ts';
+import { settledOf } from './settling.ts';
 import { attachmentText, DOCUMENTS_PAGE, note, PROBLEMS_MAX, type Walk } from './walk.ts';
 
 export async function locate(walk: Walk): Promise<void> {
@@ -7,7 +8,7 @@ export async function locate(walk: Walk): Promise<void> {
   let after: DocumentHead | undefined;
   for (;;) {
     const page = await walk.reads.documents({ after, limit: DOCUMENTS_PAGE });
-    for (const { collection, id } of page) {
+    for (const { collection, id } of await settledOf(walk, page)) {
       let next: number | undefined = 0;
       let version = 0;
       while (next !== undefined && walk.problems.length < PROBLEMS_MAX) {

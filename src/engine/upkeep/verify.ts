@@ -5,13 +5,18 @@
 import { hasCode, InvalidInput } from '../../errors.ts';
 import { optionsOf } from '../../options.ts';
 import type { LogPoint } from '../../store/store.ts';
-import { membershipOf, type Core } from '../core.ts';
+import type { Core } from '../core.ts';
+import { membershipOf } from '../registry/membership.ts';
+import { namedReading } from '../registry/names.ts';
+import { refreshMembership } from '../registry/refresh.ts';
 import { givingWay } from '../giving-way.ts';
 import type { InTurn } from '../in-turn.ts';
+import { Pace } from '../pace.ts';
 import { holdsPoint, logPoint } from '../reading/point.ts';
 import { AttachmentSum } from './attachment-sum.ts';
 import { walkDocuments } from './fold-again.ts';
 import { locate } from './locate.ts';
+import { settlingOf } from './settling.ts';
 import { note, type Problem, type Walk } from './walk.ts';
 import { walkLog } from './walk-log.ts';
 
@@ -31,7 +36,7 @@ export interface Verification {
   readonly events: number;
   /** Documents that existed at that end, and were folded again. */
   readonly documents: number;
-  /** Those of them that were compared with the cache. */
+  /** Those of them that were compared with the cache, or with what is stored. */
   readonly compared: number;
   /** The first hundred. */
   readonly problems: readonly Problem[];
@@ -44,13 +49,20 @@ export async function verifyLog(core: Core, long: InTurn, options?: VerifyOption
 
 async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Verification> {
   core.watermark.assertWhole();
-  const reads = givingWay(core);
-  const end = await core.watermark.look(reads);
+  await refreshMembership(core, core.untilClosed);
+  const end = await core.watermark.look(core.untilClosed);
+  const options = { attachmentsMax: Infinity, unattached: { count: 0 }, isLenient: true };
+  const registry = await core.untilClosed.registry();
+  const { attacher, names } = membershipOf(registry, core.collections, options);
+  // The names stay those of the registry that the log is compared with, whatever comes to it meanwhile.
+  const reads = givingWay(core, namedReading(core.unnamed, names));
   const walk: Walk = {
     core,
     reads,
     end,
-    attacher: membershipOf(await reads.registry(), core.collections, Infinity).attacher,
+    pace: new Pace(core.runtime),
+    attacher,
+    settling: settlingOf(names, registry),
     problems: [],
     unable: undefined,
     inLog: new AttachmentSum(),
@@ -58,7 +70,6 @@ async function verified(core: Core, expect: VerifyOptions['expect']): Promise<Ve
     otherShapes: new Set(),
     otherIds: new Set(),
     unknownTypes: new Set(),
-    looks: 0,
     commits: 0,
     events: 0,
     documents: 0,

@@ -1,18 +1,19 @@
 /** Walks the log in its order: the chain, the positions, and what each event is attached to. */
 import { hasCode, LogCorrupt } from '../../errors.ts';
-import { DROPPED, UNDECLARED, type AnyEvent, type EventDefinition } from '../../model/event.ts';
+import { definitionOf, DROPPED, UNDECLARED, type AnyEvent, type EventDefinition } from '../../model/event.ts';
 import { chainHash, commitDigest, GENESIS_HASH } from '../../store/chain.ts';
 import type { DocumentRef, EventPage, LogEnd, StoredCommit, StoredEvent } from '../../store/store.ts';
 import { isUnknown } from '../held-types.ts';
 import { AS_STORED, eventFromStore, placed } from '../reading/recorded.ts';
 import { shapeProblem } from './stored-shape.ts';
-import { attachmentText, isTurn, judge, note, type Problem, type Walk } from './walk.ts';
+import { settledOf } from './settling.ts';
+import { attachmentText, judge, note, type Problem, type Walk } from './walk.ts';
 
 /** Events of a page: reading one holds the event loop. */
 const PAGE = 200;
 
 export async function walkLog(walk: Walk): Promise<void> {
-  const { end } = walk;
+  const { end, pace } = walk;
   let after: number | undefined = 0;
   let previous = { position: 0, hash: GENESIS_HASH, recordedAt: 0 };
   let gathered: StoredEvent[] = [];
@@ -27,8 +28,8 @@ export async function walkLog(walk: Walk): Promise<void> {
       if (gathered.length > 0 && gathered[0]!.commit.position !== event.commit.position) close();
       gathered.push(event);
       checkType(walk, event);
-      checkEvent(walk, event);
-      if (isTurn(walk, 1 + event.attachments.length)) await walk.core.runtime.turn();
+      checkEvent(walk, event, await settledOf(walk, event.attachments));
+      if (pace.isOver()) await pace.turn();
     }
     after = page.next;
   }
@@ -86,21 +87,20 @@ function checkType(walk: Walk, { type, position, commit }: StoredEvent): void {
   note(walk, {
     code: 'UnknownType',
     position,
-    message: `The log holds events of the type ${type}, the first at position ${position}, which the domain doesn't have. If it was renamed, keep it in domain({ events }) and in the reducers beside the new one; if a newer release stores it, verify with that release.`,
+    message: `The log holds events of the type ${type}, the first at position ${position}, which the domain doesn't have. If it was renamed, write event(schema, { formerly: ['${type}'] }) for the new one; if a newer release stores it, verify with that release.`,
   });
 }
 
 /** An event must be attached to what the keys find in it. */
-function checkEvent(walk: Walk, stored: StoredEvent): void {
+function checkEvent(walk: Walk, stored: StoredEvent, attachments: StoredEvent['attachments']): void {
   walk.events += 1;
-  for (const { collection, id, version } of stored.attachments)
-    walk.inLog.add(collection, id, version, stored.position);
-  const definition = walk.core.events.get(stored.type);
+  for (const { collection, id, version } of attachments) walk.inLog.add(collection, id, version, stored.position);
+  const definition = definitionOf(walk.core.events, stored.type);
   const { position } = stored;
   try {
     const event = eventFromStore(walk.core.events, stored, stored.commit.time);
     if (definition?.version === stored.schemaVersion) checkShape(walk, definition, event, position);
-    checkAttached(walk, stored, event);
+    checkAttached(walk, stored, attachments, event);
   } catch (caught) {
     judge(walk, placed(caught, position, stored.attachments), (what) =>
       note(walk, {
@@ -112,24 +112,24 @@ function checkEvent(walk: Walk, stored: StoredEvent): void {
   }
 }
 
-function checkAttached(walk: Walk, stored: StoredEvent, event: AnyEvent): void {
+function checkAttached(walk: Walk, stored: StoredEvent, documents: readonly DocumentRef[], event: AnyEvent): void {
   const { type, schemaVersion, position } = stored;
   // A dropped event is attached as it was.
   if (event.type === DROPPED) return;
-  const attached = textOf(stored.attachments);
-  const asStored = (): FoundByKeys => foundIn(walk, eventFromStore(AS_STORED, stored, stored.commit.time));
+  const attached = textOf(documents);
+  const asStored = (): FoundByKeys => foundIn(walk, eventFromStore(AS_STORED, stored, stored.commit.time), type);
   // Before its type was declared, an event was attached as it was called then.
-  const found = event.type === UNDECLARED ? asStored() : foundIn(walk, event);
+  const found = event.type === UNDECLARED ? asStored() : foundIn(walk, event, type);
   if (attached === found.attached) return;
-  const newest = walk.core.events.get(type)?.version ?? schemaVersion;
-  const byUpcast = schemaVersion < newest && event.type === type && asStored().attached === attached;
+  const newest = definitionOf(walk.core.events, type)?.version ?? schemaVersion;
+  const byUpcast = schemaVersion < newest && event.type !== UNDECLARED && asStored().attached === attached;
   if (byUpcast && walk.otherIds.has(type)) return;
   if (byUpcast) walk.otherIds.add(type);
   note(walk, {
     code: 'Attachments',
     position,
     message: byUpcast
-      ? `The event ${type} at position ${position} was stored at version ${schemaVersion} and is attached to ${attached}, but in the shape of version ${newest} ${found.said} An upcast must not change ids.`
+      ? `The event ${event.type} at position ${position} was stored at version ${schemaVersion} and is attached to ${attached}, but in the shape of version ${newest} ${found.said} An upcast must not change ids.`
       : `The event at position ${position} is attached to ${attached}, but ${found.said}`,
   });
 }
@@ -141,9 +141,9 @@ interface FoundByKeys {
 }
 
 /** What the keys find in an event. An older release may have stored an event that they refuse now: then their error. */
-function foundIn({ attacher }: Walk, event: AnyEvent): FoundByKeys {
+function foundIn({ attacher }: Walk, event: AnyEvent, stored: string): FoundByKeys {
   try {
-    const attached = textOf(attacher.attach(event));
+    const attached = textOf(attacher.attach(event, stored));
     return { attached, said: `the keys find ${attached}.` };
   } catch (error) {
     if (!hasCode(error, 'InvalidEvent')) throw error;

@@ -4,8 +4,10 @@ import type { Attacher } from '../../model/attach.ts';
 import { thrown } from '../../model/foreign.ts';
 import type { DocumentRef, LogEnd } from '../../store/store.ts';
 import type { Core } from '../core.ts';
+import type { Pace } from '../pace.ts';
 import type { ReadingSession } from '../until-closed.ts';
 import type { AttachmentSum } from './attachment-sum.ts';
+import type { Settling } from './settling.ts';
 
 /** What is wrong, and where. */
 export interface Problem {
@@ -21,15 +23,16 @@ export interface Problem {
 export const PROBLEMS_MAX = 100;
 /** Documents whose events are loaded together. */
 export const DOCUMENTS_PAGE = 200;
-/** Events and attachments looked at between two turns of the event loop: about a millisecond's work. */
-const LOOKS_A_TURN = 100;
 
 export interface Walk {
   readonly core: Core;
   readonly reads: ReadingSession;
   readonly end: LogEnd;
+  /** Gives the event loop its turns. */
+  readonly pace: Pace;
   /** Without a bound on attachments: stored events were within the bound of their time. */
   readonly attacher: Attacher;
+  readonly settling: Settling;
   readonly problems: Problem[];
   /** Why a document couldn't be checked, if that says nothing about the log: this code is older than the log. */
   unable: TidemarkError | undefined;
@@ -41,8 +44,6 @@ export interface Walk {
   /** Types with an upcast event that has other ids than it was attached by. */
   readonly otherIds: Set<string>;
   readonly unknownTypes: Set<string>;
-  /** Looks since the last turn of the event loop. */
-  looks: number;
   commits: number;
   events: number;
   documents: number;
@@ -51,14 +52,6 @@ export interface Walk {
 
 export function note(walk: Walk, problem: Problem): void {
   if (walk.problems.length < PROBLEMS_MAX) walk.problems.push(problem);
-}
-
-/** Whether the event loop should get a turn. */
-export function isTurn(walk: Walk, looks: number): boolean {
-  walk.looks += looks;
-  if (walk.looks < LOOKS_A_TURN) return false;
-  walk.looks = 0;
-  return true;
 }
 
 /** Errors that are problems of an event or a document: damage, or the user's code can't handle what is stored. */

@@ -53,6 +53,15 @@ describe('the memory store', () => {
     expect(() => Object.assign(events[0]!.commit.command, { name: 'CHANGED' })).toThrow(TypeError);
   });
 
+  it('keeps what was registered when the caller changes what it has sent', async () => {
+    const session = await memory().open();
+    const fields = ['user_id'];
+    const users = { name: 'users', collection: 'users', key: { fields }, state: 'live', filled: 0 } as const;
+    const before = structuredClone(await session.change(() => ({ raises: true, last: 0, keyings: [users] })));
+    fields.push('other');
+    expect(await session.registry()).toEqual(before);
+  });
+
   it('lets nothing be appended through a lock that was given back', async () => {
     const session = await memory().open();
     let kept: Locked | undefined;

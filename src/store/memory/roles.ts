@@ -6,14 +6,18 @@ import { Reader } from './reading/read.ts';
 import { Scanner } from './reading/scan.ts';
 import { Types } from './reading/types.ts';
 import type { Log } from './schema.ts';
+import { Sets } from './writing/sets.ts';
 import { RegistryEntries } from './writing/registry.ts';
 
 export type Roles = ReturnType<typeof rolesOf>;
 
 export function rolesOf(log: Log) {
+  const registry = new RegistryEntries(log);
+  const sets = new Sets(log, registry);
   return {
-    registry: new RegistryEntries(log),
-    loader: new Loader(log),
+    registry,
+    sets,
+    loader: new Loader(log, sets),
     reader: new Reader(log),
     scanner: new Scanner(log),
     commits: new Commits(log),

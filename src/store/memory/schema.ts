@@ -9,16 +9,19 @@ import { GENESIS_HASH } from '../chain.ts';
 import type { Room } from '../room.ts';
 import type {
   DocumentEvent,
+  DocumentRef,
   EventFacts,
   HeldType,
   LogEnd,
   LogPoint,
   Registry,
   StoredCommit,
+  StoredDocument,
   StoredEvent,
 } from '../store.ts';
 import { Turns } from '../turns.ts';
 import type { Waiters } from '../waiters.ts';
+import type { Keys } from './keys.ts';
 import { WriteLock } from './writing/lock.ts';
 
 export interface DocumentRow {
@@ -28,6 +31,15 @@ export interface DocumentRow {
   readonly id: string;
   /** The event of version v has the index v − 1. */
   readonly events: DocumentEvent[];
+}
+
+/** A set of stored documents. */
+export interface DocumentSet {
+  place: LogPoint;
+  readonly documents: Map<string, StoredDocument>;
+  /** Of all documents that haven't failed. */
+  readonly ids: Keys;
+  readonly failed: Set<string>;
 }
 
 const GENESIS: LogEnd = Object.freeze({ position: 0, hash: GENESIS_HASH, recordedAt: 0 });
@@ -40,19 +52,27 @@ export function emptyLog() {
     /** Shared by all sessions. */
     turns: new Turns(),
     /** Replaced as a whole, never changed. */
-    registry: Object.freeze<Registry>({ generation: 0, collections: [] }),
+    registry: Object.freeze<Registry>({ generation: 0, last: 0, keyings: [], definitions: [], indexes: [] }),
     /** In the order of the log. */
     commits: [] as StoredCommit[],
-    /** The event at position p has the index p − 1. */
+    /** The event at position p has the index p − 1. One that was attached to more is replaced. */
     events: [] as StoredEvent[],
+    /** By position, of events that were attached to more later: how many attachments they were appended with. */
+    appended: new Map<number, number>(),
     /** Event types, in the order of their first events. */
     types: new Map<string, HeldType>(),
     /** Collection → id → document. An `exclusive` that was undone may leave a row without events. */
     documents: new Map<string, Map<string, DocumentRow>>(),
-    /** The same rows as a list, sorted when needed. */
-    listed: { rows: [] as DocumentRow[], sorted: true },
+    /** The same rows by their numbers; and the first of them in order, as many as were when that was needed. */
+    listed: { rows: [] as DocumentRow[], sorted: [] as readonly DocumentRow[] },
     /** Command id → its commits: any number that aren't final, then at most one that is. */
     ledger: new Map<string, StoredCommit[]>(),
+    /** Stored documents, by number of their set. */
+    sets: new Map<number, DocumentSet>(),
+    /** The entries of indexes, by their number. */
+    indexes: new Map<number, Keys>(),
+    /** What an `exclusive` that still runs has done beside appending: done when it is over. */
+    pending: [] as (() => void)[],
     /** The end of the log for all but the holder of the write lock. Moved by {@link publish}. */
     visible: GENESIS,
     /** Of sessions in which a call waits for it to move. */
@@ -76,8 +96,21 @@ export function holds(log: Log, { position, hash }: LogPoint): boolean {
 
 /** Makes all that is stored visible, and wakes the calls that wait. */
 export function publish(log: Log): void {
+  for (const work of log.pending.splice(0)) work();
   log.visible = endOf(log);
   for (const waiters of log.waiters) waiters.wake();
+}
+
+/** The row of a document, which is made if there is none. */
+export function documentRow({ documents, listed }: Log, { collection, id }: DocumentRef): DocumentRow {
+  const ofCollection = documents.get(collection) ?? new Map<string, DocumentRow>();
+  documents.set(collection, ofCollection);
+  const known = ofCollection.get(id);
+  if (known !== undefined) return known;
+  const row: DocumentRow = { number: listed.rows.length + 1, collection, id, events: [] };
+  ofCollection.set(id, row);
+  listed.rows.push(row);
+  return row;
 }
 
 export function findDocument(log: Log, collection: string, id: string): DocumentRow | undefined {

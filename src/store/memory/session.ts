@@ -13,6 +13,8 @@ import { rolesOf, type Roles } from './roles.ts';
 import { endOf, publish, type Log } from './schema.ts';
 import { check } from './upkeep/check.ts';
 import { Appender, undo } from './writing/append.ts';
+import { Filling } from './writing/filling.ts';
+import { sweep } from './upkeep/sweep.ts';
 
 export class MemorySession implements Session {
   readonly #log: Log;
@@ -35,14 +37,26 @@ export class MemorySession implements Session {
 
   readonly registry: Session['registry'] = () => this.#read('registry', ({ registry }) => registry.registry());
 
-  readonly register: Session['register'] = async (collections) => {
-    const unchanged = await this.#read('registry', ({ registry }, end) => registry.unchangedBy(end, collections));
+  readonly change: Session['change'] = async (judge) => {
+    const unchanged = await this.#read('registry', ({ registry }, end) => registry.unchangedBy(end, judge));
     if (unchanged) return unchanged;
     return this.#write((write) => {
       write.stores();
-      return this.#roles.registry.register(collections);
+      return this.#roles.registry.change(judge);
     });
   };
+
+  readonly sweep: Session['sweep'] = async () =>
+    this.#write((write) => {
+      write.stores();
+      return sweep(this.#log);
+    });
+
+  readonly advance: Session['advance'] = async (step) =>
+    this.#write((write) => {
+      write.stores();
+      return this.#roles.sets.advance(step);
+    });
 
   readonly append: Session['append'] = async (batch) =>
     this.#write((write) => {
@@ -84,8 +98,13 @@ export class MemorySession implements Session {
 
   readonly types: Session['types'] = (range) => this.#read('types', ({ types }, end) => types.types(end, range));
 
-  readonly documents: Session['documents'] = (range) =>
-    this.#read('documents', ({ documents }, end) => documents.documents(end, range));
+  readonly documents: Session['documents'] = async (range) => {
+    const pieces = this.#roles.documents.sort();
+    while (!(await this.#read('documents', () => pieces.next().done)));
+    return this.#read('documents', ({ documents }, end) => documents.documents(end, range));
+  };
+
+  readonly stored: Session['stored'] = (range) => this.#read('stored', ({ sets }) => sets.stored(range));
 
   readonly moved: Session['moved'] = (from, signal) => this.#waiters.wait(from, signal);
 
@@ -122,7 +141,8 @@ export class MemorySession implements Session {
   /** What the holder of the lock may call: it sees all that is stored, also what it has appended itself. */
   #offered(): Offered {
     const log = this.#log;
-    const { registry, loader, reader, commits } = this.#roles;
+    const { registry, loader, reader, scanner, commits, sets } = this.#roles;
+    const filling = new Filling(log, registry, sets);
     return {
       registry: () => registry.registry(),
       append: (batch) => this.#appender.append(batch),
@@ -130,6 +150,10 @@ export class MemorySession implements Session {
       ledger: (ids) => commits.ledger(endOf(log), ids),
       commits: (range) => commits.commits(endOf(log), range),
       read: (range) => reader.read(endOf(log), range),
+      scan: (range) => scanner.scan(endOf(log), range),
+      stored: (range) => sets.stored(range),
+      attach: (page) => filling.attach(page),
+      fillIndex: (page) => filling.fillIndex(page),
     };
   }
 

@@ -60,6 +60,16 @@ export function hashes(values: readonly string[]): Buffer {
   return arrayOf('bytea', values.length * 36, values, (bytes, value, at) => bytes.write(value, at, 32, 'hex'));
 }
 
+/** Bytes of any length. */
+export function byteStrings(values: readonly Uint8Array[]): Buffer {
+  let size = 0;
+  for (const { byteLength } of values) size += 4 + byteLength;
+  return arrayOf('bytea', size, values, (bytes, value, at) => {
+    bytes.set(value, at);
+    return value.byteLength;
+  });
+}
+
 /** Null instead of an array of nulls: unnest() makes the same of both. */
 export function int8sOrNull(values: readonly (number | undefined)[]): Buffer | null {
   return values.some((value) => value !== undefined) ? int8s(values) : null;
@@ -71,8 +81,17 @@ export function textsOrNull(values: readonly (string | undefined)[]): Buffer | n
 }
 
 export function texts(values: readonly (string | undefined)[]): Buffer {
+  return utf8s(values, 'text');
+}
+
+/** Texts as bytes in UTF-8. */
+export function textBytes(values: readonly string[]): Buffer {
+  return utf8s(values, 'bytea');
+}
+
+function utf8s(values: readonly (string | undefined)[], type: 'text' | 'bytea'): Buffer {
   let size = 0;
   // UTF-8 needs at most three bytes for a UTF-16 code unit, so no text must be measured first.
   for (const value of values) size += 4 + (value === undefined ? 0 : value.length * 3);
-  return arrayOf('text', size, values, (bytes, value, at) => bytes.write(value, at, 'utf8'));
+  return arrayOf(type, size, values, (bytes, value, at) => bytes.write(value, at, 'utf8'));
 }

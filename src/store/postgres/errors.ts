@@ -194,6 +194,17 @@ export function unknownCommit(failed: Failed, place: string): StoreUnavailable {
   );
 }
 
+/** The same of a write that stores no events. */
+export function unknownChange(failed: Failed, place: string): StoreUnavailable {
+  const { error } = failed;
+  return new StoreUnavailable(
+    `It isn't known whether what was sent to the log in ${place} was stored (${text(error)}). Look at what is stored, then do again ` +
+      'what is missing.',
+    { ...details(failed, place), unknown: true },
+    error,
+  );
+}
+
 /** An append under the write lock was turned away by a fence, which nobody can raise while the lock is held. */
 export function fencedOff(place: string): StoreUnavailable {
   return new StoreUnavailable(

@@ -13,8 +13,6 @@ export const DIFFERENT_LOG = 'TM002';
 export const WRONG_ENCODING = 'TM003';
 /** A later release has made a breaking format. */
 export const NEWER_FORMAT = 'TM004';
-/** A registered collection would lose types. */
-export const TYPES_GONE = 'TM005';
 
 export const LOCK_TIMEOUT = '55P03';
 /** A statement was cancelled, or cut short by a timeout; a transaction took too long (version 17 and later). */

@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testDatabase, waitsFor } from '../../../test/support/postgres.ts';
 import { Proxy } from '../../../test/support/proxy.ts';
 import { until } from '../../../test/support/until.ts';
-import { at, commit, event, GENESIS, range, service, user } from '../../testing/conformance/batches.ts';
+import { at, COLLECTIONS, commit, event, GENESIS, range, service, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
+import { register } from '../../testing/conformance/registered.ts';
 import { postgres } from './index.ts';
 import type { PostgresOptions } from './index.ts';
 
@@ -326,8 +327,8 @@ it('law 7: what is registered is on stable storage, whatever the default is', as
   await database.run(`ALTER DATABASE ${name} SET synchronous_commit = off`);
   try {
     const session = await postgres(database.url, { schema }).open();
-    await notesLevel(schema, 'registry');
-    await session.register([{ name: 'users', definition: 1, key: { fields: ['user_id'] }, handled: [] }]);
+    await notesLevel(schema, 'keyings');
+    await register(session, COLLECTIONS.slice(0, 1));
     await session.close();
     expect(await database.run(`SELECT level FROM public.${schema}`)).toEqual([{ level: 'on' }]);
   } finally {

@@ -3,7 +3,7 @@
  * of the log, and can be asked again on another connection if its own is lost.
  */
 import { assertBatch } from '../batch.ts';
-import type { Appended, Batch, CollectionEntry, Locked, Registry, Session } from '../store.ts';
+import type { Appended, Batch, Locked, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import type { Offered } from '../section.ts';
 import type { Connection } from './connecting/connection.ts';
@@ -17,6 +17,7 @@ import { Roles } from './roles.ts';
 import { quoted } from './schema.ts';
 import { Transactions, type OpenedLog } from './transactions.ts';
 import { check } from './upkeep/check.ts';
+import { sweep } from './upkeep/sweep.ts';
 import { AGAIN } from './writing/append.ts';
 import { KnownDocuments } from './writing/known.ts';
 
@@ -48,14 +49,17 @@ export class PostgresSession implements Session {
   readonly registry: Session['registry'] = () =>
     this.#transactions.read('registry', (query) => this.#roles.registry.registry(query));
 
-  async register(collections: readonly CollectionEntry[]): Promise<Registry> {
-    const { lockTimeoutMs } = this.#settings;
+  readonly change: Session['change'] = async (judge) => {
     const { registry } = this.#roles;
-    // An application that has nothing to register needn't wait for the lock.
-    const unchanged = await this.#transactions.read('registry', (query) => registry.unchangedBy(query, collections));
-    if (unchanged) return unchanged;
-    return this.#transactions.write((query) => registry.register(query, collections, lockTimeoutMs));
-  }
+    const unchanged = await this.#transactions.read('registry', (query) => registry.unchangedBy(query, judge));
+    return unchanged ?? this.#transactions.locked((query) => registry.change(query, judge));
+  };
+
+  readonly sweep: Session['sweep'] = () =>
+    this.#transactions.beside('sweep', (query) => sweep(query, this.#schema, this.#settings.lockTimeoutMs));
+
+  readonly advance: Session['advance'] = (step) =>
+    this.#transactions.beside('advance', (query) => this.#roles.sets.advance(query, step));
 
   async append(batch: Batch): Promise<Appended> {
     this.#transactions.assertOpen();
@@ -100,6 +104,9 @@ export class PostgresSession implements Session {
   readonly types: Session['types'] = (range) =>
     this.#transactions.read('types', (query) => this.#roles.types.types(query, range));
 
+  readonly stored: Session['stored'] = (range) =>
+    this.#transactions.read('stored', (query) => this.#roles.storedDocuments.stored(query, range));
+
   readonly documents: Session['documents'] = (range) =>
     this.#transactions.read('documents', (query) => this.#roles.documents.documents(query, range));
 
@@ -123,7 +130,7 @@ export class PostgresSession implements Session {
 
   /** What an exclusive section can ask, within its transaction. */
   #offered(query: Calls, connection: Connection): Offered {
-    const { registry, appender, loader, reader, commits } = this.#roles;
+    const { registry, appender, attacher, loader, reader, scanner, commits, sets, storedDocuments } = this.#roles;
     return {
       registry: () => registry.registry(query),
       append: async (batch) => {
@@ -138,6 +145,13 @@ export class PostgresSession implements Session {
       ledger: (ids) => commits.ledger(query, ids),
       commits: (range) => commits.commits(query, range),
       read: (range) => reader.read(query, range),
+      scan: (range) => scanner.scan(query, range),
+      stored: async (range) => {
+        await sets.hold(query, range.set);
+        return storedDocuments.stored(query, range);
+      },
+      attach: (page) => attacher.attach(query, page),
+      fillIndex: (page) => sets.fillIndex(query, page),
     };
   }
 }

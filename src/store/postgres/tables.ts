@@ -1,7 +1,8 @@
 /** Format 1: the tables. schema.ts says what each holds. `schema` is quoted. */
-export const tables = (schema: string): string => `${aboutTheLog(schema)}${facts(schema)}${indexesAndLocks(schema)}`;
+export const tables = (schema: string): string =>
+  [aboutTheLog, registry, facts, indexesAndLocks, documentSets].map((part) => part(schema)).join('');
 
-/** Which log it is, its settings and registry, and the names that other tables give by number. */
+/** Which log it is, its settings, and the names that other tables give by number. */
 const aboutTheLog = (schema: string): string => `
   CREATE TABLE ${schema}.log (
     id uuid PRIMARY KEY,
@@ -13,15 +14,8 @@ const aboutTheLog = (schema: string): string => `
     value bigint NOT NULL
   );
 
-  CREATE TABLE ${schema}.registry (
-    name text COLLATE "C" PRIMARY KEY,
-    definition bigint NOT NULL,
-    key text NOT NULL,
-    handled text NOT NULL
-  );
-
   INSERT INTO ${schema}.log (id, schema) VALUES (gen_random_uuid(), '${schema.slice(1, -1)}');
-  INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0);
+  INSERT INTO ${schema}.meta (name, value) VALUES ('generation', 0), ('last', 0);
 
   CREATE TABLE ${schema}.names (
     number integer PRIMARY KEY,
@@ -33,6 +27,40 @@ const aboutTheLog = (schema: string): string => `
     collection integer NOT NULL,
     id text COLLATE "C" NOT NULL,
     UNIQUE (collection, id)
+  );
+`;
+
+/** For which documents events are attached, and which definitions and indexes are in use. */
+const registry = (schema: string): string => `
+  CREATE TABLE ${schema}.keyings (
+    name text COLLATE "C" PRIMARY KEY,
+    collection text COLLATE "C" NOT NULL,
+    key text NOT NULL,
+    definition bigint,
+    state text COLLATE "C" NOT NULL,
+    filled bigint NOT NULL,
+    unswept text COLLATE "C"
+  );
+
+  CREATE TABLE ${schema}.definitions (
+    id bigint PRIMARY KEY,
+    collection text COLLATE "C" NOT NULL,
+    definition bigint NOT NULL,
+    handled text NOT NULL,
+    keying text COLLATE "C" NOT NULL,
+    document_set bigint NOT NULL,
+    rebuilt bigint,
+    rebuild_note text,
+    used_at bigint NOT NULL
+  );
+
+  CREATE TABLE ${schema}.indexes (
+    number bigint PRIMARY KEY,
+    document_set bigint NOT NULL,
+    fields text NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    filled text COLLATE "C",
+    used_at bigint NOT NULL
   );
 `;
 
@@ -67,7 +95,7 @@ const facts = (schema: string): string => `
   );
 `;
 
-/** Two indexes of the facts, and what keeps writers apart. */
+/** What is found by the facts, and what keeps writers apart. */
 const indexesAndLocks = (schema: string): string => `
   CREATE TABLE ${schema}.types (
     type integer PRIMARY KEY,
@@ -83,6 +111,13 @@ const indexesAndLocks = (schema: string): string => `
     PRIMARY KEY (document, version)
   );
 
+  CREATE TABLE ${schema}.later (
+    position bigint NOT NULL,
+    document bigint NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (position, document)
+  );
+
   CREATE TABLE ${schema}.fences (
     session uuid PRIMARY KEY,
     fence bigint NOT NULL,
@@ -90,4 +125,36 @@ const indexesAndLocks = (schema: string): string => `
   );
 
   CREATE TABLE ${schema}.write_lock ();
+`;
+
+/**
+ * Stored documents. A page keeps room for new versions of its rows: what changes often is in no index, so most updates stay on
+ * their page and write to no index.
+ */
+const documentSets = (schema: string): string => `
+  CREATE TABLE ${schema}.sets (
+    number bigint PRIMARY KEY,
+    generation bigint NOT NULL,
+    position bigint NOT NULL,
+    hash bytea NOT NULL
+  ) WITH (fillfactor = 20);
+
+  CREATE TABLE ${schema}.stored (
+    document_set bigint NOT NULL,
+    id bytea NOT NULL,
+    version bigint NOT NULL,
+    changed bigint NOT NULL,
+    state text NOT NULL,
+    failed text,
+    PRIMARY KEY (document_set, id)
+  ) WITH (fillfactor = 80);
+
+  CREATE INDEX stored_failed ON ${schema}.stored (document_set, id) WHERE failed IS NOT NULL;
+
+  CREATE TABLE ${schema}.entries (
+    index_number bigint NOT NULL,
+    key bytea NOT NULL,
+    id bytea NOT NULL,
+    PRIMARY KEY (index_number, key)
+  );
 `;

@@ -14,7 +14,7 @@ import { Fence } from './connecting/fence.ts';
 import type { Purpose } from './connecting/gate.ts';
 import { assertSameLog } from './connecting/migrate.ts';
 import type { Settings } from './connecting/options.ts';
-import { closed, translated, unknownCommit } from './errors.ts';
+import { closed, translated, unknownChange, unknownCommit } from './errors.ts';
 import { Failed, isCutShort, isLost, isMissing, isNotSent, sqlState, WRONG_ISOLATION } from './failed.ts';
 import { call, callOf, type Calls } from './functions.ts';
 import { quoted } from './schema.ts';
@@ -40,6 +40,7 @@ export class Transactions {
   /** Quoted. */
   readonly #schema: string;
   readonly #queue = new Queue();
+  readonly #beside = new Set<Promise<unknown>>();
   #stateSettings: boolean;
   #closed = false;
 
@@ -61,7 +62,8 @@ export class Transactions {
    */
   async close(timeoutMs?: number): Promise<void> {
     this.#closed = true;
-    const idle = this.#queue.idle().then(() => this.#connections.idle());
+    const written = Promise.allSettled([this.#queue.idle(), ...this.#beside]);
+    const idle = written.then(() => this.#connections.idle());
     if (timeoutMs !== undefined && !(await within(idle, timeoutMs))) this.#connections.abandon();
     await idle;
     await this.#connections.end();
@@ -92,8 +94,43 @@ export class Transactions {
   async write<T>(run: (query: Calls, fence: number) => Promise<T>): Promise<T> {
     this.assertOpen();
     return this.#queue.run(() =>
-      this.#untilSent(this.#stateSettings, (connection, stated) => this.#transaction(connection, run, stated)),
+      this.#untilSent(this.#stateSettings, (connection, stated) => {
+        const fence = this.fence.current;
+        return this.#transaction(connection, (query) => run(query, fence), { stated, fence });
+      }),
     );
+  }
+
+  /** Runs statements under the write lock in its turn, in one transaction. They store no events. */
+  async locked<T>(run: (query: Calls) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    const lock = call(this.#schema, 'lock_v1', 1);
+    const work = async (query: Calls): Promise<T> => {
+      await query(lock, [String(this.#settings.lockTimeoutMs)]);
+      return run(query);
+    };
+    return this.#queue.run(() =>
+      this.#untilSent(true, (connection) => this.#transaction(connection, work, { stated: true })),
+    );
+  }
+
+  /**
+   * Runs a write that needs no write lock: beside the others, in no turn, on a connection that reads could have. It is one
+   * statement that may be sent twice: the second time it changes nothing.
+   */
+  async beside<T>(kind: Purpose, run: (query: Calls) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    const running = this.#untilSent(
+      this.#stateSettings,
+      (connection, stated) => this.#transaction(connection, run, { stated }),
+      kind,
+    );
+    this.#beside.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#beside.delete(running);
+    }
   }
 
   /** Runs work under the write lock in its turn, in one transaction. Work that has begun is never run again. */
@@ -154,11 +191,15 @@ export class Transactions {
    * Runs a write: again on another connection if nothing of it was sent, for as long as connecting may take; and with our own
    * settings if others have refused or stopped it. `stated`: it states them from the start.
    */
-  async #untilSent<T>(stated: boolean, run: (connection: Connection, stated: boolean) => Promise<T>): Promise<T> {
+  async #untilSent<T>(
+    stated: boolean,
+    run: (connection: Connection, stated: boolean) => Promise<T>,
+    kind: Purpose = WRITE,
+  ): Promise<T> {
     const end = performance.now() + this.#settings.connectTimeoutMs;
     for (;;) {
       try {
-        return await this.#connections.use(WRITE, (connection) => run(connection, stated));
+        return await this.#connections.use(kind, (connection) => run(connection, stated));
       } catch (error) {
         if (isNotSent(error) && performance.now() < end) continue;
         const refused = sqlState(error) === WRONG_ISOLATION;
@@ -189,7 +230,7 @@ export class Transactions {
     };
   }
 
-  async #commit(connection: Connection, fence: number): Promise<void> {
+  async #commit(connection: Connection, fence?: number): Promise<void> {
     let committed: boolean;
     try {
       committed = await connection.commit();
@@ -212,18 +253,17 @@ export class Transactions {
 
   /**
    * A write is nearly always one statement, which is its own transaction: one round trip. It states its settings only if the
-   * defaults differ. (They can't be set before: a pooler may give each transaction another connection.)
+   * defaults differ. (They can't be set before: a pooler may give each transaction another connection.) `fence`: of an append.
    */
   async #transaction<T>(
     connection: Connection,
-    run: (query: Calls, fence: number) => Promise<T>,
-    stated: boolean,
+    run: (query: Calls) => Promise<T>,
+    { stated, fence }: { readonly stated: boolean; readonly fence?: number },
   ): Promise<T> {
     const query = this.#calls(connection, this.#sent(!stated));
-    const fence = this.fence.current;
     if (!stated) {
       try {
-        const result = await run(query, fence);
+        const result = await run(query);
         connection.assertHeard();
         return result;
       } catch (error) {
@@ -233,7 +273,7 @@ export class Transactions {
     await connection.begin('READ COMMITTED', this.#writing);
     let result: T;
     try {
-      result = await run(query, fence);
+      result = await run(query);
       connection.assertHeard();
     } catch (error) {
       // Without COMMIT nothing is stored.
@@ -245,9 +285,10 @@ export class Transactions {
   }
 
   /** What to throw if sending a commit failed: whether it is stored is unknown, unless the server still answers. */
-  async #doubted(connection: Connection, fence: number, error: unknown): Promise<unknown> {
+  async #doubted(connection: Connection, fence: number | undefined, error: unknown): Promise<unknown> {
     if (!(error instanceof Failed) || isNotSent(error)) return error;
     if (sqlState(error) !== undefined && (await connection.rollback())) return error;
+    if (fence === undefined) return unknownChange(error, this.#settings.place);
     this.fence.doubt(fence);
     return unknownCommit(error, this.#settings.place);
   }

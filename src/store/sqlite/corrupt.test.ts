@@ -8,6 +8,7 @@ import { TidemarkError } from '../../errors.ts';
 import { above, at, commit, event, range, service, user } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
 import type { Session } from '../store.ts';
+import { GENESIS_HASH } from '../chain.ts';
 import { sqlite } from './index.ts';
 
 let directory: string;
@@ -22,8 +23,20 @@ beforeEach(async () => {
     commit('c2', event('BOUGHT', service('s1'), user('u2'))),
     commit('c3', event('BOUGHT', service('s1'), user('u2'))),
   ]);
+  await withStored(log);
   await log.close();
 });
+
+/** Set 2 holds service s1, and has an index. */
+async function withStored({ session, end }: TestLog): Promise<void> {
+  const index = { number: 90, set: 2, fields: ['price'], state: 'live', usedAt: 0 } as const;
+  const { generation } = await session.change(() => ({ raises: false, last: 90, indexes: [index] }));
+  const from = { position: 0, hash: GENESIS_HASH };
+  const documents = [{ id: 's1', version: 3, changed: 3, state: '{"price":1}' }];
+  const added = [{ index: 90, key: Buffer.from('1 s1'), id: 's1' }];
+  const places = { from, to: end, seen: end };
+  expect(await session.advance({ set: 2, generation, ...places, documents, dropped: [], added })).toBe('stored');
+}
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -47,6 +60,11 @@ const QUESTIONS: Record<string, (session: Session) => Promise<unknown>> = {
   documents: (session) => session.documents({ limit: 100 }),
   registry: (session) => session.registry(),
   types: (session) => session.types({ limit: 100 }),
+  scan: (session) => session.scan({ limit: 100, known: () => false }),
+  stored: (session) => session.stored({ set: 2, limit: 10 }),
+  ids: (session) => session.stored({ set: 2, ids: ['s1', 's2'] }),
+  indexed: (session) => session.stored({ set: 2, index: 90, limit: 10 }),
+  loadStored: (session) => session.load([{ ...above(service('s1'), 0), set: 2 }]),
 };
 
 describe.each([
@@ -68,9 +86,20 @@ describe.each([
   ['a fingerprint that is short', "UPDATE commits SET fingerprint = x'' WHERE position = 3", 'ledger', { position: 3 }],
   ['an outcome that doesn’t exist', 'UPDATE commits SET outcome = 7 WHERE position = 3', 'ledger', { position: 3 }],
   ['a command without a name', 'UPDATE commits SET name = 99 WHERE position = 3', 'commits', { position: 3 }],
-  ['a key that is no JSON', "UPDATE registry SET key = '{' WHERE name = 'users'", 'registry', { collection: 'users' }],
-  ['a list of types that is no JSON', "UPDATE registry SET handled = '['", 'registry', { collection: 'orders' }],
-  ['a list of types that is none', `UPDATE registry SET handled = '{"A":1}'`, 'registry', { collection: 'orders' }],
+  ['a key that is no JSON', "UPDATE keyings SET key = '{' WHERE name = 'users'", 'registry', { keying: 'users' }],
+  ['a state of a keying', "UPDATE keyings SET state = 'ready' WHERE name = 'users'", 'registry', { keying: 'users' }],
+  ['a list of types that is no JSON', "UPDATE definitions SET handled = '['", 'registry', { collection: 'orders' }],
+  ['a list of types that is none', `UPDATE definitions SET handled = '{"A":1}'`, 'registry', { definition: 1 }],
+  ['a list of fields that is no JSON', "UPDATE indexes SET fields = '{'", 'registry', { index: 90 }],
+  ['a state of an index', "UPDATE indexes SET state = 'retired'", 'registry', { index: 90 }],
+  ['a last number that is missing', "DELETE FROM meta WHERE name = 'last'", 'registry', {}],
+  ['a place with a short hash', "UPDATE sets SET hash = x'00'", 'stored', { set: 2 }],
+  ['a place beyond 2^53', 'UPDATE sets SET position = 9007199254740993', 'stored', {}],
+  ['a version below 0', 'UPDATE stored SET version = -1', 'stored', { set: 2, id: 's1' }],
+  ['a version below 0', 'UPDATE stored SET version = -1', 'ids', { set: 2, id: 's1' }],
+  ['an entry without a document', 'DELETE FROM stored', 'indexed', { index: 90 }],
+  ['a later attachment that isn’t one', 'INSERT INTO later VALUES (3, 2, 0)', 'log', { position: 3 }],
+  ['a later attachment to no document', 'INSERT INTO later VALUES (3, 99, 1)', 'scan', { position: 3 }],
   ['a held type without a name', 'UPDATE types SET type = 99 WHERE position = 1', 'types', { position: 1 }],
   ['a held type beyond 2^53', 'UPDATE types SET position = 9007199254740993 WHERE position = 1', 'types', {}],
   ['a success before the first event', 'UPDATE types SET succeeded = 0', 'types', {}],
@@ -87,6 +116,33 @@ describe.each([
     expect(await session.check()).not.toEqual([]);
     await session.close();
   });
+});
+
+it.each([
+  [
+    'several entries of one document',
+    "INSERT INTO entries VALUES (90, x'02', 1)",
+    'has several entries of the document s1.',
+  ],
+  [
+    'an entry of a document that isn’t there',
+    'UPDATE entries SET document = 77',
+    'has an entry of the document 77, which',
+  ],
+  [
+    'an entry of a document that has failed',
+    "UPDATE stored SET failed = 'x'",
+    'has an entry of the document s1, which',
+  ],
+  [
+    'an entry of a document of another set',
+    `INSERT INTO stored VALUES (77, 4, 'o1', 1, 1, NULL, '{}'); UPDATE entries SET document = 77`,
+    'has an entry of the document o1, which',
+  ],
+])('check finds %s', async (_name, sql, finding) => {
+  const session = await edited(sql);
+  expect(await session.check()).toEqual([expect.stringContaining(finding)]);
+  await session.close();
 });
 
 it('check finds an index that says other than the events', async () => {

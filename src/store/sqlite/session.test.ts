@@ -27,6 +27,7 @@ import {
   user,
 } from '../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../testing/conformance/log.ts';
+import { document, TestSet } from '../../testing/conformance/sets.ts';
 import { givenClock } from '../clock.ts';
 import { CLOCK_AHEAD_MAX_MS } from '../store.ts';
 import { sqlite } from './index.ts';
@@ -39,6 +40,39 @@ let file: string;
 freshFolder((folder) => {
   directory = folder;
   file = join(folder, 'market.db');
+});
+
+it('law 7: stored documents are written without a flush, and the log with one, whatever came before', async () => {
+  const levels: unknown[] = [];
+  const writers: DatabaseSync[] = [];
+  const { exec } = DatabaseSync.prototype;
+  const { run } = StatementSync.prototype;
+  DatabaseSync.prototype.exec = function exec_(this: DatabaseSync, sql: string) {
+    if (sql.includes('PRAGMA synchronous')) writers.push(this);
+    exec.call(this, sql);
+  };
+  StatementSync.prototype.run = function run_(this: StatementSync, ...parameters: never[]) {
+    if (this.sourceSQL === 'BEGIN IMMEDIATE') levels.push(writers[0]!.prepare('PRAGMA synchronous').get());
+    return Reflect.apply(run, this, parameters) as ReturnType<typeof run>;
+  };
+  try {
+    const log = await TestLog.on(sqlite(file));
+    const set = TestSet.of(log);
+    levels.length = 0;
+    await log.append(commit('c1', event('A', user('u1'))));
+    await set.advance([document('u1')]);
+    await log.append(commit('c2', event('A', user('u1'))));
+    await set.advance([document('u1', 2)]);
+    await set.send([], { from: GENESIS });
+    await log.session.sweep();
+    await log.session.exclusive(async () => undefined);
+    await log.session.change(({ last }) => ({ raises: false, last: last + 1 }));
+    await log.close();
+  } finally {
+    DatabaseSync.prototype.exec = exec;
+    StatementSync.prototype.run = run;
+  }
+  expect(levels).toEqual([2, 1, 2, 1, 1, 1, 2, 2].map((level) => [level]));
 });
 
 it('law 7: flushes each commit unless asked for less', async () => {
@@ -218,7 +252,7 @@ async function outOfPlace(away: () => void, back: () => void): Promise<void> {
   });
   await expect(late).rejects.toMatchObject(told);
   await expect(log.append(commit('c2', event('A', user('u1'))))).rejects.toMatchObject(told);
-  await expect(log.session.register([])).rejects.toMatchObject(told);
+  await expect(log.session.change(() => undefined)).rejects.toMatchObject(told);
   await setTimeout(LOOK_AGAIN_MS);
   await expect(log.head(user('u1'))).rejects.toMatchObject(told);
   await expect(log.session.read({ limit: 1 })).rejects.toMatchObject(told);
@@ -467,7 +501,7 @@ describe('an open session, after a newer release has raised the format', () => {
     raiseFormat();
     let ran = false;
     await expect(log.append(commit('c2', event('A', user('u1'))))).rejects.toMatchObject(told);
-    await expect(log.session.register([])).rejects.toMatchObject(told);
+    await expect(log.session.change(() => undefined)).rejects.toMatchObject(told);
     await expect(log.session.exclusive(async () => (ran = true))).rejects.toMatchObject(told);
     await expect(log.head(user('u1'))).rejects.toMatchObject(told);
     expect(await waiting).toMatchObject(told);
@@ -499,7 +533,7 @@ it.each(['EXCLUSIVE', 'IMMEDIATE'])('opens when another process is done with mak
   maker.exec('ROLLBACK');
   maker.close();
   const session = await opening;
-  expect(await session.registry()).toEqual({ generation: 0, collections: [] });
+  expect(await session.registry()).toEqual({ generation: 0, last: 0, keyings: [], definitions: [], indexes: [] });
   await session.close();
   const holder = new DatabaseSync(file);
   holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; PRAGMA user_version');

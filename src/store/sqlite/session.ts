@@ -3,14 +3,15 @@
  * session.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { NotWritable } from '../../errors.ts';
 import { Section, type Offered, type SectionRules } from '../section.ts';
-import type { Appended, Closing, Opening, Session } from '../store.ts';
+import type { Appended, Closing, ExclusiveOptions, Judge, Locked, Opening, RegistryChange, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import { urlOf } from './connecting/connection.ts';
-import { closed, notRegistered, translated } from './errors.ts';
+import { closed, notRegistered, openedForReading, translated } from './errors.ts';
 import { Waiting } from './reading/waiting.ts';
 import type { WritingRoles } from './roles.ts';
-import { Thrown, Transactions, type TransactionOptions } from './transactions.ts';
+import { Thrown, Transactions, type TransactionOptions, type Work, type Writer } from './transactions.ts';
 import { Asides } from './upkeep/aside.ts';
 import { check } from './upkeep/check.ts';
 import { Checkpoints } from './upkeep/checkpoints.ts';
@@ -32,34 +33,53 @@ export class SqliteSession implements Session {
   readonly #asides: Asides;
 
   /** The connections are set up, and the session closes them. Without a writer it is only for reading. */
-  constructor(writer: DatabaseSync | undefined, reader: DatabaseSync, options: SessionOptions) {
+  constructor(writer: Writer | undefined, reader: DatabaseSync, options: SessionOptions) {
     const { file, settled, lockTimeoutMs, warn } = options;
     this.readOnly = writer === undefined;
     this.#options = options;
     this.#reader = reader;
     this.#asides = new Asides(urlOf(file, settled), lockTimeoutMs, () => closed(file));
-    this.#transactions = new Transactions(writer, reader, options, (now) => {
+    this.#transactions = new Transactions(writer, reader, options, (now, purpose) => {
       this.#checkpoints?.committed(now);
-      this.#waiting.tell();
+      if (purpose === 'log') this.#waiting.tell();
     });
-    this.#checkpoints = writer && new Checkpoints({ file, writer, reader, warn, asides: this.#asides });
+    this.#checkpoints =
+      writer && new Checkpoints({ file, writer: writer.database, reader, warn, asides: this.#asides });
     this.#waiting = new Waiting(reader, async () => (await this.load([])).end, options);
   }
 
   readonly registry: Session['registry'] = () =>
     this.#transactions.read('registry', ({ registry }) => registry.registry());
 
-  readonly register: Session['register'] = async (collections) => {
+  readonly change: Session['change'] = async (judge) => {
     // An application with nothing to register opens while another process holds the lock.
     this.#transactions.lookNext();
-    const { lacking, stored } = await this.#transactions.read('registry', ({ registry }) => ({
-      lacking: registry.lacking(collections).map(({ name }) => name),
-      stored: registry.registry(),
-    }));
-    if (lacking.length === 0) return stored;
-    if (this.readOnly) throw notRegistered(this.#options.file, lacking);
-    return this.#transactions.write(({ roles }) => roles.registry.register(collections));
+    const given: Judge = (...facts) => orThrown(() => judge(...facts));
+    const { registry, change } = await this.#transactions.read('registry', (roles) => roles.registry.judged(given));
+    if (change === undefined) return registry;
+    if (this.readOnly) throw refused(this.#options.file, change);
+    return this.#transactions.write(({ roles }) => roles.registry.change(given));
   };
+
+  readonly sweep: Session['sweep'] = async () => {
+    const { more } = await this.#transactions.inTurn((use) =>
+      use(
+        ({ sweeping }) => sweeping.sweep(),
+        ({ removed }) => removed,
+        'made',
+      ),
+    );
+    return more;
+  };
+
+  readonly advance: Session['advance'] = (step) =>
+    this.#transactions.inTurn((use) =>
+      use(
+        ({ sets }) => sets.advance(step),
+        (stepped) => stepped === 'stored',
+        'made',
+      ),
+    );
 
   readonly append: Session['append'] = (batch) =>
     this.#transactions.inTurn(async (use) => {
@@ -68,9 +88,12 @@ export class SqliteSession implements Session {
       return appended ?? use(({ appender }) => appender.append(batch), isStored);
     });
 
-  readonly exclusive: Session['exclusive'] = (work) => {
+  readonly exclusive: Session['exclusive'] = <T>(
+    work: (locked: Locked) => Promise<T>,
+    { isMade = false }: ExclusiveOptions = {},
+  ) => {
     const { file, inPlace } = this.#options;
-    return this.#transactions.write(async (writing, write) => {
+    const locked: Work<T> = async (writing, write) => {
       const rules: SectionRules = {
         ...write,
         translated: (error) => translated(error, file),
@@ -84,7 +107,8 @@ export class SqliteSession implements Session {
       } catch (error) {
         throw new Thrown(error);
       }
-    });
+    };
+    return this.#transactions.inTurn((use) => use(locked, () => true, isMade ? 'made' : 'log'));
   };
 
   readonly load: Session['load'] = (requests, options) =>
@@ -108,6 +132,9 @@ export class SqliteSession implements Session {
 
   readonly documents: Session['documents'] = (range) =>
     this.#transactions.read('documents', ({ documents }) => documents.documents(range));
+
+  readonly stored: Session['stored'] = (range) =>
+    this.#transactions.read('stored', ({ stored }) => stored.stored(range));
 
   readonly moved: Session['moved'] = async (from, signal) => {
     this.#transactions.assertOpen();
@@ -150,7 +177,8 @@ export class SqliteSession implements Session {
 }
 
 /** What an exclusive section can call, in its transaction. */
-function offered({ appender, roles: { registry, loader, reader, commits } }: WritingRoles): Offered {
+function offered({ appender, filling, roles }: WritingRoles): Offered {
+  const { registry, loader, reader, scanner, commits, stored } = roles;
   return {
     registry: () => registry.registry(),
     append: (batch) => appender.append(batch),
@@ -158,9 +186,28 @@ function offered({ appender, roles: { registry, loader, reader, commits } }: Wri
     ledger: (ids) => commits.ledger(ids),
     commits: (range) => commits.commits(range),
     read: (range) => reader.read(range),
+    scan: (range) => scanner.scan(range),
+    stored: (range) => stored.stored(range),
+    attach: (page) => filling.attach(page),
+    fillIndex: (page) => filling.fillIndex(page),
   };
 }
 
 function isStored(appended: Appended | undefined): boolean {
   return appended?.status === 'stored';
+}
+
+/** What a judge throws goes to the caller as it is. */
+function orThrown<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new Thrown(error);
+  }
+}
+
+/** A change that a session for reading can't make. */
+function refused(file: string, { keyings = [], definitions = [] }: RegistryChange): NotWritable {
+  const collections = new Set([...keyings, ...definitions].map(({ collection }) => collection));
+  return collections.size > 0 ? notRegistered(file, [...collections]) : openedForReading(file);
 }

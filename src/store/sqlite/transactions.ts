@@ -9,6 +9,7 @@ import type { AnchorPlace, Clock } from '../clock.ts';
 import type { Closing } from '../store.ts';
 import { Turns } from '../turns.ts';
 import { Writes, type Write } from '../writes.ts';
+import type { Flushing } from './connecting/flushing.ts';
 import { Transaction } from './connecting/transaction.ts';
 import { closed, isBusy, isDamage, lockTimeout, openedForReading, translated, unknownCommit } from './errors.ts';
 import { rolesOf, writingRolesOf, type Roles, type WritingRoles } from './roles.ts';
@@ -29,10 +30,19 @@ export interface TransactionOptions {
 }
 
 /** What a write does under the lock. */
-type Work<T> = (roles: WritingRoles, write: Write) => T | Promise<T>;
+export type Work<T> = (roles: WritingRoles, write: Write) => T | Promise<T>;
 
 /** Runs work in a transaction with the write lock, and commits if `keep` is true of its result. */
-export type Use = <T>(work: Work<T>, keep: (result: T) => boolean) => Promise<T>;
+export type Use = <T>(work: Work<T>, keep: (result: T) => boolean, purpose?: Purpose) => Promise<T>;
+
+/** `log`: the commit is as durable as the log. `made`: it needn't be, as what it writes can be made from the log again. */
+export type Purpose = 'log' | 'made';
+
+/** The connection that writes. */
+export interface Writer {
+  readonly database: DatabaseSync;
+  readonly flushing: Flushing;
+}
 
 /** A connection, with its transactions and what can be asked in them. */
 type Side<R> = ReturnType<typeof sideOf<R>>;
@@ -40,7 +50,8 @@ type Side<R> = ReturnType<typeof sideOf<R>>;
 export class Transactions {
   isClosed = false;
   readonly #options: TransactionOptions;
-  readonly #committed: (now: number) => void;
+  readonly #committed: (now: number, purpose: Purpose) => void;
+  readonly #flushing: Flushing | undefined;
   readonly #turns = new Turns();
   readonly #queue = new Queue();
   readonly #writes = new Writes(() => closed(this.#options.file));
@@ -52,15 +63,16 @@ export class Transactions {
 
   /** Without a writer it is only for reading. `committed` is called after each commit. */
   constructor(
-    writer: DatabaseSync | undefined,
+    writer: Writer | undefined,
     reader: DatabaseSync,
     options: TransactionOptions,
-    committed: (now: number) => void,
+    committed: (now: number, purpose: Purpose) => void,
   ) {
     const { bounds = CACHE_BOUNDS, clock } = options;
     this.#options = options;
     this.#committed = committed;
-    this.#writing = writer && sideOf(writer, writingRolesOf(writer, bounds, clock));
+    this.#flushing = writer?.flushing;
+    this.#writing = writer && sideOf(writer.database, writingRolesOf(writer.database, bounds, clock));
     this.#reading = sideOf(reader, rolesOf(reader, bounds));
   }
 
@@ -85,7 +97,7 @@ export class Transactions {
       // In WAL mode readers only wait for a moment while a log is recovered or closed.
       return await this.#turns.run(kind, () => whenFree(() => this.#read(run), this.#options));
     } catch (error) {
-      throw translated(error, this.#options.file);
+      throw error instanceof Thrown ? error.error : translated(error, this.#options.file);
     }
   }
 
@@ -100,7 +112,7 @@ export class Transactions {
     const writing = this.#writing;
     if (writing === undefined) throw openedForReading(this.#options.file);
     return this.#writes.run((write) =>
-      this.#queue.run(() => work((run, keep) => this.#locked(writing, write, run, keep))),
+      this.#queue.run(() => work((run, keep, purpose = 'log') => this.#locked(writing, write, run, { keep, purpose }))),
     );
   }
 
@@ -140,11 +152,17 @@ export class Transactions {
     }
   }
 
-  async #locked<T>(writing: Side<WritingRoles>, write: Write, work: Work<T>, keep: (result: T) => boolean): Promise<T> {
+  async #locked<T>(
+    writing: Side<WritingRoles>,
+    write: Write,
+    work: Work<T>,
+    { keep, purpose }: { readonly keep: (result: T) => boolean; readonly purpose: Purpose },
+  ): Promise<T> {
     const { file, inPlace } = this.#options;
     if (this.#damaged) throw this.#damaged;
     const takeLock = (): void => {
       write.assertGoing();
+      this.#flushing?.before(purpose === 'log');
       writing.transaction.beginWriting();
     };
     try {
@@ -165,12 +183,12 @@ export class Transactions {
       this.#lookAfter(error);
       throw error instanceof Thrown ? error.error : translated(error, file);
     }
-    if (keep(result)) this.#commit(writing);
+    if (keep(result)) this.#commit(writing, purpose);
     else rollback(writing);
     return result;
   }
 
-  #commit(writing: Side<WritingRoles>): void {
+  #commit(writing: Side<WritingRoles>, purpose: Purpose): void {
     const { file } = this.#options;
     try {
       writing.transaction.commit();
@@ -179,7 +197,7 @@ export class Transactions {
       writing.roles.forget();
       throw isBusy(error) ? lockTimeout(file, undefined, error) : unknownCommit(error, file);
     }
-    this.#committed(performance.now());
+    this.#committed(performance.now(), purpose);
   }
 
   /** If SQLite failed because the file is gone, that is the error for the caller. */

@@ -5,7 +5,6 @@ import { commitDigest, GENESIS_HASH } from '../../store/chain.ts';
 import type {
   Appended,
   Batch,
-  CollectionEntry,
   Commit,
   CommitFacts,
   DocumentRef,
@@ -13,6 +12,7 @@ import type {
   LogPoint,
   NewEvent,
 } from '../../store/store.ts';
+import type { CollectionEntry } from './registered.ts';
 
 /** In the past, so that no store's clock is behind it. */
 export const START = Date.UTC(2024, 0, 1);

@@ -3,6 +3,7 @@
  */
 import type { ConformanceCase } from './case.ts';
 import { appendCases } from './cases/append.ts';
+import { attachingCases } from './cases/attaching.ts';
 import { bytesCases } from './cases/bytes.ts';
 import { chainCases } from './cases/chain.ts';
 import { clockCases } from './cases/clock.ts';
@@ -11,8 +12,12 @@ import { commitsCases } from './cases/commits.ts';
 import { concurrencyCases } from './cases/concurrency.ts';
 import { documentsCases } from './cases/documents.ts';
 import { exclusiveCases } from './cases/exclusive.ts';
+import { indexEntriesCases } from './cases/index-entries.ts';
+import { indexFillingCases } from './cases/index-filling.ts';
 import { ledgerCases } from './cases/ledger.ts';
+import { loadStoredCases } from './cases/load-stored.ts';
 import { loadCases } from './cases/load.ts';
+import { madeSeenCases } from './cases/made-seen.ts';
 import { modelCases } from './cases/model.ts';
 import { movedCases } from './cases/moved.ts';
 import { pagesCases } from './cases/pages.ts';
@@ -21,8 +26,13 @@ import { registryCases } from './cases/registry.ts';
 import { scanCases } from './cases/scan.ts';
 import { seenCases } from './cases/seen.ts';
 import { sessionCases } from './cases/session.ts';
+import { sideBySideCases } from './cases/side-by-side.ts';
 import { standingCases } from './cases/standing.ts';
+import { storedModelCases } from './cases/stored-model.ts';
+import { storedPagesCases } from './cases/stored-pages.ts';
+import { storedCases } from './cases/stored.ts';
 import { stringsCases } from './cases/strings.ts';
+import { sweepCases } from './cases/sweep.ts';
 import { typesCases } from './cases/types.ts';
 import { wideCases } from './cases/wide.ts';
 
@@ -47,8 +57,18 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...typesCases,
   ...movedCases,
   ...stringsCases,
+  ...storedCases,
+  ...madeSeenCases,
+  ...storedPagesCases,
+  ...loadStoredCases,
+  ...indexEntriesCases,
+  ...indexFillingCases,
+  ...attachingCases,
+  ...sweepCases,
   ...exclusiveCases,
   ...closingCases,
   ...concurrencyCases,
+  ...sideBySideCases,
   ...modelCases,
+  ...storedModelCases,
 ];

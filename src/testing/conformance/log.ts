@@ -21,6 +21,7 @@ import type {
 } from '../../store/store.ts';
 import { above, ALL, COLLECTIONS, GENESIS, HANDLED } from './batches.ts';
 import { plain } from './plain.ts';
+import { register } from './registered.ts';
 
 /** The other parts of a batch. Each has a default. */
 export interface Sending extends Partial<Omit<Batch, 'commits'>> {
@@ -41,16 +42,16 @@ export class TestLog {
   readonly store: Store;
   /** The session that a case uses unless it needs several. */
   readonly session: Session;
-  /** The registry's generation after {@link COLLECTIONS} were registered. */
-  readonly generation: number;
+  /** As it was after {@link COLLECTIONS} were registered. */
+  readonly registry: Registry;
   /** The end of the log after the last batch that was stored through this object. */
   end: LogPoint = GENESIS;
   readonly #sessions: Session[];
 
-  private constructor(store: Store, session: Session, generation: number) {
+  private constructor(store: Store, session: Session, registry: Registry) {
     this.store = store;
     this.session = session;
-    this.generation = generation;
+    this.registry = registry;
     this.#sessions = [session];
   }
 
@@ -58,12 +59,16 @@ export class TestLog {
   static async on(store: Store): Promise<TestLog> {
     const session = await store.open();
     try {
-      const { generation } = await session.register(COLLECTIONS);
-      return new TestLog(store, session, generation);
+      return new TestLog(store, session, await register(session, COLLECTIONS));
     } catch (error) {
       await session.close();
       throw error;
     }
+  }
+
+  /** The generation after {@link COLLECTIONS} were registered. */
+  get generation(): number {
+    return this.registry.generation;
   }
 
   /** Another server on the same log. */

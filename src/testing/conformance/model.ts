@@ -6,14 +6,16 @@ import { LOAD_EVENTS_MAX, STALE_EVENTS_MAX } from '../../store/store.ts';
 import type {
   Appended,
   Batch,
-  CollectionEntry,
   Commit,
   DocumentEvent,
   DocumentHead,
   DocumentRef,
   HeldType,
+  Judge,
   LogEnd,
+  LogFacts,
   Registry,
+  RegistryChange,
   StoredCommit,
   StoredEvent,
 } from '../../store/store.ts';
@@ -73,11 +75,17 @@ export class Model {
     });
   }
 
-  /** The registry afterwards, or the code of what is thrown. */
-  register(given: readonly CollectionEntry[]): Registry | string {
-    const after = registryAfter(this.registry, given, new Set(this.events.map(({ type }) => type)));
-    if (typeof after !== 'string') this.registry = after;
-    return after;
+  /** What is to be known of the log to judge a change. */
+  get facts(): LogFacts {
+    const held = new Map(this.types().map(({ type, position }) => [type, position]));
+    return { isEmpty: this.events.length === 0, firstOf: (type) => held.get(type) };
+  }
+
+  /** The registry afterwards. Throws what `judge` throws. */
+  change(judge: Judge): Registry {
+    const change = judge(this.registry, this.facts);
+    if (change) this.registry = registryAfter(this.registry, change);
+    return this.registry;
   }
 
   documents(): DocumentHead[] {
@@ -144,38 +152,19 @@ export class Model {
   }
 }
 
-/**
- * The registry once these collections are registered with a log that has held some types, or the code of what is thrown.
- * For collections whose keys differ in nothing but the types that a map names.
- */
-export function registryAfter(
-  registry: Registry,
-  given: readonly CollectionEntry[],
-  held: ReadonlySet<string>,
-): Registry | string {
-  let { collections } = registry;
-  for (const entry of given) {
-    const registered = collections.find(({ name }) => name === entry.name);
-    const known = registered ? partsOf(registered) : [];
-    const added = partsOf(entry).filter((part) => !known.includes(part));
-    if (registered ? registered.definition !== entry.definition : held.size > 0) return 'RebuildRequired';
-    if (registered && added.length > 0) {
-      const isGone = known.some((part) => !partsOf(entry).includes(part));
-      if (isGone || added.some((part) => held.has(part.slice(1)))) return 'DefinitionChanged';
-    }
-    if (registered && added.length === 0) continue;
-    const others = collections.filter(({ name }) => name !== entry.name);
-    collections = [...others, { ...entry, handled: [...new Set(entry.handled)].sort() }];
-  }
-  if (collections === registry.collections) return registry;
+export function registryAfter(registry: Registry, change: RegistryChange): Registry {
+  const { raises, last, keyings = [], definitions = [], indexes = [], removed = [] } = change;
   return {
-    generation: registry.generation + 1,
-    collections: [...collections].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    generation: registry.generation + (raises ? 1 : 0),
+    last,
+    keyings: [...registry.keyings.filter(({ name }) => !keyings.some((one) => one.name === name)), ...keyings].sort(
+      (a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)),
+    ),
+    definitions: [...registry.definitions.filter(({ id }) => !definitions.some((one) => one.id === id)), ...definitions]
+      .filter(({ id }) => !removed.includes(id))
+      .sort((a, b) => a.id - b.id),
+    indexes: [...registry.indexes.filter(({ number }) => !indexes.some((one) => one.number === number)), ...indexes]
+      .filter(({ number }) => !removed.includes(number))
+      .sort((a, b) => a.number - b.number),
   };
-}
-
-/** Each type that is handled, and each that the key names. */
-function partsOf({ key, handled }: CollectionEntry): string[] {
-  const keyed = 'types' in key ? Object.keys(key.types) : [];
-  return [...handled.map((type) => `h${type}`), ...keyed.map((type) => `k${type}`)];
 }

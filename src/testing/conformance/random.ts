@@ -1,6 +1,7 @@
 /**
  * Random numbers that can be repeated: a random case that fails prints its seed, and `TIDEMARK_SEED` sets it.
  */
+import assert from 'node:assert/strict';
 
 export class Chance {
   readonly seed: number;
@@ -49,5 +50,16 @@ export class Chance {
   /** Some of the values, in their order; each with the same chance. */
   some<T>(values: readonly T[]): T[] {
     return values.filter(() => this.once(2));
+  }
+}
+
+/** Runs something with new random numbers. If it fails, it says how to repeat it. */
+export async function repeatably(run: (chance: Chance) => Promise<void>): Promise<void> {
+  const chance = Chance.fromEnvironment();
+  try {
+    await run(chance);
+  } catch (error) {
+    const message = `TIDEMARK_SEED=${chance.seed} repeats this: ${Error.isError(error) ? error.message : String(error)}`;
+    throw new assert.AssertionError({ message, ...(Error.isError(error) && error.name === 'AssertionError' && error) });
   }
 }

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { start, type Server } from '../../support/postgres-server.ts';
 import { testDatabase } from '../../support/postgres.ts';
 import { Proxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 import { order, orderOf } from '../orders.ts';
 import { randomOf } from '../../support/seed.ts';
 import { parts } from './load.ts';
@@ -167,8 +168,12 @@ describe('a role that lacks a privilege', () => {
       expect(refused).toHaveProperty('code', 'NotWritable');
       expect(refused).toHaveProperty('message', expect.stringMatching(/grants\(\)/));
       expect(refused).not.toHaveProperty('details.unknown');
+      // The reduction says so too, and goes on by itself.
+      await until(async () => (await app.status().catch(() => undefined))?.reduction.errors.length !== 0);
       await database.run(grants(schema, role));
       await app.execute(order, orderOf('o2', randomOf(2)), { id: 'o2' });
+      await until(async () => (await app.status()).reduction.lagEvents === 0);
+      expect((await app.status()).reduction).toMatchObject({ state: 'background', errors: [] });
       expect((await app.verify()).problems).toEqual([]);
       await app.close();
     });

@@ -2,6 +2,7 @@
 import { pageRows } from '../../page-bounds.ts';
 import type { DocumentHead, DocumentsRange, LogEnd } from '../../store.ts';
 import { compareDocuments } from './order.ts';
+import { merged } from './sorting.ts';
 import { countWhile, headAt, type DocumentRow, type Log } from '../schema.ts';
 
 export class Documents {
@@ -24,11 +25,24 @@ export class Documents {
     return found;
   }
 
-  /** Sorted when needed, not at each append. Most is already sorted, so this costs little more than one pass. */
-  #sorted(): readonly DocumentRow[] {
+  /** Sorts what has come since the last time, when it is needed. Yields between pieces. */
+  *sort(): Generator<undefined, readonly DocumentRow[], undefined> {
     const { listed } = this.#log;
-    if (!listed.sorted) listed.rows.sort(compareDocuments);
-    listed.sorted = true;
-    return listed.rows;
+    while (listed.sorted.length < listed.rows.length) {
+      const { sorted } = listed;
+      const all = yield* merged(sorted, listed.rows.slice(sorted.length));
+      // Another call may have sorted more meanwhile.
+      if (all.length > listed.sorted.length) listed.sorted = all;
+    }
+    return listed.sorted;
+  }
+
+  /** What came after the pieces is little. */
+  #sorted(): readonly DocumentRow[] {
+    const pieces = this.sort();
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (done) return value;
+    }
   }
 }

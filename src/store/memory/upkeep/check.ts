@@ -35,5 +35,27 @@ export function* check(log: Log, end: LogEnd): Generator<undefined, readonly str
     looks = 0;
     yield;
   }
+  yield* checkEntries(log, findings);
   return findings.slice(0, FINDINGS_MAX);
+}
+
+/** Each entry is of a document that is stored and hasn't failed, and the only one of it in its index. */
+function* checkEntries({ registry, sets, indexes }: Log, findings: string[]): Generator<undefined, void, undefined> {
+  for (const { number, set } of registry.indexes) {
+    const keys = indexes.get(number);
+    const documents = sets.get(set)?.documents;
+    const met = new Map<string, string>();
+    let looks = 0;
+    for (const [key] of keys?.range(undefined, undefined) ?? []) {
+      if ((looks += 1) % PIECE === 0) yield;
+      // Entries may have gone since: what is compared is there now.
+      const id = keys!.get(key);
+      if (id === undefined) continue;
+      const document = documents?.get(id);
+      if (!document || document.failed !== undefined) findings.push(FINDING.entryWithoutDocument(number, id));
+      const other = met.get(id);
+      if (other !== undefined && keys!.get(other) === id) findings.push(FINDING.severalEntries(number, id));
+      met.set(id, key);
+    }
+  }
 }

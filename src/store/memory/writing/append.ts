@@ -12,14 +12,13 @@ import type {
   Appended,
   Batch,
   Commit,
-  DocumentRef,
   DocumentVersion,
   NewEvent,
   StaleDocument,
   StoredAt,
   StoredCommit,
 } from '../../store.ts';
-import { endOf, findDocument, fitting, holds, type DocumentRow, type Log } from '../schema.ts';
+import { documentRow, endOf, findDocument, fitting, holds, type Log } from '../schema.ts';
 import { Types } from '../reading/types.ts';
 
 export class Appender {
@@ -97,7 +96,7 @@ export class Appender {
     const { events } = this.#log;
     const position = events.length + 1;
     const attached = attachments.map((ref): DocumentVersion => {
-      const row = this.#documentRow(ref);
+      const row = documentRow(this.#log, ref);
       const version = row.events.length + 1;
       row.events.push(Object.freeze({ type, schemaVersion, json, version, position, time: commit.time }));
       return Object.freeze({ collection: ref.collection, id: ref.id, version });
@@ -106,23 +105,11 @@ export class Appender {
     this.#types.add(type, position, commit.outcome === 'succeeded');
     return attached.map(({ version }) => version);
   }
-
-  #documentRow({ collection, id }: DocumentRef): DocumentRow {
-    const { documents, listed } = this.#log;
-    const ofCollection = documents.get(collection) ?? new Map<string, DocumentRow>();
-    documents.set(collection, ofCollection);
-    const known = ofCollection.get(id);
-    if (known !== undefined) return known;
-    const row: DocumentRow = { number: listed.rows.length + 1, collection, id, events: [] };
-    ofCollection.set(id, row);
-    listed.rows.push(row);
-    listed.sorted = false;
-    return row;
-  }
 }
 
 /** Removes all after a position: what an `exclusive` appended before it failed. */
 export function undo(log: Log, position: number): void {
+  log.pending.length = 0;
   while (log.events.length > position) {
     const event = log.events.pop()!;
     for (const { collection, id } of event.attachments) findDocument(log, collection, id)!.events.pop();

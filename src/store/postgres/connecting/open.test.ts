@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { start, type Server } from '../../../../test/support/postgres-server.ts';
 import { testDatabase, waitsFor } from '../../../../test/support/postgres.ts';
 import { until } from '../../../../test/support/until.ts';
-import { commit, event, user } from '../../../testing/conformance/batches.ts';
+import { COLLECTIONS, commit, event, user } from '../../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../testing/conformance/log.ts';
+import { addIndex, addKeying, register } from '../../../testing/conformance/registered.ts';
+import { document, entry, TestSet } from '../../../testing/conformance/sets.ts';
 import type { Session } from '../../store.ts';
 import type { PostgresClient, PostgresPool } from './pool.ts';
 import { grants, postgres } from '../index.ts';
@@ -119,22 +121,26 @@ describe('a log of another format', () => {
     await later(true, FORMAT + 2);
     const told = expect.objectContaining({ code: 'FormatTooNew', retryable: false });
     await expect(log.append(commit('c2', event('NOTED')))).rejects.toThrow(told);
-    await expect(log.session.register([])).rejects.toThrow(told);
+    await expect(register(session, COLLECTIONS)).rejects.toThrow(told);
     const locked = log.session.exclusive((by) => log.append(commit('c2', event('NOTED')), { by }));
     await expect(locked).rejects.toThrow(told);
-    const document = user('u1');
+    const u1 = user('u1');
     const reads: Record<string, () => Promise<unknown>> = {
       end: () => session.load([]),
-      load: () => session.load([{ ...document, after: 0 }]),
-      'load as of': () => session.load([{ ...document, after: 0 }], { asOf: 1 }),
+      load: () => session.load([{ ...u1, after: 0 }]),
+      'load as of': () => session.load([{ ...u1, after: 0 }], { asOf: 1 }),
       read: () => session.read({ limit: 1 }),
       'read of types': () => session.read({ types: ['NOTED'], reverse: true, limit: 1 }),
-      history: () => session.read({ document, limit: 1 }),
+      history: () => session.read({ document: u1, limit: 1 }),
       scan: () => session.scan({ after: 0, limit: 1, known: () => false }),
       commits: () => session.commits({ limit: 1 }),
       ledger: () => session.ledger(['c1']),
       types: () => session.types({ limit: 1 }),
       documents: () => session.documents({ limit: 1 }),
+      stored: () => session.stored({ set: 1, limit: 1 }),
+      'stored by ids': () => session.stored({ set: 1, ids: ['u1'] }),
+      advance: () => session.advance(TestSet.of(log).step([])),
+      sweep: () => session.sweep(),
       registry: () => session.registry(),
       check: () => session.check(),
     };
@@ -182,6 +188,22 @@ describe('privileges', () => {
       await log.refuse(commit('c1', event('NOTED')), { reads: [{ ...user('u1'), version: 0 }] });
       await log.session.exclusive(async (by) => void (await log.append(commit('c3', event('NOTED')), { by })));
       expect((await everything(log.session)).events).toHaveLength(3);
+      const set = TestSet.of(log);
+      set.generation = (await addKeying(log.session, 'later')).generation;
+      await set.advance([document('u1', 2)]);
+      const index = await addIndex(log.session, set.number, { state: 'filling' });
+      await log.session.exclusive(async (by) => {
+        const { documents = [] } = (await by.stored({ set: set.number, limit: 10 })) ?? {};
+        const entries = documents.map(({ id }) => entry(index, id, id));
+        await by.fillIndex({ index, from: undefined, to: undefined, entries, live: true });
+        const attachments = [{ position: 2, type: 'NOTED', ids: ['l1'] }];
+        const { generation } = await by.registry();
+        const page = { keying: 'later', generation, from: 0, to: 3, seen: log.end, attachments, live: true };
+        expect(await by.attach(page)).toBe('stored');
+      });
+      expect((await set.all({ index })).map(({ id }) => id)).toEqual(['u1']);
+      expect(await log.head({ collection: 'later', id: 'l1' })).toBe(1);
+      expect(await log.session.sweep()).toBe(false);
       expect(await log.session.check()).toEqual([]);
       await log.close();
 
@@ -190,6 +212,11 @@ describe('privileges', () => {
         'UPDATE $.commits SET outcome = 1',
         'INSERT INTO $.names VALUES (99, $$x$$)',
         'TRUNCATE $.attachments',
+        'DELETE FROM $.stored',
+        "UPDATE $.keyings SET state = 'retired'",
+        'UPDATE $.sets SET position = 0',
+        'INSERT INTO $.later VALUES (1, 1, 1)',
+        'DELETE FROM $.entries',
         'LOCK TABLE $.write_lock IN EXCLUSIVE MODE',
         'DROP FUNCTION $.fence_v1',
         'CREATE TABLE $.mine (id int)',
@@ -222,7 +249,9 @@ describe('privileges', () => {
         `SELECT FROM ${schema}.commits FOR UPDATE`,
         `SELECT FROM ${schema}.lock_v1('1000', '${id}')`,
         `SELECT FROM ${schema}.fence_v1('${id}', 1, '1000', '${id}')`,
-        `SELECT FROM ${schema}.register_v1('1000', 0, '{}', '{}', '{}', '{}', '${id}')`,
+        `SELECT FROM ${schema}.change_v1('1000', true, 0, '[]', '[]', '[]', '{}', '${id}')`,
+        `SELECT FROM ${schema}.hold_set_v1('1000', 1, '${id}')`,
+        `SELECT FROM ${schema}.sweep_v1('1000', 1, '${id}')`,
       ].entries()) {
         await client.query('BEGIN');
         const tried = await client.query(statement).then(
@@ -247,8 +276,14 @@ describe('privileges', () => {
     await withRole(looking, async (url) => {
       const session = await postgres(url, { schema }).open();
       expect((await session.read({ limit: 1 })).events).toHaveLength(1);
-      await expect(session.register([])).rejects.toThrow(code('NotWritable'));
+      await expect(register(session, [{ ...COLLECTIONS[0]!, name: 'more' }])).rejects.toThrow(code('NotWritable'));
+      // What is there already needs no right to write.
+      expect(await register(session, COLLECTIONS)).toEqual(log.registry);
       await expect(session.append(log.batch(commit('c2', event('NOTED'))))).rejects.toThrow(forGood('NotWritable'));
+      const set = TestSet.of(log);
+      expect(await set.page({ limit: 1 }, session)).toMatchObject({ documents: [] });
+      await expect(session.advance(set.step([document('u1')]))).rejects.toThrow(forGood('NotWritable'));
+      await expect(session.sweep()).rejects.toThrow(forGood('NotWritable'));
       await session.close();
     });
     await log.close();

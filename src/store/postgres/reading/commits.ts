@@ -19,6 +19,10 @@ export const holdsSql = (schema: string, position: string, hash: string): string
     SELECT c.position + c.event_count - 1 = ${position} AND c.hash = ${hash}
     FROM ${schema}.commits c WHERE c.position <= ${position} ORDER BY c.position DESC LIMIT 1) IS TRUE)`;
 
+/** The same, also for the start of the log. */
+export const heldSql = (schema: string, position: string, hash: string): string =>
+  `(${position} = 0 AND ${hash} = decode('${GENESIS_HASH}', 'hex') OR ${holdsSql(schema, position, hash)})`;
+
 /** A point as two parameters, `bigint` and `bytea`: null where nothing has to be looked up. */
 export function pointParameters(point: LogPoint | undefined): readonly [string | null, Buffer | null] {
   if (point === undefined || point.position === 0) return [null, null];

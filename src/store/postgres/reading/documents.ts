@@ -9,12 +9,13 @@ const PAGE: Reading = {
   name: 'documents_v1',
   takes: 'text, text, int',
   gives: 'text, text, bigint',
-  // There are few names; one seek for each tells whether it is a collection's.
+  // There are few names; one seek for each tells whether it is a keying's. Documents of a retired one lose their events.
   sql: (schema) => `
     SELECT c.name, d.id, ${headSql(schema, 'd.number')}
     FROM (
       SELECT n.number, n.name FROM ${schema}.names n
       WHERE n.name >= $1 AND EXISTS (SELECT FROM ${schema}.documents d WHERE d.collection = n.number)
+        AND NOT EXISTS (SELECT FROM ${schema}.keyings k WHERE k.name = n.name AND k.state = 'retired')
     ) c
     CROSS JOIN LATERAL (
       SELECT d.number, d.id FROM ${schema}.documents d

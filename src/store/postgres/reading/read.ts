@@ -16,10 +16,12 @@ import { COMMIT_COLUMNS, COMMIT_GIVES, endOf, endSql, storedCommit } from './com
 import type { Row, Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import type { Calls, Reading } from '../functions.ts';
+import { anyLaterSql, wholeListSql } from './later.ts';
 import { documentSql, headSql } from './load.ts';
 import { above, count, schemaVersion, text, upTo, whole } from '../values.ts';
 
-const EVENT = 'e.position, e.type, e.schema_version, e.time, e.attachments, e.json';
+const eventSql = (schema: string): string =>
+  `e.position, e.type, e.schema_version, e.time, ${wholeListSql(schema, 'e', anyLaterSql(schema))} AS attachments, e.json`;
 
 /** How many numbers `events.attachments` lists: two for each document. */
 export const LISTED = `cardinality(string_to_array(attachments, ','))`;
@@ -70,7 +72,7 @@ const logSql = (schema: string, order: 'ASC' | 'DESC', ofTypes: boolean): string
   const types = `AND e.type = ANY (ARRAY(SELECT n.number FROM ${schema}.names n WHERE n.name = ANY ($4)))`;
   const found = `
     SELECT row_number() OVER (ORDER BY e.position ${order}) AS row, NULL::bigint AS version, e.* FROM (
-      SELECT ${EVENT} FROM ${schema}.events e WHERE e.position BETWEEN ${window} ${ofTypes ? types : ''}
+      SELECT ${eventSql(schema)} FROM ${schema}.events e WHERE e.position BETWEEN ${window} ${ofTypes ? types : ''}
       ORDER BY e.position ${order} LIMIT $3) e`;
   return pageSql(schema, found, '(SELECT count(*) FROM found)');
 };
@@ -79,7 +81,7 @@ const logSql = (schema: string, order: 'ASC' | 'DESC', ofTypes: boolean): string
 const documentPageSql = (schema: string): string => {
   const document = documentSql(schema, '$1', '$2');
   const found = `
-    SELECT row_number() OVER (ORDER BY a.version) AS row, a.version, ${EVENT} FROM (
+    SELECT row_number() OVER (ORDER BY a.version) AS row, a.version, ${eventSql(schema)} FROM (
       SELECT a.version, a.position FROM ${schema}.attachments a
       WHERE a.document = ${document} AND a.version > $3
       ORDER BY a.version LIMIT $4) a

@@ -7,12 +7,14 @@ import { endOf, endSql, holdsPoint, holdsSql, pointParameters } from './commits.
 import type { Row } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import type { Calls, Reading } from '../functions.ts';
+import { laterCountSql, wholeListSql } from './later.ts';
 import { LISTED } from './read.ts';
 import { above, numbers, schemaVersion, text, whole } from '../values.ts';
 
 /**
  * A page is one row, with an array or a joined text for each column: to send and read a row for each event costs several
- * times what it costs to find it. On a small page nothing is added up event by event.
+ * times what it costs to find it. On a small page nothing is added up event by event, and only in pages with attachments that
+ * came later are lists merged.
  */
 const PAGE: Reading = {
   name: 'scan_v1',
@@ -22,6 +24,9 @@ const PAGE: Reading = {
     const events = (columns: string, most: string): string =>
       `(SELECT ${columns} FROM ${schema}.events e WHERE e.position > $1 ORDER BY e.position LIMIT ${most})`;
     const sizes = 'e.position, octet_length(e.json) AS bytes, e.attachments';
+    const range = `FROM ${schema}.later l WHERE l.position > $1 AND l.position <= $1 + $2`;
+    const anyLater = `(SELECT true ${range} LIMIT 1)`;
+    const listed = `${LISTED} + 2 * ${laterCountSql(schema, 'each.position', anyLater)}`;
     return `
     SELECT log.position, log.recorded_at, log.hash,
       CASE WHEN $3 IS NOT NULL THEN ${holdsSql(schema, '$3', '$4')} END,
@@ -31,17 +36,18 @@ const PAGE: Reading = {
     FROM (
       SELECT count(*) AS events, max(one.position) AS reached, array_agg(one.position) AS positions,
         array_agg(one.type) AS types, array_agg(one.schema_version) AS schema_versions, array_agg(one.time) AS times,
-        string_agg(one.attachments, ';') AS attachments, array_agg(octet_length(one.json)) AS bytes,
+        string_agg(${wholeListSql(schema, 'one', anyLater)}, ';') AS attachments, array_agg(octet_length(one.json)) AS bytes,
         string_agg(one.json, '') AS json
       FROM ${events(
         '*',
         `(
         SELECT CASE
           WHEN sum(page.bytes) <= ${PAGE_BYTES_MAX}
-            AND sum(octet_length(page.attachments) + 1) <= ${2 * 2 * PAGE_ATTACHMENTS_MAX} THEN $2
+            AND sum(octet_length(page.attachments) + 1) + 4 * (SELECT count(*) ${range}) <= ${2 * 2 * PAGE_ATTACHMENTS_MAX}
+            THEN $2
           ELSE (
             SELECT least($2, greatest(1, count(*))) FROM (
-              SELECT sum(each.bytes) OVER answer AS bytes, sum(${LISTED}) OVER answer AS listed
+              SELECT sum(each.bytes) OVER answer AS bytes, sum(${listed}) OVER answer AS listed
               FROM ${events(sizes, '$2')} each
               WINDOW answer AS (ORDER BY each.position ROWS UNBOUNDED PRECEDING)) measured
             WHERE measured.bytes <= ${PAGE_BYTES_MAX} AND measured.listed <= ${2 * PAGE_ATTACHMENTS_MAX}) END

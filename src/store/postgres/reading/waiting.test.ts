@@ -123,9 +123,9 @@ it('is not relied on any more once something was committed that nobody told of',
 it('leaves connections of a pool that many logs share', async () => {
   const pool = new Pool({ connectionString: database.url, max: 3 });
   const schemas = ['shared_1', 'shared_2', 'shared_3'];
-  const logs = await Promise.all(
-    schemas.map((schema) => TestLog.on(postgres(pool, { schema, connectTimeoutMs: 500 }))),
-  );
+  const logs: TestLog[] = [];
+  // One after the other: making a log takes a while, and the others would wait for a connection.
+  for (const schema of schemas) logs.push(await TestLog.on(postgres(pool, { schema, connectTimeoutMs: 500 })));
   const moved = logs.map((log) => log.session.moved(log.end, never));
   await vi.waitFor(async () => expect(await listening()).toHaveLength(1));
   for (const log of logs) await log.append(commit('c1', event('NOTED', user('u1'))));

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { testDatabase } from '../../../../test/support/postgres.ts';
 import { commit, event, range, service, user } from '../../../testing/conformance/batches.ts';
 import { TestLog } from '../../../testing/conformance/log.ts';
+import { addIndex, addKeying, attach } from '../../../testing/conformance/registered.ts';
+import { document, entry, TestSet } from '../../../testing/conformance/sets.ts';
 import { postgres } from '../index.ts';
 
 const database = testDatabase();
@@ -36,11 +38,42 @@ const DAMAGE = [
     'UPDATE $.types SET succeeded = NULL WHERE position = 1',
     'in a success is at position 1, the list of types says null',
   ],
-  ["UPDATE $.registry SET key = '{\"fields\":1}' WHERE name = 'users'", 'of the collection users'],
-  ["UPDATE $.registry SET key = 'x' WHERE name = 'users'", 'of the collection users'],
-  ["UPDATE $.registry SET handled = '{}' WHERE name = 'users'", 'of the collection users'],
+  ["UPDATE $.keyings SET key = '{\"fields\":1}' WHERE name = 'users'", 'the declared key of the keying users'],
+  ["UPDATE $.keyings SET key = 'x' WHERE name = 'users'", 'the declared key of the keying users'],
+  ["UPDATE $.definitions SET handled = '{}' WHERE keying = 'users'", 'handled types of definition 1 of users'],
   ["DELETE FROM $.meta WHERE name = 'generation'", 'The generation of the registry is missing.'],
-  ["UPDATE $.meta SET value = 9 WHERE name = 'generation'", 'The registry is of generation 9'],
+  [
+    "UPDATE $.meta SET value = 9 WHERE name = 'generation'",
+    'has no definition, no place, or one that the log doesn’t hold',
+  ],
+  ["UPDATE $.keyings SET state = 'lost' WHERE name = 'users'", 'The keying users has a state, or a place'],
+  ["UPDATE $.keyings SET filled = 99 WHERE name = 'seats'", 'The keying seats has a state, or a place'],
+  ["UPDATE $.keyings SET unswept = 'a' WHERE name = 'users'", 'The keying users has a state, or a place'],
+  ["DELETE FROM $.keyings WHERE name = 'users'", 'Definition 1 of users has no keying.'],
+  ['UPDATE $.sets SET position = 99', 'has no definition, no place, or one that the log doesn’t hold'],
+  ['UPDATE $.sets SET position = position - 1 WHERE position > 0', 'no place, or one that the log doesn’t hold'],
+  ['DELETE FROM $.sets WHERE position = 0', 'has no definition, no place, or one that the log doesn’t hold'],
+  ["DELETE FROM $.definitions WHERE collection = 'orders'", 'has no definition, no place'],
+  ["UPDATE $.indexes SET state = 'retired'", 'has a state that isn’t valid.'],
+  ["UPDATE $.indexes SET fields = '[1]'", 'fields of the index'],
+  ["DELETE FROM $.meta WHERE name = 'last'", 'The last number of the registry is missing'],
+  ["UPDATE $.meta SET value = 1 WHERE name = 'last'", 'The last number of the registry is 1'],
+  ['UPDATE $.stored SET version = 0', 'The document u1 of the set'],
+  ['UPDATE $.stored SET changed = version + 1', 'The document u1 of the set'],
+  ['DELETE FROM $.stored', 'has an entry of the document u1, which isn’t stored.'],
+  ["UPDATE $.stored SET failed = 'x'", 'has an entry of the document u1, which isn’t stored.'],
+  ["UPDATE $.entries SET id = 'u2'", 'has an entry of the document u2, which isn’t stored.'],
+  [
+    "INSERT INTO $.entries (index_number, key, id) SELECT index_number, 'other', id FROM $.entries",
+    'has several entries of the document u1.',
+  ],
+  ['DELETE FROM $.later', 'The index holds 7 attachments, the events 6.'],
+  ['UPDATE $.later SET version = 7', 'says that it is version 7 of document'],
+  [
+    'UPDATE $.attachments SET type = type + 1 WHERE position = 1 AND document = 5',
+    'says that it is version 1 of document 5',
+  ],
+  ['ALTER TABLE $.entries DROP CONSTRAINT entries_pkey', 'no unique key (index_number,key)'],
   ['ALTER TABLE $.commits DROP CONSTRAINT commits_command_id_attempt_key', 'no unique key (command_id,attempt)'],
   [
     `CREATE FUNCTION $.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -63,6 +96,13 @@ describe('check', () => {
     const schema = `check_${(schemas += 1)}`;
     const log = await TestLog.on(postgres(database.url, { schema }));
     await log.append(range(1, 3).map((n) => commit(`c${n}`, event('NOTED', user('u1'), service(`s${n}`)))));
+    await addKeying(log.session, 'seats');
+    const set = TestSet.of(log);
+    const index = await addIndex(log.session, set.number, { state: 'live' });
+    set.generation = (await log.session.registry()).generation;
+    await set.advance([document('u1', 3)], { added: [entry(index, 'key', 'u1')] });
+    const attachments = [{ position: 1, type: 'NOTED', ids: ['l1'] }];
+    await attach(log.session, { keying: 'seats', to: 1, attachments });
     expect(await log.session.check()).toEqual([]);
     await database.run(sql.replaceAll('$.', `${schema}.`));
     expect((await log.session.check()).join(' ').replaceAll("n't", 'n’t')).toContain(finding);

@@ -3,14 +3,29 @@
  * for servers at work.
  *
  * It goes in pieces, each with a bounded number of rows and its own transaction: so no statement takes long, each sort fits
- * into memory, and a lost connection costs one piece. Rows are only added, and each statement is of one end of the log: so
- * what is written between two pieces makes no finding wrong.
+ * into memory, and a lost connection costs one piece. Each statement is of one moment, and between two pieces facts are only
+ * added. What is attached later, and what is removed of retired keyings, isn't counted. So what is written between two pieces makes
+ * no finding wrong.
  */
 import { hasCode } from '../../../errors.ts';
 import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
 import type { Query, Row, Value } from '../connecting/connection.ts';
 import { whole } from '../values.ts';
-import { INDEX_PIECE, OF_DOCUMENTS, OF_THE_INDEX, OF_THE_LOG, OF_THE_WHOLE, PIECE, REGISTRY_ROWS } from './rules.ts';
+import {
+  INDEX_PIECE,
+  INDEXES,
+  isRetired,
+  OF_AN_INDEX,
+  OF_DOCUMENTS,
+  OF_ENTRIES,
+  OF_STORED,
+  OF_THE_INDEX,
+  OF_THE_LOG,
+  OF_THE_REGISTRY,
+  OF_THE_WHOLE,
+  PIECE,
+  REGISTRY_ROWS,
+} from './rules.ts';
 import type { Rule } from './rules.ts';
 
 /** Where the first pieces begin: below all that the tables can hold. */
@@ -29,6 +44,7 @@ const BY_INDEX = 'SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers
 const ENDS = `SELECT greatest((SELECT max(position) FROM $.events), (
     SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0),
   coalesce((SELECT max(number) FROM $.documents), 0)`;
+const RETIRED = `SELECT string_agg(name, ' ' ORDER BY name) FROM $.keyings WHERE state = 'retired'`;
 
 /**
  * Where a piece of the log ends: at least at the next event, if there is one. The end of the log is compared outside: inside,
@@ -38,15 +54,30 @@ const LOG_PIECE_END = `SELECT max(position) FROM (
     SELECT position, sum(octet_length(attachments)) OVER (ORDER BY position) - octet_length(attachments) AS before
     FROM (SELECT position, attachments FROM $.events WHERE position > $1::bigint ORDER BY position LIMIT ${ROWS}) e) e
   WHERE before <= ${LISTS_BYTES} AND position <= $2::bigint`;
-const LISTED = `SELECT coalesce(sum(cardinality(string_to_array(attachments, ','))), 0) / 2 FROM $.events WHERE ${PIECE}`;
+const LISTED = `SELECT coalesce(sum(cardinality(string_to_array(attachments, ','))), 0) / 2
+    - CASE WHEN EXISTS (SELECT FROM $.keyings k WHERE k.state = 'retired') THEN (
+      SELECT count(*) FROM $.events e
+      CROSS JOIN LATERAL regexp_matches(e.attachments, '([0-9]{1,18}),[0-9]+', 'g') AS item (pair)
+      WHERE ${PIECE} AND ${isRetired('item.pair[1]::bigint')}) ELSE 0 END
+  FROM $.events WHERE ${PIECE}`;
 const INDEX_PIECE_END = `SELECT document, version, position FROM (
     SELECT a.document, a.version, a.position FROM $.attachments a
     WHERE (a.document, a.version) > ($1::bigint, $2::bigint) ORDER BY a.document, a.version LIMIT ${ROWS}) a
   ORDER BY document DESC, version DESC LIMIT 1`;
-const INDEXED = `SELECT count(*) FROM $.attachments a WHERE ${INDEX_PIECE} AND a.position <= $5::bigint`;
+const INDEXED = `SELECT count(*) FROM $.attachments a WHERE ${INDEX_PIECE} AND a.position <= $5::bigint
+  AND NOT EXISTS (SELECT FROM $.later l WHERE l.position = a.position AND l.document = a.document)
+  AND NOT ${isRetired('a.document')}`;
 const DOCUMENTS_PIECE_END = `SELECT max(number) FROM (
     SELECT number FROM $.documents WHERE number > $1::bigint ORDER BY number LIMIT ${ROWS}) d
   WHERE number <= $2::bigint`;
+
+const pairsPieceEnd = (table: string, number: string, bytes: string): string => `
+  SELECT number, encode(bytes, 'hex') FROM (
+    SELECT ${number} AS number, ${bytes} AS bytes FROM $.${table} WHERE (${number}, ${bytes}) > ($1::bigint, decode($2, 'hex'))
+    ORDER BY ${number}, ${bytes} LIMIT ${ROWS}) p
+  ORDER BY number DESC, bytes DESC LIMIT 1`;
+const STORED_PIECE_END = pairsPieceEnd('stored', 'document_set', 'id');
+const ENTRIES_PIECE_END = pairsPieceEnd('entries', 'index_number', 'key');
 
 /** Runs statements in one transaction that only reads. Each statement may see another end of the log. */
 export type InTransaction = <T>(run: (query: Query) => Promise<T>) => Promise<T>;
@@ -59,17 +90,24 @@ export async function check(inTransaction: InTransaction, schema: string): Promi
     ),
   );
   const ends = await walk.look(async (query) => (await query(ENDS))[0]);
-  for (const rule of OF_THE_WHOLE) await walk.look((query) => walk.apply(query, [rule]));
+  const retired = async (): Promise<Value | undefined> => (await walk.look((query) => query(RETIRED)))?.[0]?.[0];
+  const before = await retired();
+  for (const rule of [...OF_THE_WHOLE, ...OF_THE_REGISTRY]) await walk.look((query) => walk.apply(query, [rule]));
   await walk.look(async (query) => walk.tell(registryFindings(await query(REGISTRY_ROWS))));
   if (ends !== undefined) {
     const [end, lastDocument] = ends as readonly [string, string];
     const listed = await walk.log(end);
     const indexed = await walk.index(end);
     await walk.documents(lastDocument);
-    if (listed !== undefined && indexed !== undefined && listed !== indexed) {
+    const areComparable = listed !== undefined && indexed !== undefined && (await retired()) === before;
+    if (areComparable && listed !== indexed) {
       walk.tell([FINDING.otherCounts(indexed, listed)]);
     }
   }
+  await walk.pairs(STORED_PIECE_END, OF_STORED);
+  await walk.pairs(ENTRIES_PIECE_END, OF_ENTRIES);
+  for (const [index] of (await walk.look((query) => query(INDEXES))) ?? [])
+    await walk.look((query) => walk.apply(query, OF_AN_INDEX, [index!]));
   return walk.findings();
 }
 
@@ -151,6 +189,20 @@ class Walk {
           const [upTo] = row!;
           if (upTo) await this.apply(query, OF_DOCUMENTS, [from, upTo]);
           return upTo!;
+        });
+      }
+    });
+  }
+
+  /** Rows with keys of a number and bytes. */
+  pairs(pieceEnd: string, rules: readonly Rule[]): Promise<void> {
+    return this.#contained(async () => {
+      for (let last: readonly Value[] | undefined = [LEAST, '']; last !== undefined;) {
+        const from: readonly Value[] = last;
+        last = await this.#piece(async (query) => {
+          const [upTo] = await query(pieceEnd, from);
+          if (upTo) await this.apply(query, rules, [...from, ...upTo]);
+          return upTo;
         });
       }
     });

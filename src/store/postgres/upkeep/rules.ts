@@ -1,4 +1,5 @@
 /** What `check` looks for: each rule of schema.ts as a query for the rows that break it. */
+import { MAKING_MARK } from '../../store.ts';
 import { FINDING } from '../../findings.ts';
 
 export interface Rule {
@@ -16,7 +17,9 @@ export const OF_THE_WHOLE: readonly Rule[] = [
   {
     sql: `SELECT given.name, given.keys FROM (VALUES ('commits', 'command_id,attempt'), ('commits', 'position'),
             ('events', 'position'), ('attachments', 'document,version'), ('documents', 'number'), ('names', 'number'),
-            ('documents', 'collection,id'), ('names', 'name'), ('meta', 'name'), ('registry', 'name'), ('types', 'type')
+            ('documents', 'collection,id'), ('names', 'name'), ('meta', 'name'), ('types', 'type'), ('keyings', 'name'),
+            ('definitions', 'id'), ('indexes', 'number'), ('later', 'position,document'), ('sets', 'number'),
+            ('stored', 'document_set,id'), ('entries', 'index_number,key')
           ) AS given (name, keys)
           WHERE NOT EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
@@ -53,10 +56,59 @@ export const OF_THE_WHOLE: readonly Rule[] = [
   },
 ];
 
-/** The registry as it is stored, for {@link registryFindings}. */
-export const REGISTRY_ROWS = `SELECT (SELECT string_agg(m.value::text, ',') FROM $.meta m WHERE m.name = 'generation'),
-    r.name, r.key, r.handled
-  FROM (VALUES (true)) AS answer LEFT JOIN $.registry r ON true ORDER BY r.name`;
+/** The texts of the registry, for {@link registryFindings}. */
+export const REGISTRY_ROWS = `SELECT (SELECT string_agg(m.value::text, ',') FROM $.meta m WHERE m.name = 'generation'), r.*
+  FROM (VALUES (true)) AS answer LEFT JOIN (
+    SELECT 'declared key of the keying ' || name, key, NULL FROM $.keyings
+    UNION ALL SELECT 'handled types of definition ' || definition || ' of ' || collection, NULL, handled FROM $.definitions
+    UNION ALL SELECT 'fields of the index ' || number, NULL, fields FROM $.indexes
+  ) r (what, key, list) ON true ORDER BY r.what`;
+
+const END = `coalesce((SELECT position + event_count - 1 FROM $.commits ORDER BY position DESC LIMIT 1), 0)`;
+/** The numbers that were given, and the sets that definitions have. */
+const NEEDED =
+  'SELECT document_set AS number FROM $.definitions UNION SELECT rebuilt FROM $.definitions WHERE rebuilt IS NOT NULL';
+const NUMBERS = `${NEEDED} UNION SELECT id FROM $.definitions UNION SELECT number FROM $.indexes`;
+
+export const OF_THE_REGISTRY: readonly Rule[] = [
+  {
+    sql: `SELECT k.name FROM $.keyings k WHERE k.state NOT IN ('filling', 'live', 'retired') OR k.filled < 0
+            OR (k.state = 'filling' AND k.filled > ${END}) OR (k.unswept IS NOT NULL AND k.state <> 'retired')`,
+    sentence: FINDING.keyingNotValid,
+  },
+  {
+    sql: `SELECT d.collection, d.definition FROM $.definitions d
+          WHERE NOT EXISTS (SELECT FROM $.keyings k WHERE k.name = d.keying AND k.collection = d.collection)`,
+    sentence: FINDING.definitionWithoutKeying,
+  },
+  {
+    // Its hash is that of the last commit that ends at its place or before.
+    sql: `SELECT coalesce(n.number, s.number) FROM (${NEEDED}) n FULL JOIN $.sets s ON s.number = n.number
+          WHERE n.number IS NULL OR s.number IS NULL OR s.position NOT BETWEEN 0 AND ${END}
+            OR s.generation IS DISTINCT FROM (SELECT m.value FROM $.meta m WHERE m.name = 'generation')
+            OR (substr(s.hash, 1, 16) <> decode('${MAKING_MARK}', 'hex') AND s.hash IS DISTINCT FROM coalesce((
+              SELECT c.hash FROM $.commits c WHERE c.position <= s.position AND c.position + c.event_count - 1 <= s.position
+              ORDER BY c.position DESC LIMIT 1), decode(repeat('00', 32), 'hex')))`,
+    sentence: FINDING.setNotValid,
+  },
+  {
+    sql: `SELECT i.number FROM $.indexes i WHERE i.state NOT IN ('filling', 'live')`,
+    sentence: FINDING.indexNotValid,
+  },
+  {
+    sql: `SELECT coalesce(l.last::text, 'missing'), n.highest FROM (SELECT coalesce(max(number), 0) AS highest FROM (${NUMBERS}) n) n
+          LEFT JOIN (SELECT m.value AS last FROM $.meta m WHERE m.name = 'last') l ON true
+          WHERE l.last IS NULL OR l.last < n.highest`,
+    sentence: FINDING.lastNotValid,
+  },
+];
+
+/** Whether a document is of a retired keying, whose attachments are removed little by little. Nearly always there is none. */
+export const isRetired = (
+  document: string,
+): string => `(EXISTS (SELECT FROM $.keyings k WHERE k.state = 'retired') AND EXISTS (
+    SELECT FROM $.documents d JOIN $.names n ON n.number = d.collection JOIN $.keyings k ON k.name = n.name
+    WHERE d.number = ${document} AND k.state = 'retired'))`;
 
 /** Rows in a piece of the log: positions above $1, up to $2. */
 export const PIECE = 'position > $1::bigint AND position <= $2::bigint';
@@ -102,7 +154,17 @@ export const OF_THE_LOG: readonly Rule[] = [
               AND a.version = CASE WHEN length(l.version) < 19 THEN l.version::bigint END
             LIMIT 1
           ) a ON true
-          WHERE a.position IS DISTINCT FROM l.position OR a.type IS DISTINCT FROM l.type`,
+          WHERE (a.position IS DISTINCT FROM l.position OR a.type IS DISTINCT FROM l.type)
+            AND NOT ${isRetired('CASE WHEN length(l.document) < 19 THEN l.document::bigint END')}`,
+    sentence: FINDING.notInIndex,
+  },
+  {
+    sql: `SELECT l.position, l.document, l.version FROM $.later l
+          LEFT JOIN LATERAL (
+            SELECT a.position, a.type FROM $.attachments a WHERE a.document = l.document AND a.version = l.version LIMIT 1
+          ) a ON true
+          WHERE l.position > $1::bigint AND l.position <= $2::bigint AND (a.position IS DISTINCT FROM l.position
+            OR a.type IS DISTINCT FROM (SELECT e.type FROM $.events e WHERE e.position = l.position))`,
     sentence: FINDING.notInIndex,
   },
   {
@@ -183,7 +245,44 @@ export const OF_DOCUMENTS: readonly Rule[] = [
     sql: `SELECT d.number FROM $.documents d
           LEFT JOIN LATERAL (SELECT a.document FROM $.attachments a WHERE a.document = d.number LIMIT 1) a ON true
           WHERE d.number > $1::bigint AND d.number <= $2::bigint AND (
-            a.document IS NULL OR NOT EXISTS (SELECT FROM $.names n WHERE n.number = d.collection))`,
+            (a.document IS NULL AND NOT ${isRetired('d.number')}) OR NOT EXISTS (SELECT FROM $.names n WHERE n.number = d.collection))`,
     sentence: FINDING.documentWithoutEvents,
+  },
+];
+
+/** Rows of a table with keys of a number and bytes: above $1 and $2, up to $3 and $4. The bytes are hexadecimal digits. */
+export const pairsPiece = (number: string, bytes: string): string =>
+  `(${number}, ${bytes}) > ($1::bigint, decode($2, 'hex')) AND (${number}, ${bytes}) <= ($3::bigint, decode($4, 'hex'))`;
+
+/** What no registered set or index has is left for `sweep`. */
+export const OF_STORED: readonly Rule[] = [
+  {
+    sql: `SELECT s.document_set, convert_from(s.id, 'UTF8') FROM $.stored s
+          WHERE ${pairsPiece('s.document_set', 's.id')} AND (s.version < 0 OR s.changed NOT BETWEEN 0 AND s.version)`,
+    sentence: FINDING.storedNotValid,
+  },
+];
+
+/** The registered indexes. */
+export const INDEXES = 'SELECT i.number FROM $.indexes i JOIN $.sets t ON t.number = i.document_set';
+
+/** Of an index as a whole, $1: between two pieces an entry may move from one to the other. */
+export const OF_AN_INDEX: readonly Rule[] = [
+  {
+    sql: `SELECT e.index_number, convert_from(e.id, 'UTF8') FROM $.entries e WHERE e.index_number = $1::bigint
+          GROUP BY e.index_number, e.id HAVING count(*) > 1`,
+    sentence: FINDING.severalEntries,
+  },
+];
+
+export const OF_ENTRIES: readonly Rule[] = [
+  {
+    sql: `SELECT e.index_number, convert_from(e.id, 'UTF8') FROM $.entries e
+          JOIN $.indexes i ON i.number = e.index_number JOIN $.sets t ON t.number = i.document_set
+          LEFT JOIN LATERAL (
+            SELECT s.id, s.failed FROM $.stored s WHERE s.document_set = i.document_set AND s.id = e.id LIMIT 1
+          ) s ON true
+          WHERE ${pairsPiece('e.index_number', 'e.key')} AND (s.id IS NULL OR s.failed IS NOT NULL)`,
+    sentence: FINDING.entryWithoutDocument,
   },
 ];

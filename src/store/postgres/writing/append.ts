@@ -43,6 +43,7 @@ export class Appender {
 
   /** `known`: what the session knows of documents; nothing if the answer may still be rolled back. */
   async append(query: Calls, batch: Batch, fence: number, known = new KnownDocuments()): Promise<Answered> {
+    known.enter(batch.generation);
     const sent = encoded(batch, known, this.#values(fence));
     const [row] = await query(this.#call, appendParameters(sent.values));
     const answer = answerOf(row!);

@@ -23,7 +23,7 @@ export interface Encoded {
 }
 
 /** Names in the order of their first use, with their places from 1. */
-class NamePlaces {
+export class NamePlaces {
   readonly #places = new Map<string, number>();
   readonly names: string[] = [];
 

@@ -5,7 +5,7 @@
  */
 import { LOAD_EVENTS_MAX, PAGE_BYTES_MAX, STALE_EVENTS_MAX } from '../../store.ts';
 import { holdsSql } from '../reading/commits.ts';
-import { roomSql } from '../reading/load.ts';
+import { roomSql } from '../reading/room.ts';
 
 const answerSql = (status: string): string => `status := '${status}';
     EXIT answer;`;
@@ -35,13 +35,22 @@ export const seenSql = (schema: string): string => `
   ELSIF NOT ${holdsSql(schema, 'seen_position', 'seen_hash')} THEN
     ${answerSql('diverged')}
   END IF;
-  IF generation IS DISTINCT FROM (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation') THEN
+  SELECT m.value AS generation, EXISTS (SELECT FROM ${schema}.keyings k WHERE k.state = 'filling') AS filling INTO point
+    FROM ${schema}.meta m WHERE m.name = 'generation';
+  IF generation IS DISTINCT FROM point.generation THEN
     ${answerSql('behind')}
   END IF;
 `;
 
-/** Which part of what the caller knows of documents is right: nothing in another log, no heads if another session has written. */
+/**
+ * Which part of what the caller knows of documents is right: nothing in another log, no heads if another session has written, or
+ * may have attached events that are stored already. (Heads are given with the generation that they are known of: once all is
+ * attached, it is another.)
+ */
 export const knownSql = (schema: string): string => `
+  IF point.filling THEN
+    known_heads := NULL;
+  END IF;
   IF known_position <> end_position OR known_hash <> end_hash THEN
     known_heads := NULL;
     IF NOT ${holdsSql(schema, 'known_position', 'known_hash')} THEN

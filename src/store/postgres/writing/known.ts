@@ -1,6 +1,6 @@
 /**
  * What the answers to earlier batches said of documents: the number of each, which never changes, and its head, which is
- * right until another session writes. A batch gives what is known of its documents, so the database needn't look them up: in
+ * right until another session writes, or attaches events that are stored already. A batch gives what is known of its documents, so the database needn't look them up: in
  * a large log each look costs a page that is in no cache of the processor.
  *
  * All of this follows from the history. Each batch says at which end of the log its knowledge was complete, and a log that
@@ -28,17 +28,27 @@ export interface Learned extends DocumentRef {
   readonly head: number;
 }
 
-/** `run`: when it was learned. A run is batches of this session with no other writer between them. */
+/** `run`: when it was learned. A run is batches of this session and of one generation with no other writer between them. */
 type Remembered = Pick<Learned, 'number' | 'head'> & { readonly run: number };
 
 export class KnownDocuments {
   #documents = new RecentDocuments<Remembered>(DOCUMENTS_MAX);
   #end = NOTHING;
   #run = 0;
+  #generation = 0;
 
   /** The end of the log after the last batch that something was learned from. */
   get end(): LogPoint {
     return this.#end;
+  }
+
+  /**
+   * Before a batch of this generation of the registry. In another, events may have been attached that the heads don't count: while
+   * that is being done the database looks heads up itself, and when it is done it raises the generation.
+   */
+  enter(generation: number): void {
+    if (generation !== this.#generation) this.#run += 1;
+    this.#generation = generation;
   }
 
   find({ collection, id }: DocumentRef): NumberedDocument | undefined {

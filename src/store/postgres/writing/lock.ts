@@ -41,32 +41,54 @@ export function lockedSql(schema: string, format: number): string {
 ${sameFormatSql(schema, format)}`;
 }
 
-/**
- * A function that writes, but no events: under the lock, and on stable storage whatever the default is. (An append may be
- * asked for less.) It has the parameters `lock_timeout` and `log`, and checks at its end that the log is still the caller's.
- */
-export function durableFunctionSql(schema: string, header: string, body: string): string {
+/** Local variables and statements of a function that writes. It has the parameters `lock_timeout` and `log`. */
+interface Body {
+  readonly declares?: string;
+  readonly does: string;
+}
+
+/** It checks at its beginning and its end that the log is the caller's. */
+function functionSql(schema: string, header: string, begin: string, { declares = '', does }: Body): string {
   return `
 CREATE OR REPLACE FUNCTION ${schema}.${header}
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 ${FUNCTION_SETTINGS}
 AS $function$
 #variable_conflict use_variable
-BEGIN
+${declares && `DECLARE ${declares}\n`}BEGIN
 ${writingSql(schema)}
-  IF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-${lockedSql(schema, 1)}
-${body}${sameLogSql(schema, 'log')}
+${begin}
+${does}${sameLogSql(schema, 'log')}
 END
 $function$;
 `;
 }
 
+/**
+ * A function that writes, but no events: under the lock, and on stable storage whatever the default is. (An append may be
+ * asked for less.)
+ */
+export function durableFunctionSql(schema: string, header: string, body: Body): string {
+  const durable = `  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+${lockedSql(schema, 1)}`;
+  return functionSql(schema, header, durable, body);
+}
+
+/**
+ * A function that writes beside the log: without the lock, so appends don't wait for it, and not on stable storage when it
+ * answers. In the write-ahead log its commit comes after the appends whose events it has seen: it never outlives them.
+ */
+export function besideFunctionSql(schema: string, header: string, body: Body): string {
+  const begin = `  PERFORM set_config('synchronous_commit', 'off', true);
+${sameFormatSql(schema, 1)}`;
+  return functionSql(schema, header, begin, body);
+}
+
 /** `lock_v1`: takes the write lock for the transaction that calls it, for work of several statements (exclusive.ts). */
 export const lockV1 = (schema: string): string =>
-  durableFunctionSql(schema, 'lock_v1(lock_timeout text, log uuid) RETURNS void', '');
+  durableFunctionSql(schema, 'lock_v1(lock_timeout text, log uuid) RETURNS void', { does: '' });
 
 /**
  * `fence_v1`: no append of a session that was sent before, under a lower fence, can be stored any more (fence.ts says why).
@@ -77,14 +99,12 @@ export const lockV1 = (schema: string): string =>
  * kept for a day: after that no statement is still on its way.
  */
 export const fenceV1 = (schema: string): string =>
-  durableFunctionSql(
-    schema,
-    'fence_v1(session uuid, fence bigint, lock_timeout text, log uuid) RETURNS void',
-    `  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '1 day';
+  durableFunctionSql(schema, 'fence_v1(session uuid, fence bigint, lock_timeout text, log uuid) RETURNS void', {
+    does: `  DELETE FROM ${schema}.fences f WHERE f.raised_at < now() - interval '1 day';
   INSERT INTO ${schema}.fences AS f (session, fence, raised_at) VALUES (session, fence, now())
     ON CONFLICT ON CONSTRAINT fences_pkey DO UPDATE SET fence = greatest(f.fence, excluded.fence), raised_at = now();
 `,
-  );
+  });
 
 /** One thing at a time, in the order asked for. */
 export class Queue {

@@ -1,98 +1,166 @@
-/** The registered collections, and the registry's generation, which every change raises. */
+/** The registry: which keyings, definitions and indexes there are, and its generation. */
 import { declaredKeyOf, handledOf } from '../../declared-key.ts';
-import { grownBy, type LogFacts } from '../../registered.ts';
-import type { CollectionEntry, Registry } from '../../store.ts';
-import { int8s, texts } from '../arrays.ts';
-import type { Row } from '../connecting/connection.ts';
+import type { Definition, Index, Judge, Keying, LogFacts, Registry, RegistryChange } from '../../store.ts';
+import { int8s } from '../arrays.ts';
+import type { Value } from '../connecting/connection.ts';
 import { corrupt } from '../../corrupt.ts';
 import { call, type Calls, type Reading } from '../functions.ts';
-import { count, text, whole } from '../values.ts';
+import { text, whole } from '../values.ts';
 
-/** With the positions of those types of $1 that the log has held. */
+/** All in one row, with what must be known of the log: whether it is empty, and the first position of each type. */
 const ALL: Reading = {
   name: 'registry_v1',
-  takes: 'text[]',
-  gives: 'bigint, text, bigint, text, text, boolean, json',
-  sql: (schema) => `
-    SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'), r.name, r.definition, r.key, r.handled,
+  takes: '',
+  gives: 'bigint, bigint, json, json, json, boolean, json',
+  sql: (schema) => {
+    const list = (columns: string, from: string, order: string): string =>
+      `(SELECT json_agg(json_build_array(${columns}) ORDER BY ${order}) FROM ${schema}.${from})`;
+    return `
+    SELECT (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'generation'),
+      (SELECT m.value FROM ${schema}.meta m WHERE m.name = 'last'),
+      ${list('k.name, k.collection, k.key, k.definition, k.state, k.filled', 'keyings k', 'k.name')},
+      ${list(
+        'd.id, d.collection, d.definition, d.handled, d.keying, d.document_set, d.rebuilt, d.rebuild_note, d.used_at',
+        'definitions d',
+        'd.id',
+      )},
+      ${list('i.number, i.document_set, i.fields, i.state, i.filled, i.used_at', 'indexes i', 'i.number')},
       EXISTS (SELECT FROM ${schema}.commits),
-      (SELECT json_object_agg(n.name, t.position) FROM ${schema}.names n JOIN ${schema}.types t ON t.type = n.number
-       WHERE n.name = ANY ($1))
-    FROM (VALUES (true)) AS answer LEFT JOIN ${schema}.registry r ON true ORDER BY r.name`,
+      ${list('n.name, t.position', `types t JOIN ${schema}.names n ON n.number = t.type`, 't.position')}`;
+  },
 };
 export const REGISTRY: readonly Reading[] = [ALL];
 
-/** Whether the current role may register anything. */
-const MAY_REGISTER = `SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
-  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-  WHERE n.nspname = $1 AND p.proname = 'register_v1' AND $2::uuid IS NOT NULL`;
+type Row = readonly (string | number | null)[];
 
 export class RegistryEntries {
-  readonly #schema: string;
+  readonly #call: string;
+  readonly #lockTimeoutMs: number;
 
-  constructor(schema: string) {
-    this.#schema = schema;
+  /** `schema` is quoted. `lockTimeoutMs`: how long to wait for the lock. */
+  constructor(schema: string, lockTimeoutMs: number) {
+    this.#call = call(schema, 'change_v1', 7);
+    this.#lockTimeoutMs = lockTimeoutMs;
   }
 
   async registry(query: Calls): Promise<Registry> {
-    return (await this.#find(query, [])).registry;
+    return (await this.#find(query)).registry;
   }
 
-  /** The registry, if it has them all already and the role may write: then nobody has to wait for the lock. */
-  async unchangedBy(query: Calls, collections: readonly CollectionEntry[]): Promise<Registry | undefined> {
-    const { registry, facts } = await this.#find(query, typesOf(collections));
-    if (grownBy(registry.collections, collections, facts).length > 0) return undefined;
-    // A role that may only read gets its error when it tries to register.
-    const [row] = await query(MAY_REGISTER, [this.#schema.slice(1, -1).replaceAll('""', '"')]);
-    return row?.[0] === 't' ? registry : undefined;
+  /** The registry, if there is nothing to change: then nobody waits for the lock, and the role needs no right to write. */
+  async unchangedBy(query: Calls, judge: Judge): Promise<Registry | undefined> {
+    const { registry, facts } = await this.#find(query);
+    return judge(registry, facts) === undefined ? registry : undefined;
   }
 
   /**
-   * Judges before it takes the lock (`register_v1`): if the registry has changed when it has the lock, it judges again.
-   * `lockTimeoutMs`: how long to wait for the lock.
+   * With the write lock held, so that nothing changes between the look and the writing. (To write only if nothing has changed since
+   * the look would be one call, but servers that fill a keying in turn could keep it waiting for ever.)
    */
-  async register(query: Calls, collections: readonly CollectionEntry[], lockTimeoutMs: number): Promise<Registry> {
-    const types = typesOf(collections);
-    for (;;) {
-      const { registry, facts } = await this.#find(query, types);
-      const grown = grownBy(registry.collections, collections, facts);
-      // Also if there is nothing to write: a role that may only read gets its error here.
-      const [row] = await query(call(this.#schema, 'register_v1', 6, 'status'), [
-        String(lockTimeoutMs),
-        String(registry.generation),
-        texts(grown.map(({ name }) => name)),
-        int8s(grown.map(({ definition }) => definition)),
-        texts(grown.map(({ key }) => JSON.stringify(key))),
-        texts(grown.map(({ handled }) => JSON.stringify(handled))),
-      ]);
-      if (row?.[0] !== 'moved') return grown.length === 0 ? registry : this.registry(query);
-    }
+  async change(query: Calls, judge: Judge): Promise<Registry> {
+    const { registry, facts } = await this.#find(query);
+    const change = judge(registry, facts);
+    if (change === undefined) return registry;
+    await query(this.#call, [String(this.#lockTimeoutMs), ...parametersOf(change)]);
+    return this.registry(query);
   }
 
-  async #find(query: Calls, types: readonly string[]) {
-    const rows = await query(ALL, [texts(types)]);
-    const [generation, , , , , filled, held] = rows[0]!;
-    const positions = new Map(Object.entries(JSON.parse(held ?? '{}') as Readonly<Record<string, number>>));
+  async #find(query: Calls): Promise<{ readonly registry: Registry; readonly facts: LogFacts }> {
+    const [row] = await query(ALL);
+    const [generation, last, keyings, definitions, indexes, filled, types] = row!;
+    const positions = new Map(rowsOf(types) as readonly (readonly [string, number])[]);
     const registry: Registry = {
       generation: whole(generation, 'the generation of the registry'),
-      collections: rows.filter(([, name]) => name !== null).map(entryOf),
+      last: whole(last, 'the last number of the registry'),
+      keyings: rowsOf(keyings).map(keyingOf),
+      definitions: rowsOf(definitions).map(definitionOf),
+      indexes: rowsOf(indexes).map(indexOf),
     };
-    const facts: LogFacts = { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) };
-    return { registry, facts };
+    return { registry, facts: { isEmpty: filled !== 't', firstOf: (type) => positions.get(type) } };
   }
 }
 
-function entryOf([, name, definition, key, handled]: Row): CollectionEntry {
-  const where = { collection: name };
-  const wrong = (what: string): Error => corrupt(what, where);
+function parametersOf({ raises, last, keyings = [], definitions = [], indexes = [], removed = [] }: RegistryChange) {
+  return [
+    String(raises),
+    String(last),
+    JSON.stringify(keyings.map(({ key, ...one }) => ({ ...one, key: JSON.stringify(key) }))),
+    JSON.stringify(
+      definitions.map(({ handled, set, rebuildNote, usedAt, ...one }) => ({
+        ...one,
+        handled: JSON.stringify(handled),
+        document_set: set,
+        rebuild_note: rebuildNote,
+        used_at: usedAt,
+      })),
+    ),
+    JSON.stringify(
+      indexes.map(({ fields, set, usedAt, ...one }) => ({
+        ...one,
+        fields: JSON.stringify(fields),
+        document_set: set,
+        used_at: usedAt,
+      })),
+    ),
+    int8s(removed),
+  ];
+}
+
+function rowsOf(json: Value | undefined): readonly Row[] {
+  return JSON.parse(json ?? '[]') as readonly Row[];
+}
+
+const KEYING_STATES = ['filling', 'live', 'retired'] as const;
+const INDEX_STATES = ['filling', 'live'] as const;
+
+function keyingOf([name, collection, key, definition, state, filled]: Row): Keying {
+  const where = { keying: name };
   return {
-    name: text(name, 'a name', where),
-    definition: count(definition, 'a definition', where),
-    key: declaredKeyOf(text(key, 'a declared key', where), wrong),
-    handled: handledOf(text(handled, 'a list of types', where), wrong),
+    name: text(name as Value, 'a name', where),
+    collection: text(collection as Value, 'a collection', where),
+    key: declaredKeyOf(text(key as Value, 'a declared key', where), (what) => corrupt(what, where)),
+    ...(definition !== null && { definition: whole(definition, 'a definition', where) }),
+    state: oneOf(KEYING_STATES, state, where),
+    filled: whole(filled, 'a position', where),
   };
 }
 
-function typesOf(collections: readonly CollectionEntry[]): readonly string[] {
-  return collections.flatMap(({ key, handled }) => [...handled, ...('types' in key ? Object.keys(key.types) : [])]);
+function definitionOf([id, collection, definition, handled, keying, set, rebuilt, note, usedAt]: Row): Definition {
+  const where = { collection, definition };
+  return {
+    id: whole(id, 'the id of a definition', where),
+    collection: text(collection as Value, 'a collection', where),
+    definition: whole(definition, 'a definition', where),
+    handled: handledOf(text(handled as Value, 'a list of types', where), (what) => corrupt(what, where)),
+    keying: text(keying as Value, 'a keying', where),
+    set: whole(set, 'a set', where),
+    ...(rebuilt !== null && { rebuilt: whole(rebuilt, 'a set', where) }),
+    ...(note !== null && { rebuildNote: text(note as Value, 'a note', where) }),
+    usedAt: whole(usedAt, 'a time', where),
+  };
+}
+
+function indexOf([number, set, fields, state, filled, usedAt]: Row): Index {
+  const where = { index: number };
+  return {
+    number: whole(number, 'the number of an index', where),
+    set: whole(set, 'a set', where),
+    // A list of texts too.
+    fields: handledOf(text(fields as Value, 'a list of fields', where), () =>
+      corrupt('its fields aren’t valid', where),
+    ),
+    state: oneOf(INDEX_STATES, state, where),
+    ...(filled !== null && { filled: text(filled as Value, 'an id', where) }),
+    usedAt: whole(usedAt, 'a time', where),
+  };
+}
+
+function oneOf<State extends string>(
+  states: readonly State[],
+  given: Row[number] | undefined,
+  where: Readonly<Record<string, unknown>>,
+): State {
+  const found = states.find((state) => state === given);
+  if (found === undefined) throw corrupt("a state isn't valid", where);
+  return found;
 }

@@ -20,6 +20,7 @@ import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../../../../test/support/fresh-folder.ts';
 import { COLLECTIONS, commit, event, range, user } from '../../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../testing/conformance/log.ts';
+import { register } from '../../../testing/conformance/registered.ts';
 import { sqlite } from '../index.ts';
 import { FORMAT } from '../schema.ts';
 
@@ -55,7 +56,7 @@ it('gives what is there, and leaves everything as it was', async () => {
   expect(session.readOnly).toBe(true);
   expect(await everything(session)).toEqual(expected);
   expect(await session.check()).toEqual([]);
-  expect(await session.register(COLLECTIONS)).toEqual(expected.registry);
+  expect(await register(session, COLLECTIONS)).toEqual(expected.registry);
   await session.close();
   await expect(session.registry()).rejects.toMatchObject({ code: 'Closed' });
   expect(contents()).toEqual(before);
@@ -80,12 +81,12 @@ it('refuses by name what would write', async () => {
   rmSync(file);
   await (await TestLog.on(sqlite(file))).close();
   const empty = await reading().open();
-  await expect(empty.register([...COLLECTIONS, added])).rejects.toMatchObject({
+  await expect(register(empty, [...COLLECTIONS, added])).rejects.toMatchObject({
     ...told,
     message: expect.stringContaining('orders_2'),
     details: { collections: ['orders_2'] },
   });
-  expect((await empty.registry()).collections).toHaveLength(COLLECTIONS.length);
+  expect((await empty.registry()).definitions).toHaveLength(COLLECTIONS.length);
   await empty.close();
 });
 

@@ -70,7 +70,10 @@ export async function openForReading(path: string, options: OpenOptions): Promis
   return {
     readOnly: true,
     registry: () => ask((session) => session.registry()),
-    register: (collections) => ask((session) => session.register(collections)),
+    change: (judge) => ask((session) => session.change(judge)),
+    sweep: () => current.session.sweep(),
+    advance: (step) => current.session.advance(step),
+    stored: (range) => ask((session) => session.stored(range)),
     append: (batch) => current.session.append(batch),
     exclusive: (work) => current.session.exclusive(work),
     load: (requests, loading) => ask((session) => session.load(requests, loading)),

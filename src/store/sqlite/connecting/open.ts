@@ -7,14 +7,13 @@ import { LogCorrupt, NotWritable } from '../../../errors.ts';
 import type { Session } from '../../store.ts';
 import { connect, setUp, single } from './connection.ts';
 import { notALog, translatedAtOpen } from '../errors.ts';
+import { Flushing } from './flushing.ts';
 import { stillThere } from './still-there.ts';
 import { whenFree } from '../writing/lock.ts';
 import { inspect, isWithoutWal, realPlace, refuseNewer, withoutWal } from './log-file.ts';
 import { APPLICATION_ID, FORMAT, isIncomplete, MARK_INCOMPLETE, marks, migrate, UNMARK_INCOMPLETE } from '../schema.ts';
 import { SqliteSession, type SessionOptions } from '../session.ts';
 import type { Synchronous } from './synchronous.ts';
-
-const LEVELS: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2 };
 
 export type OpenOptions = Omit<SessionOptions, 'file' | 'inPlace' | 'settled'>;
 
@@ -42,7 +41,7 @@ export async function openSession(
       const problem = `The file system of ${file} can't hold a write-ahead log. Choose a place on a local disk.`;
       throw new NotWritable(problem, { file, mode });
     }
-    await patiently(() => flushLevel(writer, synchronous));
+    const flushing = await patiently(() => new Flushing(writer, synchronous));
     const reader = connect(file);
     opened.push(reader);
     await patiently(() => setUp(reader));
@@ -68,7 +67,9 @@ export async function openSession(
     }
     const inPlace = stillThere(path, file, reader);
     // Preparing statements reads the file: another process may just be closing the log.
-    return await patiently(() => new SqliteSession(writer, reader, { ...options, file: path, inPlace }));
+    return await patiently(
+      () => new SqliteSession({ database: writer, flushing }, reader, { ...options, file: path, inPlace }),
+    );
   } catch (error) {
     for (const connection of opened) connection.close();
     throw translatedAtOpen(error, file);
@@ -118,18 +119,6 @@ function prepareFile(database: DatabaseSync, file: string): boolean {
   });
   flushDirectory(file);
   return isNew;
-}
-
-/** Law 7 depends on it, so it is read back. */
-function flushLevel(database: DatabaseSync, synchronous: Synchronous): void {
-  // On macOS only `fullfsync` reaches the disk itself; elsewhere it changes nothing.
-  const platter = synchronous === 'full' ? 'ON' : 'OFF';
-  database.exec(
-    `PRAGMA synchronous = ${synchronous}; PRAGMA fullfsync = ${platter}; PRAGMA checkpoint_fullfsync = ${platter}`,
-  );
-  const level = single<number>(database, 'PRAGMA synchronous');
-  if (level === LEVELS[synchronous]) return;
-  throw new NotWritable(`SQLite flushes at level ${level}, not at ${synchronous} as the option asks.`, { level });
 }
 
 // The name of a new file is durable only once its directory is.

@@ -1,14 +1,12 @@
 /** The chain and the ledger: both are the table `commits`. */
-import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
-import { types } from 'node:util';
 import type { CommitRange, LogEnd, LogPoint, StoredCommit } from '../../store.ts';
 import { lowerBound, pageRows, upperBound } from '../../page-bounds.ts';
 import { GENESIS_HASH } from '../../chain.ts';
 import { all, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 import type { Interned } from '../writing/interned.ts';
-import { isCount, isTextOrNull, isWhole } from '../values.ts';
+import { hexOf, isCount, isTextOrNull, isWhole } from '../values.ts';
 
 const COLUMNS = `position, event_count, command_id, attempt, name, fingerprint, actor, correlation, causation, outcome,
   reason, details, time, recorded_at, hash`;
@@ -162,6 +160,7 @@ export class Commits {
 }
 
 function hex(bytes: Uint8Array, position: number): string {
-  if (!types.isUint8Array(bytes) || bytes.length !== 32) throw corrupt("a hash isn't valid", { position });
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+  const digits = hexOf(bytes);
+  if (digits === undefined) throw corrupt("a hash isn't valid", { position });
+  return digits;
 }

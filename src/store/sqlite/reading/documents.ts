@@ -10,26 +10,33 @@ import { isCount } from '../values.ts';
 export class Documents {
   readonly #collections;
   readonly #page;
+  /** Of a retired keying, whose documents may have lost all their events. */
+  readonly #pageOfRetired;
 
   constructor(database: DatabaseSync) {
     // There are few names; the subquery is one seek for each.
     this.#collections = database.prepare(
-      `SELECT number, name FROM names n
+      `SELECT number, name, EXISTS (SELECT 1 FROM keyings k WHERE k.name = n.name AND k.state = 'retired') FROM names n
        WHERE name >= ? AND EXISTS (SELECT 1 FROM documents d WHERE d.collection = n.number) ORDER BY name`,
     );
-    this.#page = database.prepare(
-      `SELECT d.id, (SELECT a.version FROM attachments a WHERE a.document = d.number ORDER BY a.version DESC LIMIT 1)
-       FROM documents d WHERE d.collection = ? AND d.id > ? ORDER BY d.id LIMIT ?`,
-    );
+    const page = (isListed: string) =>
+      database.prepare(
+        `SELECT d.id, (SELECT a.version FROM attachments a WHERE a.document = d.number ORDER BY a.version DESC LIMIT 1)
+         FROM documents d WHERE d.collection = ? AND d.id > ? ${isListed} ORDER BY d.id LIMIT ?`,
+      );
+    this.#page = page('');
+    this.#pageOfRetired = page('AND EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)');
   }
 
   documents({ after, limit }: DocumentsRange): readonly DocumentHead[] {
     const most = pageRows(limit);
     const found: DocumentHead[] = [];
-    for (const [number, collection] of all<[number, string]>(this.#collections, after?.collection ?? '')) {
+    const collections = all<[number, string, number]>(this.#collections, after?.collection ?? '');
+    for (const [number, collection, isRetired] of collections) {
       if (typeof collection !== 'string') throw corrupt(`the name ${number} isn't valid`);
       const start = collection === after?.collection ? after.id : '';
-      for (const [id, head] of all<[string, number | null]>(this.#page, number, start, most - found.length)) {
+      const page = isRetired ? this.#pageOfRetired : this.#page;
+      for (const [id, head] of all<[string, number | null]>(page, number, start, most - found.length)) {
         if (head === null) throw corrupt('a document without events', { collection, id });
         if (typeof id !== 'string' || !isCount(head)) throw corrupt("an id or a version isn't valid", { collection });
         // A damaged index may lead back: then asking for the next page would never end.

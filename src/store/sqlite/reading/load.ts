@@ -9,6 +9,7 @@ import { each, one } from '../connecting/connection.ts';
 import type { LogCorrupt } from '../../../errors.ts';
 import { corrupt } from '../errors.ts';
 import type { Interned } from '../writing/interned.ts';
+import type { StoredDocuments } from './stored.ts';
 import { isCount, isSchemaVersion, isWhole } from '../values.ts';
 
 type Row = readonly [
@@ -21,6 +22,13 @@ type Row = readonly [
   json: string | null,
 ];
 
+interface Parts {
+  readonly interned: Interned;
+  readonly commits: Commits;
+  readonly stored: StoredDocuments;
+  readonly registry: { generation(): number };
+}
+
 /** In bytes. A longer text is read by its own statement: only once for each answer, however many documents share it. */
 const LONG = 1024;
 
@@ -28,8 +36,10 @@ export class Loader {
   readonly #sql;
   readonly #interned: Interned;
   readonly #commits: Commits;
+  readonly #stored: StoredDocuments;
+  readonly #registry: { generation(): number };
 
-  constructor(database: DatabaseSync, interned: Interned, commits: Commits) {
+  constructor(database: DatabaseSync, { interned, commits, stored, registry }: Parts) {
     this.#sql = {
       last: database.prepare('SELECT version FROM attachments WHERE document = ? ORDER BY version DESC LIMIT 1'),
       positionOf: database.prepare('SELECT position FROM attachments WHERE document = ? AND version = ?'),
@@ -43,6 +53,8 @@ export class Loader {
     };
     this.#interned = interned;
     this.#commits = commits;
+    this.#stored = stored;
+    this.#registry = registry;
   }
 
   load(requests: readonly LoadRequest[], { asOf, seen }: LoadOptions = {}): Loaded {
@@ -50,7 +62,8 @@ export class Loader {
     const point = upperBound(asOf);
     const room = new Room(LOAD_EVENTS_MAX);
     const documents = requests.map((request) => this.#document(request, point, end, room));
-    return { end, holds: seen === undefined || this.#commits.holds(seen), documents };
+    const generation = this.#registry.generation();
+    return { end, holds: seen === undefined || this.#commits.holds(seen), generation, documents };
   }
 
   /** The head of a document by its number: 0 if it has no events. */
@@ -82,15 +95,17 @@ export class Loader {
     return found;
   }
 
-  #document({ collection, id, after, upTo }: LoadRequest, point: number, end: LogEnd, room: Room): LoadedDocument {
+  #document({ collection, id, after, upTo, set }: LoadRequest, point: number, end: LogEnd, room: Room): LoadedDocument {
     const document = this.#interned.documentNumber(collection, id);
     if (document === undefined) return { document, head: 0, events: [] };
     const head = point < end.position ? this.#headAsOf(document, point) : this.head(document);
-    return {
-      document: head > 0 ? document : undefined,
-      head,
-      events: this.events(document, lowerBound(after), Math.min(head, upperBound(upTo)), room),
-    };
+    const shown = { document: head > 0 ? document : undefined, head };
+    const [from, last] = [lowerBound(after), Math.min(head, upperBound(upTo))];
+    const mayBeStored = set !== undefined && from < last && room.rows > 0;
+    const stored = mayBeStored ? this.#stored.between(set, id, from, last) : undefined;
+    if (!stored) return { ...shown, events: this.events(document, from, last, room) };
+    if (!room.take(stored.state)) return { ...shown, events: [] };
+    return { ...shown, stored, events: this.events(document, stored.version, last, room) };
   }
 
   /** The head as it was at a position, by binary search: positions rise with versions. */

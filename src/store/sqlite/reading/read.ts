@@ -16,6 +16,7 @@ import type { Commits } from './commits.ts';
 import { each, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 import { attachmentsIn, inlineList } from './inline.ts';
+import type { Later } from './later.ts';
 import type { Interned } from '../writing/interned.ts';
 import type { Loader } from './load.ts';
 import { isCount, isSchemaVersion } from '../values.ts';
@@ -31,7 +32,15 @@ export type EventRow = readonly [
   json: string,
 ];
 
+/** Of the index by document too, where the event is looked up. */
 type DocumentRow = readonly [...EventRow, version: number, indexed: number];
+
+interface Parts {
+  readonly interned: Interned;
+  readonly commits: Commits;
+  readonly loader: Loader;
+  readonly later: Later;
+}
 
 /** Positions of one page, both ends inclusive. */
 interface Window {
@@ -40,15 +49,22 @@ interface Window {
   readonly reverse: boolean;
 }
 
-type Rows = ReturnType<typeof rowsOf>;
+/** Rows of a page, and what was attached to their events later; undefined for nothing. */
+interface Rows {
+  readonly rows: readonly (EventRow | DocumentRow)[];
+  readonly later: readonly (readonly number[])[] | undefined;
+  /** Whether there may be more. */
+  readonly full: boolean;
+}
 
 export class Reader {
   readonly #sql;
   readonly #interned: Interned;
   readonly #commits: Commits;
   readonly #loader: Loader;
+  readonly #later: Later;
 
-  constructor(database: DatabaseSync, interned: Interned, commits: Commits, loader: Loader) {
+  constructor(database: DatabaseSync, { interned, commits, loader, later }: Parts) {
     const page = `SELECT ${COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ?`;
     const pageOfTypes = `${page} AND e.type IN (SELECT value FROM json_each(?))`;
     this.#sql = {
@@ -65,6 +81,7 @@ export class Reader {
     this.#interned = interned;
     this.#commits = commits;
     this.#loader = loader;
+    this.#later = later;
   }
 
   read(range: LogRange | DocumentRange): EventPage {
@@ -80,12 +97,13 @@ export class Reader {
     const high = reverse ? highest : Math.min(highest, lowest + PAGE_POSITIONS_MAX - 1);
     const window = { low, high, reverse };
     const most = pageRows(limit);
-    const { rows, full } = types === undefined ? this.#all(window, most) : this.#ofTypes(types, window, most);
+    const page = types === undefined ? this.#all(window, most) : this.#ofTypes(types, window, most);
+    const { rows, full } = page;
     // Full: go on after the last event. Not full: the whole window has been looked at.
     const start = reverse ? high + 1 : low - 1;
     const reached = full ? (rows.at(-1)?.[0] ?? start) : reverse ? low : high;
     const more = reverse ? reached > lowest : reached < highest;
-    return { end, events: this.#stored(rows), next: more ? reached : undefined };
+    return { end, events: this.#stored(page), next: more ? reached : undefined };
   }
 
   /** Events of a window: every position must be there. */
@@ -93,7 +111,8 @@ export class Reader {
     const [first, step] = reverse ? [high, -1] : [low, 1];
     const missing = (index: number): Error => corrupt('an event is missing', { position: first + step * index });
     const statement = reverse ? this.#sql.backward : this.#sql.forward;
-    const page = rowsOf<EventRow>(statement, [low, high, most], most, ([position], index) => {
+    const isLater = this.#later.isWithin(low, high);
+    const page = this.#rowsOf<EventRow>(statement, [low, high, most], most, isLater, ([position], index) => {
       if (position !== first + step * index) throw missing(index);
     });
     if (!page.full && page.rows.length < high - low + 1) throw missing(page.rows.length);
@@ -103,7 +122,8 @@ export class Reader {
   #ofTypes(types: readonly string[], { low, high, reverse }: Window, most: number): Rows {
     const numbers = types.map((type) => this.#interned.numberOf(type)).filter((number) => number !== undefined);
     const statement = reverse ? this.#sql.backwardOfTypes : this.#sql.forwardOfTypes;
-    const page = rowsOf<EventRow>(statement, [low, high, JSON.stringify(numbers), most], most);
+    const isLater = this.#later.isWithin(low, high);
+    const page = this.#rowsOf<EventRow>(statement, [low, high, JSON.stringify(numbers), most], most, isLater);
     if (!page.full && low <= high && one(this.#sql.isThere, high) === undefined) {
       // If a damaged log said that its end is far away, a reader of few types would look for ever.
       throw corrupt('an event is missing', { position: high });
@@ -118,18 +138,50 @@ export class Reader {
     const head = this.#loader.head(document);
     const most = Math.max(0, Math.min(head, from + pageRows(limit)) - from);
     const gap = (version: number): Error => corrupt('versions of a document have a gap', { collection, id, version });
-    const { rows, full } = rowsOf<DocumentRow>(this.#sql.ofDocument, [document, from, most], most, (row, index) => {
-      if (row[6] !== from + 1 + index) throw gap(row[6]);
-      if (row[0] === null) throw corrupt('an event is missing', { position: row[7] });
-    });
+    const isLater = this.#later.isWithin(1, end.position);
+    const page = this.#rowsOf<DocumentRow>(
+      this.#sql.ofDocument,
+      [document, from, most],
+      most,
+      isLater,
+      (row, index) => {
+        if (row[6] !== from + 1 + index) throw gap(row[6]);
+        if (row[0] === null) throw corrupt('an event is missing', { position: row[7] });
+      },
+    );
+    const { rows, full } = page;
     if (!full && rows.length < most) throw gap(from + 1 + rows.length);
     const reached = from + rows.length;
-    return { end, events: this.#stored(rows), next: reached < head ? reached : undefined };
+    return { end, events: this.#stored(page), next: reached < head ? reached : undefined };
   }
 
-  #stored(rows: Rows['rows']): readonly StoredEvent[] {
+  /** The rows of a statement as far as there is room, each checked before it is taken. */
+  #rowsOf<Row extends EventRow | DocumentRow>(
+    statement: StatementSync,
+    parameters: readonly SQLInputValue[],
+    most: number,
+    isLater: boolean,
+    check?: (row: Row, index: number) => void,
+  ): Rows {
+    const room = new Room(most);
+    const rows: Row[] = [];
+    const later: (readonly number[])[] | undefined = isLater ? [] : undefined;
+    let full = most === 0;
+    each<Row>(statement, parameters, (row) => {
+      check?.(row, rows.length);
+      const more = later && this.#later.of(row[0]);
+      full = !room.take(row[5], undefined, attachmentsIn(row[4]) + (more?.length ?? 0) / 2);
+      if (full) return false;
+      rows.push(row);
+      if (more) later.push(more);
+      return true;
+    });
+    return { rows, later, full: full || rows.length === most };
+  }
+
+  #stored({ rows, later }: Rows): readonly StoredEvent[] {
     let commit: StoredCommit | undefined;
-    return rows.map(([position, type, schemaVersion, time, attachments, json]) => {
+    return rows.map(([position, type, schemaVersion, time, attachments, json], index) => {
       if (!isCount(position) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
         throw corrupt("a value of an event isn't valid", { position });
       }
@@ -143,14 +195,13 @@ export class Reader {
         schemaVersion,
         json,
         position,
-        attachments: this.#attachments(attachments, position),
+        attachments: this.#attachments([...inlineList(attachments, position), ...(later?.[index] ?? [])], position),
         commit,
       };
     });
   }
 
-  #attachments(inline: string, position: number): readonly DocumentVersion[] {
-    const list = inlineList(inline, position);
+  #attachments(list: readonly number[], position: number): readonly DocumentVersion[] {
     const versions: DocumentVersion[] = [];
     for (let index = 0; index < list.length; index += 2) {
       const { collection, id } = this.#interned.document(list[index]!, { position });
@@ -158,23 +209,4 @@ export class Reader {
     }
     return versions;
   }
-}
-
-/** The rows of a statement as far as there is room, each checked before it is taken; `full` if there may be more. */
-function rowsOf<Row extends EventRow | DocumentRow>(
-  statement: StatementSync,
-  parameters: readonly SQLInputValue[],
-  most: number,
-  check?: (row: Row, index: number) => void,
-) {
-  const room = new Room(most);
-  const rows: Row[] = [];
-  let full = most === 0;
-  each<Row>(statement, parameters, (row) => {
-    check?.(row, rows.length);
-    full = !room.take(row[5], undefined, attachmentsIn(row[4]));
-    if (!full) rows.push(row);
-    return !full;
-  });
-  return { rows, full: full || rows.length === most };
 }

@@ -8,6 +8,7 @@ import { all } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';
 import type { Interned } from '../writing/interned.ts';
 import { inlineList } from './inline.ts';
+import type { Later, LaterLists } from './later.ts';
 import type { EventRow } from './read.ts';
 import { isSchemaVersion, isWhole } from '../values.ts';
 
@@ -22,14 +23,16 @@ export class Scanner {
   readonly #rowsAfter;
   readonly #interned: Interned;
   readonly #commits: Commits;
+  readonly #later: Later;
 
-  constructor(database: DatabaseSync, interned: Interned, commits: Commits) {
+  constructor(database: DatabaseSync, interned: Interned, commits: Commits, later: Later) {
     this.#rowsAfter = database.prepare(
       `SELECT position, type, schema_version, time, attachments, json FROM events
        WHERE position > ? ORDER BY position LIMIT ?`,
     );
     this.#interned = interned;
     this.#commits = commits;
+    this.#later = later;
   }
 
   scan({ after, limit, known, seen }: ScanRange): ScanPage {
@@ -54,9 +57,10 @@ export class Scanner {
     while (reached < end.position && room.rows > 0) {
       const rows = all<EventRow>(this.#rowsAfter, reached, Math.min(ask, room.rows, end.position - reached));
       if (rows.length === 0) throw corrupt('an event is missing', { position: reached + 1 });
+      const later = this.#later.within(reached + 1, reached + rows.length);
       let length = 0;
       for (const row of rows) {
-        const event = this.#scanned(row, reached + 1);
+        const event = this.#scanned(row, reached + 1, later);
         if (!room.take(event.json, undefined, event.attachments.length / 2)) break;
         events.push(event);
         reached += 1;
@@ -67,19 +71,21 @@ export class Scanner {
     return events;
   }
 
-  #scanned(row: EventRow, expected: number): ScannedEvent {
+  #scanned(row: EventRow, expected: number, later: LaterLists): ScannedEvent {
     const [position, type, schemaVersion, time, attachments, json] = row;
     if (position !== expected) throw corrupt('an event is missing', { position: expected });
     if (!isWhole(time) || !isSchemaVersion(schemaVersion) || typeof json !== 'string') {
       throw corrupt("a value of an event isn't valid", { position });
     }
+    const listed = inlineList(attachments, position);
+    const more = later.get(position);
     return {
       type: this.#interned.name(type, { position }),
       schemaVersion,
       json,
       position,
       time,
-      attachments: inlineList(attachments, position),
+      attachments: more ? [...listed, ...more] : listed,
     };
   }
 

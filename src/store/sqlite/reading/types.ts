@@ -1,8 +1,7 @@
 /** The event types that the log has held. (interned.ts writes them, as names.) */
 import type { DatabaseSync } from 'node:sqlite';
 import { lowerBound, pageRows } from '../../page-bounds.ts';
-import type { LogFacts } from '../../registered.ts';
-import type { HeldType, TypesRange } from '../../store.ts';
+import type { HeldType, LogFacts, TypesRange } from '../../store.ts';
 import type { Commits } from './commits.ts';
 import { all, one } from '../connecting/connection.ts';
 import { corrupt } from '../errors.ts';

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../../../test/support/stores.ts';
 import { COLLECTIONS, commit, event, GENESIS, HANDLED, range, service } from '../../../testing/conformance/batches.ts';
+import { register } from '../../../testing/conformance/registered.ts';
 import { sqlite } from '../index.ts';
 
 const folder = temporaryFolder();
@@ -18,7 +19,7 @@ function said(position: number, version: number, document: number): string {
 test('an event on 100,000 documents is checked, and a row that the last of its list doesn’t have is found', async () => {
   const file = join(folder, 'wide.db');
   const session = await sqlite(file).open();
-  const { generation } = await session.register(COLLECTIONS);
+  const { generation } = await register(session, COLLECTIONS);
   const wide = event('CREATED', ...range(1, WIDE).map((n) => service(`s${n}`)));
   const batch = { generation, handled: HANDLED, reads: [], seen: GENESIS };
   const { end } = (await session.append({ ...batch, commits: [commit('c1', wide)] })) as { end: typeof GENESIS };

@@ -2,10 +2,28 @@
  * Looks for damage: SQLite's own check, and the rules in schema.ts. It takes long on a long log, so it runs in a thread. Each
  * statement sees the log at its own moment.
  */
+import { MAKING_MARK } from '../../store.ts';
 import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from '../errors.ts';
 import { PARTS, schemaFindings, type Part } from '../schema.ts';
+
+/** Documents of retired keyings, which may have lost events that the lists still name. */
+const RETIRED = `SELECT d.number FROM documents d JOIN names n ON n.number = d.collection JOIN keyings k ON k.name = n.name
+  WHERE k.state = 'retired'`;
+
+/** The lists of events, an item for each number: that of a document, if its key is even, and the version after it. */
+const items = (where: string): string => `SELECT e.position, e.type, d.key, d.value AS document,
+    lead(d.value) OVER (PARTITION BY e.position ORDER BY d.key) AS version
+  FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d WHERE ${where}`;
+
+/** How many of them the index has lost. */
+const LOST = `CASE WHEN EXISTS (SELECT 1 FROM keyings WHERE state = 'retired') THEN (
+    SELECT count(*) FROM (${items('true')}) i WHERE i.key % 2 = 0 AND i.document IN (${RETIRED})
+      AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = i.document AND a.version = i.version)) ELSE 0 END`;
+
+/** The sets that definitions have. */
+const SETS = `SELECT document_set AS number FROM definitions UNION SELECT rebuilt FROM definitions WHERE rebuilt NOT NULL`;
 
 /** Each query gives the rows that break a rule. */
 const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
@@ -21,8 +39,13 @@ const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
   eventWithoutList: `SELECT position FROM events WHERE NOT json_valid(attachments)
       OR json_type(attachments) <> 'array' OR json_array_length(attachments) % 2 <> 0`,
   otherCounts: `SELECT * FROM (SELECT count(*) AS rows FROM attachments), (SELECT coalesce(sum(json_array_length(
-      CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0) AS inline FROM events)
-    WHERE rows <> inline`,
+      CASE WHEN json_valid(attachments) THEN attachments ELSE '[]' END)) / 2, 0)
+      + (SELECT count(*) FROM later) - ${LOST} AS listed FROM events)
+    WHERE rows <> listed`,
+  notInIndex: `SELECT l.position, l.document, l.version FROM later l
+    LEFT JOIN events e ON e.position = l.position
+    LEFT JOIN attachments a ON a.document = l.document AND a.version = l.version
+    WHERE a.position IS NOT l.position OR a.type IS NOT e.type`,
   otherHead: `SELECT document, count(*) AS count, max(version) AS head FROM attachments
     GROUP BY document HAVING count <> head OR min(version) < 1`,
   versionsOutOfOrder: `SELECT document, version FROM
@@ -33,7 +56,7 @@ const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
   commandWithoutName: 'SELECT position, name FROM commits WHERE name NOT IN (SELECT number FROM names)',
   documentWithoutId: 'SELECT DISTINCT document FROM attachments WHERE document NOT IN (SELECT number FROM documents)',
   documentWithoutEvents: `SELECT number, collection FROM documents d WHERE collection NOT IN (SELECT number FROM names)
-      OR NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number)`,
+      OR (NOT EXISTS (SELECT 1 FROM attachments a WHERE a.document = d.number) AND number NOT IN (${RETIRED}))`,
   wrongCommit: `SELECT position FROM commits WHERE length(hash) <> 32 OR length(fingerprint) <> 32 OR outcome NOT IN (0, 1)
       OR attempt NOT IN (0, position) OR (outcome = 0 AND attempt <> 0)
       OR time NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
@@ -54,11 +77,42 @@ const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
       WHERE c.outcome = 0 AND e.position BETWEEN c.position AND c.position + c.event_count - 1
       GROUP BY e.type) e ON e.type = t.type
     WHERE e.position IS NOT t.succeeded`,
+  keyingNotValid: `SELECT name FROM keyings WHERE state NOT IN ('filling', 'live', 'retired')
+      OR filled NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+  definitionWithoutKeying: `SELECT collection, definition FROM definitions d
+    WHERE NOT EXISTS (SELECT 1 FROM keyings k WHERE k.name = d.keying AND k.collection = d.collection)`,
+  // The hash is that of the last commit that ends at its place or before.
+  setNotValid: `SELECT coalesce(n.number, s.number) FROM (${SETS}) n FULL JOIN sets s ON s.number = n.number
+    WHERE n.number IS NULL OR s.number IS NULL
+      OR s.position NOT BETWEEN 0 AND (SELECT coalesce(max(position), 0) FROM events)
+      OR (substr(s.hash, 1, 16) <> x'${MAKING_MARK}' AND s.hash IS NOT coalesce((SELECT c.hash FROM commits c
+        WHERE c.position <= s.position AND c.position + c.event_count - 1 <= s.position
+        ORDER BY c.position DESC LIMIT 1), zeroblob(32)))`,
+  indexNotValid: "SELECT number FROM indexes WHERE state NOT IN ('filling', 'live')",
+  lastNotValid: `SELECT last, highest FROM (SELECT (SELECT value FROM meta WHERE name = 'last') AS last,
+      (SELECT coalesce(max(number), 0) FROM
+        (${SETS} UNION SELECT id FROM definitions UNION SELECT number FROM indexes UNION
+          SELECT document_set FROM stored UNION SELECT number FROM entries)) AS highest)
+    WHERE last IS NULL OR last < highest`,
+  storedNotValid: `SELECT document_set, id FROM stored
+    WHERE changed < 0 OR version < changed OR version > ${Number.MAX_SAFE_INTEGER}`,
+  entryWithoutDocument: `SELECT e.number, coalesce(s.id, e.document) FROM entries e
+    JOIN indexes i ON i.number = e.number JOIN sets ON sets.number = i.document_set
+    LEFT JOIN stored s ON s.number = e.document
+    WHERE s.document_set IS NOT i.document_set OR s.failed IS NOT NULL`,
+  severalEntries: `SELECT e.number, coalesce(s.id, e.document) FROM entries e
+    JOIN indexes i ON i.number = e.number JOIN sets ON sets.number = i.document_set
+    LEFT JOIN stored s ON s.number = e.document
+    GROUP BY e.number, e.document HAVING count(*) > 1`,
 };
 
-/** The registry as it is stored, for {@link registryFindings}. */
-const REGISTRY_ROWS = `SELECT (SELECT group_concat(value) FROM meta WHERE name = 'generation'), r.name, r.key, r.handled
-  FROM (SELECT 1) LEFT JOIN registry r ON true ORDER BY r.name`;
+/** The texts of the registry, for {@link registryFindings}. */
+const REGISTRY_ROWS = `SELECT (SELECT group_concat(value) FROM meta WHERE name = 'generation'), r.*
+  FROM (SELECT 1) LEFT JOIN (
+    SELECT 'declared key of the keying ' || name AS what, key, NULL FROM keyings
+    UNION ALL SELECT 'handled types of definition ' || definition || ' of ' || collection, NULL, handled FROM definitions
+    UNION ALL SELECT 'fields of the index ' || number, NULL, fields FROM indexes
+  ) r ON true ORDER BY r.what`;
 
 /** Bytes of lists that are checked together: sorting them fits into memory. */
 const LISTS_BYTES = 2 ** 20;
@@ -74,14 +128,10 @@ const LISTS_END = `SELECT max(position) FROM (
   WHERE before <= ${LISTS_BYTES}`;
 
 /** Each list is parsed once: looking up its items one by one would cost the square of its length. */
-const LISTS = `WITH item AS (
-    SELECT e.position, e.type, d.key, d.value AS document,
-      lead(d.value) OVER (PARTITION BY e.position ORDER BY d.key) AS version
-    FROM events e, json_each(CASE WHEN json_valid(e.attachments) THEN e.attachments ELSE '[]' END) d
-    WHERE e.position > ? AND e.position <= ?)
-  SELECT i.position, i.document, i.version FROM item i
+const LISTS = `SELECT i.position, i.document, i.version FROM (${items('e.position > ? AND e.position <= ?')}) i
   LEFT JOIN attachments a ON a.document = i.document AND a.version = i.version
-  WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type) LIMIT ${FINDINGS_MAX}`;
+  WHERE i.key % 2 = 0 AND (a.position IS NOT i.position OR a.type IS NOT i.type)
+    AND NOT (a.version IS NULL AND i.document IN (${RETIRED})) LIMIT ${FINDINGS_MAX}`;
 
 /** Compares the lists of events with the index, a page of the log at a time. */
 async function listFindings(look: Look): Promise<readonly string[]> {

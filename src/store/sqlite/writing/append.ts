@@ -59,9 +59,10 @@ export class Appender {
     const end = commits.end();
     const { seen } = batch;
     if (seen.position === end.position ? seen.hash !== end.hash : !commits.holds(seen)) return { status: 'diverged' };
-    if (batch.generation !== registry.generation()) return { status: 'behind' };
+    const { generation, attached } = registry.marks();
+    if (batch.generation !== generation) return { status: 'behind' };
 
-    this.#parts.heads.follow(end);
+    this.#parts.heads.follow(end, attached);
     const { heads, rows, stale } = this.#groundOf(batch);
     if (batch.reads.some(({ version }, row) => version > heads[row]!)) return { status: 'diverged' };
     // The unique key doesn't find duplicates of commits that aren't final; and a commit that falls may make others fall.

@@ -2,7 +2,7 @@
  * The heads of documents that the writing connection knows, so that an append only inserts.
  *
  * They are right as of one end of the log. If another process has written since, they are updated from its events if these are
- * few, and forgotten otherwise.
+ * few, and forgotten otherwise; also if attachments of stored events have changed.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { Recent } from '../../../recent.ts';
@@ -22,6 +22,7 @@ export class Heads {
   readonly #loader: Loader;
   readonly #heads: Recent<number, number>;
   #asOf = START;
+  #attached = 0;
 
   constructor(database: DatabaseSync, commits: Commits, loader: Loader, max: number) {
     this.#foreign = database.prepare('SELECT position, attachments FROM events WHERE position > ? ORDER BY position');
@@ -30,8 +31,10 @@ export class Heads {
     this.#heads = new Recent(max);
   }
 
-  /** Must be called first in each transaction, with the end of the log. */
-  follow(end: LogPoint): void {
+  /** Must be called first in each transaction, with the end of the log, and how often attachments of stored events have changed. */
+  follow(end: LogPoint, attached: number): void {
+    if (attached !== this.#attached) this.#heads.clear();
+    this.#attached = attached;
     if (end.hash === this.#asOf.hash) return;
     const grown = end.position - this.#asOf.position;
     if (grown > 0 && grown <= FOLLOW_EVENTS_MAX && this.#commits.holds(this.#asOf)) this.#update(grown);
@@ -52,6 +55,12 @@ export class Heads {
     let version = this.#heads.get(document);
     if (version === undefined) this.#heads.set(document, (version = this.#loader.head(document)));
     return version;
+  }
+
+  /** Must be called after attaching stored events, with the new heads: it counts as one change. */
+  attached(to: ReadonlyMap<number, number>): void {
+    for (const [document, version] of to) this.#heads.set(document, version);
+    this.#attached += 1;
   }
 
   /** After a transaction that was rolled back. */

@@ -12,13 +12,16 @@ export class Inserts<Column extends string> {
   readonly #values: SQLInputValue[];
   #filled = 0;
 
-  /** @param columns each with how its value is written: `?`, or an expression of it (`unhex(?)`) */
-  constructor(database: DatabaseSync, table: string, columns: Readonly<Record<Column, string>>) {
+  /**
+   * @param columns each with how its value is written: `?`, or an expression of it (`unhex(?)`)
+   * @param otherwise what happens to a row whose key is taken: an ON CONFLICT clause
+   */
+  constructor(database: DatabaseSync, table: string, columns: Readonly<Record<Column, string>>, otherwise = '') {
     this.#columns = Object.keys(columns);
     const target = `${table} (${this.#columns.join(', ')})`;
     const row = `(${Object.values(columns).join(',')})`;
-    this.#wide = database.prepare(`INSERT INTO ${target} VALUES ${Array(WIDE).fill(row).join(',')}`);
-    this.#narrow = database.prepare(`INSERT INTO ${target} VALUES ${row}`);
+    this.#wide = database.prepare(`INSERT INTO ${target} VALUES ${Array(WIDE).fill(row).join(',')} ${otherwise}`);
+    this.#narrow = database.prepare(`INSERT INTO ${target} VALUES ${row} ${otherwise}`);
     this.#values = Array<SQLInputValue>(WIDE * this.#columns.length).fill(null);
   }
 

@@ -2,15 +2,15 @@
  * Closing with a time limit, while another session holds the write lock: what waits is given up, and never stored later.
  */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Closing, Session } from '../../../store/store.ts';
-import { abortController } from '../../../realm.ts';
 import { COLLECTIONS, commit, event, GENESIS, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { ConformanceCase } from '../case.ts';
 import type { TestLog } from '../log.ts';
+import { soon } from '../patience.ts';
 import { same, throwsCode } from '../plain.ts';
-import { PATIENCE } from './moved.ts';
+import { register } from '../registered.ts';
+import { document, TestSet } from '../sets.ts';
 
 const BOUND: Closing = { timeoutMs: 20 };
 
@@ -31,18 +31,7 @@ async function whileLocked(log: TestLog, work: () => Promise<void>): Promise<voi
   }
 }
 
-/** Must end although nobody releases the lock. */
-async function soon<T>(what: string, ending: Promise<T>): Promise<T> {
-  const enough = abortController();
-  const late = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
-    assert.fail(
-      `${what} isn't over after ${PATIENCE.ms} ms, though the session was to be closed in ${BOUND.timeoutMs}`,
-    ),
-  );
-  late.catch(() => undefined);
-  return Promise.race([ending, late]).finally(() => enough.abort());
-}
-
+/** Though nobody releases the lock. */
 const closes = (session: Session): Promise<void> => soon('closing', session.close(BOUND));
 
 /** The error of a call, or nothing. */
@@ -59,6 +48,12 @@ function assertTold(what: { readonly code?: string; readonly unknown?: unknown }
   else assert.equal(what.code, 'Closed', `told ${JSON.stringify(what)} of what the session was closed before`);
 }
 
+/** A call that needn't wait for the lock may have been done before. */
+async function toldOrDone(asked: Promise<unknown>): Promise<{ readonly code?: string; readonly unknown?: unknown }> {
+  const { code = 'Closed', unknown } = await told(asked);
+  return { code, unknown };
+}
+
 export const closingCases: readonly ConformanceCase[] = [
   onLog('contract', 'what waits for the lock is given up when its session is closed with a time limit', async (log) => {
     const session = await log.open();
@@ -67,8 +62,10 @@ export const closingCases: readonly ConformanceCase[] = [
       asked.push(
         told(session.append(log.batch(commit('c1', event('NOTED', user('u1')))))),
         told(session.append(log.batch(commit('c2', event('NOTED', user('u1')))))),
-        told(session.register([...COLLECTIONS, { ...COLLECTIONS[0]!, name: 'later' }])),
+        told(register(session, [...COLLECTIONS, { ...COLLECTIONS[0]!, name: 'later' }])),
         told(session.exclusive((by) => by.append(log.batch(commit('c3', event('NOTED', user('u1'))))))),
+        toldOrDone(session.advance(TestSet.of(log).step([document('u1')]))),
+        toldOrDone(session.sweep()),
       );
       await closes(session);
       // They get their errors while the lock is still held.
@@ -114,9 +111,14 @@ export const closingCases: readonly ConformanceCase[] = [
     async (log) => {
       const session = await log.open();
       const asked = session.append(log.batch(commit('c1', event('NOTED', user('u1'))), { seen: GENESIS }));
+      const set = TestSet.of(log);
+      const stepped = session.advance(set.step([document('u1')]));
+      const swept = session.sweep();
       await session.close({ timeoutMs: 60_000 });
-      same((await asked).status, 'stored');
+      same([(await asked).status, await stepped], ['stored', 'stored']);
+      await swept;
       same(await log.head(user('u1')), 1);
+      same((await set.byIds(['u1'])).documents.length, 1);
     },
   ),
 ];

@@ -4,15 +4,18 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOCK_AHEAD_MAX_MS } from '../../../store/store.ts';
-import type { Locked } from '../../../store/store.ts';
-import { above, at, COLLECTIONS, commit, event, notFinal, range, service, user } from '../batches.ts';
+import type { Locked, Registry } from '../../../store/store.ts';
+import { above, at, COLLECTIONS, commit, event, GENESIS, notFinal, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
+import { soon } from '../patience.ts';
 import { each, same, throwsCode } from '../plain.ts';
-import { PATIENCE } from './moved.ts';
+import { register, registering } from '../registered.ts';
 
 class Abandoned extends Error {}
+
+const LATE = { name: 'late', definition: 1, key: { fields: ['id'] }, handled: [] };
 
 /** Runs work that throws at its end, and checks that nothing of it is stored. */
 async function givenUp(log: TestLog, work: (locked: Locked) => Promise<void>): Promise<void> {
@@ -134,7 +137,7 @@ export const exclusiveCases = [
   onLog(1, 'the same answers are given under the lock, and a refused batch may be decided again there', async (log) => {
     await log.append([commit('c1', event('CREATED', service('s1'))), commit('c2', event('BOUGHT', service('s1')))]);
     await log.session.exclusive(async (by) => {
-      same(await by.registry(), { generation: log.generation, collections: COLLECTIONS });
+      same(await by.registry(), log.registry);
       const batch = [commit('c2', event('NOTED')), commit('c3', event('BOUGHT', service('s1')))];
       const { stale, duplicates } = await log.refuse(batch, { by, reads: [at(service('s1'), 1)] });
       same([stale.map(({ id, head }) => [id, head]), duplicates], [[['s1', 2]], ['c2']]);
@@ -214,27 +217,31 @@ export const exclusiveCases = [
     same((await log.append(commit('c2', event('NOTED', user('u1'), service('new'))))).versions, [2, 1]);
   }),
 
-  onLog(4, 'a new collection waits until the work is done', async (log) => {
+  onLog(4, 'a new collection waits until the work is done, and is judged by what it has stored', async (log) => {
     const [session, other] = await log.sessions(2);
-    const late = { name: 'late', definition: 1, key: { fields: ['id'] }, handled: [] };
-    let registering: Promise<void> | undefined;
+    const judged: boolean[] = [];
+    let changing: Promise<Registry> | undefined;
     await session!.exclusive(async (by) => {
-      // When it gets its turn, the log isn't empty any more.
-      registering = throwsCode('RebuildRequired', other!.register([late]));
-      void registering.catch(() => undefined);
-      await sleep(30);
-      same((await by.registry()).generation, log.generation);
+      const asked = Promise.withResolvers<void>();
+      changing = other!.change((registry, facts) => {
+        asked.resolve();
+        judged.push(facts.isEmpty);
+        return registering([LATE])(registry, facts);
+      });
+      void changing.catch(() => undefined);
+      // First without the lock.
+      await soon('judge is asked', asked.promise);
+      same(await by.registry(), log.registry);
       await log.append(commit('c1', event('NOTED')), { by });
     });
-    await registering;
-    same(await session!.registry(), { generation: log.generation, collections: COLLECTIONS });
+    same((await changing!).generation, log.generation + 1);
+    same([judged[0], judged.at(-1)], [true, false]);
   }),
 
   onLog('contract', 'what is registered already waits for nobody’s lock', async (log) => {
     const other = await log.open();
     await log.session.exclusive(async () => {
-      const late = sleep(PATIENCE.ms, undefined, { ref: false });
-      same((await Promise.race([other.register(COLLECTIONS), late]))?.generation, log.generation);
+      same((await soon('registering', register(other, COLLECTIONS))).generation, log.generation);
     });
   }),
 
@@ -252,6 +259,12 @@ export const exclusiveCases = [
       await throwsCode('Closed', by.registry());
       await throwsCode('Closed', by.commits({ limit: 1 }));
       await throwsCode('Closed', by.read({ limit: 1 }));
+      await throwsCode('Closed', by.scan({ limit: 1, known: () => true }));
+      await throwsCode('Closed', by.stored({ set: 2, ids: [] }));
+      const page = { generation: 1, from: 0, to: 0, seen: GENESIS, attachments: [], live: false };
+      await log.unchangedBy(() => throwsCode('Closed', by.attach({ keying: 'users', ...page })));
+      const none = { from: undefined, to: undefined, entries: [], live: false };
+      await log.unchangedBy(() => throwsCode('Closed', by.fillIndex({ index: 7, ...none })));
     }
   }),
 ];

@@ -98,7 +98,7 @@ export const loadCases = [
       [[3, 5], [], U1, S1, []],
     );
     same([end.position, end.hash], [log.end.position, log.end.hash]);
-    same(await log.session.load([]), { end, holds: true, documents: [] });
+    same(await log.session.load([]), { end, holds: true, generation: log.generation, documents: [] });
   }),
 
   onLog(

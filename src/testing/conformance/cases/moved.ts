@@ -10,22 +10,13 @@ import type { LogEnd, LogPoint, Session } from '../../../store/store.ts';
 import { at, commit, event, GENESIS, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
 import type { TestLog } from '../log.ts';
+import { soon } from '../patience.ts';
 import { each, same, throwsCode } from '../plain.ts';
-
-/** How long a case waits for a wake-up: a store that forgets a wait must fail, not hang. */
-export const PATIENCE = { ms: 10_000 };
 
 const never = (): AbortSignal => abortController().signal;
 
 /** What a wait has answered, once it has. */
-async function told<T>(waiting: Promise<T>): Promise<T> {
-  const enough = abortController();
-  const outOfPatience = sleep(PATIENCE.ms, undefined, { signal: enough.signal }).then(() =>
-    assert.fail(`nobody was told anything for ${PATIENCE.ms} ms`),
-  );
-  outOfPatience.catch(() => undefined);
-  return Promise.race([waiting, outOfPatience]).finally(() => enough.abort());
-}
+const told = <T>(waiting: Promise<T>): Promise<T> => soon('a wait', waiting);
 
 /** Begins a wait, and says whether it is over. If the case ends earlier, the error of the closed session is ignored. */
 function waitingAt(session: Session, from: LogPoint, signal = never()) {

@@ -10,6 +10,7 @@ import type { ConformanceCase } from '../case.ts';
 import { everything } from '../log.ts';
 import type { TestLog } from '../log.ts';
 import { each, same, throwsCode } from '../plain.ts';
+import { register } from '../registered.ts';
 
 /** A little of everything. */
 async function fill(log: TestLog): Promise<void> {
@@ -23,7 +24,7 @@ async function fill(log: TestLog): Promise<void> {
 export const sessionCases: readonly ConformanceCase[] = [
   onLog('contract', 'a new log is empty', async (log) => {
     same(await everything(log.session), {
-      registry: { generation: log.generation, collections: COLLECTIONS },
+      registry: log.registry,
       events: [],
       commits: [],
       types: [],
@@ -61,7 +62,7 @@ export const sessionCases: readonly ConformanceCase[] = [
       const store = await makeStore({});
       const sessions = await Promise.all(range(1, 4).map(() => store.open()));
       try {
-        const registries = await Promise.all(sessions.map((session) => session.register(COLLECTIONS)));
+        const registries = await Promise.all(sessions.map((session) => register(session, COLLECTIONS)));
         same(each(registries, 'generation'), [1, 1, 1, 1]);
       } finally {
         await Promise.all(sessions.map((session) => session.close()));
@@ -73,9 +74,19 @@ export const sessionCases: readonly ConformanceCase[] = [
     await fill(log);
     const session = await log.open();
     await session.close();
+    const { set } = log.registry.definitions[0]!;
+    const { generation } = log;
+    const places = { from: GENESIS, to: log.end, seen: log.end };
+    const step = { set, generation, ...places, documents: [], dropped: [], added: [] };
     const calls: readonly ((closed: Session) => Promise<unknown>)[] = [
       (closed) => closed.registry(),
-      (closed) => closed.register(COLLECTIONS),
+      (closed) => register(closed, COLLECTIONS),
+      (closed) => closed.change(() => undefined),
+      (closed) => closed.change(({ last }) => ({ raises: true, last })),
+      (closed) => closed.sweep(),
+      (closed) => closed.advance(step),
+      (closed) => closed.stored({ set, ids: ['u1'] }),
+      (closed) => closed.stored({ set, limit: 1 }),
       (closed) => closed.append(log.batch(commit('late', event('NOTED')))),
       (closed) => closed.load([]),
       (closed) => closed.read({ limit: 1 }),

@@ -1,15 +1,12 @@
 /**
  * The event types that a log has held: what a collection may still take up, and what nobody's code knows any more.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeldType } from '../../../store/store.ts';
 import { commit, event, notFinal, range, service, user } from '../batches.ts';
 import { onLog } from '../case.ts';
-import { same, throwsCode } from '../plain.ts';
+import { same } from '../plain.ts';
 
 const ABANDONED = new Error('abandoned');
-/** The users, with a new type. */
-const GROWN = { name: 'users', definition: 1, key: { fields: ['user_id'] }, handled: ['A', 'BOUGHT', 'REGISTERED'] };
 
 export const typesCases = [
   onLog(
@@ -91,26 +88,11 @@ export const typesCases = [
     });
     log.end = end;
     same(await log.session.types({ limit: 10 }), [{ type: 'B', position: 1 }]);
-    // So that it may be registered; and is held once more, when it is stored.
-    const { generation } = await log.session.register([GROWN]);
-    same(generation, log.generation + 1);
-    await log.append(commit('c2', [event('A'), event('B')]), { generation });
+    // It is held once more when it is stored.
+    await log.append(commit('c2', [event('A'), event('B')]));
     same(await log.session.types({ limit: 10 }), [
       { type: 'B', position: 1, succeeded: 3 },
       { type: 'A', position: 2, succeeded: 2 },
     ]);
-  }),
-
-  onLog(4, 'types to be registered wait until the work is done, and then for what it has stored', async (log) => {
-    const [session, other] = await log.sessions(2);
-    let registering: Promise<void> | undefined;
-    await session!.exclusive(async (by) => {
-      registering = throwsCode('DefinitionChanged', other!.register([GROWN]));
-      void registering.catch(() => undefined);
-      await sleep(30);
-      await log.append(commit('c1', event('A')), { by });
-    });
-    await registering;
-    same((await session!.registry()).generation, log.generation);
   }),
 ];

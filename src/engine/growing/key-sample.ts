@@ -2,15 +2,17 @@
  * Whether keys still find the same ids: key functions, whose code the registry doesn't hold, and any key in events that are
  * upcast. So `open` attaches a bounded number of stored events again. `verify` looks at all.
  */
-import { DefinitionChanged, hasCode, InvalidDefinition } from '../errors.ts';
-import type { AnyEvent } from '../model/event.ts';
-import { thrown } from '../model/foreign.ts';
-import { idFinder, keyFor, type IdFinder } from '../model/key.ts';
-import type { Registry, StoredEvent } from '../store/store.ts';
-import { PAGE_POSITIONS_MAX } from '../store/store.ts';
-import type { Core } from './core.ts';
-import { heldTypes } from './held-types.ts';
-import { AS_STORED, eventFromStore } from './reading/recorded.ts';
+import { DefinitionChanged, hasCode, InvalidDefinition } from '../../errors.ts';
+import type { CollectionDefinition } from '../../model/collection.ts';
+import type { AnyEvent } from '../../model/event.ts';
+import { thrown } from '../../model/foreign.ts';
+import { idFinder, type IdFinder } from '../../model/find-ids.ts';
+import { keyFor } from '../../model/key.ts';
+import type { Keying, Registry, StoredEvent } from '../../store/store.ts';
+import { PAGE_POSITIONS_MAX } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { heldTypes } from '../held-types.ts';
+import { AS_STORED, eventFromStore } from '../reading/recorded.ts';
 
 /** The most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;
@@ -22,8 +24,10 @@ const SAMPLE_FIRST_POSITIONS = 1_000;
 
 type OpeningCore = Pick<Core, 'session' | 'logger' | 'events' | 'collections'>;
 
-/** A key of this code for events of one type. */
+/** A key of this code for events of one type, as it is stored. */
 interface Finder {
+  /** What the log calls it. */
+  readonly keying: string;
   readonly collection: string;
   readonly definition: number;
   /** Whether it is a function. What a declared key finds in an event as stored can't have changed. */
@@ -55,22 +59,28 @@ export async function assertSameKeys(registry: Registry, application: OpeningCor
   }
 }
 
-/** Keys registered under the same definition and alike: `register` reports other differences. */
+/** Keyings of this code's own definitions, where the keys are alike: `registering` reports other differences. */
 function findersOf(registry: Registry, { collections, events }: OpeningCore): Finders {
-  const found = registry.collections.flatMap((registered) => {
-    const { name, definition, key } = registered;
-    const code = collections.get(name);
-    if (code?.definition !== definition) return [];
-    return [...events.values()].flatMap(({ type, version }) => {
-      const where = keyFor(key, type);
+  const found = registry.keyings.flatMap((keying) => {
+    const code = collections.get(keying.collection);
+    if (keying.state !== 'live' || !code || !isUsedBy(registry, keying, code)) return [];
+    return [...new Set(events.values())].flatMap(({ stored: type, version }) => {
+      const where = keyFor(keying.key, type);
       const isFunction = where === 'function';
       const isCompared = isFunction || (where !== undefined && version > 1);
       if (!isCompared || JSON.stringify(where) !== JSON.stringify(keyFor(code.key.declared, type))) return [];
-      const find = idFinder(name, code.key, type);
-      return find ? [{ type, collection: name, definition, isFunction, find }] : [];
+      const find = idFinder(code.name, code.key, type);
+      const { name: collection, definition } = code;
+      return find ? [{ type, keying: keying.name, collection, definition, isFunction, find }] : [];
     });
   });
   return Map.groupBy(found, ({ type }) => type);
+}
+
+function isUsedBy({ definitions }: Registry, { name }: Keying, code: CollectionDefinition): boolean {
+  return definitions.some((one) => {
+    return one.keying === name && one.collection === code.name && one.definition === code.definition;
+  });
 }
 
 async function* sample({ session, events }: OpeningCore, finders: Finders): AsyncGenerator<StoredEvent> {
@@ -105,10 +115,10 @@ async function* sample({ session, events }: OpeningCore, finders: Finders): Asyn
 }
 
 function compare(finder: Finder, stored: StoredEvent, application: OpeningCore): void {
-  const { collection, definition, isFunction } = finder;
+  const { keying, collection, definition, isFunction } = finder;
   const { type, position, schemaVersion } = stored;
   if (!isFunction && schemaVersion === application.events.get(type)!.version) return;
-  const was = stored.attachments.filter((one) => one.collection === collection).map(({ id }) => id);
+  const was = stored.attachments.filter((one) => one.collection === keying).map(({ id }) => id);
   const event = readable(stored, application);
   if (!event) return;
   const now = found(finder, event);
@@ -126,8 +136,7 @@ function compare(finder: Finder, stored: StoredEvent, application: OpeningCore):
   throw new DefinitionChanged(
     `The key function of the collection ${collection} for ${type} has changed: the event at position ${position} was attached ` +
       `to ${idsText(was)}, but the function now finds ${idsText(now)}. Documents would miss their events: go back to the old ` +
-      `function, or raise definition to ${definition + 1} (its documents are made again then, which this version can't do yet: ` +
-      'start a new log).',
+      `function, or raise definition to ${definition + 1}: then its documents are made again.`,
     details,
   );
 }
@@ -137,7 +146,7 @@ function readable(stored: StoredEvent, { events }: OpeningCore): AnyEvent | unde
   try {
     const event = eventFromStore(events, stored, stored.commit.time);
     // A dropped event is attached as it was.
-    return event.type === stored.type ? event : undefined;
+    return event.type === events.get(stored.type)!.type ? event : undefined;
   } catch (error) {
     if (hasCode(error, 'UpcastFailed', 'DomainOutdated')) return undefined;
     throw error;

@@ -1,0 +1,75 @@
+/** Finding the ids in stored events for which a keying is filled. */
+import { hasCode, InvalidDefinition } from '../../errors.ts';
+import { registeredKey } from '../../model/attach.ts';
+import type { CollectionDefinition } from '../../model/collection.ts';
+import { definitionOf } from '../../model/event.ts';
+import { idFinder, type IdFinder } from '../../model/find-ids.ts';
+import type { Keying, ScannedEvent } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { AS_STORED, eventFromStore } from '../reading/recorded.ts';
+import { functionsFor } from '../registry/membership.ts';
+
+/**
+ * Finds ids in stored events by a collection's key as it is registered: a newer release may have added event types that this code
+ * doesn't know. Keys see events as they were stored.
+ */
+export class Finders {
+  readonly #core: Core;
+  readonly #collection: string;
+  readonly #key: Parameters<typeof idFinder>[1];
+  readonly #finders = new Map<string, IdFinder | undefined>();
+
+  /** @throws DomainOutdated if a function finds ids that this code doesn't have */
+  constructor(core: Core, code: CollectionDefinition, keying: Keying) {
+    this.#core = core;
+    this.#collection = code.name;
+    const { collection, key } = keying;
+    this.#key = registeredKey({ collection, key, functions: functionsFor(keying, code) });
+  }
+
+  /** What is no id attaches nothing. @throws InvalidDefinition if an upcast changes the ids */
+  idsOf(stored: ScannedEvent): readonly string[] {
+    const { type, time, schemaVersion, position } = stored;
+    const find = this.#finder(type);
+    if (!find) return [];
+    const ids = this.#find(find, () => eventFromStore(AS_STORED, stored, time));
+    const definition = definitionOf(this.#core.events, type);
+    if (!definition || schemaVersion >= definition.version) return ids;
+    const upcast = eventFromStore(this.#core.events, stored, time);
+    const now = upcast.type === definition.type ? this.#find(find, () => upcast) : ids;
+    if (JSON.stringify([...now].sort()) === JSON.stringify([...ids].sort())) return ids;
+    throw changedIds(this.#collection, stored, position, ids, now);
+  }
+
+  #finder(type: string): IdFinder | undefined {
+    if (!this.#finders.has(type)) {
+      this.#finders.set(type, idFinder(this.#collection, this.#key, type));
+    }
+    return this.#finders.get(type);
+  }
+
+  #find(find: IdFinder, event: () => Parameters<IdFinder>[0]): readonly string[] {
+    try {
+      return find(event());
+    } catch (error) {
+      if (!hasCode(error, 'InvalidEvent')) throw error;
+      this.#core.unattached.count += 1;
+      return [];
+    }
+  }
+}
+
+function changedIds(
+  collection: string,
+  { type, schemaVersion }: ScannedEvent,
+  position: number,
+  stored: readonly string[],
+  upcast: readonly string[],
+): InvalidDefinition {
+  return new InvalidDefinition(
+    `The upcast of ${type} from version ${schemaVersion} changes what the key of ${collection} finds: the event at position ` +
+      `${position} has ${JSON.stringify(stored.slice(0, 5))}, and ${JSON.stringify(upcast.slice(0, 5))} after the upcast. Keys see ` +
+      'events as they were stored: an upcast must not change ids.',
+    { collection, type, schemaVersion, position },
+  );
+}
