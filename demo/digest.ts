@@ -1,6 +1,6 @@
 /** Documents as digests: short enough to send between processes, and different if the documents are. */
 import { hash } from 'node:crypto';
-import type { App } from 'tidemark';
+import type { App, Document } from 'tidemark';
 import { services, users } from './domain.ts';
 
 export interface DocumentIds {
@@ -11,10 +11,15 @@ export interface DocumentIds {
 /** Users first, then services, each in the order of the ids. */
 export async function digestsOf(app: Pick<App, 'get'>, ids: DocumentIds): Promise<readonly string[]> {
   const documents = [...(await app.get(users, ids.users)), ...(await app.get(services, ids.services))];
-  return documents.map(({ collection, id, version, changed, exists, state }) => {
-    const sorted = Object.entries(state).sort(([one], [other]) => (one < other ? -1 : 1));
-    return hash('sha256', JSON.stringify([collection, id, version, changed, exists, sorted]), 'base64url');
-  });
+  return documents.map((document) => digestOf(document));
+}
+
+/** A document of either collection. */
+export type AnyDocument = Omit<Document<unknown>, 'state'> & { readonly state: object };
+
+export function digestOf({ collection, id, version, changed, exists, state }: AnyDocument): string {
+  const sorted = Object.entries(state).sort(([one], [other]) => (one < other ? -1 : 1));
+  return hash('sha256', JSON.stringify([collection, id, version, changed, exists, sorted]), 'base64url');
 }
 
 /** Ids that fit into one message, one page after the other. */

@@ -40,14 +40,14 @@ describe('a service', () => {
       .expect(created)
       .when(createService, { ...seat, price: 1 })
       .expect(failure('SERVICE_EXISTS'))
-      .expectDocument(services, 's1', { title: 'Seat', price: 5, quantity: 1 });
+      .expectDocument(services, 's1', { title: 'Seat', seller_id: 'ann', price: 5, quantity: 1 });
   });
 
   test('is sold while there are places, at its price', () => {
     given(marketplace, [ann, bob, created])
       .when(buyService, { service_id: 's1', buyer_id: 'bob' })
       .expect(bought)
-      .expectDocument(services, 's1', { title: 'Seat', price: 5, quantity: 0 })
+      .expectDocument(services, 's1', { title: 'Seat', seller_id: 'ann', price: 5, quantity: 0 })
       .expectDocument(users, 'bob', { name: 'Bob', spent: 5 })
       .when(buyService, { service_id: 's1', buyer_id: 'ann' })
       .expect(failure('SOLD_OUT'));

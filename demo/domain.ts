@@ -34,11 +34,14 @@ export const users = market.collection('users', {
 
 export const services = market.collection('services', {
   key: 'service_id',
-  initial: { title: '', price: 0, quantity: 0 },
+  // The first release had no seller in the state: logs of that time are folded again.
+  definition: 2,
+  initial: { title: '', seller_id: '', price: 0, quantity: 0 },
   reduce: {
-    SERVICE_CREATED: (_, { title, price, quantity }) => ({ title, price, quantity }),
+    SERVICE_CREATED: (_, { title, seller_id, price, quantity }) => ({ title, seller_id, price, quantity }),
     SERVICE_BOUGHT: (service) => ({ ...service, quantity: service.quantity - 1 }),
   },
+  indexes: ['price', ['seller_id', 'price']],
 });
 
 /** A user registers once. */

@@ -3,6 +3,7 @@ import { winsByServer, type Law } from './laws.ts';
 import type { Options } from './options.ts';
 import type { Proof } from './proof.ts';
 import type { RaceResult } from './race.ts';
+import type { Seen } from './shop-window.ts';
 
 /** The object that `--json` prints. Fields are added over time, never renamed. */
 export interface Figures {
@@ -37,6 +38,10 @@ export interface Figures {
   /** Whether all documents, folded again from event 1, are equal to those of the servers. */
   readonly rebuilt: boolean;
   readonly documents: number;
+  /** Whether all documents that queries find are equal to those. */
+  readonly stored: boolean;
+  /** What a visitor saw. */
+  readonly window: Seen;
   /** Whether `verify` found the whole log sound. */
   readonly chain: boolean;
   readonly seconds: number;
@@ -50,6 +55,7 @@ export function figuresOf(
   run: string,
   result: RaceResult,
   { evidence, folded }: Proof,
+  window: Seen,
   laws: readonly Law[],
 ): Figures {
   const held = (name: Law['name']): boolean => laws.some((law) => law.name === name && law.ok);
@@ -76,6 +82,8 @@ export function figuresOf(
     ),
     rebuilt: held('rebuilt'),
     documents: folded.length,
+    stored: held('stored'),
+    window,
     chain: held('chain'),
     seconds: round(result.seconds),
     commandsPerSecond: Math.round(result.answers.count / result.seconds),

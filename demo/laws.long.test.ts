@@ -238,6 +238,12 @@ describe('each law', () => {
     expect(broken(judge(asked, { ...result, digests: [first!, other] }, await proof()))).toEqual(['rebuilt']);
   });
 
+  it('stored: a document that queries find otherwise, or not at all', async () => {
+    const { stored, ...rest } = await proof();
+    for (const one of ['another', undefined])
+      expect(broken(judge(asked, result, { ...rest, stored: [one, ...stored.slice(1)] }))).toEqual(['stored']);
+  });
+
   it('race: servers that strictly take turns, whatever conflicts they meet in caches that are out of date', async () => {
     let conflicts = 0;
     await raceOn(memory(), 6, (servers) => takingTurns(servers, (met) => (conflicts += met)));

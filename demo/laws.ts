@@ -98,6 +98,14 @@ const LAWS = {
     };
   },
 
+  stored({ proof: { folded, stored } }: Run): Finding {
+    const different = folded.filter((digest, index) => digest !== stored[index]).length;
+    return {
+      faults: different > 0 ? [`${count(different, 'stored document')} not as the events fold`] : [],
+      sound: `${count(stored.length, 'document')} found by queries: what the events fold to`,
+    };
+  },
+
   chain({ proof: { verification } }: Run): Finding {
     const { problems, commits, position, documents, hash } = verification;
     const walked = `${count(commits, 'commit')} to position ${number(position)} hold together`;

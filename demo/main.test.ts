@@ -19,11 +19,16 @@ describe('a run', () => {
     expect(ended.stdout.trimEnd().split('\n')).toHaveLength(1);
     const found = figures(ended);
     expect(found).toMatchObject({ ok: true, seed: 11, rounds: 40, servers: 2, sold: 40, oversold: 0 });
-    expect(found).toMatchObject({ rebuilt: true, chain: true, store: `sqlite:${file}` });
+    expect(found).toMatchObject({ rebuilt: true, stored: true, chain: true, store: `sqlite:${file}` });
     expect(found.conflicts).toBeGreaterThan(0);
     expect(found.resent).toBeGreaterThan(0);
     expect(found.overlapping).toBeGreaterThan(0);
     expect(found.commandsPerSecond).toBeGreaterThan(0);
+    // Everything is sold; it was seen on sale before.
+    expect(found.window).toMatchObject({ onSale: 0, cheapest: [] });
+    expect(found.window.pages).toBeGreaterThan(1);
+    const soldOut = Object.values(found.window.bySeller).map((seller) => seller.soldOut);
+    expect(soldOut.reduce((one, other) => one + other)).toBe(40);
     expect(Object.keys(found.winsByServer)).toEqual(SERVERS);
     expect(Object.values(found.winsByServer).reduce((one, other) => one + other)).toBe(40);
     expect(found.refusedByReason).toMatchObject({ SOLD_OUT: 40 * 15, UNKNOWN_SERVICE: 10, UNKNOWN_BUYER: 10 });

@@ -16,7 +16,7 @@ export type Request =
 /** For each server what it is asked, in this order. */
 export type Queues = readonly (readonly Request[])[];
 
-interface Round {
+export interface Round {
   /** Offers the service, before the race. */
   readonly create: Request;
   readonly service: string;
@@ -72,6 +72,10 @@ export class Plan {
       users: [...this.#sellers, ...this.#customers.flat()],
       services: numbered(this.#options.rounds, (n) => this.#service(n)),
     };
+  }
+
+  get sellers(): readonly string[] {
+    return this.#sellers;
   }
 
   /** All users register, each on one server. */

@@ -3,14 +3,20 @@ import { createLogUpdate } from 'log-update';
 import { number } from './laws.ts';
 import type { Standing } from './race.ts';
 import type { Screen } from './screen.ts';
+import type { Offer } from './shop-window.ts';
 
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 5_000;
 const BAR_MAX = 30;
 const BAR_MIN = 4;
 
+/** The race, and what is on sale while it runs: the cheapest. */
+export interface Shown extends Standing {
+  readonly cheapest: Offer | undefined;
+}
+
 interface Progress {
-  show(standing: Standing): void;
+  show(shown: Shown): void;
   /** Frees the screen for other output. */
   end(): void;
 }
@@ -33,14 +39,20 @@ export function progressOn(screen: Screen, rounds: number, now: () => number = (
   };
 }
 
-/** As much as fits: percent and bar first, then rate, rounds, conflicts. Never longer than `width`. */
-export function barLine({ rounds, commands, conflicts }: Standing, of: number, seconds: number, width: number): string {
+/** As much as fits: percent and bar first, then rate, rounds, conflicts, what is on sale. Never longer than `width`. */
+export function barLine(
+  { rounds, commands, conflicts, cheapest }: Shown,
+  of: number,
+  seconds: number,
+  width: number,
+): string {
   const percent = `${String(Math.floor((rounds / of) * 100)).padStart(3)}%`;
   const parts = [
     percent,
     `${number(Math.round(commands / seconds))} commands/s`,
     `${number(rounds)}/${number(of)} rounds`,
     `${number(conflicts)} conflicts`,
+    ...(cheapest ? [`${cheapest.title} from ${number(cheapest.price)}`] : []),
   ];
   while (parts.length > 1 && parts.join('  ').length + 1 + BAR_MIN > width) parts.pop();
   const text = parts.join('  ');
@@ -50,8 +62,9 @@ export function barLine({ rounds, commands, conflicts }: Standing, of: number, s
   return `${'█'.repeat(full)}${'░'.repeat(bar - full)} ${text}`;
 }
 
-function plainLine({ rounds, commands, conflicts }: Standing, of: number, seconds: number): string {
-  return `${number(rounds)} of ${number(of)} rounds, ${number(Math.round(commands / seconds))} commands/s, ${number(conflicts)} conflicts`;
+function plainLine({ rounds, commands, conflicts, cheapest }: Shown, of: number, seconds: number): string {
+  const onSale = cheapest ? `, ${cheapest.title} from ${number(cheapest.price)}` : '';
+  return `${number(rounds)} of ${number(of)} rounds, ${number(Math.round(commands / seconds))} commands/s, ${number(conflicts)} conflicts${onSale}`;
 }
 
 function drawer(screen: Screen): { show(line: string): void; end(): void } {

@@ -11,9 +11,12 @@
 import { Answers } from './answers.ts';
 import { pages } from './digest.ts';
 import { Meetings } from './meetings.ts';
-import type { Plan, Queues, Request } from './plan.ts';
+import type { Plan, Queues, Request, Round } from './plan.ts';
 import type { Server, ServerReport } from './server.ts';
 import { Timeline } from './timeline.ts';
+
+/** So many services are on sale at once, before their turn comes. */
+const OFFERED_AHEAD = 20;
 
 /** What can be said while it runs. */
 export interface Standing {
@@ -74,16 +77,23 @@ export async function race(
   const look = (service: string): Promise<unknown> =>
     Promise.all(servers.map((server) => server.digests({ users: [], services: [service] })));
 
-  const start = performance.now();
-  await sendAll(plan.registrations());
-  for (const round of plan.rounds()) {
-    await send(desk, [round.create]);
+  const run = async (round: Round): Promise<void> => {
     if (round.looked) await look(round.service);
     await fromBarrier(round.race, round.first);
     if (round.again) await sendAll(round.again);
     rounds += 1;
     progress({ rounds, commands: answers.count, conflicts: meetings.conflicts });
+  };
+
+  const start = performance.now();
+  await sendAll(plan.registrations());
+  const offered: Round[] = [];
+  for (const next of plan.rounds()) {
+    await send(desk, [next.create]);
+    offered.push(next);
+    if (offered.length > OFFERED_AHEAD) await run(offered.shift()!);
   }
+  for (const round of offered) await run(round);
   const seconds = (performance.now() - start) / 1000;
 
   const reports = await Promise.all(servers.map(async (server) => ({ name: server.name, ...(await server.report()) })));

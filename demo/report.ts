@@ -16,6 +16,8 @@ export function report(screen: Screen, figures: Figures): void {
   show(screen, ['the run', ''], totals(figures));
   show(screen, ['server', 'wins', 'conflicts', 'p50 ms', 'p99 ms'], servers(figures));
   show(screen, ['refused because', ''], refusals(figures));
+  show(screen, ['on sale', 'from'], offers(figures));
+  show(screen, ['seller', 'on sale', 'sold out'], sellers(figures));
   screen.line();
   for (const { name, ok, found } of figures.laws) {
     const mark = ok ? screen.paint('green', '✓') : screen.paint('red', '✗');
@@ -34,6 +36,8 @@ function totals(figures: Figures): Row[] {
     ['sent again', number(figures.resent)],
     ['events', number(figures.events)],
     ['places sold', number(figures.sold)],
+    ['still on sale', number(figures.window.onSale)],
+    ['window drawn', number(figures.window.pages)],
     ['oversold', number(figures.oversold)],
     ['refused', number(figures.refused)],
     ['conflicts met', number(figures.conflicts)],
@@ -51,6 +55,14 @@ function servers({ winsByServer, conflictsByServer, latencyMsByServer }: Figures
 
 function refusals({ refusedByReason }: Figures): Row[] {
   return Object.entries(refusedByReason).map(([reason, refused]) => [reason, number(refused)]);
+}
+
+function offers({ window }: Figures): Row[] {
+  return window.cheapest.map(({ title, price }) => [title, number(price)]);
+}
+
+function sellers({ window }: Figures): Row[] {
+  return Object.entries(window.bySeller).map(([name, { onSale, soldOut }]) => [name, number(onSale), number(soldOut)]);
 }
 
 /** Not a broken law: with so few rounds it may be chance. */

@@ -15,6 +15,7 @@ import { race, type RaceResult } from './race.ts';
 import { forkServer } from './remote-server.ts';
 import { report } from './report.ts';
 import type { Screen } from './screen.ts';
+import { ShopWindow, type Seen } from './shop-window.ts';
 import { openServer, type Server } from './server.ts';
 import type { Place } from './store.ts';
 
@@ -31,12 +32,12 @@ export async function run(options: Options, place: Place, screen: Screen, signal
   const store = place.shown;
   for (const sentence of introduction(options, names, store, start, name)) screen.prose(sentence);
 
-  const result = await raceOf(names, place, plan, screen, signal, rounds);
+  const { result, seen } = await raceOf(names, place, plan, screen, signal, rounds);
   const sales = Math.min(places, buyers * count);
   screen.prose('Folding everything again from event 1, walking the hash chain …');
   const proof = await prove(place, plan, sales, signal);
   const laws = judge({ rounds, sales }, result, proof);
-  const figures = figuresOf(options, store, name, result, proof, laws);
+  const figures = figuresOf(options, store, name, result, proof, seen, laws);
   report(screen, figures);
   if (options.svg !== undefined) writeFileSync(options.svg, pictureOf(figures, result.timeline));
   return figures;
@@ -55,11 +56,12 @@ async function raceOf(
   screen: Screen,
   signal: AbortSignal,
   rounds: number,
-): Promise<RaceResult> {
+): Promise<{ readonly result: RaceResult; readonly seen: Seen }> {
   const servers: Server[] = [];
   let desk: Server | undefined;
+  let window: ShopWindow | undefined;
   const progress = progressOn(screen, rounds);
-  const close = (): Promise<unknown> => Promise.allSettled([...servers, desk].map((server) => server?.close()));
+  const close = (): Promise<unknown> => Promise.allSettled([...servers, desk, window].map((server) => server?.close()));
   // Not only between rounds: a server that hangs would never let the round end.
   signal.addEventListener('abort', close);
   try {
@@ -69,7 +71,13 @@ async function raceOf(
       servers.push(address === undefined ? await openServer(name, place.store) : await forkServer(name, address));
     }
     desk = await openServer('desk', place.store);
-    return await race(servers, desk, plan, signal, progress.show);
+    window = await ShopWindow.open(place.store, plan.prefix);
+    const result = await race(servers, desk, plan, signal, (standing) =>
+      progress.show({ ...standing, cheapest: window!.offers[0] }),
+    );
+    const seen = await window.look(plan.sellers);
+    await window.close();
+    return { result, seen };
   } finally {
     progress.end();
     signal.removeEventListener('abort', close);

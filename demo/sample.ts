@@ -22,6 +22,13 @@ export const FIGURES: Figures = {
   latencyMsByServer: { Paris: { p50: 1.5, p99: 9.25 }, Tokyo: { p50: 1.75, p99: 10 } },
   rebuilt: true,
   documents: 1042,
+  stored: true,
+  window: {
+    pages: 1400,
+    onSale: 1,
+    cheapest: [{ title: 'Piano lesson', seller: 'seller1', price: 12, left: 1 }],
+    bySeller: { seller1: { onSale: 1, soldOut: 99 }, seller2: { onSale: 0, soldOut: 101 } },
+  },
   chain: false,
   seconds: 6.1,
   commandsPerSecond: 3158,

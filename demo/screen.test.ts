@@ -26,7 +26,8 @@ function drawings(isTTY: boolean): number {
   return text().split('commands/s').length - 1;
 }
 
-const STANDING = { rounds: 500, commands: 9000, conflicts: 700 };
+const CHEAPEST = { title: 'Piano lesson', seller: 'seller1', price: 12, left: 1 };
+const STANDING = { rounds: 500, commands: 9000, conflicts: 700, cheapest: CHEAPEST };
 
 describe('the report', () => {
   it('is a table where there is room', () => {
@@ -77,6 +78,7 @@ describe('the report', () => {
     report(screen, FIGURES);
     const shown = text();
     expect(shown).toContain('700 conflicts');
+    expect(shown).toContain('Piano lesson');
     expect(shown).not.toContain('\u001B');
   });
 });
@@ -96,6 +98,7 @@ describe('the progress', () => {
     expect(barLine(STANDING, 1000, 3, 79)).toMatch(
       /^█+░+ {2}50% {2}3,000 commands\/s {2}500\/1,000 rounds {2}700 conflicts$/,
     );
+    expect(barLine(STANDING, 1000, 3, 99)).toMatch(/ {2}700 conflicts {2}Piano lesson from 12$/);
     expect(barLine(STANDING, 1000, 3, 39)).toMatch(/^█+░+ {2}50% {2}3,000 commands\/s$/);
     expect(barLine(STANDING, 1000, 3, 19)).toMatch(/^█+░+ {2}50%$/);
   });
