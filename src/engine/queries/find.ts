@@ -1,4 +1,5 @@
 /** `find` and `list`. */
+import { Buffer } from 'node:buffer';
 import type { CollectionDefinition } from '../../model/collection.ts';
 import { anything, whole } from '../../options.ts';
 import type { Document } from '../reading/document.ts';
@@ -7,8 +8,7 @@ import { FIND_LIMIT, FIND_LIMIT_MAX, SCAN_ROWS } from './bounds.ts';
 import { nameOf, placeAt } from './cursor.ts';
 import { findPage, shownDocument, shownPage, type PageQuestion } from './page.ts';
 import { planOf } from './plan.ts';
-import { afterId } from '../reading/stored-document.ts';
-import type { Range } from './ranges.ts';
+import { after, type Range } from './ranges.ts';
 import { ASKED, onSet, questionOf, type Context, type Question } from './question.ts';
 import { Pace, seen } from './visit.ts';
 
@@ -68,6 +68,6 @@ async function* listed(context: Context, question: Question): AsyncGenerator<Doc
       queried.closing.throwIfAborted();
     }
     const last = page.documents.at(-1);
-    ranges = page.more && last ? [{ from: afterId(last.id), below: range.below }, ...others] : others;
+    ranges = page.more && last ? [{ from: after(Buffer.from(last.id)), below: range.below }, ...others] : others;
   }
 }

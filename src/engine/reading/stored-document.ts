@@ -15,7 +15,7 @@ export interface Known {
 }
 
 /** Where the order of ids goes on after a document. */
-export function afterId(id: string): Buffer {
+export function afterId(id: string): Uint8Array {
   // An id has no NUL.
   return Buffer.from(`${id}\0`);
 }
