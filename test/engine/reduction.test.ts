@@ -443,3 +443,34 @@ test('a log that is opened for reading is not reduced, and is asked all the same
     code: 'NotWritable',
   });
 });
+
+test('a server that finds a set moved while it looks for failed documents knows nothing of them any more', async () => {
+  const store = memory();
+  const writer = await opened(house, { store, reduction: 'off' });
+  const booked = { type: 'BOOKED', ...place(0) } as const;
+  await writer.execute(house.put, { events: [booked] });
+  const looks = Promise.withResolvers<void>();
+  const goesOn = Promise.withResolvers<void>();
+  // Its first look for them comes after its first step.
+  const late = changedStore(store, (session) => ({
+    stored: async (range) => {
+      if ('failed' in range && range.failed) {
+        looks.resolve();
+        await goesOn.promise;
+      }
+      return session.stored(range);
+    },
+  }));
+  const app = await opened(house, { store: late });
+  await looks.promise;
+  await writer.execute(house.put, { events: [booked, { ...booked, type: 'CANCELLED' }] });
+  const other = await opened(house, { store });
+  await settled(other);
+  await other.close();
+  goesOn.resolve();
+  await settled(app);
+  // It has folded this one itself, on what it has read: only the entries that go are those of what it knows.
+  await app.execute(house.book, place(0));
+  const page = await app.find(house.seats, { orderBy: [{ times: 'asc' }] });
+  expect(page.documents).toMatchObject([{ id: 's0', version: 4 }]);
+});
