@@ -139,19 +139,20 @@ export const indexFillingCases = [
       const [first, second, ...movers] = await log.sessions(4);
       const { generation } = await log.session.registry();
       const racing = { over: false };
+      let steps = 0;
       const fill = async (by: Session): Promise<number> => {
         let pages = 0;
-        for (;;) {
+        for (; ; await pause()) {
+          // Filled in one go, the index would never see its set move.
+          if (pages > 0 && steps < 2) continue;
           const filled = await by.exclusive(async (locked) => {
             const { state } = (await locked.registry()).indexes.find(({ number }) => number === index)!;
             return state === 'live' ? undefined : fillNext(locked, set, index, 3);
           });
           if (filled === undefined) return pages;
           if (filled) pages += 1;
-          await pause();
         }
       };
-      let steps = 0;
       const move = async (by: Session, mover: number): Promise<void> => {
         for (let n = 0; !racing.over; n += 1) {
           // By turns from the beginning, the end, and anywhere.
@@ -173,7 +174,6 @@ export const indexFillingCases = [
       const [pages] = await Promise.all([filled, ...movers.map(move)]);
       // None of them twice.
       same(pages[0]! + pages[1]!, 14);
-      assert(steps > 1, 'the set hardly moved while the index was filled: this shows nothing');
       set.place = (await set.page({ limit: 0 })).place;
       await set.hasEntries(index, entriesOf(await set.all()));
     },
