@@ -3,7 +3,7 @@ import { domain, open, type, type Limits, type Store } from 'tidemark';
 import { memory } from 'tidemark/memory';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { MAKING_MARK } from '../../src/store/store.ts';
+import { PLACE_MARK } from '../../src/store/store.ts';
 import { isBeingMade } from '../../src/engine/reduction/marks.ts';
 import { changedStore } from '../faults/over-session.ts';
 import { keepingLogger, onLocalStores } from '../support/stores.ts';
@@ -151,7 +151,7 @@ onLocalStores('making a set that holds documents', (makeStore) => {
     const ahead = { ...sound, version: 2, changed: 2, state: '{"sum":5,"times":2}' };
     const { generation } = await session.registry();
     const { end: seen } = await session.load([]);
-    const marked = { position: from.position, hash: `${MAKING_MARK}${'f'.repeat(32)}` };
+    const marked = { position: from.position, hash: `${PLACE_MARK}${'f'.repeat(32)}` };
     const step = { set, generation, seen, dropped: [], added: [] };
     expect(await session.advance({ ...step, from, to: marked, documents: [ahead] })).toBe('stored');
     await expect(app.find(counters, { fresh: false })).rejects.toMatchObject({ code: 'Rebuilding' });

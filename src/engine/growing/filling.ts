@@ -88,7 +88,7 @@ class Filling {
   /** The ids of the first of these events: as many as are attached at once, and of at least one event. */
   async #portion(from: number, events: readonly ScannedEvent[]): Promise<Portion> {
     const attachments: FoundIds[] = [];
-    const most = this.#pacing.portions.ids;
+    const most = this.#pacing.portions.size;
     const pace = new Pace(this.#core.runtime);
     let [count, ids] = [0, 0];
     while (count < events.length && ids < most) {

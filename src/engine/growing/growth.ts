@@ -10,7 +10,7 @@ import { Stretch } from '../giving-way.ts';
 import type { Reduction } from '../reduction/reduction.ts';
 import { fillKeying } from './filling.ts';
 import { fillIndex } from './indexing.ts';
-import { Portions } from './portions.ts';
+import { DOCUMENTS, IDS, Portions } from './portions.ts';
 import { LeftRebuilds } from './left-rebuilds.ts';
 import { BEAT_MS } from './rebuild-note.ts';
 import { Rate } from '../registry/rate.ts';
@@ -51,7 +51,7 @@ export class Growth {
   /** By set: how fast it is folded. */
   readonly #folding = new Map<number, Rate>();
   readonly #stretch: Stretch;
-  readonly #portions = new Portions();
+  readonly #portions = { ids: new Portions(IDS), documents: new Portions(DOCUMENTS) };
   readonly #left: LeftRebuilds;
   #keptAt = -Infinity;
   /** The times of the log when it was marked what is used. */
@@ -167,7 +167,7 @@ export class Growth {
         needed.add(index.number);
         worked =
           (await this.#page(index.number, index.filled, () =>
-            fillIndex(this.#core, collections.get(collection)!.name, index),
+            fillIndex(this.#core, collections.get(collection)!.name, index, this.#portions.documents),
           )) || worked;
       }
     }
@@ -187,7 +187,7 @@ export class Growth {
       await this.#stretch.rest();
       await runtime.turn();
     };
-    return fillKeying(this.#core, collections.get(collection)!, { portions: this.#portions, rest });
+    return fillKeying(this.#core, collections.get(collection)!, { portions: this.#portions.ids, rest });
   }
 
   /** Whether it was done by this server. */

@@ -1,35 +1,44 @@
 /** Filling an index of a set that has documents already: page by page, beside the reduction, which keeps it from its first entry on. */
-import { Buffer } from 'node:buffer';
-import type { Index, Locked } from '../../store/store.ts';
+import type { Index, IndexEntry, Locked } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { entriesOf } from '../queries/sort-key.ts';
-import { knownFrom } from '../reading/stored-document.ts';
+import { Pace } from '../pace.ts';
+import { afterId, knownFrom } from '../reading/stored-document.ts';
+import type { Portions } from './portions.ts';
 
-/** Documents of a page: their entries are made with the write lock held. */
-const PAGE_DOCUMENTS = 200;
+/** Entries can be made again: they needn't be flushed. */
+const MADE = Object.freeze({ isMade: true });
 
 /** Adds the next page. False if the index isn't filling from there any more. */
-export function fillIndex(core: Core, collection: string, index: Index): Promise<boolean> {
-  return core.session.exclusive((locked) => fillPage(collection, locked, index), { isMade: true });
+export async function fillIndex(core: Core, collection: string, index: Index, portions: Portions): Promise<boolean> {
+  const { runtime, session } = core;
+  const { size } = portions;
+  let began = 0;
+  const isFilled = await session.exclusive((locked) => {
+    began = runtime.elapsed();
+    return fillPage(core, collection, locked, { index, limit: size });
+  }, MADE);
+  portions.took(size, runtime.elapsed() - began);
+  return isFilled;
 }
 
-async function fillPage(collection: string, locked: Locked, index: Index): Promise<boolean> {
+interface Page {
+  readonly index: Index;
+  readonly limit: number;
+}
+
+async function fillPage(core: Core, collection: string, locked: Locked, { index, limit }: Page): Promise<boolean> {
   const { number, set, filled } = index;
-  const page = await locked.stored({
-    set,
-    from: filled === undefined ? undefined : after(filled),
-    limit: PAGE_DOCUMENTS,
-  });
+  const from = filled === undefined ? undefined : afterId(filled);
+  const page = await locked.stored({ set, from, limit });
   if (!page) return false;
-  const entries = page.documents.flatMap((document) => {
+  const pace = new Pace(core.runtime);
+  const entries: IndexEntry[] = [];
+  for (const document of page.documents) {
     const { folded } = knownFrom(collection, document);
-    return entriesOf([index], document.id, folded.changed > 0 ? folded.state : undefined);
-  });
+    if (folded.changed > 0) entries.push(...entriesOf([index], document.id, folded.state));
+    if (pace.isOver()) await pace.turn();
+  }
   const to = page.documents.at(-1)?.id ?? filled;
   return locked.fillIndex({ index: number, from: filled, to, entries, live: !page.more });
-}
-
-/** The first key after a document's in the order of ids. */
-function after(id: string): Uint8Array {
-  return Buffer.concat([Buffer.from(id), Buffer.of(0)]);
 }

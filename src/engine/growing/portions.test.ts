@@ -1,11 +1,11 @@
-/** How many ids are attached at once, by how long the last ones took. */
+/** How much is made at once, by how long the last portions took. */
 import { expect, test } from 'vitest';
-import { Portions } from './portions.ts';
+import { DOCUMENTS, IDS, Portions } from './portions.ts';
 
-const after = (...took: readonly (readonly [ids: number, ms: number])[]): number => {
-  const portions = new Portions();
-  for (const [ids, ms] of took) portions.took(ids, ms);
-  return portions.ids;
+const after = (...took: readonly (readonly [size: number, ms: number])[]): number => {
+  const portions = new Portions(IDS);
+  for (const [size, ms] of took) portions.took(size, ms);
+  return portions.size;
 };
 
 test('it becomes less where a portion takes long, whatever is in it, and has a least', () => {
@@ -24,4 +24,12 @@ test('it stays where a portion takes what it should, or had few ids', () => {
   expect(after([1_000, 4])).toBe(1_000);
   expect(after([1_000, 8])).toBe(1_000);
   expect(after([999, 1])).toBe(1_000);
+});
+
+test('it becomes one, and more than that again', () => {
+  const portions = new Portions(DOCUMENTS);
+  for (let n = 0; n < 20; n += 1) portions.took(portions.size, 100);
+  expect(portions.size).toBe(1);
+  for (let n = 0; n < 20; n += 1) portions.took(portions.size, 1);
+  expect(portions.size).toBe(400);
 });

@@ -1,25 +1,44 @@
 /**
- * How many ids are attached at once. Others wait for the write lock meanwhile, and a store within the process keeps the event loop
- * busy: an event may have one id or a thousand, and an id costs some microseconds, or far more where the file doesn't fit into memory.
+ * How much is made with the write lock held at once. Others wait for it meanwhile, and a store within the process keeps the event loop
+ * busy: an event may have one id or a thousand, a document some bytes or some megabytes, and each costs far more where the file
+ * doesn't fit into memory.
  */
 
-/** At first, and the bounds: fewer would cost more transactions than they spare waiting. */
-const IDS = { first: 1_000, least: 200, most: 4_000 };
+/** At first, and the bounds. */
+interface Bounds {
+  readonly first: number;
+  /** Fewer would cost more transactions than they spare waiting. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Ids to which events are attached. */
+export const IDS: Bounds = { first: 1_000, least: 200, most: 4_000 };
+/** Documents that come into an index. */
+export const DOCUMENTS: Bounds = { first: 50, least: 1, most: 400 };
+
 /** Below the first of these it is more the next time, in milliseconds; above the second half as many. */
 const SHORT_MS = 4;
 const LONG_MS = 8;
 
 export class Portions {
-  #ids = IDS.first;
+  readonly #bounds: Bounds;
+  #size: number;
 
-  /** How many ids the next portion has: with at least one event, so there may be more. */
-  get ids(): number {
-    return this.#ids;
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
+    this.#size = bounds.first;
   }
 
-  /** A portion of so many ids took so long, in milliseconds. */
-  took(ids: number, ms: number): void {
-    if (ms > LONG_MS) this.#ids = Math.max(IDS.least, this.#ids / 2);
-    else if (ms < SHORT_MS && ids >= this.#ids) this.#ids = Math.min(IDS.most, this.#ids * 1.5);
+  /** How large the next one is. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** One of this size took so long, in milliseconds. */
+  took(size: number, ms: number): void {
+    const { least, most } = this.#bounds;
+    if (ms > LONG_MS) this.#size = Math.max(least, Math.floor(this.#size / 2));
+    else if (ms < SHORT_MS && size >= this.#size) this.#size = Math.min(most, Math.ceil(this.#size * 1.5));
   }
 }

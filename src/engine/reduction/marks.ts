@@ -8,11 +8,11 @@
  * The next step that moves the set on writes a hash of the log again.
  */
 import { Buffer } from 'node:buffer';
-import { MAKING_MARK, type LogPoint } from '../../store/store.ts';
+import { PLACE_MARK, type LogPoint } from '../../store/store.ts';
 import type { Runtime } from '../runtime.ts';
 
-const MAKING = `${MAKING_MARK}f`;
-const MENDED = `${MAKING_MARK}0`;
+const MAKING = `${PLACE_MARK}f`;
+const MENDED = `${PLACE_MARK}0`;
 
 type Randomness = Pick<Runtime, 'randomBytes'>;
 
@@ -29,7 +29,7 @@ export function mendedAt(runtime: Randomness, { position }: Pick<LogPoint, 'posi
 }
 
 export function isBeingMade({ hash }: LogPoint): boolean {
-  return hash.startsWith(MAKING_MARK) && !hash.startsWith(MENDED);
+  return hash.startsWith(PLACE_MARK) && !hash.startsWith(MENDED);
 }
 
 /** False where one isn't known. */

@@ -11,7 +11,7 @@ import type { LogPoint } from './facts.ts';
  * Begins the hash of a place that a server has marked, and 32 hexadecimal digits of its own follow: it makes the set from far
  * behind, and nobody reads it then; or it has mended documents there that had failed. No hash of the chain begins so.
  */
-export const MAKING_MARK = 'f'.repeat(32);
+export const PLACE_MARK = 'f'.repeat(32);
 
 /** A document of a set. */
 export interface StoredDocument {
@@ -35,7 +35,7 @@ export interface SetStep {
   readonly from: LogPoint;
   /**
    * Where it is then: an end of the log that the log holds, or a position within a commit, with the hash of the last whole one. May
-   * be the same as `from`. Instead of the hash there may be a mark ({@link MAKING_MARK}).
+   * be the same as `from`. Instead of the hash there may be a mark ({@link PLACE_MARK}).
    */
   readonly to: LogPoint;
   /**

@@ -1,5 +1,5 @@
 /** What `check` looks for: each rule of schema.ts as a query for the rows that break it. */
-import { MAKING_MARK } from '../../store.ts';
+import { PLACE_MARK } from '../../store.ts';
 import { FINDING } from '../../findings.ts';
 
 export interface Rule {
@@ -86,7 +86,7 @@ export const OF_THE_REGISTRY: readonly Rule[] = [
     sql: `SELECT coalesce(n.number, s.number) FROM (${NEEDED}) n FULL JOIN $.sets s ON s.number = n.number
           WHERE n.number IS NULL OR s.number IS NULL OR s.position NOT BETWEEN 0 AND ${END}
             OR s.generation IS DISTINCT FROM (SELECT m.value FROM $.meta m WHERE m.name = 'generation')
-            OR (substr(s.hash, 1, 16) <> decode('${MAKING_MARK}', 'hex') AND s.hash IS DISTINCT FROM coalesce((
+            OR (substr(s.hash, 1, 16) <> decode('${PLACE_MARK}', 'hex') AND s.hash IS DISTINCT FROM coalesce((
               SELECT c.hash FROM $.commits c WHERE c.position <= s.position AND c.position + c.event_count - 1 <= s.position
               ORDER BY c.position DESC LIMIT 1), decode(repeat('00', 32), 'hex')))`,
     sentence: FINDING.setNotValid,

@@ -2,7 +2,7 @@
  * Looks for damage: SQLite's own check, and the rules in schema.ts. It takes long on a long log, so it runs in a thread. Each
  * statement sees the log at its own moment.
  */
-import { MAKING_MARK } from '../../store.ts';
+import { PLACE_MARK } from '../../store.ts';
 import { FINDING, FINDINGS_MAX, registryFindings } from '../../findings.ts';
 import type { Look } from './aside.ts';
 import { stopsAtDamage } from '../errors.ts';
@@ -85,7 +85,7 @@ const RULES: Readonly<Partial<Record<keyof typeof FINDING, string>>> = {
   setNotValid: `SELECT coalesce(n.number, s.number) FROM (${SETS}) n FULL JOIN sets s ON s.number = n.number
     WHERE n.number IS NULL OR s.number IS NULL
       OR s.position NOT BETWEEN 0 AND (SELECT coalesce(max(position), 0) FROM events)
-      OR (substr(s.hash, 1, 16) <> x'${MAKING_MARK}' AND s.hash IS NOT coalesce((SELECT c.hash FROM commits c
+      OR (substr(s.hash, 1, 16) <> x'${PLACE_MARK}' AND s.hash IS NOT coalesce((SELECT c.hash FROM commits c
         WHERE c.position <= s.position AND c.position + c.event_count - 1 <= s.position
         ORDER BY c.position DESC LIMIT 1), zeroblob(32)))`,
   indexNotValid: "SELECT number FROM indexes WHERE state NOT IN ('filling', 'live')",

@@ -2,7 +2,7 @@
  * What is made of a log's events is stored only in a log that holds them: after a failover, or a restore of an older backup, a
  * connection may lead to another history while something is made.
  */
-import { MAKING_MARK } from '../../../store/store.ts';
+import { PLACE_MARK } from '../../../store/store.ts';
 import type { AttachedPage, LogPoint } from '../../../store/store.ts';
 import { commit, event, GENESIS, range, user } from '../batches.ts';
 import { onLog } from '../case.ts';
@@ -62,7 +62,7 @@ export const madeSeenCases = [
       // Wherever it comes to: also where it stays, within a commit, and with a mark.
       await isDiverged({ seen, to: first });
       await isDiverged({ seen, to: { position: second.position - 1, hash: first.hash } });
-      await isDiverged({ seen, to: { position: first.position, hash: MAKING_MARK + 'ab'.repeat(16) } });
+      await isDiverged({ seen, to: { position: first.position, hash: PLACE_MARK + 'ab'.repeat(16) } });
       // And whatever else would keep it back.
       await isDiverged({ seen, to: second, generation: 0 });
       await isDiverged({ seen, to: second, from: second });
@@ -82,7 +82,7 @@ export const madeSeenCases = [
       await set.advance([document('a')], { generation: log.generation, seen: GENESIS, to: GENESIS });
       await addIndex(log.session, set.number, { state: 'live' });
       const [first, second, third] = await threeCommits(log);
-      const marked = { position: 0, hash: MAKING_MARK + 'ab'.repeat(16) };
+      const marked = { position: 0, hash: PLACE_MARK + 'ab'.repeat(16) };
       const within = { position: 2, hash: first.hash };
       await set.advance([document('a', 2)], { to: marked, seen: third });
       await set.advance([document('a', 3)], { to: first, seen: first });
