@@ -438,7 +438,9 @@ test('a log that is opened for reading is not reduced, and is asked all the same
   expect((await next).value).toMatchObject({ exists: true });
   await watched.return?.();
   expect(logger.lines).toEqual([]);
-  // What would have to be registered is refused by name.
+  // What would change something is refused by name.
+  await expect(reader.rebuild(house.seats)).rejects.toMatchObject({ code: 'NotWritable' });
+  await expect(reader.rebuild(house.seats, { dryRun: true })).rejects.toMatchObject({ code: 'NotWritable' });
   await expect(opened(theatre({ definition: 2 }), { store: sqlite(file, { readOnly: true }) })).rejects.toMatchObject({
     code: 'NotWritable',
   });

@@ -60,8 +60,8 @@ export async function rebuild(
     signal,
     dryRun = false,
   } = optionsOf<RebuildOptions>('rebuild', options, REBUILD, InvalidInput);
-  // It may have ended: then this server is outdated, or the store went back.
-  if (!reduction.isRunning) throw reduction.stopped()?.error ?? notReducing(collection.name);
+  // It may have ended: then this server is outdated, or the store went back. A session for reading says itself what it refuses.
+  if (!reduction.isRunning && !core.session.readOnly) throw reduction.stopped()?.error ?? notReducing(collection.name);
   const halt = new Halt([signal, core.closing.signal]);
   await halt.orElse(() => core.readiness.ready(collection.name, core.closing.signal));
   const parts = { core, reduction, collection, halt };

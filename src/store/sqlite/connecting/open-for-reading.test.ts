@@ -18,7 +18,7 @@ import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../../../../test/support/fresh-folder.ts';
-import { COLLECTIONS, commit, event, range, user } from '../../../testing/conformance/batches.ts';
+import { COLLECTIONS, commit, event, GENESIS, range, user } from '../../../testing/conformance/batches.ts';
 import { everything, TestLog } from '../../../testing/conformance/log.ts';
 import { register } from '../../../testing/conformance/registered.ts';
 import { sqlite } from '../index.ts';
@@ -72,6 +72,19 @@ it('refuses by name what would write', async () => {
   let ran = false;
   await expect(session.append(batch)).rejects.toMatchObject(told);
   await expect(session.exclusive(async () => (ran = true))).rejects.toMatchObject(told);
+  const step = {
+    set: 1,
+    generation: 1,
+    from: GENESIS,
+    to: GENESIS,
+    seen: GENESIS,
+    documents: [],
+    dropped: [],
+    added: [],
+  };
+  await expect(session.advance(step)).rejects.toMatchObject(told);
+  await expect(session.sweep()).rejects.toMatchObject(told);
+  await expect(register(session, [{ ...COLLECTIONS[0]!, name: 'others' }])).rejects.toMatchObject(told);
   expect(ran).toBe(false);
   const added = { name: 'orders_2', definition: 1, key: { fields: ['order_id'] }, handled: [] };
   await session.close();
