@@ -18,7 +18,7 @@ export type { RebuildOptions, Rebuilt } from './engine/growing/rebuild.ts';
 export type { Progress } from './engine/registry/readiness.ts';
 export type { Definitions } from './engine/registry/rules.ts';
 export type { Retired } from './engine/registry/retiring.ts';
-export type { ReductionStatus } from './engine/reduction/reduction.ts';
+export type { CollectionError, FailedDocument, ReductionStatus } from './engine/reduction/reduction-status.ts';
 export type { Document, FoldedDocuments } from './engine/reading/document.ts';
 export type { At } from './engine/reading/get.ts';
 export type { EventsOptions, FollowOptions, HistoryOptions } from './engine/reading/history.ts';

@@ -21,6 +21,7 @@ import type { Finding } from './queries/finding.ts';
 import { Queries } from './queries/queries.ts';
 import { queriedOf } from './reduction/queried.ts';
 import { Reduction } from './reduction/reduction.ts';
+import { withFailed } from './reduction/reduction-status.ts';
 import { getDocuments, knownCollection, type At } from './reading/get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './reading/history.ts';
 import type { InFlight, Runner } from './commands/in-flight.ts';
@@ -329,10 +330,11 @@ export class Application implements App {
   async status(): Promise<Status> {
     const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
     const status = await statusOf(this.#core, state, this.#executor.queue);
+    const reduction = this.#reduction.status();
     return {
       ...status,
       making: this.#growth.progress(),
-      reduction: this.#reduction.status(),
+      reduction: state === 'open' ? await withFailed(this.#core, reduction) : { ...reduction, failed: [] },
       unserved: this.#queries.unserved(),
     };
   }

@@ -4,7 +4,7 @@ import type { Core, Counters } from './core.ts';
 import type { Health } from '../store/store.ts';
 import type { Progress } from './registry/readiness.ts';
 import type { UnservedQuery } from './queries/unserved.ts';
-import type { ReductionStatus } from './reduction/reduction.ts';
+import type { ReductionStatus } from './reduction/reduction-status.ts';
 import { unknownTypes, type UnknownTypes } from './held-types.ts';
 
 export interface Status {

@@ -19,6 +19,7 @@ import { isBeingMade, isSamePlace } from './marks.ts';
 import { Mending } from './mending.ts';
 import { foldInto } from './folded-slice.ts';
 import { SLICE_EVENTS, sliceAfter, type Slice } from './slice.ts';
+import { errorOf, type Progressing } from './reduction-status.ts';
 import { StoredSet } from './set.ts';
 
 /** Names of documents that are kept. */
@@ -68,22 +69,6 @@ interface Waiting {
   readonly resolve: (isReached: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** How far the reduction is behind the log. */
-export interface ReductionStatus {
-  readonly state: 'background' | 'off';
-  /** Events that are stored and not yet reduced. */
-  readonly lagEvents: number;
-  /** How long the first of them has waited, in milliseconds, as far as this server has seen. */
-  readonly lagMs: number;
-  /** Documents that couldn't be folded: the first of them, with the reason. */
-  readonly failed: readonly { readonly collection: string; readonly id: string; readonly reason: string }[];
-  /** What keeps it from going on. */
-  readonly errors: readonly { readonly collection: string; readonly code: string; readonly message: string }[];
-}
-
-/** The most failed documents that are named. */
-const NAMED_MAX = 20;
 
 export class Reduction {
   readonly #core: Core;
@@ -203,7 +188,7 @@ export class Reduction {
     return [...this.#followed].find(([number, { tries }]) => tries > 2 && (set ?? number) === number)?.[1];
   }
 
-  status(): ReductionStatus {
+  status(): Progressing {
     const { position } = this.#core.watermark.seen;
     const places = [...this.#followed.values()].map(({ set }) => set.place?.position ?? 0);
     const place = Math.min(position, ...places);
@@ -213,11 +198,8 @@ export class Reduction {
       state: this.isRunning ? 'background' : 'off',
       lagEvents: position - place,
       lagMs: position > place && since ? Math.max(0, Math.round(this.#core.runtime.elapsed() - since.at)) : 0,
-      failed: followed
-        .flatMap(({ set }) => [...set.failed].map(([id, reason]) => ({ collection: set.collection.name, id, reason })))
-        .slice(0, NAMED_MAX),
       errors: followed.flatMap(({ set, error = this.#away }) =>
-        error === undefined ? [] : [{ collection: set.collection.name, ...told(error) }],
+        error === undefined ? [] : [errorOf(set.collection.name, error)],
       ),
     };
   }
@@ -522,8 +504,3 @@ export class Reduction {
 const IDLE_MS = 100;
 
 const LAGS_MAX = 1_000;
-
-function told(error: unknown): { readonly code: string; readonly message: string } {
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  return { code: String(code), message: String(message) };
-}
