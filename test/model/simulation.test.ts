@@ -13,7 +13,7 @@ const { random } = Math;
 const later = setTimeout;
 
 /** Seeds that a run of the tests goes through; `npm run simulate` goes on for hours. */
-const SEEDS = setting('TIDEMARK_RUNS', 40, 1_200);
+const SEEDS = setting('TIDEMARK_RUNS', 40, 400);
 
 function report({ seed, broken, tail }: Run): string {
   return `${broken!.message}\n${tail.slice(-25).join('\n')}\nAgain: npm run simulate -- --seed ${seed} --runs 1 --trace`;
