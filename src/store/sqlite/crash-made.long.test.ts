@@ -63,15 +63,16 @@ const MAKE_FOR_EVER = `
         rests.map((rest) => ({ index, key: key(at(rest, log.end.position), 'u' + rest), id: 'u' + rest }))),
     };
     const { position, hash } = log.end;
-    await session.advance({ set, generation, from: place, to: { position, hash }, ...step });
+    const seen = { position, hash };
+    const answers = [await session.advance({ set, generation, from: place, to: seen, seen, ...step })];
 
-    await session.exclusive(async (locked) => {
+    const attached = await session.exclusive(async (locked) => {
       const { filled } = (await locked.registry()).keyings.find((one) => one.name === 'rooms');
       const { events } = await locked.scan({ after: filled, limit: 50, known: () => true });
       const attachments = events.map((one) =>
         ({ position: one.position, type: one.type, ids: ['r' + (one.position % ${ROOMS})] }));
       const to = events.at(-1)?.position ?? filled;
-      await locked.attach({ keying: 'rooms', from: filled, to, attachments, live: false });
+      return locked.attach({ keying: 'rooms', generation, from: filled, to, seen, attachments, live: false });
     });
     await session.exclusive(async (locked) => {
       const { number: index, filled } = (await locked.registry()).indexes.find(({ state }) => state === 'filling');
@@ -80,6 +81,8 @@ const MAKE_FOR_EVER = `
       const entries = documents.map(({ id, version }) => ({ index, key: key(version, id), id }));
       await locked.fillIndex({ index, from: filled, to: documents.at(-1)?.id ?? filled, entries, live: !more });
     });
+    answers.push(attached);
+    if (answers.some((answer) => answer !== 'stored')) throw new Error(answers.join());
     await session.sweep();
     process.stdout.write(n + '\\n');
   }`;
