@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { services, users } from '../../../test/support/market.ts';
 import { collectionDefinition } from '../../model/collection.ts';
 import { Pace } from '../pace.ts';
-import { Folding, OTHERS, UNKNOWN } from './folding.ts';
+import { Folding } from './folding.ts';
+import { OTHERS, UNKNOWN } from './slots.ts';
 
 const definitions = [collectionDefinition(services)];
 

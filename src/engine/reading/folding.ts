@@ -8,13 +8,7 @@ import { unborn } from '../../model/reduce.ts';
 import type { DocumentRef } from '../../store/store.ts';
 import type { Pace } from '../pace.ts';
 import { documentOf, failedDocument, type Document, type FoldedDocuments } from './document.ts';
-
-/** Instead of a slot: a document that the store hasn't named yet, or of a collection that isn't folded. */
-export const UNKNOWN = 0;
-export const OTHERS = -1;
-
-/** Room for the store's numbers of documents: numbers far beyond it are kept in a map. */
-const ROOM = 2 ** 16;
+import { grown, OTHERS, ROOM, Slots } from './slots.ts';
 
 /** Looking at the clock costs as much as making a document. */
 const MADE_A_LOOK = 100;
@@ -28,9 +22,7 @@ const WIDTH = 3;
 export class Folding {
   readonly #definitions: readonly CollectionDefinition[];
   readonly #indexes: ReadonlyMap<string, number>;
-  /** By the store's numbers of documents. */
-  #slots = new Int32Array(ROOM);
-  readonly #far = new Map<number, number>();
+  readonly #slots = new Slots();
   #numbers = new Float64Array(ROOM * WIDTH);
   /** By slot; the first isn't used. */
   readonly ids: string[] = [''];
@@ -44,14 +36,14 @@ export class Folding {
   }
 
   slotOf(document: number): number {
-    return document < this.#slots.length ? this.#slots[document]! : (this.#far.get(document) ?? UNKNOWN);
+    return this.#slots.of(document);
   }
 
   /** Adds a document that the store has named. */
   add({ collection, id, document }: DocumentRef & { readonly document: number }): void {
     const index = this.#indexes.get(collection);
     const slot = index === undefined ? OTHERS : this.ids.length;
-    this.#put(document, slot);
+    this.#slots.put(document, slot, this.ids.length);
     if (index === undefined) return;
     this.ids.push(id);
     this.states.push(this.#initial(slot, this.#definitions[index]!, id));
@@ -121,20 +113,4 @@ export class Folding {
       return undefined;
     }
   }
-
-  #put(document: number, slot: number): void {
-    if (document >= this.#slots.length && document < this.ids.length * 4 + ROOM) {
-      this.#slots = grown(this.#slots, new Int32Array(document * 2));
-      for (const [number, far] of this.#far) {
-        if (number < this.#slots.length) this.#slots[number] = far;
-      }
-    }
-    if (document < this.#slots.length) this.#slots[document] = slot;
-    else this.#far.set(document, slot);
-  }
-}
-
-function grown<Numbers extends Int32Array | Float64Array>(numbers: Numbers, larger: Numbers): Numbers {
-  larger.set(numbers);
-  return larger;
 }

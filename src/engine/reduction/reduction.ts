@@ -14,13 +14,14 @@ import { refreshMembership } from '../registry/refresh.ts';
 import { isReady } from '../registry/readiness.ts';
 import { concernsAll } from '../outage.ts';
 import { eventReader, type ReadEvent } from '../reading/fold-events.ts';
-import { MAKING_EVENTS, SetMaking } from './making.ts';
+import { makeTogether, MAKING_EVENTS } from './making.ts';
 import { isBeingMade, isSamePlace } from './marks.ts';
 import { Mending } from './mending.ts';
 import { foldInto } from './folded-slice.ts';
 import { SLICE_EVENTS, sliceAfter, type Slice } from './slice.ts';
 import { errorOf, type Progressing } from './reduction-status.ts';
 import { StoredSet } from './set.ts';
+import type { Made } from './set-making.ts';
 
 /** Names of documents that are kept. */
 const NAMES_MAX = 200_000;
@@ -287,8 +288,7 @@ export class Reduction {
     const core = this.#core;
     const { position } = core.watermark.seen;
     this.#sawEnd(position);
-    for (const followed of this.#followed.values())
-      if (this.#isToBeMade(followed, position)) followed.making = this.#make(followed);
+    this.#make([...this.#followed.values()].filter((followed) => this.#isToBeMade(followed, position)));
     const due = [...this.#followed.values()].filter((followed) => this.#isDue(followed, position));
     if (due.length === 0) return false;
     const from = due.reduce((least, { set }) => Math.min(least, set.place!.position), Infinity);
@@ -356,12 +356,31 @@ export class Reduction {
     return !isMade && end - place.position >= MAKING_EVENTS;
   }
 
+  /** Sets that are at one place are made together. Two of one collection are there while it is rebuilt: each by itself. */
+  #make(followed: readonly Followed[]): void {
+    const isTogether = (one: Followed, other: Followed): boolean =>
+      one.set.place!.position === other.set.place!.position && one.set.collection !== other.set.collection;
+    const groups: Followed[][] = [];
+    for (const one of followed) {
+      const group = groups.find((others) => others.every((other) => isTogether(one, other)));
+      if (group) group.push(one);
+      else groups.push([one]);
+    }
+    for (const group of groups) {
+      const made = makeTogether(
+        this.#core,
+        group.map(({ set }) => set),
+      );
+      for (const [index, one] of group.entries()) one.making = this.#isMade(one, made[index]!);
+    }
+  }
+
   /** Never rejects. */
-  async #make(followed: Followed): Promise<void> {
+  async #isMade(followed: Followed, making: Promise<Made>): Promise<void> {
     const { runtime } = this.#core;
     const { set } = followed;
     try {
-      const made = await new SetMaking(this.#core, set).run();
+      const made = await making;
       followed.tries = 0;
       followed.error = undefined;
       followed.isMade = made === 'over';
