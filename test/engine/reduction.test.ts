@@ -278,19 +278,23 @@ test('a state that is too large to be stored: the document stays as it was store
 // --- Faults -------------------------------------------------------------------------------------------------------------
 
 /** A store of which chosen calls fail. */
-function away(store: Store): Store & { fail: Set<'advance' | 'scan' | 'stored'> } {
+function away(store: Store): Store & { fail: Set<'advance' | 'scan' | 'stored'>; failures: number } {
   const fail = new Set<'advance' | 'scan' | 'stored'>();
   const failing = (session: Session): Partial<Session> =>
     Object.fromEntries(
       (['advance', 'scan', 'stored'] as const).map((name) => [
         name,
-        async (...given: never[]) => {
-          if (fail.has(name)) throw new StoreUnavailable('The store can’t be reached: try again.');
-          return (session[name] as (...args: never[]) => Promise<unknown>)(...given);
+        async (...args: never[]) => {
+          if (fail.has(name)) {
+            given.failures += 1;
+            throw new StoreUnavailable('The store can’t be reached: try again.');
+          }
+          return (session[name] as (...args: never[]) => Promise<unknown>)(...args);
         },
       ]),
     );
-  return { ...changedStore(store, failing), fail };
+  const given = { ...changedStore(store, failing), fail, failures: 0 };
+  return given;
 }
 
 onLocalStores('a store that is away for a while', (makeStore) => {
@@ -313,6 +317,26 @@ onLocalStores('a store that is away for a while', (makeStore) => {
     // Once, not at each try.
     expect(logger.lines.filter(({ level }) => level === 'warn').length).toBeLessThan(6);
   });
+
+  test.each(['scan', 'advance'] as const)(
+    '%s: it is tried again after a pause, also for those who wait',
+    async (call) => {
+      const store = away(makeStore());
+      const app = await opened(house, { store, limits: { rebuildingWaitMs: 1_500 } });
+      await app.execute(house.book, place(1));
+      await settled(app);
+      store.fail.add(call);
+      await app.execute(house.book, place(2));
+      const others = setInterval(() => void app.execute(house.put, { events: [{ type: 'NOTED', ...place(3) }] }), 20);
+      await expect(app.count(house.seats)).rejects.toMatchObject({
+        code: expect.stringMatching(/Rebuilding|StoreUnavailable/),
+      });
+      clearInterval(others);
+      expect(store.failures).toBeLessThan(40);
+      store.fail.clear();
+      await expectReduced(app, house.seats);
+    },
+  );
 
   test('what was stored without an answer is no harm: the set is looked at again', async () => {
     const plain = makeStore();
