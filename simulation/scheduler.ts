@@ -28,7 +28,7 @@ interface Task {
 }
 
 /** Steps of one run: more means that it goes on for ever. */
-const STEPS_MAX = 60_000;
+const STEPS_MAX = 200_000;
 /** Whoever waits for longer waits for nothing in particular: what is done once an hour. In milliseconds. */
 const IDLE_MS = 600_000;
 /** The longest step, in milliseconds of the simulated time. */
