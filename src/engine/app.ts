@@ -243,7 +243,7 @@ export class Application implements App {
   }
 
   /** Begins what runs beside the calls. With `onProgress` it resolves when all documents have been made. */
-  async begin(reduces: boolean, onProgress?: (progress: Progress) => void): Promise<void> {
+  async begin(reduces: boolean, onProgress?: (progress: Progress) => unknown): Promise<void> {
     // A log that is opened for reading is reduced by other servers.
     if (reduces && !this.#core.session.readOnly) this.#reduction.start();
     this.#background = Promise.all([this.#reduction.ended(), this.#growth.run()]);
