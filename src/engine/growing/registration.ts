@@ -44,7 +44,8 @@ export async function registerCollections(application: Registering): Promise<Reg
 /** Another release's key function finds the ids of its documents: nothing may be stored without it. */
 function assertFunctions({ keyings, definitions }: Registry, { collections, retired }: Registering): void {
   const isLacking = (keying: Keying): boolean => {
-    if (keying.state === 'retired' || functionTypes(keying.key).length === 0) return false;
+    // By one that is filling nothing is attached yet. When it is live, servers that lack its function are outdated.
+    if (keying.state !== 'live' || functionTypes(keying.key).length === 0) return false;
     const users = definitions.filter((one) => one.keying === keying.name);
     if (users.every((one) => retired.some((target) => isMeant(target, one)))) return false;
     return collections.get(keying.collection)?.definition !== keying.definition;
