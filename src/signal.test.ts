@@ -35,3 +35,35 @@ test('whoever listens after all have gone is told, and nobody of before is', () 
   controller.abort();
   expect(told).toEqual(['after']);
 });
+
+test('a signal that has aborted already tells in a moment, and only once', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const told: unknown[] = [];
+  const tell = (reason: unknown): void => void told.push(reason);
+  controller.abort('enough');
+  const end = listen(signal, tell);
+  listen(signal, tell)();
+  expect(told).toEqual([]);
+  await Promise.resolve();
+  expect(told).toEqual(['enough']);
+  end();
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test('who listens while the signal aborts is told once', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const told: string[] = [];
+  const ends = [
+    listen(signal, () => {
+      ends.push(listen(signal, () => void told.push('second')));
+      told.push('first');
+    }),
+  ];
+  controller.abort();
+  await Promise.resolve();
+  expect(told).toEqual(['first', 'second']);
+  for (const end of ends) end();
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});

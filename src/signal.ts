@@ -11,7 +11,8 @@ interface Ear {
 const ears = new WeakMap<AbortSignal, Ear>();
 
 /**
- * Calls `aborted` with the reason when the signal aborts.
+ * Calls `aborted` with the reason, once, when the signal aborts. If it has aborted already, its event is over: then `aborted` is
+ * called in a moment, not at once, as whoever listens may not be ready yet.
  *
  * @returns ends listening, and never throws
  * @throws InvalidInput if the signal can't be listened to
@@ -19,8 +20,17 @@ const ears = new WeakMap<AbortSignal, Ear>();
 export function listen(signal: AbortSignal, aborted: (reason: unknown) => void): () => void {
   const ear = ears.get(signal) ?? begin(signal);
   // A new function for each call: the same one may be given twice.
-  const told = (reason: unknown): void => aborted(reason);
+  let isTold = false;
+  const told = (reason: unknown): void => {
+    if (!isTold) aborted(reason);
+    isTold = true;
+  };
   ear.listening.add(told);
+  if (isAborted(signal)) {
+    void Promise.resolve().then(() => {
+      if (ear.listening.has(told)) told(reasonOf(signal));
+    });
+  }
   return () => {
     ear.listening.delete(told);
     if (ear.listening.size === 0) ear.end();
@@ -34,7 +44,7 @@ export async function withAny<T>(
 ): Promise<T> {
   const controller = abortController();
   const deafen = signals.map((one) => listen(one, (reason) => controller.abort(reason)));
-  const aborted = signals.find((one) => one.aborted);
+  const aborted = signals.find(isAborted);
   if (aborted) controller.abort(reasonOf(aborted));
   try {
     return await work(controller.signal);
@@ -69,6 +79,14 @@ function begin(signal: AbortSignal): Ear {
   const ear: Ear = { listening, end };
   ears.set(signal, ear);
   return ear;
+}
+
+function isAborted(signal: AbortSignal): boolean {
+  try {
+    return signal.aborted;
+  } catch {
+    return false;
+  }
 }
 
 /** If the reason can't be read, that error is the reason. */

@@ -83,14 +83,20 @@ export interface App<Commands extends AnyCommand = AnyCommand, Collections exten
    *
    * A document whose reducer or upcast fails doesn't stop the others: `failed` names it, and reading its `state` throws.
    *
-   * @throws DomainOutdated if an event is newer than this code; InvalidInput if anything else is passed
+   * @throws DomainOutdated if an event is newer than this code, or another release has retired the definition that this code reads
+   * by; InvalidInput if anything else is passed
    */
   fold<C extends Collections>(collection: C): Promise<FoldedDocuments<StateOf<C>>>;
   fold<const Cs extends readonly Collections[]>(
     collections: Cs,
   ): Promise<{ readonly [K in keyof Cs]: FoldedDocuments<StateOf<Cs[K]>> }>;
 
-  /** The events attached to a document, in the order of its versions. Follows like {@link App.events}. */
+  /**
+   * The events attached to a document, in the order of its versions. Follows like {@link App.events}.
+   *
+   * @throws as {@link App.events}; DomainOutdated if another release has retired the definition that this code reads by: one that
+   * follows is told at the next event of the log
+   */
   history<C extends Collections>(
     collection: C,
     id: IdOf<C>,
@@ -237,7 +243,7 @@ export class Application implements App {
   }
 
   /** Begins what runs beside the calls. With `onProgress` it resolves when all documents have been made. */
-  async begin(reduces: boolean, onProgress?: (progress: Progress) => void): Promise<void> {
+  async begin(reduces: boolean, onProgress?: (progress: Progress) => unknown): Promise<void> {
     // A log that is opened for reading is reduced by other servers.
     if (reduces && !this.#core.session.readOnly) this.#reduction.start();
     this.#background = Promise.all([this.#reduction.ended(), this.#growth.run()]);

@@ -1,4 +1,5 @@
 /** Where warnings and errors go: pino's interface; by default the console. */
+import { isPromise } from '../realm.ts';
 
 export interface Logger {
   debug(details: object, message: string): void;
@@ -17,13 +18,15 @@ export const consoleLogger: Logger = {
 };
 /* oxlint-enable no-console */
 
-/** A logger that throws must not stop a batch. */
+/** A logger that throws, or whose promise rejects, must not stop a batch. */
 export function guarded(logger: Logger): Logger {
   const call =
     (level: keyof Logger) =>
     (details: object, message: string): void => {
       try {
-        logger[level](details, message);
+        const returned: unknown = logger[level](details, message);
+        // Its rejection is handled there.
+        isPromise(returned);
       } catch {
         // There is no place left to report it.
       }

@@ -48,8 +48,8 @@ export interface OpenOptions<Collections extends readonly AnyCollection[], Comma
    * not given.
    */
   readonly definitions?: Definitions | undefined;
-  /** Told how far it is, several times a second, with `definitions: 'before'`. What it throws ends `open`. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told how far it is, several times a second, with `definitions: 'before'`. What it throws, or rejects with, ends `open`. */
+  readonly onProgress?: ((progress: Progress) => unknown) | undefined;
   /**
    * Whether this server folds events into stored documents: `background` if not given. Where no server does, queries wait in vain.
    */
@@ -221,7 +221,7 @@ interface CheckedOptions {
   readonly limits?: Limits;
   readonly definitions?: Definitions;
   readonly retired?: readonly Retired[];
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: (progress: Progress) => unknown;
   readonly reduction?: 'background' | 'off';
 }
 
@@ -249,7 +249,7 @@ const OPEN: Checks<CheckedOptions> = {
       : refuse("must be 'online', 'before' or 'refuse'"),
   retired: listOf(retiredDefinition),
   onProgress: (given, refuse) =>
-    typeof given === 'function' ? (given as (progress: Progress) => void) : refuse('must be a function'),
+    typeof given === 'function' ? (given as (progress: Progress) => unknown) : refuse('must be a function'),
   reduction: (given, refuse) =>
     given === 'background' || given === 'off' ? given : refuse("must be 'background' or 'off'"),
 };

@@ -100,7 +100,7 @@ export function attacher(
       const attachments: Attachment[] = [];
       let own = 0;
       for (const { name, collection, isOwn, find } of findersFor(stored)) {
-        const ids = isOwn ? idsOf(find, event, collection) : foreignIds(find, event, () => unattached(collection));
+        const ids = isOwn ? idsOf(find, event, collection) : foreignIds(find, event, collection, unattached);
         if (isOwn) own += ids.length;
         for (const id of ids) attachments.push({ collection: name, id });
       }
@@ -135,12 +135,18 @@ export function attacher(
 }
 
 /** The ids that a key of another release finds: none if there is something else in their place. */
-function foreignIds(find: IdFinder, event: AnyEvent, unattached: () => void): readonly string[] {
+function foreignIds(
+  find: IdFinder,
+  event: AnyEvent,
+  collection: string,
+  unattached: AttachingOptions['unattached'],
+): readonly string[] {
   try {
     return find(event);
   } catch (error) {
-    if (!hasCode(error, 'InvalidEvent')) throw error;
-    unattached();
+    // Events aren't left out because a function throws: that may be a defect.
+    if (!hasCode(error, 'InvalidEvent')) throw hasThrown(error, event, collection);
+    unattached(collection);
     return [];
   }
 }
@@ -150,13 +156,13 @@ function idsOf(find: IdFinder, event: AnyEvent, collection: string): readonly st
   try {
     return find(event);
   } catch (cause) {
-    if (hasCode(cause, 'InvalidEvent')) throw cause;
-    throw new InvalidEvent(
-      `The key function of collection ${collection} for ${event.type} threw ${thrown(cause)}.`,
-      { collection, type: event.type },
-      cause,
-    );
+    throw hasCode(cause, 'InvalidEvent') ? cause : hasThrown(cause, event, collection);
   }
+}
+
+function hasThrown(cause: unknown, { type }: AnyEvent, collection: string): InvalidEvent {
+  const message = `The key function of collection ${collection} for ${type} threw ${thrown(cause)}.`;
+  return new InvalidEvent(message, { collection, type }, cause);
 }
 
 function fieldsOf(input: unknown): object {

@@ -6,6 +6,8 @@ import { buyService, createService, parts, services, viewService } from '../supp
 import { collect, keepingLogger, onEveryStore } from '../support/stores.ts';
 import { UNHURRIED } from '../support/unhurried.ts';
 
+const full = (): Error => new Error('the disk of the log is full');
+
 const counter = domain({
   events: {
     ADDED: type<{ counter_id: string; n: number; text?: string }>(),
@@ -204,7 +206,15 @@ onEveryStore('batches', (makeStore) => {
     expect((await ahead.get(things, 'a')).state.at).toBe(5_000);
   });
 
-  test('a logger that throws takes nobody down', async () => {
+  test.each([
+    [
+      'throws',
+      () => {
+        throw full();
+      },
+    ],
+    ['rejects', async () => Promise.reject(full())],
+  ])('a logger that %s takes nobody down', async (_, error) => {
     const logger = keepingLogger();
     const broken = counter.command(`BROKEN_${Math.random()}`, {
       input: type<object>(),
@@ -212,12 +222,7 @@ onEveryStore('batches', (makeStore) => {
         throw new Error('x');
       },
     });
-    const throwing = {
-      ...logger,
-      error: () => {
-        throw new Error('the disk of the log is full');
-      },
-    };
+    const throwing = { ...logger, error };
     await using app = await open({
       store: makeStore(),
       collections: [counters],

@@ -18,6 +18,8 @@ const byRoom = theatre({ definition: 2, key: '{room_id}/{seat_id}' });
 const counting = theatre({ definition: 2, counts: 10 });
 const both = theatre({ definition: 2, key: '{room_id}/{seat_id}', counts: 10 });
 
+const never = (): Promise<never> => new Promise(() => undefined);
+
 /** Lets nothing be attached before `go`; keeps what was. */
 function gated(store: Store): Store & { go: () => void; readonly pages: AttachedPage[] } {
   const gate = Promise.withResolvers<void>();
@@ -191,6 +193,17 @@ onLocalStores('a new collection over an old log', (makeStore) => {
     };
     await expect(opened(grown, { store, definitions: 'before', onProgress })).rejects.toBe(reason);
     const app = await opened(grown, { store, definitions: 'before' });
+    await expectReduced(app, grown.rooms);
+  });
+
+  test('what onProgress rejects with ends open as well; one that never answers holds nothing up', async () => {
+    const store = makeStore();
+    const before = await opened(old, { store });
+    await filled(before, old, 3_000);
+    const reason = new Error('not now');
+    const onProgress = async (): Promise<never> => Promise.reject(reason);
+    await expect(opened(grown, { store, definitions: 'before', onProgress })).rejects.toBe(reason);
+    const app = await opened(grown, { store, definitions: 'before', onProgress: never });
     await expectReduced(app, grown.rooms);
   });
 

@@ -21,6 +21,8 @@ function stepping(keeps: (step: SetStep, session: Session) => Promise<SetStep | 
   }));
 }
 
+const never = (): Promise<never> => new Promise(() => undefined);
+
 async function liveSet(session: Pick<Session, 'registry'>, collection = 'seats'): Promise<number> {
   const { definitions } = await session.registry();
   return definitions.find((one) => one.collection === collection)!.set;
@@ -111,4 +113,28 @@ test('a document that is stored wrongly, is missing, or has no events, is named,
   expect(await app.rebuild(house.seats)).toEqual({ documents: 5, different: 2, examples, swapped: true });
   expect(await app.rebuild(house.seats)).toEqual({ documents: 5, different: 0, examples: [], swapped: true });
   await expectReduced(app, house.seats);
+});
+
+test('what onProgress throws or rejects with ends a rebuild, and nothing is changed; one that never answers holds nothing up', async () => {
+  const store = memory();
+  const app = await opened(house, { store });
+  for (let n = 0; n < 5; n += 1) await app.execute(house.book, place(n));
+  await settled(app);
+  const session = await store.open();
+  const set = await liveSet(session);
+  const reason = new Error('not now');
+  const throwing = (): never => {
+    throw reason;
+  };
+  const rejecting = async (): Promise<never> => Promise.reject(reason);
+  // Only what is told last.
+  const comparing = async ({ work }: { readonly work: string }): Promise<void> => {
+    if (work === 'comparing') throw reason;
+  };
+  for (const onProgress of [throwing, rejecting, comparing])
+    await expect(app.rebuild(house.seats, { onProgress })).rejects.toBe(reason);
+  expect(await liveSet(session)).toBe(set);
+  expect(await app.rebuild(house.seats, { onProgress: never })).toMatchObject({ documents: 5, swapped: true });
+  expect(await liveSet(session)).not.toBe(set);
+  await session.close();
 });

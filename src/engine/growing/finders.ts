@@ -2,11 +2,12 @@
 import { hasCode, InvalidDefinition } from '../../errors.ts';
 import { registeredKey } from '../../model/attach.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
-import { definitionOf } from '../../model/event.ts';
+import { definitionOf, type AnyEvent } from '../../model/event.ts';
 import { idFinder, type IdFinder } from '../../model/find-ids.ts';
+import { thrown } from '../../model/foreign.ts';
 import type { Keying, ScannedEvent } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { AS_STORED, eventFromStore } from '../reading/recorded.ts';
+import { AS_STORED, eventFromStore, placed } from '../reading/recorded.ts';
 import { functionsFor } from '../registry/membership.ts';
 
 /**
@@ -27,16 +28,16 @@ export class Finders {
     this.#key = registeredKey({ collection, key, functions: functionsFor(keying, code) });
   }
 
-  /** What is no id attaches nothing. @throws InvalidDefinition if an upcast changes the ids */
+  /** What is no id attaches nothing. @throws InvalidDefinition if an upcast changes the ids, or a key function throws; UpcastFailed */
   idsOf(stored: ScannedEvent): readonly string[] {
     const { type, time, schemaVersion, position } = stored;
     const find = this.#finder(type);
     if (!find) return [];
-    const ids = this.#find(find, () => eventFromStore(AS_STORED, stored, time));
+    const ids = this.#find(find, eventFromStore(AS_STORED, stored, time), stored);
     const definition = definitionOf(this.#core.events, type);
     if (!definition || schemaVersion >= definition.version) return ids;
-    const upcast = eventFromStore(this.#core.events, stored, time);
-    const now = upcast.type === definition.type ? this.#find(find, () => upcast) : ids;
+    const upcast = this.#upcast(stored);
+    const now = upcast.type === definition.type ? this.#find(find, upcast, stored) : ids;
     if (JSON.stringify([...now].sort()) === JSON.stringify([...ids].sort())) return ids;
     throw changedIds(this.#collection, stored, position, ids, now);
   }
@@ -48,15 +49,34 @@ export class Finders {
     return this.#finders.get(type);
   }
 
-  #find(find: IdFinder, event: () => Parameters<IdFinder>[0]): readonly string[] {
+  #upcast(stored: ScannedEvent): AnyEvent {
     try {
-      return find(event());
+      return eventFromStore(this.#core.events, stored, stored.time);
     } catch (error) {
-      if (!hasCode(error, 'InvalidEvent')) throw error;
+      throw placed(error, stored.position, []);
+    }
+  }
+
+  #find(find: IdFinder, event: AnyEvent, stored: ScannedEvent): readonly string[] {
+    try {
+      return find(event);
+    } catch (error) {
+      if (!hasCode(error, 'InvalidEvent')) throw hasThrown(this.#collection, stored, error);
       this.#core.unattached.count += 1;
       return [];
     }
   }
+}
+
+/** Events aren't left out because of it: that may be a defect, and nobody would see that documents lack them. */
+function hasThrown(collection: string, { type, position }: ScannedEvent, cause: unknown): InvalidDefinition {
+  return new InvalidDefinition(
+    `The key function of the collection ${collection} for ${type} can't attach the event at position ${position}: it threw ` +
+      `${thrown(cause)}. It must take every event of its type that the log holds: mend it, let it return undefined where an event ` +
+      'belongs to no document, and open again.',
+    { collection, type, position },
+    cause,
+  );
 }
 
 function changedIds(

@@ -13,6 +13,7 @@ import { fillIndex } from './indexing.ts';
 import { DOCUMENTS, IDS, Portions } from './portions.ts';
 import { LeftRebuilds } from './left-rebuilds.ts';
 import { BEAT_MS } from './rebuild-note.ts';
+import { reportingTo, type OnProgress } from './reporting.ts';
 import { Rate } from '../registry/rate.ts';
 import { isReady, paced, type Progress } from '../registry/readiness.ts';
 import { refreshMembership } from '../registry/refresh.ts';
@@ -101,18 +102,20 @@ export class Growth {
     }
   }
 
-  /** Resolves when all documents of this code's collections have been made. @throws what `onProgress` throws */
-  async finished(onProgress: (progress: Progress) => void): Promise<void> {
+  /** Resolves when all documents of this code's collections have been made. @throws what `onProgress` throws, or rejects with */
+  async finished(onProgress: OnProgress): Promise<void> {
     const { closing, runtime } = this.#core;
+    const reporting = reportingTo(onProgress);
     for (;;) {
       closing.signal.throwIfAborted();
+      reporting.assertGoing();
       const stopped =
         this.#ended ?? [...this.#works.values()].find(({ tries }) => tries > 1) ?? this.#reduction.stopped();
       if (stopped) throw stopped.error;
       // A rebuild holds nobody up.
       const progress = this.progress().filter(({ work }) => work !== 'rebuilding');
       if (progress.length === 0) return;
-      for (const one of progress) onProgress(one);
+      for (const one of progress) reporting.tell(one);
       await runtime.sleep(LOOK_MS, closing.signal);
     }
   }

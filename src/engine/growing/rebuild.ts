@@ -13,10 +13,11 @@ import type { Progress } from '../registry/readiness.ts';
 import { refreshMembership } from '../registry/refresh.ts';
 import { Beats, noteOf, type Found } from './rebuild-note.ts';
 import { Rebuilding, type Parts } from './rebuilding.ts';
+import type { OnProgress } from './reporting.ts';
 
 export interface RebuildOptions {
-  /** Told how far it is, several times a second. What it throws ends it, and nothing is changed. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told how far it is, several times a second. What it throws, or rejects with, ends it, and nothing is changed. */
+  readonly onProgress?: ((progress: Progress) => unknown) | undefined;
   /** Ends it: the signal's reason is thrown, and nothing is changed. */
   readonly signal?: AbortSignal | undefined;
   /** Compares only: the documents stay as they are. */
@@ -41,8 +42,7 @@ const isFlag: Check<boolean> = (value, refuse) =>
   typeof value === 'boolean' ? value : refuse('must be true or false');
 
 const REBUILD: Checks<RebuildOptions> = {
-  onProgress: (given, refuse) =>
-    typeof given === 'function' ? (given as (progress: Progress) => void) : refuse('must be a function'),
+  onProgress: (given, refuse) => (typeof given === 'function' ? (given as OnProgress) : refuse('must be a function')),
   signal: abortSignal,
   dryRun: isFlag,
 };

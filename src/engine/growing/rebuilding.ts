@@ -14,6 +14,7 @@ import { Rate } from '../registry/rate.ts';
 import { paced, type Progress } from '../registry/readiness.ts';
 import { refreshMembership } from '../registry/refresh.ts';
 import { Comparing } from './comparing.ts';
+import { reportingTo, type OnProgress, type Reporting } from './reporting.ts';
 import {
   BEAT_MS,
   beginning,
@@ -47,18 +48,18 @@ export class Rebuilding {
   readonly #reduction: Reduction;
   readonly #collection: CollectionDefinition;
   readonly #halt: Halt;
-  readonly #onProgress: (progress: Progress) => void;
+  readonly #reporting: Reporting;
   readonly #by: string;
   readonly #rate = new Rate();
   /** What this server has said last, and the definition then. */
   #said: { readonly note: RebuildNote; readonly definition: Definition; readonly at: number } | undefined;
 
-  constructor({ core, reduction, collection, halt }: Parts, onProgress: (progress: Progress) => void) {
+  constructor({ core, reduction, collection, halt }: Parts, onProgress: OnProgress) {
     this.#core = core;
     this.#reduction = reduction;
     this.#collection = collection;
     this.#halt = halt;
-    this.#onProgress = onProgress;
+    this.#reporting = reportingTo(onProgress);
     this.#by = Buffer.from(core.runtime.randomBytes()).toString('hex');
   }
 
@@ -101,6 +102,9 @@ export class Rebuilding {
         onPage: (documents) => this.tell('comparing', documents, 0),
         gone: () => TAKEN_OVER,
       }).run();
+      // What was told last may be refused yet.
+      await this.#core.runtime.turn();
+      this.#reporting.assertGoing();
       if (note.isDryRun) await this.drop();
       else await this.#swap(found);
       return found;
@@ -136,7 +140,7 @@ export class Rebuilding {
   tell(work: Progress['work'], done: number, total: number): void {
     const { name: collection, definition } = this.#collection;
     this.#rate.reached(done, this.#core.runtime.elapsed());
-    this.#onProgress({ collection, definition, work, ...paced(this.#rate, done, total) });
+    this.#reporting.tell({ collection, definition, work, ...paced(this.#rate, done, total) });
   }
 
   async #swap(found: Found): Promise<void> {

@@ -16,6 +16,7 @@ import { knownCollection } from './get.ts';
 import { givingWay } from '../giving-way.ts';
 import type { InTurn } from '../in-turn.ts';
 import { Pace } from '../pace.ts';
+import { refreshMembership } from '../registry/refresh.ts';
 import { eventFromStore, placed } from './recorded.ts';
 
 /** Events of a page: few enough to be in the processor's cache still when they are folded. */
@@ -34,7 +35,17 @@ export async function foldCollections(
   // Not `map`, which passes over the holes of a sparse array.
   const definitions = Array.from(collections, (collection) => knownCollection(core, collection));
   for (const { name } of definitions) await core.readiness.ready(name, core.closing.signal);
-  return long.run(() => foldAll(core, definitions));
+  const registered = () => definitions.map(({ name }) => core.membership.own.get(name)!.definition.id).join();
+  return long.run(async () => {
+    for (;;) {
+      const before = registered();
+      const folded = await foldAll(core, definitions);
+      // What is attached by a definition that another server has retired meanwhile may be gone.
+      if ((await core.untilClosed.load([])).generation !== core.membership.generation)
+        await refreshMembership(core, core.untilClosed);
+      if (registered() === before) return folded;
+    }
+  });
 }
 
 async function foldAll(

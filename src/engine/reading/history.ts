@@ -10,6 +10,7 @@ import type { Core } from '../core.ts';
 import { followed } from './follow.ts';
 import { knownCollection } from './get.ts';
 import { Halt } from '../halt.ts';
+import { asRegistered } from '../registry/refresh.ts';
 import { paged, type Cursor } from './pages.ts';
 import { assertHeld, elsewhere, logPoint } from './point.ts';
 import type { RecordedEvent } from './recorded.ts';
@@ -94,18 +95,21 @@ export function readHistory(
   const { name } = definition;
   const document = { collection: name, id: reading('history', () => documentId(definition, given), InvalidInput) };
   const range = optionsOf<HistoryOptions>('history', options, HISTORY, InvalidInput);
-  const head = async (asOf?: number): Promise<number> =>
-    (await core.session.load([{ ...document, after: 0, upTo: 0 }], { asOf })).documents[0]!.head;
+  const head = async (asOf?: number): Promise<number> => {
+    const load = () => core.session.load([{ ...document, after: 0, upTo: 0 }], { asOf });
+    return (await asRegistered(core, core.session, load)).documents[0]!.head;
+  };
   const from = range.after ?? 0;
   let after = typeof from === 'number' ? from : undefined;
   const cursor: Cursor = {
     interest: { document },
-    async read(limit) {
-      if (core.readiness.unready(name)) await core.readiness.ready(name, core.closing.signal);
-      // For a point, the version that the document had there.
-      after ??= await head(placeOf(from).position);
-      return core.session.read({ document, after, limit });
-    },
+    read: (limit) =>
+      asRegistered(core, core.session, async () => {
+        if (core.readiness.unready(name)) await core.readiness.ready(name, core.closing.signal);
+        // For a point, the version that the document had there.
+        after ??= await head(placeOf(from).position);
+        return core.session.read({ document, after, limit });
+      }),
     wants: () => true,
     begun: once(async ({ end, events }) => {
       if (typeof from !== 'number') return assertHeld(core.session, from, end.position);

@@ -46,6 +46,10 @@ export class Tail {
   readonly #waiting = new Audience<Waiter>();
   #kept = new KeptEvents(0, TAIL);
   #end: LogEnd | undefined;
+  /** Whether histories of documents were followed: then it is checked that the registry is still the one that pages are read by. */
+  #hasDocuments = false;
+  /** Of what is kept up to here that wasn't checked, or the registry was another: a history is read from the log. */
+  #uncheckedUpTo = 0;
   /** Ends the reading; undefined while none waits. */
   #reading: Halt | undefined;
 
@@ -71,6 +75,11 @@ export class Tail {
   async next(interest: Interest, after: number, halt: Halt): Promise<KeptEvent | undefined> {
     this.#core.watermark.assertWhole();
     if (!this.#kept.hasAllAfter(after)) return undefined;
+    if (interest.document) {
+      if (!this.#hasDocuments) this.#uncheckedUpTo = this.#kept.reached;
+      this.#hasDocuments = true;
+      if (after < this.#uncheckedUpTo) return undefined;
+    }
     const found = this.#kept.find(after, (event) => concerns(interest, event));
     if (found) return found;
     const { promise, resolve, reject } = Promise.withResolvers<KeptEvent | undefined>();
@@ -107,8 +116,8 @@ export class Tail {
     }
   }
 
-  #dismiss(how: (waiter: Waiter) => void): void {
-    for (const waiter of this.#waiting.everybody()) {
+  #dismiss(how: (waiter: Waiter) => void, whom = this.#waiting.everybody()): void {
+    for (const waiter of whom) {
       how(waiter);
       this.#leave(waiter);
     }
@@ -132,9 +141,15 @@ export class Tail {
       // Not here: a reading that has ended may still be answered, while the next one asks for the same page.
       pass: () => undefined,
     };
+    const { generation } = this.#core.membership;
     let page: EventPage;
+    let isSame = true;
     try {
-      page = await halt.orElse(() => nextPage(this.#core, cursor, PAGE));
+      page = await halt.orElse(async () => {
+        const read = await nextPage(this.#core, cursor, PAGE);
+        if (this.#hasDocuments) isSame = (await session.load([])).generation === generation;
+        return read;
+      });
       this.#outage.answered('read');
     } catch (error) {
       halt.assertGoing();
@@ -143,15 +158,22 @@ export class Tail {
       else await this.#outage.sitOut('read', error, halt);
       return false;
     }
-    await this.#handOut(page, halt);
+    await this.#handOut(page, halt, isSame);
     return page.next === undefined;
   }
 
-  async #handOut({ events, end }: EventPage, halt: Halt): Promise<void> {
+  async #handOut({ events, end }: EventPage, halt: Halt, isSame: boolean): Promise<void> {
     const kept = events.map((stored) => new KeptEvent(this.#core.events, stored));
     // Before any follower is woken, as it looks for the next one.
     this.#kept.add(kept);
     this.#end = end;
+    if (!isSame) {
+      // Another server has changed the registry: perhaps these events aren't attached to what is followed here any more. Who follows
+      // a history reads by itself, and is told.
+      this.#uncheckedUpTo = this.#kept.reached;
+      const ofDocuments = this.#waiting.everybody().filter(({ interest }) => interest.document);
+      this.#dismiss(({ wake }) => wake(undefined), ofDocuments);
+    }
     let woken = 0;
     for (const event of kept) {
       for (const waiter of this.#waiting.of(event.stored)) {

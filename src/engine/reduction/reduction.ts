@@ -172,6 +172,8 @@ export class Reduction {
       this.#waiting.delete(waiting);
       done.abort();
       for (const end of deafen) end?.();
+      // It asks the store for commits, which keeps the process running, only as long as somebody waits.
+      if (this.#waiting.size === 0) this.#wake.abort();
     }
   }
 

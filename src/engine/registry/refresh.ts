@@ -28,6 +28,26 @@ export async function refreshMembership(
 }
 
 /**
+ * What `ask` reads of documents by their names, for a call of the store that doesn't say by which registry it answered: that is asked
+ * for afterwards. If another server has changed it meanwhile, that is taken in, and `ask` asks again.
+ *
+ * @throws DomainOutdated if a definition of this code is gone: what was attached by it may be gone too
+ */
+export async function asRegistered<T>(
+  core: Parameters<typeof refreshMembership>[0],
+  io: Pick<Session, 'registry' | 'load'>,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const { generation } = core.membership;
+    const answer = await ask();
+    // An earlier one is that of a store that has gone back in time, which the watermark finds.
+    if ((await io.load([])).generation <= generation) return answer;
+    await refreshMembership(core, io);
+  }
+}
+
+/**
  * From now on events are attached by this, unless a later one is known already. Where another set of documents has taken the place
  * of a collection's, those in the cache were folded from the other one: they are forgotten. Calls that wait for a change go on.
  */
