@@ -173,7 +173,7 @@ export class Reduction {
       done.abort();
       for (const end of deafen) end?.();
       // It asks the store for commits, which keeps the process running, only as long as somebody waits.
-      if (this.#waiting.size === 0) this.#wake.abort();
+      if (this.#waiting.size === 0) this.#moved.abort();
     }
   }
 
