@@ -12,6 +12,8 @@ type Find = (event: Registered) => string | undefined;
 const lower: Find = ({ email }) => email!.toLowerCase();
 const lenient: Find = ({ email }) => email?.toLowerCase();
 
+const sold = ({ item_id }: { item_id: string }): string => item_id;
+
 /** Users; and, where a release has them, mails that are found by a function. */
 function users(find?: Find, definition = 1) {
   const made = domain({ events: { REGISTERED: type<Registered>() } });
@@ -32,6 +34,21 @@ function users(find?: Find, definition = 1) {
 }
 
 const outdated = { code: 'DomainOutdated', details: { collection: 'mails' } };
+
+/** Items whose key and number releases change. */
+function shop(definition: number, key: object) {
+  const made = domain({ events: { MADE: type<{ item_id: string }>(), SOLD: type<{ item_id: string }>() } });
+  const reduce = { MADE: ({ n }: { n: number }) => ({ n: n + 1 }) };
+  const items = made.collection('items', {
+    definition,
+    key: key as unknown as 'item_id',
+    initial: { n: 0 },
+    reduce,
+  });
+  const input = type<{ item_id: string }>();
+  const make = made.command('MAKE', { input, decide: (_, fields) => ({ type: 'MADE', ...fields }) });
+  return { items, make, parts: { collections: [items], commands: [make] } };
+}
 
 onLocalStores('a key function over old events', (makeStore) => {
   test('one that throws is named with its event, stops nobody, and can be mended', async () => {
@@ -85,5 +102,25 @@ onLocalStores('a key function over old events', (makeStore) => {
     const { problems } = await app.verify();
     const message = expect.stringContaining("the keys can't look into it: The key function of collection mails");
     expect(problems).toMatchObject([{ code: 'Attachments', position: 1, message }]);
+  });
+
+  test('where definitions share a keying with a function, all of them must go, and are named', async () => {
+    const store = makeStore();
+    const logger = keepingLogger();
+    const declared = { MADE: 'item_id' };
+    const one = shop(1, declared);
+    await using first = await open({ store, ...one.parts, logger });
+    await first.execute(one.make, { item_id: 'i1' });
+    const same = shop(2, declared);
+    await (await open({ store, ...same.parts, logger })).close();
+    await (await open({ store, ...shop(2, { ...declared, SOLD: sold }).parts, logger })).close();
+
+    const both = [1, 2].map((definition) => ({ collection: 'items', definition }));
+    const told = both.map(({ definition }) => `{ collection: 'items', definition: ${definition} }`).join(', ');
+    const three = shop(3, declared);
+    const message = expect.stringContaining(`retired: [${told}]`);
+    await expect(open({ store, ...three.parts, logger })).rejects.toMatchObject({ code: 'DomainOutdated', message });
+    await using third = await open({ store, ...three.parts, logger, retired: both });
+    expect(await third.get(three.items, 'i1')).toMatchObject({ version: 1 });
   });
 });

@@ -125,9 +125,16 @@ onLocalStores('a changed key function', (makeStore) => {
     await using app = await open({ store, ...old.parts });
     await app.execute(old.book, ann);
     const raised = hotel(byColon, { definition: 2 });
-    const refused = { code: 'DomainOutdated', message: expect.stringContaining('retired: [{ collection') };
-    await expect(open({ store, ...raised.parts })).rejects.toMatchObject(refused);
+    // What the errors say to do is what it takes.
+    const told = "retired: [{ collection: 'days', definition: 1 }]";
     const retired = [{ collection: 'days', definition: 1 }] as const;
+    await expect(open({ store, ...hotel(byColon).parts })).rejects.toMatchObject({
+      code: 'DefinitionChanged',
+      message: expect.stringContaining(`raise definition to 2, and open once with definitions: 'before' and ${told}`),
+    });
+    const refused = { code: 'DomainOutdated', message: expect.stringContaining(told) };
+    await expect(open({ store, ...raised.parts })).rejects.toMatchObject(refused);
+    await expect(open({ store, ...raised.parts, definitions: 'before' })).rejects.toMatchObject(refused);
     await expect(open({ store, ...raised.parts, retired })).rejects.toMatchObject({
       code: 'RebuildRequired',
       message: expect.stringContaining("definitions: 'before'"),
@@ -135,6 +142,11 @@ onLocalStores('a changed key function', (makeStore) => {
     await using now = await open({ store, ...raised.parts, retired, definitions: 'before' });
     expect(await now.get(raised.days, 'blue: Monday')).toMatchObject({ version: 1, state: { booked: 1 } });
     await expect(app.execute(old.book, ann)).rejects.toThrow(DomainOutdated);
+    await expect(open({ store, ...old.parts })).rejects.toThrow(DomainOutdated);
+    // Back again, the same way.
+    const back = { definitions: 'before', retired: [{ collection: 'days', definition: 2 }] } as const;
+    await using again = await open({ store, ...old.parts, ...back });
+    expect(await again.get(old.days, 'blue/ Monday')).toMatchObject({ version: 1 });
   });
 
   test('each type has a sample of its own: a rare one far before the end, too', async () => {

@@ -13,6 +13,7 @@ import { PAGE_POSITIONS_MAX } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { heldTypes } from '../held-types.ts';
 import { AS_STORED, eventFromStore } from '../reading/recorded.ts';
+import { nextDefinition, raise, type NextDefinition } from '../registry/difference.ts';
 
 /** The most events of a type that are attached again. */
 const SAMPLE_EVENTS = 50;
@@ -29,7 +30,7 @@ interface Finder {
   /** What the log calls it. */
   readonly keying: string;
   readonly collection: string;
-  readonly definition: number;
+  readonly next: NextDefinition;
   /** Whether it is a function. What a declared key finds in an event as stored can't have changed. */
   readonly isFunction: boolean;
   readonly find: IdFinder;
@@ -70,8 +71,9 @@ function findersOf(registry: Registry, { collections, events }: OpeningCore): Fi
       const isCompared = isFunction || (where !== undefined && version > 1);
       if (!isCompared || JSON.stringify(where) !== JSON.stringify(keyFor(code.key.declared, type))) return [];
       const find = idFinder(code.name, code.key, type);
-      const { name: collection, definition } = code;
-      return find ? [{ type, keying: keying.name, collection, definition, isFunction, find }] : [];
+      const { name: collection } = code;
+      const next = nextDefinition(registry, collection);
+      return find ? [{ type, keying: keying.name, collection, next, isFunction, find }] : [];
     });
   });
   return Map.groupBy(found, ({ type }) => type);
@@ -115,7 +117,7 @@ async function* sample({ session, events }: OpeningCore, finders: Finders): Asyn
 }
 
 function compare(finder: Finder, stored: StoredEvent, application: OpeningCore): void {
-  const { keying, collection, definition, isFunction } = finder;
+  const { keying, collection, next, isFunction } = finder;
   const { type, position, schemaVersion } = stored;
   if (!isFunction && schemaVersion === application.events.get(type)!.version) return;
   const was = stored.attachments.filter((one) => one.collection === keying).map(({ id }) => id);
@@ -136,7 +138,7 @@ function compare(finder: Finder, stored: StoredEvent, application: OpeningCore):
   throw new DefinitionChanged(
     `The key function of the collection ${collection} for ${type} has changed: the event at position ${position} was attached ` +
       `to ${idsText(was)}, but the function now finds ${idsText(now)}. Documents would miss their events: go back to the old ` +
-      `function, or raise definition to ${definition + 1}: then its documents are made again.`,
+      `function, or ${raise(next)}.`,
     details,
   );
 }

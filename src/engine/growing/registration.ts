@@ -4,7 +4,7 @@ import { functionTypes } from '../../model/key.ts';
 import type { Keying, Registry, Session } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { Logger } from '../logger.ts';
-import { listed } from '../registry/difference.ts';
+import { listed, retiredText } from '../registry/difference.ts';
 import { entriesOf, warnOfUnknown } from '../registry/refresh.ts';
 import { inOrder, isMeant, retiring, type Retired } from '../registry/retiring.ts';
 import { assertSameKeys } from './key-sample.ts';
@@ -43,21 +43,23 @@ export async function registerCollections(application: Registering): Promise<Reg
 
 /** Another release's key function finds the ids of its documents: nothing may be stored without it. */
 function assertFunctions({ keyings, definitions }: Registry, { collections, retired }: Registering): void {
-  const isLacking = (keying: Keying): boolean => {
+  const usersOf = ({ name }: Keying) => definitions.filter((one) => one.keying === name);
+  const lacking = keyings.find((keying) => {
     // By one that is filling nothing is attached yet. When it is live, servers that lack its function are outdated.
     if (keying.state !== 'live' || functionTypes(keying.key).length === 0) return false;
-    const users = definitions.filter((one) => one.keying === keying.name);
-    if (users.every((one) => retired.some((target) => isMeant(target, one)))) return false;
+    if (usersOf(keying).every((one) => retired.some((target) => isMeant(target, one)))) return false;
     return collections.get(keying.collection)?.definition !== keying.definition;
-  };
-  const lacking = keyings.find(isLacking);
+  });
   if (!lacking) return;
   const { collection, definition, key } = lacking;
   const types = functionTypes(key);
+  const users = [...new Set(usersOf(lacking).map((one) => one.definition))];
+  const own = collections.get(collection)?.definition;
+  const has = own === undefined ? "which this code doesn't have" : `and this code has its definition ${own}`;
   throw new DomainOutdated(
-    `The collection ${collection} is registered with a key function for ${listed(types)} in its definition ${definition}, ` +
-      `which this code doesn't have: deploy the code that defines it, or let that definition go: retired: [{ collection: ` +
-      `'${collection}', definition: ${definition} }].`,
+    `The collection ${collection} is registered with a key function for ${listed(types)} in its definition ${definition}, ${has}. ` +
+      'Nothing may be stored that isn’t attached by it too: deploy the code that has it, or let it go as you open, and servers of ' +
+      `it stop: ${retiredText(collection, users)}.`,
     { collection, definition, types },
   );
 }

@@ -361,7 +361,9 @@ test('a function serves its own definition alone: another that shares the keying
     .register(log, { definition: 2, key: called, handled: ['MADE'] });
   const refused = expect.objectContaining({
     code: 'DefinitionChanged',
-    message: expect.stringMatching(/function for SOLD of definition 2.*raise definition to 3/s),
+    message: expect.stringMatching(
+      /function for SOLD of definition 2.*raise definition to 3, .*'seats', definition: 1 \}, \{ collection: 'seats', definition: 2 \}\]/s,
+    ),
   });
   const more: DeclaredKey = { types: { ...called.types, MOVED: 'function' } };
   for (const key of [called, more]) expect(() => registered.register(log, { key, handled: ['MADE'] })).toThrow(refused);

@@ -15,6 +15,7 @@ import {
   keyChanged,
   listed,
   needsFilling,
+  nextDefinition,
   typesChanged,
   typesHeld,
   typesOf,
@@ -134,9 +135,8 @@ class Growth {
     const keying = this.#keyingOf(same[0]!);
     const handled = [...new Set(same.flatMap((one) => one.handled))];
     const { name, definition } = entry;
-    const numbers = [...this.#definitions.values()].filter((one) => one.collection === name);
-    const highest = Math.max(...numbers.map((one) => one.definition));
-    const registered = { name, definition, highest, key: keying.key, handled };
+    const now = { keyings: [...this.#keyings.values()], definitions: [...this.#definitions.values()] };
+    const registered = { name, definition, next: nextDefinition(now, name), key: keying.key, handled };
     const { gone, added, otherKey } = differenceOf(registered, entry);
     if (otherKey) return keyChanged(registered, entry);
     const calls = functionTypes(keying.key).filter((type) => functionTypes(entry.key).includes(type));
