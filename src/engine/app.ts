@@ -162,7 +162,12 @@ export interface App<Commands extends AnyCommand = AnyCommand, Collections exten
    */
   verify(options?: VerifyOptions): Promise<Verification>;
 
-  /** The end of the log, the queue, the cache, counters. */
+  /**
+   * The end of the log, the queue, the cache, counters. Once the application is closed, or is being closed, what was last known.
+   *
+   * @throws the store's errors, as `execute`: `StoreUnavailable` while it can't be reached; HistoryDiverged if it finds that the
+   * store went back, and from then on `state` says it
+   */
   status(): Promise<Status>;
 
   /**
@@ -334,6 +339,17 @@ export class Application implements App {
   }
 
   async status(): Promise<Status> {
+    const state = this.#state;
+    try {
+      return await this.#status();
+    } catch (error) {
+      // Closed meanwhile: then the store isn't asked.
+      if (this.#state === state) throw error;
+      return this.#status();
+    }
+  }
+
+  async #status(): Promise<Status> {
     const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
     const status = await statusOf(this.#core, state, this.#executor.queue);
     const reduction = this.#reduction.status();

@@ -1,6 +1,6 @@
 /** Closing an application: within a bound, with everybody told what became of what they asked for. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { domain, open, type, type Store } from 'tidemark';
+import { domain, open, StoreUnavailable, type, type Store } from 'tidemark';
 import { expect, onTestFinished, test } from 'vitest';
 import { changedStore } from '../faults/over-session.ts';
 import { collect, keepingLogger, onLocalStores } from '../support/stores.ts';
@@ -160,6 +160,34 @@ onLocalStores('closing', (makeStore) => {
     expect(app.close()).toBe(closing);
     await closing;
     expect(app.close({ timeout: 1 })).toBe(closing);
+    expect((await app.status()).state).toBe('closed');
+  });
+
+  test('status() that is asked while it is closed says what was last known', async () => {
+    const app = await opened(makeStore());
+    await app.execute(put, { item_id: 'a', n: 1 });
+    await app.status();
+    const asked = app.status();
+    const closed = app.close();
+    const again = app.status();
+    expect(['open', 'closing', 'closed']).toContain((await asked).state);
+    expect(await again).toMatchObject({ state: 'closing', position: 1, making: [], reduction: { failed: [] } });
+    await closed;
+    expect(await app.status()).toMatchObject({ state: 'closed', position: 1, storage: {} });
+  });
+
+  test('status() says that the store can’t be reached, if it isn’t closed', async () => {
+    let isAway = false;
+    const store = changedStore(makeStore(), (session) => ({
+      load: async (...given) => {
+        if (isAway) throw new StoreUnavailable('away');
+        return session.load(...given);
+      },
+    }));
+    const app = await opened(store);
+    isAway = true;
+    await expect(app.status()).rejects.toMatchObject({ code: 'StoreUnavailable' });
+    await app.close();
     expect((await app.status()).state).toBe('closed');
   });
 });

@@ -35,6 +35,21 @@ function users(find?: Find, definition = 1) {
 
 const outdated = { code: 'DomainOutdated', details: { collection: 'mails' } };
 
+/** Items whose key and number releases change. */
+function shop(definition: number, key: object) {
+  const made = domain({ events: { MADE: type<{ item_id: string }>(), SOLD: type<{ item_id: string }>() } });
+  const reduce = { MADE: ({ n }: { n: number }) => ({ n: n + 1 }) };
+  const items = made.collection('items', {
+    definition,
+    key: key as unknown as 'item_id',
+    initial: { n: 0 },
+    reduce,
+  });
+  const input = type<{ item_id: string }>();
+  const make = made.command('MAKE', { input, decide: (_, fields) => ({ type: 'MADE', ...fields }) });
+  return { items, make, parts: { collections: [items], commands: [make] } };
+}
+
 onLocalStores('a key function over old events', (makeStore) => {
   test('one that throws is named with its event, stops nobody, and can be mended', async () => {
     const store = makeStore();
@@ -92,19 +107,6 @@ onLocalStores('a key function over old events', (makeStore) => {
   test('where definitions share a keying with a function, all of them must go, and are named', async () => {
     const store = makeStore();
     const logger = keepingLogger();
-    const shop = (definition: number, key: object) => {
-      const made = domain({ events: { MADE: type<{ item_id: string }>(), SOLD: type<{ item_id: string }>() } });
-      const reduce = { MADE: ({ n }: { n: number }) => ({ n: n + 1 }) };
-      const items = made.collection('items', {
-        definition,
-        key: key as unknown as 'item_id',
-        initial: { n: 0 },
-        reduce,
-      });
-      const input = type<{ item_id: string }>();
-      const make = made.command('MAKE', { input, decide: (_, fields) => ({ type: 'MADE', ...fields }) });
-      return { items, make, parts: { collections: [items], commands: [make] } };
-    };
     const declared = { MADE: 'item_id' };
     const one = shop(1, declared);
     await using first = await open({ store, ...one.parts, logger });
