@@ -63,7 +63,7 @@ export interface Limits {
   readonly rebuildingWaitMs: number;
 }
 
-/** Bytes of the JSON text of a stored document. One with a larger state is marked as failed: queries don't find it. */
+/** Bytes of the JSON text of a stored document. While its state is larger, it is marked as failed, and queries don't find it. */
 export const STORED_STATE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Indexes of one collection. */
