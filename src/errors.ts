@@ -110,7 +110,10 @@ export class InvalidEvent extends TidemarkError {
   static override readonly code: string = 'InvalidEvent';
 }
 
-/** A command went over a limit: events or bytes of a commit, attachments of an event, documents read. */
+/**
+ * A command went over a limit: events or bytes of a commit, attachments of an event, documents read. Or a document is watched whose
+ * state is too large to be stored.
+ */
 export class LimitExceeded extends TidemarkError {
   static override readonly code: string = 'LimitExceeded';
 }

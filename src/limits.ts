@@ -33,9 +33,9 @@ export interface Limits {
   readonly commitBytesMax: number;
   /** Events of one command. */
   readonly commitEventsMax: number;
-  /** Documents that one event is attached to. */
+  /** Documents that one event is attached to, by this code's own collections: those of other releases don't count. */
   readonly eventAttachmentsMax: number;
-  /** Documents that the events of one command are attached to. */
+  /** Documents that the events of one command are attached to, by this code's own collections. */
   readonly commitAttachmentsMax: number;
   /** Documents that one command reads; and as many that it names in `unchanged`. */
   readonly commandReadsMax: number;
@@ -63,7 +63,7 @@ export interface Limits {
   readonly rebuildingWaitMs: number;
 }
 
-/** Bytes of the JSON text of a stored document. One with a larger state is marked as failed: queries don't find it. */
+/** Bytes of the JSON text of a stored document. While its state is larger, it is marked as failed, and queries don't find it. */
 export const STORED_STATE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Indexes of one collection. */

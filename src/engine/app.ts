@@ -21,7 +21,7 @@ import type { Finding } from './queries/finding.ts';
 import { Queries } from './queries/queries.ts';
 import { queriedOf } from './reduction/queried.ts';
 import { Reduction } from './reduction/reduction.ts';
-import { withFailed } from './reduction/reduction-status.ts';
+import { askedOf, together, type Asked } from './reduction/reduction-status.ts';
 import { getDocuments, knownCollection, type At } from './reading/get.ts';
 import { readEvents, readHistory, type EventsOptions, type HistoryOptions } from './reading/history.ts';
 import type { InFlight, Runner } from './commands/in-flight.ts';
@@ -191,6 +191,8 @@ export interface CloseOptions {
   readonly timeout?: number | undefined;
 }
 
+const NOT_ASKED: Asked = { places: new Map(), failed: [], errors: [] };
+
 const CLOSE: Checks<CloseOptions> = { timeout: milliseconds(TIMER_MAX_MS) };
 
 function openedForReading(store: string): NotWritable {
@@ -352,11 +354,12 @@ export class Application implements App {
   async #status(): Promise<Status> {
     const state = this.#core.watermark.diverged ? 'diverged' : this.#state;
     const status = await statusOf(this.#core, state, this.#executor.queue);
-    const reduction = this.#reduction.status();
+    const asked = state === 'open' ? await askedOf(this.#core) : NOT_ASKED;
+    if (asked !== NOT_ASKED) this.#reduction.saw(asked.places);
     return {
       ...status,
       making: this.#growth.progress(),
-      reduction: state === 'open' ? await withFailed(this.#core, reduction) : { ...reduction, failed: [] },
+      reduction: together(this.#reduction.status(), asked),
       unserved: this.#queries.unserved(),
     };
   }

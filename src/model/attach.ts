@@ -35,9 +35,11 @@ export interface Attacher {
    * @throws LimitExceeded if there are more documents than allowed
    */
   attach(event: AnyEvent, stored?: string): readonly Attachment[];
+  /** How many of them are of this code's own collections: only these count where a limit says how many there may be. */
+  ownAmong(attachments: readonly Attachment[]): number;
   /** The ids among an input's or event's top-level fields, by the names that keys use. */
   idFieldsOf(input: unknown): { readonly [field: string]: unknown };
-  /** What is wrong with an id in a field that a key names for all event types; undefined if nothing is. */
+  /** What is wrong with an id in a field that an own key names for all event types; undefined if nothing is. */
   inputFault(input: unknown): { readonly path: string; readonly problem: string } | undefined;
 }
 
@@ -89,7 +91,10 @@ export function attacher(
     return found;
   };
   const named = new Set(sorted.flatMap(({ key }) => keyFields(key)));
-  const ofAllTypes = sorted.flatMap(({ key }) => ('fields' in key ? [key] : []));
+  const ownNames = new Set(sorted.flatMap(({ name, isOwn }) => (isOwn ? [name] : [])));
+  const isAllOwn = ownNames.size === sorted.length;
+  // What another release takes for an id may be anything here.
+  const ofAllTypes = sorted.flatMap(({ key, isOwn }) => (isOwn && 'fields' in key ? [key] : []));
   const always = new Set(ofAllTypes.flatMap(keyFields));
   const templates = ofAllTypes.flatMap(({ fields }) =>
     fields.flatMap((place) => (typeof place === 'string' ? [] : [templateOf(place.template)])),
@@ -109,6 +114,10 @@ export function attacher(
         `The event ${event.type} is attached to ${own} documents; at most ${attachmentsMax} are allowed. Make several events of it.`,
         { type: event.type, attachments: own, max: attachmentsMax },
       );
+    },
+    ownAmong(attachments) {
+      if (isAllOwn) return attachments.length;
+      return attachments.reduce((count, { collection }) => (ownNames.has(collection) ? count + 1 : count), 0);
     },
     idFieldsOf(input) {
       const ids: Record<string, unknown> = {};

@@ -135,12 +135,10 @@ function decideOn(documents: unknown, asked: CommandCall, context: Context<unkno
       const event = makeEvent(one, rules);
       events.push(event);
       bytes += event.bytes;
-      attachments += event.attachments.length;
+      attachments += rules.attacher.ownAmong(event.attachments);
       // Checked here, so that the events after it aren't made in vain.
       if (attachments > rules.limits.commitAttachmentsMax) throw tooManyAttachments(asked, rules.limits);
-    }
-    if (bytes > rules.limits.commitBytesMax) {
-      throw tooMuch(asked.command.name, `${bytes} bytes of events`, { bytes, max: rules.limits.commitBytesMax });
+      if (bytes > rules.limits.commitBytesMax) throw tooManyBytes(asked, bytes, rules.limits);
     }
     return { outcome: 'succeeded', final: true, record: true, events };
   } catch (error) {
@@ -225,6 +223,11 @@ function contextOf({ id, time, actor, prepared }: CommandCall): Context<unknown>
 function tooMuch(name: string, made: string, details: { max: number; [made: string]: number }): LimitExceeded {
   const message = `Command ${name} made ${made}; at most ${details.max} are allowed. Make several commands of it.`;
   return new LimitExceeded(message, details);
+}
+
+/** `bytes`: of the events up to the one that is too much. */
+function tooManyBytes({ command }: CommandCall, bytes: number, { commitBytesMax: max }: Limits): LimitExceeded {
+  return tooMuch(command.name, `${bytes} bytes of events or more`, { bytes, max });
 }
 
 function tooManyAttachments({ command }: CommandCall, { commitAttachmentsMax }: Limits): LimitExceeded {

@@ -52,6 +52,25 @@ function gated(store: Store): Store & { go: () => void; readonly pages: Attached
   return { ...watched, go: () => gate.resolve(), pages };
 }
 
+/** What a newer release takes for ids are lists and anything to the older one. */
+function tagShop(hasTags: boolean) {
+  const house = domain({ events: { SOLD: type<{ x: string; tags: readonly string[]; shelf: string }>() } });
+  const counted = { initial: { n: 0 }, reduce: { SOLD: ({ n }: { n: number }) => ({ n: n + 1 }) } };
+  const things = house.collection('things', { key: 'x', ...counted });
+  const tagged = house.collection('tagged', { key: { SOLD: 'tags' }, ...counted });
+  const shelves = house.collection('shelves', { key: 'shelf', ...counted });
+  const slots = house.collection('slots', { key: '{x}/{shelf}', ...counted });
+  const sell = house.command('SELL', {
+    input: type<{ x: string; count: number; shelf: string; events?: number }>(),
+    decide: (_, { x, count, shelf, events = 1 }) => {
+      const tags = Array.from({ length: count }, (_none, n) => `t${n}`);
+      return Array.from({ length: events }, () => ({ type: 'SOLD' as const, x, tags, shelf }));
+    },
+  });
+  const collections = hasTags ? [things, tagged, shelves, slots] : [things];
+  return { things, tagged, sell, parts: { collections, commands: [sell] } };
+}
+
 onLocalStores('a new collection over an old log', (makeStore) => {
   test('is made while the old release goes on; who needs it waits, and then sees all', async () => {
     const plain = makeStore();
@@ -260,6 +279,30 @@ onLocalStores('a new collection over an old log', (makeStore) => {
     await before.execute(old.put, { events: [{ type: 'BOOKED', ...place(1), room_id: 7 as never }] });
     expect((await before.status()).unattached).toBe(1);
     await expectReduced(app, grown.rooms);
+  });
+
+  test('another release’s key refuses nothing: its documents don’t count against limits, and what it takes for an id may be anything', async () => {
+    const [former, newer] = [tagShop(false), tagShop(true)];
+    const store = makeStore();
+    await using before = await open({ store, ...former.parts, logger: keepingLogger() });
+    const sold = async (input: { count: number; shelf: string; events?: number }) =>
+      (await before.execute(former.sell, { x: 'pen', ...input })).status;
+    const asked = [
+      { count: 5_000, shelf: 's' },
+      { count: 900, events: 6, shelf: 's' },
+      { count: 1, shelf: 5 as never },
+    ];
+    for (const one of asked) expect(await sold(one)).toBe('succeeded');
+    await using after = await open({ store, ...newer.parts, definitions: 'before', logger: keepingLogger() });
+    for (const one of asked) expect(await sold(one)).toBe('succeeded');
+    expect(await before.get(former.things, 'pen')).toMatchObject({ version: 16 });
+    expect(await after.get(newer.tagged, ['t0', 't4999'])).toMatchObject([{ version: 16 }, { version: 2 }]);
+    // Where they are its own they count.
+    await expect(after.execute(newer.sell, { x: 'pen', count: 900, events: 6, shelf: 's' })).resolves.toMatchObject({
+      status: 'failed',
+      details: { name: 'LimitExceeded' },
+    });
+    expect((await after.verify()).ok).toBe(true);
   });
 
   test('an upcast that changes ids is found while old events are attached, and named', async () => {

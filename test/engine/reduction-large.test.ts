@@ -13,12 +13,18 @@ import { until } from '../support/until.ts';
 const MIB = 2 ** 20;
 
 /** Documents whose state is a text that an event says the length of. */
-const growing = () => {
+const growing = (indexes: readonly 'times'[] = [], withers = Infinity) => {
   const farm = domain({ events: { GREW: type<{ plant_id: string; to: number }>() } });
   const plants = farm.collection('plants', {
     key: 'plant_id',
     initial: { text: '', times: 0 },
-    reduce: { GREW: ({ times }, { to }) => ({ text: 'x'.repeat(to), times: times + 1 }) },
+    reduce: {
+      GREW({ times }, { to }) {
+        if (times + 1 === withers) throw new Error('withered');
+        return { text: 'x'.repeat(to), times: times + 1 };
+      },
+    },
+    indexes,
   });
   const grow = farm.command('GROW', {
     input: type<{ plant_id: string; to: number }>(),
@@ -171,4 +177,105 @@ onLocalStores('large states', (makeStore) => {
     expect(Math.max(...store.weights)).toBeLessThan(STEP_BYTES + 2 * MIB);
     expect((await app.verify()).problems).toEqual([]);
   });
+});
+
+onLocalStores('documents that were too large to be stored', (makeStore) => {
+  const indexes = ['times'] as const;
+  const huge = 17 * MIB;
+  const limits = { rebuildingWaitMs: 60_000 };
+
+  test('are found as soon as they are small again, by an index too; meanwhile a watcher is told by name', async () => {
+    const store = makeStore();
+    const { plants, grow } = growing(indexes);
+    await using app = await open({ store, collections: [plants], commands: [grow], limits, logger: keepingLogger() });
+    for (const to of [10, huge, 10, huge, huge, 20]) {
+      await app.execute(grow, { plant_id: 'a', to });
+      const where = { times: { gte: 1 } };
+      const isSmall = to < huge;
+      expect(await app.count(plants)).toBe(isSmall ? 1 : 0);
+      expect(await app.count(plants, { where })).toBe(isSmall ? 1 : 0);
+      expect((await app.status()).reduction.failed).toHaveLength(isSmall ? 0 : 1);
+      if (isSmall) continue;
+      await expect(app.watch(plants, 'a').next()).rejects.toMatchObject({
+        code: 'LimitExceeded',
+        message: expect.stringMatching(/plants "a" has more than 16777216 bytes/),
+      });
+      expect((await app.rebuild(plants, { dryRun: true })).different).toBe(0);
+    }
+    expect((await app.find(plants)).documents).toMatchObject([{ version: 6, state: { times: 6 } }]);
+    expect((await app.verify()).problems).toEqual([]);
+  });
+
+  test('are stored at the last version that fits, wherever slices end', async () => {
+    const random = seeded();
+    const sizes = Array.from({ length: 12 }, () => (random() < 0.6 ? huge : 10));
+    const fitting = (upTo: number): number => sizes.slice(0, upTo).lastIndexOf(10) + 1;
+    const store = makeStore();
+    const { plants, grow } = growing(indexes);
+    const parts = { store, collections: [plants], commands: [grow], limits, logger: keepingLogger() } as const;
+    for (let at = 0; at < sizes.length;) {
+      const slice = 1 + Math.floor(random() * 4);
+      {
+        await using writer = await open({ ...parts, reduction: 'off' });
+        for (const to of sizes.slice(at, at + slice)) await writer.execute(grow, { plant_id: 'a', to });
+      }
+      at = Math.min(at + slice, sizes.length);
+      await using app = await open(parts);
+      await until(async () => (await app.status()).reduction.lagEvents === 0);
+      const stored = await storedSet(store);
+      const isSmall = sizes[at - 1]! < huge;
+      await until(async () => ((await stored.document('a'))?.failed === undefined) === isSmall);
+      expect(await stored.document('a')).toMatchObject({ version: fitting(at) });
+      expect(await app.count(plants, { where: { times: at } })).toBe(isSmall ? 1 : 0);
+      expect(await app.rebuild(plants)).toMatchObject({ different: 0 });
+      expect(await app.count(plants)).toBe(isSmall ? 1 : 0);
+    }
+  });
+
+  test('also those that no server keeps in memory, as they are beyond what it may hold', async () => {
+    const store = makeStore();
+    const { plants, grow } = growing();
+    const parts = { store, collections: [plants], commands: [grow], logger: keepingLogger() } as const;
+    await using writer = await open({ ...parts, reduction: 'off' });
+    await using app = await open(parts);
+    for (const to of [10, 70 * MIB, 70 * MIB, 10]) {
+      const { position } = await writer.execute(grow, { plant_id: 'a', to });
+      await app.count(plants, { fresh: position });
+    }
+    await until(async () => (await app.count(plants)) === 1);
+    expect((await app.find(plants)).documents).toMatchObject([{ version: 4, state: { times: 4 } }]);
+    expect((await app.status()).reduction.failed).toEqual([]);
+  });
+
+  test('and where a set is made', async () => {
+    const store = makeStore();
+    const { plants, grow } = growing(indexes);
+    const parts = { store, collections: [plants], commands: [grow], limits, logger: keepingLogger() } as const;
+    {
+      await using writer = await open({ ...parts, reduction: 'off' });
+      for (const to of [10, 10, huge]) await writer.execute(grow, { plant_id: 'a', to });
+      for (const to of [huge, 10]) await writer.execute(grow, { plant_id: 'b', to });
+      for (let n = 0; n < 21; n += 1) {
+        const others = Array.from({ length: 500 }, (_, at) => writer.execute(grow, { plant_id: `c${at % 50}`, to: 1 }));
+        await Promise.all(others);
+      }
+    }
+    await using app = await open(parts);
+    expect(await app.count(plants)).toBe(51);
+    expect(await (await storedSet(store)).document('a')).toMatchObject({ version: 2, failed: expect.any(String) });
+    await app.execute(grow, { plant_id: 'a', to: 10 });
+    expect(await app.count(plants)).toBe(52);
+    expect((await app.verify()).problems).toEqual([]);
+  });
+});
+
+test('one that is too large and can’t be folded further isn’t stored as it is then either', async () => {
+  const store = memory();
+  const { plants, grow } = growing([], 3);
+  await using app = await open({ store, collections: [plants], commands: [grow], logger: keepingLogger() });
+  for (const to of [10, 17 * MIB, 10, 10]) await app.execute(grow, { plant_id: 'a', to });
+  expect(await app.count(plants)).toBe(0);
+  const failed = expect.stringContaining('withered');
+  await until(async () => (await app.status()).reduction.failed[0]?.reason.includes('withered') === true);
+  expect(await (await storedSet(store)).document('a')).toMatchObject({ version: 1, failed });
 });

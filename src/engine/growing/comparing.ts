@@ -2,7 +2,7 @@
 import { PAGE_ROWS_MAX, type LogPoint, type StoredDocument } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { Pace } from '../pace.ts';
-import { afterId } from '../reading/stored-document.ts';
+import { afterId, isTooLarge } from '../reading/stored-document.ts';
 import { isSamePlace } from '../reduction/marks.ts';
 import type { Found } from './rebuild-note.ts';
 
@@ -77,7 +77,8 @@ export class Comparing {
       for (const id of open) {
         const [one, other] = [stored.documents.get(id), again.documents.get(id)];
         if (this.#pace.isOver()) await this.#pace.turn();
-        if (!isLast && !isAsFar(one, other)) moved.push(id);
+        const isOpen = isLast ? isUnsure(one, other) && tries < TRIES_MAX && !this.#isStuck : !isAsFar(one, other);
+        if (isOpen) moved.push(id);
         else if (!isSame(one, other)) note(id, one, other);
       }
       if (moved.length === 0) {
@@ -120,10 +121,18 @@ export class Comparing {
   }
 }
 
+/** Whether only one of them is too large to be stored: the other set may not have it folded yet. */
+function isUnsure(one: StoredDocument | undefined, other: StoredDocument | undefined): boolean {
+  return isTooLarge(one) !== isTooLarge(other);
+}
+
 function isAsFar(one: StoredDocument | undefined, other: StoredDocument | undefined): boolean {
+  if (isTooLarge(one) && isTooLarge(other)) return true;
   return one?.version === other?.version && one?.failed === other?.failed;
 }
 
 function isSame(one: StoredDocument | undefined, other: StoredDocument | undefined): boolean {
+  // Where these are stored says little: it depends on how they were folded.
+  if (isTooLarge(one) && isTooLarge(other)) return true;
   return isAsFar(one, other) && one?.changed === other?.changed && one?.state === other?.state;
 }

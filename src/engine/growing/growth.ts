@@ -12,6 +12,7 @@ import { fillKeying } from './filling.ts';
 import { fillIndex } from './indexing.ts';
 import { DOCUMENTS, IDS, Portions } from './portions.ts';
 import { LeftRebuilds } from './left-rebuilds.ts';
+import { Others } from './others.ts';
 import { BEAT_MS } from './rebuild-note.ts';
 import { reportingTo, type OnProgress } from './reporting.ts';
 import { Rate } from '../registry/rate.ts';
@@ -102,20 +103,27 @@ export class Growth {
     }
   }
 
-  /** Resolves when all documents of this code's collections have been made. @throws what `onProgress` throws, or rejects with */
+  /**
+   * Resolves when all documents of this code's collections have been made.
+   *
+   * @throws what `onProgress` throws, or rejects with; Rebuilding if only other servers can go on, and none does
+   */
   async finished(onProgress: OnProgress): Promise<void> {
     const { closing, runtime } = this.#core;
     const reporting = reportingTo(onProgress);
+    const others = new Others(this.#core);
     for (;;) {
       closing.signal.throwIfAborted();
       reporting.assertGoing();
       const stopped =
         this.#ended ?? [...this.#works.values()].find(({ tries }) => tries > 1) ?? this.#reduction.stopped();
       if (stopped) throw stopped.error;
+      if (!this.#reduction.isRunning) this.#reduction.saw(await others.look());
       // A rebuild holds nobody up.
       const progress = this.progress().filter(({ work }) => work !== 'rebuilding');
       if (progress.length === 0) return;
       for (const one of progress) reporting.tell(one);
+      if (!this.#reduction.isRunning) others.assertGoing(progress);
       await runtime.sleep(LOOK_MS, closing.signal);
     }
   }
@@ -130,7 +138,7 @@ export class Growth {
       const attaching = this.#core.readiness.unready(collection);
       if (attaching) found.push(this.#withError(attaching, own.keying.name));
       else if (this.#reduction.isBehind(collection)) {
-        const place = this.#reduction.placeOf(own.definition.set);
+        const place = this.#reduction.reachedBy(own.definition.set);
         found.push({
           collection,
           definition,
@@ -140,7 +148,7 @@ export class Growth {
       }
       const { rebuilt } = own.definition;
       if (rebuilt !== undefined) {
-        const place = this.#reduction.placeOf(rebuilt);
+        const place = this.#reduction.reachedBy(rebuilt);
         found.push({ collection, definition, work: 'rebuilding', ...paced(this.#rateOf(rebuilt, place), place, end) });
       }
       for (const { number, state } of own.indexes) {

@@ -59,7 +59,7 @@ async function* listed(context: Context, question: Question): AsyncGenerator<Doc
     const page = await onSet(context, asked, async ({ set }) => queried.stored({ set, ...range, limit: SCAN_ROWS }));
     asked = { ...question, fresh: false };
     for (const document of page.documents) {
-      if (pace.isOver()) await pace.rest();
+      if (pace.isOver(document.state.length)) await pace.rest();
       if (document.changed === 0 || document.failed !== undefined) continue;
       const found = seen(document);
       if (!question.matches(found)) continue;

@@ -70,7 +70,10 @@ export interface Finding<Collections extends AnyCollection = AnyCollection> {
     query: WatchQuery<StateOf<C>>,
     options?: WatchOptions,
   ): AsyncIterableIterator<Page<StateOf<C>>>;
-  /** The same for one document, also before it exists. Throws `ReducerFailed` once it can't be folded further. */
+  /**
+   * The same for one document, also before it exists. Throws `ReducerFailed` once it can't be folded further, and `LimitExceeded` once
+   * its state is too large to be stored.
+   */
   watch<C extends Collections>(
     collection: C,
     id: string,

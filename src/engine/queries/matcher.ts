@@ -29,24 +29,71 @@ export function readerOf(path: string): Reader {
 }
 
 export function matcherOf(filter: Filter): Matcher {
+  return compiled(filter, itemsAskedBy(filter));
+}
+
+function compiled(filter: Filter, asked: ReadonlyMap<string, ItemsAsked>): Matcher {
   switch (filter.kind) {
     case 'not': {
-      const isInner = matcherOf(filter.filter);
+      const isInner = compiled(filter.filter, asked);
       return (document) => !isInner(document);
     }
     case 'all': {
-      const all = filter.filters.map(matcherOf);
+      const all = filter.filters.map((one) => compiled(one, asked));
       return (document) => all.every((matches) => matches(document));
     }
     case 'any': {
-      const any = filter.filters.map(matcherOf);
+      const any = filter.filters.map((one) => compiled(one, asked));
       return (document) => any.some((matches) => matches(document));
     }
     default: {
       const read = readerOf(filter.path);
-      const holds = testerOf(filter);
+      const items = asked.get(filter.path);
+      const holds = filter.kind === 'has' && items ? items.tester(filter.value) : testerOf(filter);
       return (document) => holds(read(document));
     }
+  }
+}
+
+/** By path, where several items of one array are asked for: each array is gone through once, however many they are. */
+function itemsAskedBy(filter: Filter): ReadonlyMap<string, ItemsAsked> {
+  const values = new Map<string, Set<Scalar>>();
+  const add = (one: Filter): void => {
+    if (one.kind === 'not') add(one.filter);
+    else if (one.kind === 'all' || one.kind === 'any') for (const inner of one.filters) add(inner);
+    else if (one.kind === 'has') values.set(one.path, (values.get(one.path) ?? new Set()).add(one.value));
+  };
+  add(filter);
+  return new Map([...values].flatMap(([path, all]) => (all.size > 1 ? [[path, new ItemsAsked(all)]] : [])));
+}
+
+class ItemsAsked {
+  readonly #asked: ReadonlySet<unknown>;
+  /** Which of the values each array has. Arrays are looked at once for all tests of a query, and then forgotten. */
+  readonly #found = new WeakMap<readonly unknown[], ReadonlySet<unknown>>();
+
+  constructor(asked: ReadonlySet<unknown>) {
+    this.#asked = asked;
+  }
+
+  tester(value: unknown): (array: unknown) => boolean {
+    return (array) => Array.isArray(array) && this.#foundIn(array as readonly unknown[]).has(value);
+  }
+
+  #foundIn(array: readonly unknown[]): ReadonlySet<unknown> {
+    let found = this.#found.get(array);
+    if (!found) this.#found.set(array, (found = this.#lookIn(array)));
+    return found;
+  }
+
+  #lookIn(array: readonly unknown[]): ReadonlySet<unknown> {
+    const found = new Set<unknown>();
+    for (const item of array) {
+      if (!this.#asked.has(item)) continue;
+      found.add(item);
+      if (found.size === this.#asked.size) break;
+    }
+    return found;
   }
 }
 

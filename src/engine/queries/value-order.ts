@@ -47,12 +47,31 @@ export function compareTexts(one: string, other: string): number {
     if (unit === against) continue;
     // Above, the order of UTF-16 isn't that of UTF-8.
     if (unit < FIRST_SURROGATE && against < FIRST_SURROGATE) return unit - against;
-    return Buffer.compare(Buffer.from(one), Buffer.from(other));
+    const isWithin = at > 0 && isHigh(one.charCodeAt(at - 1));
+    const difference = (isWithin ? comparePoints(one, other, at - 1) : 0) || comparePoints(one, other, at);
+    if (difference !== 0) return difference;
   }
   return one.length - other.length;
 }
 
+/** By the code points that begin there. In UTF-8 half of a pair alone is U+FFFD. */
+function comparePoints(one: string, other: string, at: number): number {
+  return pointAt(one, at) - pointAt(other, at);
+}
+
+function pointAt(text: string, at: number): number {
+  const point = text.codePointAt(at)!;
+  return point >= FIRST_SURROGATE && point <= LAST_SURROGATE ? REPLACEMENT : point;
+}
+
 const FIRST_SURROGATE = 0xd800;
+const LAST_HIGH = 0xdbff;
+const LAST_SURROGATE = 0xdfff;
+const REPLACEMENT = 0xfffd;
+
+function isHigh(unit: number): boolean {
+  return unit >= FIRST_SURROGATE && unit <= LAST_HIGH;
+}
 /** UTF-8 needs at most so many bytes for each UTF-16 code unit. */
 const BYTES_A_UNIT = 3;
 

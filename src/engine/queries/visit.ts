@@ -36,8 +36,10 @@ export function hasMoved({ place, last }: Visited): boolean {
   return place.position !== last.position;
 }
 
-/** So many documents are looked at between two looks at the clock. */
+/** So many documents are looked at between two looks at the clock; one with a long state counts as more. */
 const LOOKS = 8;
+/** One more for so many characters of its state. */
+const LOOK_CHARS = 2_048;
 
 /** Gives others their turn, and ends when the caller doesn't wait any more. */
 export class Pace {
@@ -52,10 +54,12 @@ export class Pace {
     this.#since = runtime.elapsed();
   }
 
-  /** Whether it is time for others. */
-  isOver(): boolean {
-    this.#looks += 1;
-    return this.#looks % LOOKS === 0 && this.#runtime.elapsed() - this.#since >= SLICE_MS;
+  /** Whether it is time for others, after a look at a document with a state of so many characters. */
+  isOver(chars: number): boolean {
+    this.#looks += 1 + chars / LOOK_CHARS;
+    if (this.#looks < LOOKS) return false;
+    this.#looks = 0;
+    return this.#runtime.elapsed() - this.#since >= SLICE_MS;
   }
 
   async rest(): Promise<void> {
@@ -88,7 +92,7 @@ export async function visit(
       last = page.place;
       for (const document of page.documents) {
         if (document.changed > 0 && document.failed === undefined && look(seen(document))) return { place, last };
-        if (pace.isOver()) await pace.rest();
+        if (pace.isOver(document.state.length)) await pace.rest();
       }
       left = page.more ? rest(left, page, route) : undefined;
       // What was expected to be enough wasn't.
@@ -118,7 +122,7 @@ export async function visitIds(
     if (!page) return false;
     for (const document of page.documents) {
       if (document.changed > 0 && document.failed === undefined) look(seen(document));
-      if (pace.isOver()) await pace.rest();
+      if (pace.isOver(document.state.length)) await pace.rest();
     }
     const returned = new Set(page.documents.map(({ id }) => id));
     const open = page.more ? asked.filter((id) => !returned.has(id)) : [];

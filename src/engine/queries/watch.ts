@@ -2,13 +2,15 @@
  * Watching: a page, or one document, now and again whenever it has changed. A watcher looks when its reader asks for the next:
  * one that is slow gets the newest, not every one, and nobody waits for it.
  */
-import { ReducerFailed } from '../../errors.ts';
+import { LimitExceeded, ReducerFailed } from '../../errors.ts';
+import { STORED_STATE_BYTES_MAX } from '../../limits.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
 import { assertedId } from '../../model/id.ts';
 import { unborn } from '../../model/reduce.ts';
 import type { StoredDocument } from '../../store/store.ts';
 import { Halt } from '../halt.ts';
 import { documentOf, type Document } from '../reading/document.ts';
+import { isTooLarge, tooLarge } from '../reading/stored-document.ts';
 import type { Page } from './asked.ts';
 import { LISTED, pageQuestion } from './find.ts';
 import { findPage, shownDocument, shownPage } from './page.ts';
@@ -88,11 +90,19 @@ async function sightOfDocument(context: Context, question: Question, id: string)
   return new Sight(at, [stored], undefined, () => {
     if (stored === undefined) return documentOf(collection, id, unborn(collection, id));
     if (stored.failed === undefined) return shownDocument(collection, seen(stored));
+    if (isTooLarge(stored)) throw tooLargeToWatch(collection.name, id, stored.version);
     throw new ReducerFailed(
       `The document ${JSON.stringify(id)} of ${collection.name} can’t be folded further than version ${stored.version}: ${stored.failed}`,
       { collection: collection.name, id, version: stored.version },
     );
   });
+}
+
+function tooLargeToWatch(collection: string, id: string, version: number): LimitExceeded {
+  return new LimitExceeded(
+    `${tooLarge(collection, id)} It can’t be watched meanwhile; get gives it. Watch it again once it is smaller.`,
+    { collection, id, version, max: STORED_STATE_BYTES_MAX },
+  );
 }
 
 type Look<Shown> = (question: Question) => Promise<Sight<Shown>>;

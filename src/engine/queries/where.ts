@@ -72,9 +72,7 @@ function allOf(where: unknown, at: string, depth: number, room: Room): Filter {
       filters.push({ kind: 'not', filter: allOf(value, inner, depth + 1, room) });
     } else if (name === 'AND' || name === 'OR') {
       const several = listOf(value, inner, WHERE_CONDITIONS_MAX);
-      // An empty one counts too: a list of empty lists has a bound.
-      if ((room.conditions -= several.length) < 0) tooMany(at);
-      const parts = several.map((one, index) => allOf(one, `${inner}[${index}]`, depth + 1, room));
+      const parts = several.map((one, index) => partOf(one, `${inner}[${index}]`, depth + 1, room));
       filters.push({ kind: name === 'AND' ? 'all' : 'any', filters: parts });
     } else {
       assertPath(name, inner);
@@ -83,6 +81,14 @@ function allOf(where: unknown, at: string, depth: number, room: Room): Filter {
     }
   }
   return filters.length === 1 ? filters[0]! : { kind: 'all', filters };
+}
+
+function partOf(part: unknown, at: string, depth: number, room: Room): Filter {
+  const before = room.conditions;
+  const filter = allOf(part, at, depth, room);
+  // One without a condition counts too: a list of empty lists has a bound.
+  if (room.conditions === before && (room.conditions -= 1) < 0) tooMany(at);
+  return filter;
 }
 
 /** @throws InvalidInput if it isn't a path that a query can name */

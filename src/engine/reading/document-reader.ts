@@ -16,6 +16,10 @@ export interface Wanted {
   readonly from: Folded;
   /** Not further than this version. */
   readonly upTo?: number | undefined;
+  /** Whether it isn't to begin with what is stored: its events alone say what it is. */
+  readonly isApart?: boolean | undefined;
+  /** Called with each version that is folded. */
+  readonly each?: ((folded: Folded) => void) | undefined;
 }
 
 export interface FoundDocument {
@@ -84,10 +88,10 @@ export class Loading {
     const before = core.watermark.seen;
     const loaded = await io.load(
       asked.map((index) => {
-        const { collection, id, upTo } = this.#wanted[index]!;
+        const { collection, id, upTo, isApart } = this.#wanted[index]!;
         const after = this.found[index]!.folded.version;
         // Where nothing is known it begins with what is stored. Later events are fewer than what a state may weigh.
-        const set = after === 0 ? core.membership.own.get(collection.name)?.definition.set : undefined;
+        const set = after === 0 && !isApart ? core.membership.own.get(collection.name)?.definition.set : undefined;
         return { collection: collection.name, id, after, upTo, set };
       }),
       { asOf: this.#asOf ?? this.#end?.position, seen: before },
@@ -100,11 +104,11 @@ export class Loading {
     let events = 0;
     for (const [n, { document, head, stored, events: more }] of loaded.documents.entries()) {
       const index = asked[n]!;
-      const { collection, id, from } = this.#wanted[index]!;
+      const { collection, id, from, each } = this.#wanted[index]!;
       if (head < from.version) throw core.watermark.diverge(loaded.end);
       events += more.length;
       const known = stored ? knownFrom(collection.name, stored).folded : this.found[index]!.folded;
-      const { folded, error } = await foldInTurns(read, collection, id, known, more, this.#pace, this.#lists);
+      const { folded, error } = await foldInTurns(read, collection, id, known, more, this.#pace, this.#lists, each);
       this.found[index] = { folded, error, head, document };
       if (error !== undefined || this.#missing(index) <= 0) continue;
       if (more.length === 0 && !stored && n === 0) throw gap(collection.name, id, folded.version + 1);

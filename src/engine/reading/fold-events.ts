@@ -38,7 +38,10 @@ export function foldEvents(
   return soFar;
 }
 
-/** The same, with turns of the event loop. `lists` is that of the document's earlier events, if it is at hand. */
+/**
+ * The same, with turns of the event loop. `lists` is that of the document's earlier events, if it is at hand. `each` is called for
+ * each version.
+ */
 export async function foldInTurns(
   read: ReadEvent,
   collection: CollectionDefinition,
@@ -47,10 +50,12 @@ export async function foldInTurns(
   events: readonly DocumentEvent[],
   pace: Pace,
   lists: Twins,
+  each?: (folded: Folded) => void,
 ): Promise<FoldedSoFar> {
   let soFar: FoldedSoFar = { folded: from, error: undefined };
   for (const stored of events) {
     soFar = foldNext(read, collection, id, soFar.folded, stored, lists);
+    if (soFar.error === undefined) each?.(soFar.folded);
     if (pace.isOver()) await pace.turn();
     if (soFar.error !== undefined) break;
   }

@@ -55,23 +55,32 @@ export function mayBeLarge({ bytes }: Folded): boolean {
 
 /** As it is to be stored; undefined if its state is too large for that. */
 export function storedFrom(id: string, { folded, failed }: Known): StoredDocument | undefined {
-  const { version, changed, state } = folded;
+  const { version, changed, state, bytes } = folded;
+  if (bytes > STORED_STATE_BYTES_MAX) return undefined;
   const text = JSON.stringify(state);
-  if (failed !== undefined) return { id, version, changed, state: text, failed };
   if (mayBeLarge(folded) && Buffer.byteLength(text) > STORED_STATE_BYTES_MAX) return undefined;
-  return { id, version, changed, state: text };
+  return failed === undefined ? { id, version, changed, state: text } : { id, version, changed, state: text, failed };
+}
+
+/** Whether its state isn't too large to be stored. */
+export function isStorable(folded: Folded): boolean {
+  return !mayBeLarge(folded) || storedFrom('', { folded }) !== undefined;
 }
 
 /** A document before its first event: nothing is known of its state. */
 export const NOTHING: Folded = Object.freeze({ version: 0, changed: 0, state: null, bytes: 0 });
 
-/** One whose state has become too large stays as it is stored: whoever reads it begins there. */
-export function tooLargeAfter(collection: string, id: string, was: Known | undefined): Known {
-  return { folded: was?.folded ?? NOTHING, failed: was?.failed ?? tooLarge(collection, id) };
+const TOO_LARGE = "bytes of JSON: it isn't stored until it has fewer.";
+
+/** Why a document isn't stored whose state has become too large. */
+export function tooLarge(collection: string, id: string): string {
+  return `The state of ${collection} ${JSON.stringify(id)} has more than ${STORED_STATE_BYTES_MAX} ${TOO_LARGE}`;
 }
 
-function tooLarge(collection: string, id: string): string {
-  return `The state of ${collection} ${JSON.stringify(id)} has more than ${STORED_STATE_BYTES_MAX} bytes of JSON: it isn't stored.`;
+/** Whether a stored document isn't at its last version only because its state has become too large: what comes may make it smaller. */
+export function isTooLarge(stored: { readonly failed?: string | undefined } | undefined): boolean {
+  // The text of an error begins with its name.
+  return stored?.failed !== undefined && stored.failed.startsWith('The state of ') && stored.failed.endsWith(TOO_LARGE);
 }
 
 /** A stored reason is for operators: `get` gives the whole error. */

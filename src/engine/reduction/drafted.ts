@@ -6,9 +6,10 @@ import {
   type IndexKey,
   type StoredDocument,
 } from '../../store/store.ts';
+import type { Folded } from '../../model/reduce.ts';
 import type { Pace } from '../pace.ts';
 import { movedEntries } from '../queries/sort-key.ts';
-import { storedFrom, tooLargeAfter, type Known } from '../reading/stored-document.ts';
+import { NOTHING, storedFrom, tooLarge, type Known } from '../reading/stored-document.ts';
 
 /** A document before a step and after it. */
 export interface Change {
@@ -16,12 +17,16 @@ export interface Change {
   /** As it is stored; undefined if it isn't, or needn't be known: no index has it, and its state isn't large. */
   readonly was: Known | undefined;
   readonly now: Known;
+  /** Its last version in between whose state isn't too large to be stored, if that is known. */
+  readonly fits?: Folded | undefined;
 }
 
 export interface Drafted {
   readonly id: string;
-  /** As it is then: one whose state is too large stays as it was. */
+  /** As it is stored then: one whose state is too large stays at its last version that isn't. */
   readonly now: Known;
+  /** The same, folded further, if its state is too large. */
+  readonly large: Folded | undefined;
   readonly document: StoredDocument;
   readonly dropped: readonly IndexKey[];
   readonly added: readonly IndexEntry[];
@@ -32,15 +37,21 @@ export const STEP_CHARS_MAX = 4 * 2 ** 20;
 
 const NO_ENTRIES = { dropped: [], added: [] };
 
-export function drafted(collection: string, indexes: readonly Index[], { id, was, now: folded }: Change): Drafted {
-  let now = folded;
+export function drafted(collection: string, indexes: readonly Index[], change: Change): Drafted {
+  const { id, was } = change;
+  let { now } = change;
   let document = storedFrom(id, now);
+  let large: Folded | undefined;
   if (!document) {
-    now = tooLargeAfter(collection, id, was);
-    document = storedFrom(id, now)!;
+    if (now.failed === undefined) large = now.folded;
+    const failed = now.failed ?? tooLarge(collection, id);
+    now = { folded: change.fits ?? was?.folded ?? NOTHING, failed };
+    document = storedFrom(id, now);
+    // It was larger than it was taken to be.
+    if (!document) document = storedFrom(id, (now = { folded: was?.folded ?? NOTHING, failed }))!;
   }
   const moved = indexes.length === 0 ? NO_ENTRIES : movedEntries(indexes, id, shown(was), shown(now));
-  return { id, now, document, ...moved };
+  return { id, now, large, document, ...moved };
 }
 
 /** As many as one step stores, and at least one. The event loop gets its turns meanwhile. */

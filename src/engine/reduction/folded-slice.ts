@@ -4,12 +4,27 @@
  */
 import { hasCode } from '../../errors.ts';
 import { unborn, type Folded } from '../../model/reduce.ts';
-import { STEP_DOCUMENTS_MAX, type Index, type LogPoint, type Stepped, type StoredDocument } from '../../store/store.ts';
+import {
+  STEP_DOCUMENTS_MAX,
+  type Index,
+  type LogPoint,
+  type ScannedEvent,
+  type Stepped,
+  type StoredDocument,
+} from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { Pace } from '../pace.ts';
 import { foldEvent, type ReadEvent } from '../reading/fold-events.ts';
-import { failureText, knownFrom, mayBeLarge, NOTHING, type Known } from '../reading/stored-document.ts';
-import { drafted, gathered, STEP_CHARS_MAX, type Drafted } from './drafted.ts';
+import {
+  failureText,
+  isStorable,
+  isTooLarge,
+  knownFrom,
+  mayBeLarge,
+  NOTHING,
+  type Known,
+} from '../reading/stored-document.ts';
+import { drafted, gathered, STEP_CHARS_MAX, type Change, type Drafted } from './drafted.ts';
 import { isSamePlace } from './marks.ts';
 import type { StoredSet } from './set.ts';
 import { commitEnd, type Moving, type Slice } from './slice.ts';
@@ -18,6 +33,8 @@ interface FoldedSlice {
   /** Where the set is then: the end of the slice, or earlier. */
   readonly to: LogPoint;
   readonly documents: readonly Drafted[];
+  /** Documents that were too large to be stored and still are, by id. */
+  readonly large: ReadonlyMap<string, Folded>;
 }
 
 /** A document of the slice. */
@@ -36,6 +53,9 @@ interface Part {
   isFolded: boolean;
   /** Undefined if there is nothing to store. */
   drafted: Drafted | undefined;
+  /** One that is too large to be stored: before the slice, if that is known, and after it. */
+  large: Folded | undefined;
+  kept: Folded | undefined;
 }
 
 /**
@@ -56,10 +76,12 @@ export async function foldInto(
     set.forget();
     return 'moved';
   }
-  const { to, documents } = folded;
+  const { to, documents, large } = folded;
   const stepped = await set.advance({ generation, from, to, ...gathered(documents) });
-  if (stepped === 'stored') set.took(documents, to);
-  else set.forget();
+  if (stepped === 'stored') {
+    set.took(documents, to);
+    for (const [id, now] of large) set.keepLarge(id, now);
+  } else set.forget();
   return stepped;
 }
 
@@ -96,7 +118,8 @@ class SliceFolding {
       to = await commitEnd(this.#core.untilClosed, this.#slice.to, this.#from.position, folded);
       this.#end(to.position);
     }
-    return { to, documents: this.#parts.flatMap(({ drafted: one }) => one ?? []) };
+    const large = this.#parts.flatMap(({ moving, kept }): [string, Folded][] => (kept ? [[moving.id, kept]] : []));
+    return { to, documents: this.#parts.flatMap(({ drafted: one }) => one ?? []), large: new Map(large) };
   }
 
   /** The position that it must end at, if it weighs too much. */
@@ -112,7 +135,7 @@ class SliceFolding {
       if (!part.isFolded) {
         if (!(await this.#learn(part, index))) return 'moved';
         if (this.#pace.isOver()) await this.#pace.turn();
-        part.drafted = this.#drafted(part);
+        part.drafted = await this.#drafted(part);
         part.isFolded = true;
         if (this.#pace.isOver()) await this.#pace.turn();
       }
@@ -125,12 +148,13 @@ class SliceFolding {
   /** Leaves out later events. Documents that have some of them are folded again, up to there. */
   #end(position: number): void {
     this.#parts = this.#parts.flatMap((part) => {
-      const { moving, was, now, readChars } = part;
+      const { moving, was, now, large, readChars } = part;
       const events = moving.events.filter((event) => event.position <= position);
       if (events.length === 0) return [];
       if (events.length === moving.events.length) return part;
       const fewer = this.#part({ ...moving, events, last: moving.first + events.length - 1 }, was);
       fewer.readChars = readChars;
+      fewer.large = large;
       // Known to be missing, or it wasn't needed so far.
       fewer.isMissing = !was && (part.isMissing || now !== undefined);
       return fewer;
@@ -145,7 +169,9 @@ class SliceFolding {
     const now = cached?.version === moving.last ? cached : undefined;
     // Entries that go are those of the stored state; and one that can't be stored any more stays as it is.
     const isMissing = !was && (!now || this.#indexes.length > 0 || mayBeLarge(now));
-    return { moving, now, was, stored: undefined, isMissing, readChars: 0, isFolded: false, drafted: undefined };
+    const large = this.#set.large(moving.id);
+    const open = { stored: undefined, readChars: 0, isFolded: false, drafted: undefined, kept: undefined };
+    return { moving, now, was, isMissing, large, ...open };
   }
 
   /** Makes known how a document is stored. False if the set isn't where it was. */
@@ -180,38 +206,87 @@ class SliceFolding {
     return missing;
   }
 
-  #drafted({ moving, was, now }: Part): Drafted | undefined {
+  /** Undefined if there is nothing to store: it has these events already, or it stays as it is stored. */
+  async #drafted(part: Part): Promise<Drafted | undefined> {
+    const { moving, was, now } = part;
     const { id } = moving;
-    if (was?.failed !== undefined) this.#set.metFailed(id, was);
-    const then = this.#folded(moving, was, now);
-    if (!then) return undefined;
-    return drafted(this.#set.collection.name, this.#indexes, { id, was, now: then });
+    if (was?.failed !== undefined && !isTooLarge(was)) {
+      // Should another server mend it meanwhile, then the set isn't where it was.
+      this.#set.metFailed(id, was);
+      return undefined;
+    }
+    const known = now && this.#draft({ id, was, now: { folded: now } });
+    if (known && !known.large) return known;
+    const from = this.#begin(part);
+    if (!from) {
+      if (now) part.kept = now;
+      else this.#set.unsure.add(id);
+      return undefined;
+    }
+    if (from.failed !== undefined) return this.#draft({ id, was, now: from });
+    const events = this.#after(moving, from.folded);
+    if (events.length === 0) return undefined;
+    const then = now ? { folded: now } : await this.#folded(id, from.folded, events);
+    const one = known ?? this.#draft({ id, was, now: then });
+    if (one.now === then) return one;
+    const fits = await this.#lastStorable(id, from.folded, events, then.folded.version);
+    if (fits) return this.#draft({ id, was, now: then, fits });
+    if (!one.large || !isTooLarge(was)) return one;
+    part.kept = one.large;
+    return undefined;
   }
 
-  /**
-   * Undefined for a document that has these events already, and for one that failed before: it stays where it is. Should another
-   * server mend it meanwhile, then the set isn't where it was.
-   */
-  #folded({ id, events, first }: Moving, was: Known | undefined, now: Folded | undefined): Known | undefined {
-    if (was?.failed !== undefined) return undefined;
-    if (now) return { folded: now };
-    const { collection } = this.#set;
-    let folded: Folded | undefined = was?.folded;
+  #draft(change: Change): Drafted {
+    return drafted(this.#set.collection.name, this.#indexes, change);
+  }
+
+  /** As it is before the slice; undefined for one that is too large to be stored, and isn't known. */
+  #begin({ moving: { id, first }, was, large }: Part): Known | undefined {
+    if (isTooLarge(was)) return large?.version === first - 1 ? { folded: large } : undefined;
+    if (was) return was;
     try {
-      folded ??= unborn(collection, id);
+      return { folded: unborn(this.#set.collection, id) };
     } catch (error) {
       return failure(NOTHING, error);
     }
-    if (folded.version + 1 < first) throw this.#set.gap(id, folded.version, first);
-    // While a set is made, documents are ahead of it: they have the first of these events already.
-    const more = events.slice(folded.version + 1 - first);
-    if (more.length === 0) return undefined;
-    for (const event of more) {
-      const next = foldEvent(this.#read, collection, id, folded, event, folded.version + 1);
+  }
+
+  /** While a set is made, documents are ahead of it: they have the first of these events already. */
+  #after({ id, events, first }: Moving, { version }: Folded): readonly ScannedEvent[] {
+    if (version + 1 < first) throw this.#set.gap(id, version, first);
+    return events.slice(version + 1 - first);
+  }
+
+  async #folded(id: string, from: Folded, events: readonly ScannedEvent[]): Promise<Known> {
+    let folded = from;
+    for (const event of events) {
+      const next = foldEvent(this.#read, this.#set.collection, id, folded, event, folded.version + 1);
       if (next.error !== undefined) return failure(folded, next.error);
       folded = next.folded;
+      if (this.#pace.isOver()) await this.#pace.turn();
     }
     return { folded };
+  }
+
+  /**
+   * The last version below `end` whose state isn't too large to be stored; undefined if there is none. Folded once more: nearly always
+   * the last of a slice is.
+   */
+  async #lastStorable(
+    id: string,
+    from: Folded,
+    events: readonly ScannedEvent[],
+    end: number,
+  ): Promise<Folded | undefined> {
+    let folded = from;
+    let last: Folded | undefined;
+    for (const event of events) {
+      if (folded.version + 1 >= end) break;
+      ({ folded } = foldEvent(this.#read, this.#set.collection, id, folded, event, folded.version + 1));
+      if (isStorable(folded)) last = folded;
+      if (this.#pace.isOver()) await this.#pace.turn();
+    }
+    return last;
   }
 }
 

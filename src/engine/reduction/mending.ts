@@ -1,25 +1,38 @@
 /**
  * Documents that couldn't be folded further are tried again when an application is opened: its code may be able to. A few at a time,
  * beside the reduction. And again when it meets one later that its own code hasn't failed at: another server has stored it.
+ *
+ * So are those that had become too large to be stored, when events of them come and it isn't known how they are: one at a time, and
+ * for a small part of the time however many there are, and however often.
  */
 import { hasCode } from '../../errors.ts';
 import { unborn, type Folded } from '../../model/reduce.ts';
-import type { StoredDocument, Stepped } from '../../store/store.ts';
+import type { LogPoint, StoredDocument, Stepped } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { loadDocuments, type Wanted } from '../reading/document-reader.ts';
 import type { Change } from './drafted.ts';
 import { isSamePlace } from './marks.ts';
 import type { StoredSet } from './set.ts';
-import { afterId, failureText, knownFrom, type Known } from '../reading/stored-document.ts';
+import { afterId, failureText, isStorable, isTooLarge, knownFrom, type Known } from '../reading/stored-document.ts';
 
 /** Documents of a page. */
 const PAGE_DOCUMENTS = 20;
 /** After a round, and where the set had moved meanwhile, the next try comes so many milliseconds later. */
 const PAUSE_MS = 50;
+/** After one that is too large was folded from where it is stored, it pauses so many times as long as that took. */
+const LARGE_PAUSES = 4;
 
 /** One that may have come further than it is stored. */
 interface Tried extends Change {
   readonly was: Known;
+}
+
+/** One that is to be folded from where it is stored. */
+interface Begun {
+  readonly was: Known;
+  readonly wanted: Wanted;
+  /** Its last version that isn't too large to be stored, of those that were folded now. */
+  fits: Folded | undefined;
 }
 
 export class Mending {
@@ -42,13 +55,14 @@ export class Mending {
 
   /** Whether it isn't done with all documents. */
   get isOpen(): boolean {
-    return !this.#isOver || this.#set.hasMetFailed;
+    return !this.#isOver || this.#set.hasMetFailed || this.#set.unsure.size > 0;
   }
 
   /** Tries the next page. Undefined if there was nothing to store. */
   async step(): Promise<Stepped | undefined> {
-    const { number, place } = this.#set;
+    const { number, place, hasMetFailed } = this.#set;
     if (!place) return this.#again('moved');
+    if (this.#isOver && !hasMetFailed) return this.#sure(place);
     if (this.#from === undefined) this.#set.hasMetFailed = false;
     const page = await this.#core.untilClosed.stored({
       set: number,
@@ -68,6 +82,24 @@ export class Mending {
     return stepped;
   }
 
+  /** Folds one of those that were too large to be stored. */
+  async #sure(place: LogPoint): Promise<Stepped | undefined> {
+    const { number, unsure } = this.#set;
+    const { runtime, untilClosed } = this.#core;
+    const [id] = unsure;
+    const began = runtime.elapsed();
+    const page = await untilClosed.stored({ set: number, ids: [id!] });
+    if (!page) return this.#again('behind');
+    if (!isSamePlace(page.place, place)) return this.#again('moved');
+    const tried = await this.#foldedAgain(page.documents.filter(isTooLarge), place.position);
+    const stepped = tried.length > 0 ? await this.#set.mend(place, tried) : undefined;
+    if (stepped === 'moved' || stepped === 'behind') return this.#again(stepped);
+    unsure.delete(id!);
+    const now = runtime.elapsed();
+    this.#pausedUntil = now + Math.max(PAUSE_MS, LARGE_PAUSES * (now - began));
+    return stepped;
+  }
+
   #again(stepped: Stepped): Stepped {
     this.#set.forget();
     this.#pausedUntil = this.#core.runtime.elapsed() + PAUSE_MS;
@@ -82,36 +114,61 @@ export class Mending {
     this.#pausedUntil = this.#core.runtime.elapsed() + PAUSE_MS;
   }
 
-  /** What came further than it is stored. */
+  /** What came further than it is stored. Those that were too large one after the other: most of them still are. */
   async #foldedAgain(documents: readonly StoredDocument[], asOf: number): Promise<readonly Tried[]> {
-    const { collection, failed } = this.#set;
-    const begun: { readonly was: Known; readonly wanted: Wanted }[] = [];
+    const tried: Tried[] = [];
+    const begun: Begun[] = [];
     for (const document of documents) {
-      const { id } = document;
-      const was = knownFrom(collection.name, document);
-      const from = this.#begin(id, was);
-      if (from) begun.push({ was, wanted: { collection, id, from } });
-      else failed.set(id, was.failed!);
+      const one = this.#begin(document);
+      if (!one) this.#set.failed.set(document.id, document.failed!);
+      else if (!isTooLarge(document)) begun.push(one);
+      else {
+        const found = await this.#loaded([one], asOf);
+        const isStill = found.every(({ now, fits }) => now.failed === undefined && fits === undefined);
+        if (isStill) this.#stillLarge(one, found);
+        else tried.push(...found);
+      }
     }
-    if (begun.length === 0) return [];
+    if (begun.length > 0) tried.push(...(await this.#loaded(begun, asOf)));
+    return tried;
+  }
+
+  #stillLarge({ was, wanted: { id } }: Begun, found: readonly Tried[]): void {
+    this.#set.failed.set(id, was.failed!);
+    this.#set.unsure.delete(id);
+    for (const { now } of found) this.#set.keepLarge(id, now.folded);
+  }
+
+  async #loaded(begun: readonly Begun[], asOf: number): Promise<readonly Tried[]> {
     const wanted = begun.map((one) => one.wanted);
     const { found } = await loadDocuments(this.#core, this.#core.untilClosed, wanted, asOf);
     return found.flatMap(({ folded, error }, at): Tried[] => {
-      const { was } = begun[at]!;
-      const { id } = begun[at]!.wanted;
-      if (error === undefined) return [{ id, was, now: { folded } }];
+      const { was, fits, wanted: asked } = begun[at]!;
+      const { id } = asked;
+      if (error === undefined) return [{ id, was, now: { folded }, fits }];
       if (!hasCode(error, 'ReducerFailed', 'UpcastFailed')) throw error;
       const reason = failureText(error);
-      failed.set(id, reason);
-      return folded.version > was.folded.version ? [{ id, was, now: { folded, failed: reason } }] : [];
+      this.#set.failed.set(id, reason);
+      return folded.version > was.folded.version || isTooLarge(was)
+        ? [{ id, was, now: { folded, failed: reason }, fits }]
+        : [];
     });
   }
 
   /** Undefined if its initial state still can't be made. */
-  #begin(id: string, { folded }: Known): Folded | undefined {
-    if (folded.version > 0) return folded;
+  #begin(document: StoredDocument): Begun | undefined {
+    const { collection, number } = this.#set;
+    const { id } = document;
+    const was = knownFrom(collection.name, document);
+    // One that is rebuilt isn't begun with what it is to replace.
+    const isApart = this.#core.membership.own.get(collection.name)?.definition.set !== number;
     try {
-      return unborn(this.#set.collection, id);
+      const from = was.folded.version > 0 ? was.folded : unborn(collection, id);
+      const each = (folded: Folded): void => {
+        if (isStorable(folded)) begun.fits = folded;
+      };
+      const begun: Begun = { was, wanted: { collection, id, from, isApart, each }, fits: undefined };
+      return begun;
     } catch (error) {
       if (!hasCode(error, 'ReducerFailed')) throw error;
       return undefined;

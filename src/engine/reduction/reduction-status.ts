@@ -1,11 +1,14 @@
 /** How the reduction goes. */
 import { hasCode } from '../../errors.ts';
+import type { LogPoint, StoredPage } from '../../store/store.ts';
 import type { Core } from '../core.ts';
+import { refreshMembership } from '../registry/refresh.ts';
 
 /** How far the reduction is behind the log. */
 export interface ReductionStatus {
+  /** `off` where this server reduces nothing: it was told so, it only reads, or it is outdated (`errors` says it). */
   readonly state: 'background' | 'off';
-  /** Events that are stored and not yet reduced. */
+  /** Events that are stored and not yet reduced, whichever server does that. */
   readonly lagEvents: number;
   /** How long the first of them has waited, in milliseconds, as far as this server has seen. */
   readonly lagMs: number;
@@ -39,20 +42,49 @@ export function errorOf(collection: string, error: unknown): CollectionError {
   return { collection, code: String(code), message: String(message) };
 }
 
-/** The store is asked which have failed: another server may have failed at them, or have mended them. */
-export async function withFailed(core: Core, progressing: Progressing): Promise<ReductionStatus> {
+/** What the store says of the sets of this code's collections. */
+export interface Asked {
+  /** Where they are, by number: those that documents are found in, and those that are to take their place. */
+  readonly places: ReadonlyMap<number, LogPoint>;
+  readonly failed: readonly FailedDocument[];
+  readonly errors: readonly CollectionError[];
+}
+
+/** Other servers move sets on too, fail at documents, and mend them. @throws Closed, HistoryDiverged */
+export async function askedOf(core: Core, failedMax = NAMED_MAX): Promise<Asked> {
+  const places = new Map<number, LogPoint>();
   const failed: FailedDocument[] = [];
-  const errors = [...progressing.errors];
-  for (const [collection, { definition }] of core.membership.own) {
-    const limit = NAMED_MAX - failed.length;
-    if (limit === 0) break;
+  const errors: CollectionError[] = [];
+  for (const collection of core.membership.own.keys()) {
     try {
-      const page = await core.untilClosed.stored({ set: definition.set, failed: true, limit });
-      for (const { id, failed: reason } of page?.documents ?? []) failed.push({ collection, id, reason: reason! });
+      const page = await pageOf(core, collection, failedMax - failed.length);
+      for (const { id, failed: reason } of page.documents) failed.push({ collection, id, reason: reason! });
+      const { set, rebuilt } = core.membership.own.get(collection)!.definition;
+      places.set(set, page.place);
+      const other = rebuilt === undefined ? undefined : await core.untilClosed.stored({ set: rebuilt, limit: 0 });
+      if (other) places.set(rebuilt!, other.place);
     } catch (error) {
       if (hasCode(error, 'Closed', 'HistoryDiverged')) throw error;
-      if (!errors.some((one) => one.collection === collection)) errors.push(errorOf(collection, error));
+      errors.push(errorOf(collection, error));
     }
   }
-  return { ...progressing, failed, errors };
+  return { places, failed, errors };
+}
+
+/** @throws DomainOutdated if this code's definition isn't registered any more */
+async function pageOf(core: Core, collection: string, limit: number): Promise<StoredPage> {
+  for (;;) {
+    const { set } = core.membership.own.get(collection)!.definition;
+    const page = await core.untilClosed.stored({ set, failed: true, limit });
+    if (page) return page;
+    // Another set has taken its place, or the definition is gone.
+    await refreshMembership(core, core.untilClosed);
+  }
+}
+
+/** What a server knows itself, and what it doesn't know of itself. */
+export function together(progressing: Progressing, { failed, errors }: Asked): ReductionStatus {
+  const known = new Set(progressing.errors.map(({ collection }) => collection));
+  const others = errors.filter(({ collection }) => !known.has(collection));
+  return { ...progressing, failed, errors: [...progressing.errors, ...others] };
 }

@@ -95,9 +95,14 @@ export class Reduction {
   #away: unknown;
   #awayTries = 0;
   #ended: unknown;
+  /** Where the log ended when this application was opened. */
+  readonly #opened: number;
+  /** Where the store has said that sets are. */
+  #places: ReadonlyMap<number, LogPoint> = new Map();
 
   constructor(core: Core) {
     this.#core = core;
+    this.#opened = core.watermark.seen.position;
     core.grown.each(() => this.#hurry());
     core.watermark.each(() => this.#moved.abort());
   }
@@ -119,12 +124,28 @@ export class Reduction {
     return own && this.#followed.get(own.definition.set)?.set;
   }
 
-  /** Whether the documents of a collection have never been up to date since this application was opened. */
+  /**
+   * Whether the documents of a collection have never been up to date since this application was opened. Where this server doesn't
+   * reduce, as far as the store was asked: others make them.
+   */
   isBehind(collection: string): boolean {
     const own = this.#core.membership.own.get(collection);
     const followed = own && this.#followed.get(own.definition.set);
-    if (this.#running === undefined) return false;
+    if (!this.isRunning) {
+      const place = own && this.#places.get(own.definition.set);
+      return place !== undefined && (place.position < this.#opened || isBeingMade(place));
+    }
     return !followed?.set.place || followed.set.place.position < followed.target || isBeingMade(followed.set.place);
+  }
+
+  /** The store has said where sets are now. */
+  saw(places: ReadonlyMap<number, LogPoint>): void {
+    this.#places = places;
+  }
+
+  /** The position that a set has reached, as far as it is known, also if only other servers move it. */
+  reachedBy(set: number): number {
+    return (this.#followed.get(set)?.set.place ?? this.#places.get(set))?.position ?? 0;
   }
 
   get isRunning(): boolean {
@@ -202,8 +223,8 @@ export class Reduction {
 
   status(): Progressing {
     const { position } = this.#core.watermark.seen;
-    const places = [...this.#followed.values()].map(({ set }) => set.place?.position ?? 0);
-    const place = Math.min(position, ...places);
+    this.#sawEnd(position);
+    const place = this.#least(position);
     const since = this.#lags.find((lag) => lag.position > place);
     const followed = [...this.#followed.values()];
     return {
@@ -214,6 +235,12 @@ export class Reduction {
         error === undefined ? [] : [errorOf(set.collection.name, error)],
       ),
     };
+  }
+
+  /** Up to where all events are in the stored documents, as far as that is known. */
+  #least(end: number): number {
+    const sets = [...this.#core.membership.own.values()].map(({ definition }) => definition.set);
+    return Math.min(end, ...sets.map((set) => this.reachedBy(set)));
   }
 
   #hurry(): void {
@@ -451,8 +478,7 @@ export class Reduction {
   #sawEnd(position: number): void {
     const last = this.#lags.at(-1);
     if ((last?.position ?? 0) < position) this.#lags.push({ position, at: this.#core.runtime.elapsed() });
-    const places = [...this.#followed.values()].map(({ set }) => set.place?.position ?? 0);
-    const place = Math.min(position, ...places);
+    const place = this.#least(position);
     while (this.#lags.length > 1 && this.#lags[0]!.position <= place) this.#lags.shift();
     // A long lag needs no finer steps.
     if (this.#lags.length > LAGS_MAX) this.#lags.splice(1, this.#lags.length - LAGS_MAX);

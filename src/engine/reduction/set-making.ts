@@ -5,13 +5,14 @@
  * the set is being made, and takes over when the hash stays the same. After that nothing of the first one is stored any more.
  */
 import { hasCode } from '../../errors.ts';
+import { STORED_STATE_BYTES_MAX } from '../../limits.ts';
 import { unborn, type Folded } from '../../model/reduce.ts';
 import { Twins } from '../../model/same-items.ts';
 import { STEP_DOCUMENTS_MAX, type LogPoint, type ScannedEvent, type Stepped } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import type { Pace } from '../pace.ts';
 import { foldEvent, type ReadEvent } from '../reading/fold-events.ts';
-import { failureText, knownFrom, type Known } from '../reading/stored-document.ts';
+import { failureText, isTooLarge, knownFrom, type Known } from '../reading/stored-document.ts';
 import { refreshMembership } from '../registry/refresh.ts';
 import { draftedInTurns, gathered, type Change } from './drafted.ts';
 import { makingAt } from './marks.ts';
@@ -38,6 +39,8 @@ export interface Making {
   failed: string | undefined;
   /** As it is stored. */
   was: Known | undefined;
+  /** Before its state became too large to be stored. */
+  fits: Folded | undefined;
   /** How it is stored isn't known yet. */
   isNew: boolean;
   isChanged: boolean;
@@ -116,6 +119,7 @@ export class SetMaking {
       bytes: 0,
       failed: undefined,
       was: undefined,
+      fits: undefined,
       isNew: true,
       isChanged: false,
     };
@@ -153,6 +157,8 @@ export class SetMaking {
     const { folded, error } = foldEvent(read, collection, making.id, making, event, version, this.#lists);
     if (error !== undefined) making.failed = failureOf(error);
     this.#bytes -= weight(making);
+    if (folded.bytes > STORED_STATE_BYTES_MAX) making.fits ??= beforeLarge(making);
+    else making.fits = undefined;
     take(making, folded);
     making.isChanged = true;
     this.#bytes += weight(making);
@@ -201,6 +207,7 @@ export class SetMaking {
   #took(making: Making, now: Known): void {
     this.#bytes -= weight(making);
     making.was = now;
+    making.fits = undefined;
     making.isChanged = false;
     this.#bytes += weight(making);
   }
@@ -215,6 +222,8 @@ export class SetMaking {
     making.isNew = false;
     making.was = was;
     making.failed = was?.failed;
+    // What has come since it was stored isn't at hand.
+    if (isTooLarge(was)) this.#set.unsure.add(making.id);
     if (was) take(making, was.folded);
     else this.#bear(making);
     this.#bytes += weight(making);
@@ -237,13 +246,18 @@ function take(making: Making, { version, changed, state, bytes }: Folded): void 
   making.bytes = bytes;
 }
 
-function changeOf({ id, was, version, changed, state, bytes, failed }: Making): Change {
-  return { id, was, now: { folded: { version, changed, state, bytes }, failed } };
+/** Undefined if it is too large already, or has no event yet. */
+function beforeLarge({ version, changed, state, bytes }: Making): Folded | undefined {
+  return version > 0 && bytes <= STORED_STATE_BYTES_MAX ? { version, changed, state, bytes } : undefined;
+}
+
+function changeOf({ id, was, fits, version, changed, state, bytes, failed }: Making): Change {
+  return { id, was, fits, now: { folded: { version, changed, state, bytes }, failed } };
 }
 
 /** Bytes that a document takes in memory, at least. */
-function weight({ was, state, bytes }: Making): number {
-  return bytes + (was && was.folded.state !== state ? was.folded.bytes : 0);
+function weight({ was, fits, state, bytes }: Making): number {
+  return bytes + (fits?.bytes ?? 0) + (was && was.folded.state !== state ? was.folded.bytes : 0);
 }
 
 /** @throws errors that don't concern this document alone */

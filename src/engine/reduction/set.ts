@@ -4,18 +4,22 @@
  */
 import { LogCorrupt } from '../../errors.ts';
 import type { CollectionDefinition } from '../../model/collection.ts';
+import type { Folded } from '../../model/reduce.ts';
 import { RecentDocuments } from '../../recent.ts';
 import { STEP_DOCUMENTS_MAX, type Index, type LogPoint, type SetStep, type Stepped } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { Pace } from '../pace.ts';
 import { draftedInTurns, gathered, type Change, type Drafted } from './drafted.ts';
 import { isSamePlace, mendedAt } from './marks.ts';
-import type { Known } from '../reading/stored-document.ts';
+import { isTooLarge, type Known } from '../reading/stored-document.ts';
 
 /** Documents whose stored form is kept in memory: those moved last. */
 const KNOWN_MAX = 20_000;
 /** Bytes of their states: in memory a list of numbers takes eight times as much. */
 const KNOWN_BYTES_MAX = 8 * 1024 * 1024;
+/** The same of documents that are too large to be stored, and are folded on in memory. */
+const LARGE_MAX = 1_000;
+const LARGE_BYTES_MAX = 64 * 1024 * 1024;
 
 export class StoredSet {
   readonly number: number;
@@ -28,8 +32,11 @@ export class StoredSet {
   hasMetFailed = false;
   /** So many documents are read at once: fewer, where those read last were large. */
   readMax = STEP_DOCUMENTS_MAX;
+  /** Documents that may not be too large any more, and how they are isn't known: they are folded from where they are stored. */
+  readonly unsure = new Set<string>();
   readonly #core: Core;
   #known = nothingKnown();
+  readonly #large = new RecentDocuments<Folded>(LARGE_MAX, { max: LARGE_BYTES_MAX, of: ({ bytes }) => bytes });
 
   constructor(core: Core, collection: CollectionDefinition, number: number) {
     this.#core = core;
@@ -61,8 +68,8 @@ export class StoredSet {
   }
 
   /**
-   * Stores documents that had failed, as far as they could be folded now. Undefined if none came further: one whose state is too large
-   * to be stored stays as it is. The place is marked: a step of a server that has read them before is `moved` then.
+   * Stores documents that had failed, as far as they could be folded now. Undefined if none came further, and none has become too
+   * large. The place is marked: a step of a server that has read them before is `moved` then.
    */
   async mend(place: LogPoint, tried: readonly (Change & { readonly was: Known })[]): Promise<Stepped | undefined> {
     let stepped: Stepped | undefined;
@@ -70,8 +77,9 @@ export class StoredSet {
     for (let left = tried; left.length > 0;) {
       const { generation } = this.#core.membership;
       const documents = await draftedInTurns(this.collection.name, this.indexes(), left, new Pace(this.#core.runtime));
-      const further = documents.filter(({ now }, at) => now.folded.version > left[at]!.was.folded.version);
+      const further = documents.filter(({ now }, at) => isFurther(now, left[at]!.was));
       for (const { id, now } of documents) if (now.failed !== undefined) this.failed.set(id, now.failed);
+      for (const { id, large } of documents) if (large) this.keepLarge(id, large);
       left = left.slice(documents.length);
       if (further.length === 0) continue;
       const to = mendedAt(this.#core.runtime, place);
@@ -99,6 +107,15 @@ export class StoredSet {
     return this.#known.get(this.collection.name, id);
   }
 
+  /** One that is too large to be stored, folded to its version; undefined if that isn't known. */
+  large(id: string): Folded | undefined {
+    return this.#large.get(this.collection.name, id);
+  }
+
+  keepLarge(id: string, folded: Folded): void {
+    this.#large.set(this.collection.name, id, folded);
+  }
+
   /** A document that has failed was met: it isn't changed by what comes, so it would be read again with each event. */
   metFailed(id: string, known: Known): void {
     this.#known.set(this.collection.name, id, known);
@@ -117,12 +134,18 @@ export class StoredSet {
   /** These were stored. */
   took(documents: readonly Drafted[], to: LogPoint): void {
     this.place = to;
-    for (const { id, now } of documents) {
+    for (const { id, now, large } of documents) {
       this.#known.set(this.collection.name, id, now);
+      if (large) this.keepLarge(id, large);
+      else this.#large.delete(this.collection.name, id);
       if (now.failed === undefined) this.failed.delete(id);
       else this.failed.set(id, now.failed);
     }
   }
+}
+
+function isFurther(now: Known, was: Known): boolean {
+  return now.folded.version > was.folded.version || isTooLarge(now) !== isTooLarge(was);
 }
 
 function nothingKnown(): RecentDocuments<Known> {
