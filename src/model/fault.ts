@@ -21,6 +21,6 @@ export function describeFault(fault: Fault): string {
 
 /** A lone surrogate or a NUL: two stores would disagree about it (PostgreSQL refuses NUL). */
 export function textFault(value: string): Fault | undefined {
-  if (!value.isWellFormed()) return here('a lone surrogate is not well-formed Unicode');
+  if (!value.isWellFormed()) return here('a lone surrogate, which isn’t well-formed Unicode');
   return value.includes('\0') ? here('a NUL character') : undefined;
 }

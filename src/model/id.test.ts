@@ -9,7 +9,8 @@ test('ids are non-empty well-formed strings of at most 512 bytes', () => {
   expect(idFault(null)).toBe('must be a string, not null');
   expect(idFault('x'.repeat(513))).toContain('at most 512 bytes of UTF-8, not 513');
   expect(idFault('𝒳'.repeat(129))).toContain('not 516');
-  expect(idFault('a\ud800')).toContain('lone surrogate');
+  const lone = 'must be well-formed text without NUL, but has a lone surrogate, which isn’t well-formed Unicode';
+  expect(idFault('a\ud800')).toBe(lone);
   expect(idFault('a\0')).toContain('NUL');
 });
 

@@ -26,7 +26,7 @@ describe('jsonFault', () => {
     ['a map', { m: new Map() }, 'm: an instance of Map is not plain JSON'],
     ['a function', { f: () => 1 }, 'f: a function is not JSON'],
     ['a symbol', { s: Symbol('s') }, 's: a symbol is not JSON'],
-    ['a lone surrogate', { s: 'x\ud800y' }, 's: a lone surrogate is not well-formed Unicode'],
+    ['a lone surrogate', { s: 'x\ud800y' }, 's: a lone surrogate, which isn’t well-formed Unicode'],
     ['a NUL', { s: 'a\0b' }, 's: a NUL character'],
     ['a NUL in a name', { 'a\0': 1 }, '"a\\u0000": the field\'s name: a NUL character'],
     ['__proto__', JSON.parse('{"a":{"__proto__":{"x":1}}}'), 'a.__proto__: a field must not be named __proto__'],
