@@ -147,7 +147,8 @@ export interface App<Commands extends AnyCommand = AnyCommand, Collections exten
    * raise `definition` where the reducers mean something else now. If the process ends before it is
    * done, another server goes on with it, or the next that is opened. Of several calls one sees to it, and the others wait for that.
    *
-   * @throws UnknownCollection; InvalidInput if an option is wrong, or this application doesn't reduce; the signal's reason; and
+   * @throws UnknownCollection; InvalidInput if an option is wrong, or this application doesn't reduce; NotWritable on a log
+   * that is only read; the signal's reason; and
    * the store's errors, as `execute`
    */
   rebuild<C extends Collections>(collection: C, options?: RebuildOptions): Promise<Rebuilt>;

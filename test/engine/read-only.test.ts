@@ -40,6 +40,50 @@ test('reads all, and refuses a command before its prepare has called anybody', a
   expect(await reader.status()).toMatchObject({ state: 'open', position: 2 });
 });
 
+const variant = (more: object) => {
+  const other = domain({ events: { PUT: type<{ item_id: string; n: number }>() } });
+  return other.collection('items', {
+    key: 'item_id',
+    initial: { n: 0 },
+    reduce: { PUT: (_, { n }) => ({ n }) },
+    ...more,
+  });
+};
+const refused = (message: RegExp) => ({ code: 'NotWritable', message: expect.stringMatching(message) });
+
+test('finds what others have stored, and refuses by name what would make documents or indexes', async () => {
+  const file = join(folder, 'found.db');
+  await using writer = await open({ store: sqlite(file), ...parts });
+  await writer.execute(put, { item_id: 'i1', n: 1 });
+  expect(await writer.count(items)).toBe(1);
+  const store = sqlite(file, { readOnly: true });
+  await using reader = await open({ store, ...parts });
+  expect(await reader.count(items, { where: { n: 1 } })).toBe(1);
+  expect((await reader.find(items)).documents).toMatchObject([{ id: 'i1', version: 1 }]);
+  expect(await collect(reader.list(items))).toMatchObject([{ id: 'i1' }]);
+  expect((await reader.watch(items, 'i1').next()).value).toMatchObject({ version: 1 });
+  for (const dryRun of [false, true]) {
+    await expect(reader.rebuild(items, { dryRun })).rejects.toMatchObject({
+      code: 'NotWritable',
+      message: expect.stringMatching(/^rebuild makes the documents of items again.*opened for reading/),
+    });
+  }
+  const reading = (more: object, options: object = {}) =>
+    open({ store, collections: [variant(more)], commands: [], ...options });
+  await expect(reading({ indexes: [['n', 'x']] })).rejects.toMatchObject(
+    refused(/items has no index of n, x in it.*leave the index out/),
+  );
+  await expect(reading({ definition: 2 })).rejects.toMatchObject(
+    refused(/items isn't registered in it as in this code/),
+  );
+  await (await open({ store: sqlite(file), collections: [variant({ definition: 2 })], commands: [] })).close();
+  const retired = [{ collection: 'items', definition: 2 }];
+  await expect(reading({}, { retired })).rejects.toMatchObject(
+    refused(/the definition 2 of items is registered in it, which would be removed.*leave it out of retired/),
+  );
+  await (await reading({})).close();
+});
+
 test('opens with what is registered, and says what isn’t', async () => {
   const file = join(folder, 'registered.db');
   await expect(open({ store: sqlite(file, { readOnly: true }), ...parts })).rejects.toMatchObject({ code: 'NotALog' });

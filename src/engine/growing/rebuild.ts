@@ -2,7 +2,7 @@
  * Folding a collection's stored documents again. Of several calls, in one process or in many, one sees to it; the others wait for
  * it, and take what it found if it has replaced the documents.
  */
-import { InvalidInput } from '../../errors.ts';
+import { InvalidInput, NotWritable } from '../../errors.ts';
 import type { AnyCollection } from '../../model/collection.ts';
 import { abortSignal, optionsOf, type Check, type Checks } from '../../options.ts';
 import type { Core } from '../core.ts';
@@ -60,8 +60,9 @@ export async function rebuild(
     signal,
     dryRun = false,
   } = optionsOf<RebuildOptions>('rebuild', options, REBUILD, InvalidInput);
-  // It may have ended: then this server is outdated, or the store went back. A session for reading says itself what it refuses.
-  if (!reduction.isRunning && !core.session.readOnly) throw reduction.stopped()?.error ?? notReducing(collection.name);
+  if (core.session.readOnly) throw openedForReading(collection.name);
+  // It may have ended: then this server is outdated, or the store went back.
+  if (!reduction.isRunning) throw reduction.stopped()?.error ?? notReducing(collection.name);
   const halt = new Halt([signal, core.closing.signal]);
   await halt.orElse(() => core.readiness.ready(collection.name, core.closing.signal));
   const parts = { core, reduction, collection, halt };
@@ -109,6 +110,14 @@ async function rebuilt(
 
 function ended(found: Found, swapped: boolean): Rebuilt {
   return Object.freeze({ ...found, swapped });
+}
+
+function openedForReading(collection: string): NotWritable {
+  return new NotWritable(
+    `rebuild makes the documents of ${collection} again, and the log was opened for reading (readOnly): nothing was changed. Call it ` +
+      'on an application that may write.',
+    { collection, readOnly: true },
+  );
 }
 
 function notReducing(collection: string): InvalidInput {

@@ -3,12 +3,12 @@
  * session.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { NotWritable } from '../../errors.ts';
 import { Section, type Offered, type SectionRules } from '../section.ts';
-import type { Appended, Closing, ExclusiveOptions, Judge, Locked, Opening, RegistryChange, Session } from '../store.ts';
+import type { Appended, Closing, ExclusiveOptions, Judge, Locked, Opening, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import { urlOf } from './connecting/connection.ts';
-import { closed, notRegistered, openedForReading, translated } from './errors.ts';
+import { closed, translated } from './errors.ts';
+import { refused } from './refused.ts';
 import { Waiting } from './reading/waiting.ts';
 import type { WritingRoles } from './roles.ts';
 import { Thrown, Transactions, type TransactionOptions, type Work, type Writer } from './transactions.ts';
@@ -57,7 +57,7 @@ export class SqliteSession implements Session {
     const given: Judge = (...facts) => orThrown(() => judge(...facts));
     const { registry, change } = await this.#transactions.read('registry', (roles) => roles.registry.judged(given));
     if (change === undefined) return registry;
-    if (this.readOnly) throw refused(this.#options.file, change);
+    if (this.readOnly) throw refused(this.#options.file, registry, change);
     return this.#transactions.write(({ roles }) => roles.registry.change(given));
   };
 
@@ -204,10 +204,4 @@ function orThrown<T>(work: () => T): T {
   } catch (error) {
     throw new Thrown(error);
   }
-}
-
-/** A change that a session for reading can't make. */
-function refused(file: string, { keyings = [], definitions = [] }: RegistryChange): NotWritable {
-  const collections = new Set([...keyings, ...definitions].map(({ collection }) => collection));
-  return collections.size > 0 ? notRegistered(file, [...collections]) : openedForReading(file);
 }
