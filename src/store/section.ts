@@ -66,7 +66,7 @@ export class Section {
     await undefined;
     const { assertGoing, translated, loses } = this.#rules;
     assertGoing?.();
-    if (this.#over) throw new Closed('The exclusive section is over. Await all its calls before it returns.');
+    if (this.#over) throw sectionOver();
     // The store may have ended the transaction by itself: whatever ran now would be stored outside of it.
     if (this.#broken) throw this.#broken.error;
     try {
@@ -77,4 +77,8 @@ export class Section {
       throw told;
     }
   }
+}
+
+export function sectionOver(): Closed {
+  return new Closed('The exclusive section is over. Await all its calls before it returns.');
 }

@@ -3,7 +3,7 @@
  * session.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { Section, type Offered, type SectionRules } from '../section.ts';
+import { Section, sectionOver, type Offered, type SectionRules } from '../section.ts';
 import type { Appended, Closing, ExclusiveOptions, Judge, Locked, Opening, Session } from '../store.ts';
 import { kindOf } from '../turns.ts';
 import { urlOf } from './connecting/connection.ts';
@@ -75,7 +75,7 @@ export class SqliteSession implements Session {
   readonly advance: Session['advance'] = (step) =>
     this.#transactions.inTurn((use) =>
       use(
-        ({ sets }) => sets.advance(step),
+        ({ sets }, write) => sets.advance(step, () => write.assertGoing()),
         (stepped) => stepped === 'stored',
         'made',
       ),
@@ -99,13 +99,20 @@ export class SqliteSession implements Session {
         translated: (error) => translated(error, file),
         loses: () => !this.#transactions.isWriting,
       };
+      let isOver = false;
+      const assertGoing = (): void => {
+        write.assertGoing();
+        if (isOver) throw sectionOver();
+      };
       try {
-        const result = await new Section(offered(writing), rules).run(work);
+        const result = await new Section(offered(writing, assertGoing), rules).run(work);
         // The work may have taken long.
         inPlace();
         return result;
       } catch (error) {
         throw new Thrown(error);
+      } finally {
+        isOver = true;
       }
     };
     return this.#transactions.inTurn((use) => use(locked, () => true, isMade ? 'made' : 'log'));
@@ -177,7 +184,7 @@ export class SqliteSession implements Session {
 }
 
 /** What an exclusive section can call, in its transaction. */
-function offered({ appender, filling, roles }: WritingRoles): Offered {
+function offered({ appender, filling, roles }: WritingRoles, assertGoing: () => void): Offered {
   const { registry, loader, reader, scanner, commits, stored } = roles;
   return {
     registry: () => registry.registry(),
@@ -188,7 +195,7 @@ function offered({ appender, filling, roles }: WritingRoles): Offered {
     read: (range) => reader.read(range),
     scan: (range) => scanner.scan(range),
     stored: (range) => stored.stored(range),
-    attach: (page) => filling.attach(page),
+    attach: (page) => filling.attach(page, assertGoing),
     fillIndex: (page) => filling.fillIndex(page),
   };
 }

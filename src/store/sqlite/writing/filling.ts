@@ -8,6 +8,7 @@ import { Attachments } from './attachments.ts';
 import type { Heads } from './heads.ts';
 import { Inserts } from './insert.ts';
 import type { Interned } from './interned.ts';
+import { Pieces } from './pieces.ts';
 import type { RegistryEntries } from './registry.ts';
 import type { Sets } from './sets.ts';
 
@@ -33,8 +34,12 @@ export class Filling {
     this.#later = new Inserts(database, 'later', { position: '?', document: '?', version: '?' });
   }
 
-  /** Only what is `stored` may be committed. */
-  attach({ keying: name, generation, from, to, seen, attachments, live }: AttachedPage): Stepped {
+  /**
+   * Only what is `stored` may be committed. Many ids are attached in several pieces, with turns of the event loop, after which
+   * `assertGoing` is called.
+   */
+  async attach(page: AttachedPage, assertGoing: () => void): Promise<Stepped> {
+    const { keying: name, generation, from, to, seen, attachments, live } = page;
     const { commits, heads, registry } = this.#parts;
     const end = commits.end();
     if (to > seen.position || !commits.holds(seen)) return 'diverged';
@@ -45,8 +50,9 @@ export class Filling {
     if (to < from || (live && to < end.position)) return 'moved';
     heads.follow(end, marks.attached);
     const moved = new Map<number, number>();
+    const pieces = new Pieces(assertGoing);
     try {
-      for (const found of attachments) this.#attach(name, found, moved);
+      for (const found of attachments) await this.#attach(name, found, moved, pieces);
       this.#attachments.flush();
       this.#later.flush();
     } finally {
@@ -70,7 +76,12 @@ export class Filling {
   }
 
   /** Gives each document of an event its next version. */
-  #attach(keying: string, { position, type: name, ids }: FoundIds, moved: Map<number, number>): void {
+  async #attach(
+    keying: string,
+    { position, type: name, ids }: FoundIds,
+    moved: Map<number, number>,
+    pieces: Pieces,
+  ): Promise<void> {
     const { interned, heads } = this.#parts;
     const type = interned.numberOf(name);
     if (type === undefined) throw corrupt(`it has no events of the type ${name}`, { position });
@@ -80,6 +91,10 @@ export class Filling {
       moved.set(document, version);
       this.#attachments.add({ document, version, position, type });
       this.#later.add({ position, document, version });
+      if (!pieces.isOver()) continue;
+      // What is collected so far is a part of the piece.
+      this.#attachments.flush();
+      await pieces.turn();
     }
   }
 }

@@ -6,6 +6,7 @@ import { all } from '../connecting/connection.ts';
 import type { Commits } from '../reading/commits.ts';
 import type { StoredDocuments } from '../reading/stored.ts';
 import { Inserts } from './insert.ts';
+import { PIECE_ROWS, Pieces } from './pieces.ts';
 import type { RegistryEntries } from './registry.ts';
 
 /** The columns, and how a value is written. */
@@ -44,17 +45,28 @@ export class Sets {
     this.#parts = parts;
   }
 
-  /** With the write lock held. Only what is `stored` may be committed. */
-  advance({ set, generation, from, to, seen, documents, dropped, added }: SetStep): Stepped {
+  /**
+   * With the write lock held. Only what is `stored` may be committed. Many documents are stored in several pieces, with turns of the
+   * event loop, after which `assertGoing` is called.
+   */
+  async advance(step: SetStep, assertGoing: () => void): Promise<Stepped> {
+    const { set, generation, from, to, seen, documents, dropped, added } = step;
     const { commits, registry, stored } = this.#parts;
     if (to.position > seen.position || !commits.holds(seen)) return 'diverged';
     const place = generation === registry.generation() ? stored.place(set) : undefined;
     if (place === undefined) return 'behind';
     if (!isAt(place, from)) return 'moved';
     if (!isAt(to, from)) this.#sql.move.run(to.position, Buffer.from(to.hash, 'hex'), set);
-    this.#put(set, documents);
-    for (const { index, key } of dropped) this.#sql.drop.run(index, key);
-    this.enter(set, added);
+    const pieces = new Pieces(assertGoing);
+    await this.#put(set, documents, pieces);
+    for (const { index, key } of dropped) {
+      this.#sql.drop.run(index, key);
+      if (pieces.isOver()) await pieces.turn();
+    }
+    for (let at = 0; at < added.length; at += PIECE_ROWS) {
+      this.enter(set, added.slice(at, at + PIECE_ROWS));
+      if (pieces.isOver(PIECE_ROWS)) await pieces.turn();
+    }
     return 'stored';
   }
 
@@ -65,10 +77,11 @@ export class Sets {
     for (const { index, key, id } of entries) if (known.has(index)) this.#sql.enter.run(index, key, set, id);
   }
 
-  #put(set: number, documents: readonly StoredDocument[]): void {
+  async #put(set: number, documents: readonly StoredDocument[], pieces: Pieces): Promise<void> {
     try {
       for (const { id, version, changed, failed = null, state } of documents) {
         this.#documents.add({ document_set: set, id, version, changed, failed, state });
+        if (pieces.isOver()) await pieces.turn();
       }
       this.#documents.flush();
     } finally {
