@@ -207,6 +207,11 @@ export class World {
       if (code === 'DomainOutdated') {
         holds('errors', this.#mayBeOutdated(release), () => `${name} was told ${String(error)} for nothing`);
       }
+      if (code === 'Rebuilding') {
+        // It waits for others to make documents, and it may be that none does.
+        const waits = definitions === 'before' && reduction === 'off';
+        holds('errors', waits, () => `${name} was told ${String(error)}, and could make them itself`);
+      }
       throw error;
     } finally {
       this.machine.opening.delete(name);
@@ -217,7 +222,7 @@ export class World {
     const { code = (error as Error).name } = error as { code?: string };
     this.trace.note(`no server: ${code}`);
     this.trace.meets(`no server: ${code}`);
-    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'DefinitionChanged', 'RebuildRequired'];
+    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'DefinitionChanged', 'RebuildRequired', 'Rebuilding'];
     if (this.plan.troubles.includes('back')) expected.push('HistoryDiverged');
     if (!expected.includes(code)) throw error;
   }
