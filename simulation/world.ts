@@ -222,7 +222,14 @@ export class World {
     const { code = (error as Error).name } = error as { code?: string };
     this.trace.note(`no server: ${code}`);
     this.trace.meets(`no server: ${code}`);
-    const expected = ['Died', 'StoreUnavailable', 'DomainOutdated', 'DefinitionChanged', 'RebuildRequired', 'Rebuilding'];
+    const expected = [
+      'Died',
+      'StoreUnavailable',
+      'DomainOutdated',
+      'DefinitionChanged',
+      'RebuildRequired',
+      'Rebuilding',
+    ];
     if (this.plan.troubles.includes('back')) expected.push('HistoryDiverged');
     if (!expected.includes(code)) throw error;
   }
