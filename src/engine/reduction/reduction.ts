@@ -28,7 +28,7 @@ const NAMES_MAX = 200_000;
 /** Near the end of the log a slice waits so long for more events, in milliseconds: each costs a transaction, … */
 const GATHER_MS = 15;
 /** … and longer if many have come: a slice of four times as many events writes hardly more pages. */
-const GATHER_MORE_MS = 45;
+const GATHER_MORE_MS = 30;
 const MANY_EVENTS = 64;
 /** So many events make a slice at once. */
 const GATHER_EVENTS = SLICE_EVENTS;
