@@ -31,6 +31,8 @@ export const LIMITS = {
   },
   /** Loading a document of 20 events that isn't in memory, of the bare query for its rows. */
   coldLoadMax: 10,
+  /** Loading a stored document of 100,000 events that isn't in memory, of one of 20. */
+  coldLongMax: 5,
   /** Folding the whole log, of reading and parsing the same rows. */
   fold: 0.5,
   /** Peak memory of folding 1,000,000 events, of that of 400,000 into the same documents. */

@@ -1,5 +1,6 @@
 /** Commands that read many documents, and documents that aren't in memory. */
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { domain, open, type } from 'tidemark';
 import { sqlite } from 'tidemark/sqlite';
 import type { Bench, Figure } from '../bench.ts';
@@ -11,6 +12,9 @@ const COLD = [20, 2_000] as const;
 const SAMPLES = 60;
 /** Events added to each document at once: more would not fit into the queue. */
 const ADDED = 20;
+/** Events of a long document, and of a commit. */
+const LONG = 100_000;
+const COMMIT = 500;
 
 const stock = domain({ events: { COUNTED: type<{ item_ids: string[]; n: number; place: string }>() } });
 const items = stock.collection('items', {
@@ -27,9 +31,18 @@ const add = stock.command('ADD', {
   input: type<{ item_ids: string[]; n: number }>(),
   decide: (_, input) => ({ type: 'COUNTED', ...input, place: 'somewhere' }),
 });
-const parts = { collections: [items], commands: [count, add] } as const;
+const addMany = stock.command('ADD_MANY', {
+  input: type<{ ids: string[] }>(),
+  decide: (_, { ids }) => ids.map((id) => ({ type: 'COUNTED' as const, item_ids: [id], n: 1, place: 'somewhere' })),
+});
+const parts = { collections: [items], commands: [count, add, addMany] } as const;
 
-export async function documents({ fresh, quick }: Bench): Promise<Figure[]> {
+export async function documents(bench: Bench): Promise<Figure[]> {
+  return [...(await folded(bench)), await stored(bench)];
+}
+
+/** Nothing is stored of these: they are folded from their events. */
+async function folded({ fresh, quick }: Bench): Promise<Figure[]> {
   const file = fresh();
   const figures: Figure[] = [];
   {
@@ -82,4 +95,40 @@ export async function documents({ fresh, quick }: Bench): Promise<Figure[]> {
     });
   }
   return figures;
+}
+
+/** These are stored: loading begins there. */
+async function stored({ fresh, quick }: Bench): Promise<Figure> {
+  const file = fresh();
+  const samples = quick ? 5 : SAMPLES;
+  const many = quick ? LONG / 20 : LONG;
+  {
+    await using app = await open({ store: sqlite(file), ...parts });
+    for (let n = 0; n < many; n += COMMIT)
+      await app.execute(addMany, { ids: Array.from({ length: COMMIT }, () => 'long') });
+    const short = Array.from({ length: samples }, (_, n) => `short-${n}`);
+    for (let n = 0; n < COLD[0]; n += 1) await app.execute(addMany, { ids: short });
+    while ((await app.status()).reduction.lagEvents > 0) await sleep(20);
+  }
+  const took = async (id: string): Promise<number> => {
+    await using app = await open({ store: sqlite(file), ...parts, reduction: 'off' });
+    await app.get(items, 'nobody');
+    const started = performance.now();
+    const { version } = await app.get(items, id);
+    const ms = performance.now() - started;
+    if (version !== (id === 'long' ? many : COLD[0])) throw new Error(`${id} has version ${version}.`);
+    return ms;
+  };
+  const [long, short]: [number[], number[]] = [[], []];
+  for (let n = 0; n < samples; n += 1) {
+    long.push(await took('long'));
+    short.push(await took(`short-${n}`));
+  }
+  return {
+    name: `loading a cold document of ${many.toLocaleString('en')} events that is stored, of one of ${COLD[0]}: ms`,
+    ours: median(long),
+    bare: median(short),
+    ratio: median(long) / median(short),
+    atMost: LIMITS.coldLongMax,
+  };
 }
