@@ -3,7 +3,7 @@
  * copy. When all is calm each of them must be told so at once, by name; who is left waiting, or told that there is
  * nothing, skips what is committed up to there.
  */
-import { HistoryDiverged, type RecordedEvent } from 'tidemark';
+import { DomainOutdated, HistoryDiverged, type RecordedEvent } from 'tidemark';
 import { holds } from './laws/broken.ts';
 import type { Server } from './server.ts';
 import type { World } from './world.ts';
@@ -30,8 +30,10 @@ export async function refusesBeyond(world: World, { app, release, name: server }
   for (const [reader, begin] of Object.entries(readers)) {
     const told = await toldFirst(world, begin);
     const what = told instanceof Error ? String(told) : JSON.stringify(told);
-    // Or that all that its server has seen is gone.
-    const refused = told instanceof HistoryDiverged && ('after' in told.details || world.witness.era > 0);
+    // Or that all that its server has seen is gone; or, of a document, that its server may not read it at all.
+    const refused =
+      (told instanceof HistoryDiverged && ('after' in told.details || world.witness.era > 0)) ||
+      (told instanceof DomainOutdated && reader.includes(` of ${name} ${id} `) && world.mayBeOutdated(release.index));
     holds(9, refused, () => `${reader} at ${server} was not refused, but told ${what}`);
   }
   trace.meets('beyond the end');

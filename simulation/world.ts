@@ -205,7 +205,7 @@ export class World {
       if (!(error instanceof Died)) this.dies(server);
       const { code } = error as { code?: string };
       if (code === 'DomainOutdated') {
-        holds('errors', this.#mayBeOutdated(release), () => `${name} was told ${String(error)} for nothing`);
+        holds('errors', this.mayBeOutdated(release), () => `${name} was told ${String(error)} for nothing`);
       }
       if (code === 'Rebuilding') {
         // It waits for others to make documents, and it may be that none does.
@@ -237,11 +237,12 @@ export class World {
   /** What may keep a server from verifying: a collection that it can't attach, or a store that went back. */
   #explains(error: unknown, { release }: Server): void {
     const { code } = error as { code?: string };
-    if (code === 'DomainOutdated' && this.#mayBeOutdated(release.index)) return;
+    if (code === 'DomainOutdated' && this.mayBeOutdated(release.index)) return;
     if (code !== 'HistoryDiverged' || this.witness.era === 0) throw error;
   }
 
-  #mayBeOutdated(release: number): boolean {
+  /** Whether servers of a release may be told that they are outdated. */
+  mayBeOutdated(release: number): boolean {
     return functionKeysMissing(this.plan.shape, release) || this.machine.replaced.has(release);
   }
 
