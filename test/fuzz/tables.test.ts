@@ -118,3 +118,11 @@ test('control: a sound copy is answered in full, and a damage is told from none'
   expect(damage(copied(), { table: 'events', column: 'json', value: `'{}'`, row: 3, made: 'as it is' })).toBe(true);
   expect(differs()).toBe(true);
 });
+
+test('law 9: a set of documents that the registry names and the store doesn’t have keeps nobody asking for ever', async () => {
+  const one: Damage = { table: 'sets', column: 'number', value: '-624860031', row: undefined, made: 'bare' };
+  expect(damage(copied(), one)).toBe(true);
+  expect(await foreignErrors(file)).toEqual([]);
+  damage(copied(), one);
+  expect((await openAndVerify(file)).length).toBeGreaterThan(0);
+});

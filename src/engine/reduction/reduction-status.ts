@@ -1,5 +1,5 @@
 /** How the reduction goes. */
-import { hasCode } from '../../errors.ts';
+import { hasCode, LogCorrupt } from '../../errors.ts';
 import type { LogPoint, StoredPage } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { refreshMembership } from '../registry/refresh.ts';
@@ -71,12 +71,15 @@ export async function askedOf(core: Core, failedMax = NAMED_MAX): Promise<Asked>
   return { places, failed, errors };
 }
 
-/** @throws DomainOutdated if this code's definition isn't registered any more */
+/** @throws DomainOutdated if this code's definition isn't registered any more; LogCorrupt if it is, and its set isn't there */
 async function pageOf(core: Core, collection: string, limit: number): Promise<StoredPage> {
-  for (;;) {
+  for (let before: number | undefined; ;) {
     const { set } = core.membership.own.get(collection)!.definition;
     const page = await core.untilClosed.stored({ set, failed: true, limit });
     if (page) return page;
+    if (set === before)
+      throw new LogCorrupt(`The set of stored documents of ${collection} is missing. Run verify.`, { collection });
+    before = set;
     // Another set has taken its place, or the definition is gone.
     await refreshMembership(core, core.untilClosed);
   }
