@@ -8,15 +8,12 @@ import type { FoundIds, Keying, Locked, LogPoint, ScannedEvent, ScanPage, Steppe
 import type { Core } from '../core.ts';
 import { Pace } from '../pace.ts';
 import { Finders } from './finders.ts';
-import type { Portions } from './portions.ts';
+import { inPortion, type Portions } from './portions.ts';
 
 /** Events of a page. */
 const PAGE_EVENTS = 700;
 
 const named = (): boolean => true;
-
-/** Portions can be attached again: they needn't be flushed. */
-const MADE = Object.freeze({ isMade: true });
 
 export interface Pacing {
   readonly portions: Portions;
@@ -103,15 +100,9 @@ class Filling {
     return { from, to: events[count - 1]?.position ?? from, attachments, ids, left: events.slice(count) };
   }
 
-  async #attach(portion: Portion, seen: LogPoint): Promise<Stepped> {
-    const { runtime, session } = this.#core;
-    let began = 0;
-    const answer = await session.exclusive((locked) => {
-      began = runtime.elapsed();
-      return locked.attach({ ...this.#attached(portion, seen), live: false });
-    }, MADE);
-    this.#pacing.portions.took(portion.ids, runtime.elapsed() - began);
-    return answer;
+  #attach(portion: Portion, seen: LogPoint): Promise<Stepped> {
+    const page = { ...this.#attached(portion, seen), live: false };
+    return inPortion(this.#core, this.#pacing.portions, portion.ids, (locked) => locked.attach(page));
   }
 
   /** What was found of the last portion still holds; what came since is attached too, if it is little. */

@@ -4,22 +4,12 @@ import type { Core } from '../core.ts';
 import { entriesOf } from '../queries/sort-key.ts';
 import { Pace } from '../pace.ts';
 import { afterId, knownFrom } from '../reading/stored-document.ts';
-import type { Portions } from './portions.ts';
-
-/** Entries can be made again: they needn't be flushed. */
-const MADE = Object.freeze({ isMade: true });
+import { inPortion, type Portions } from './portions.ts';
 
 /** Adds the next page. False if the index isn't filling from there any more. */
-export async function fillIndex(core: Core, collection: string, index: Index, portions: Portions): Promise<boolean> {
-  const { runtime, session } = core;
-  const { size } = portions;
-  let began = 0;
-  const isFilled = await session.exclusive((locked) => {
-    began = runtime.elapsed();
-    return fillPage(core, collection, locked, { index, limit: size });
-  }, MADE);
-  portions.took(size, runtime.elapsed() - began);
-  return isFilled;
+export function fillIndex(core: Core, collection: string, index: Index, portions: Portions): Promise<boolean> {
+  const limit = portions.size;
+  return inPortion(core, portions, limit, (locked) => fillPage(core, collection, locked, { index, limit }));
 }
 
 interface Page {

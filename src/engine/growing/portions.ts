@@ -3,6 +3,8 @@
  * busy: an event may have one id or a thousand, a document some bytes or some megabytes, and each costs far more where the file
  * doesn't fit into memory.
  */
+import type { Locked } from '../../store/store.ts';
+import type { Core } from '../core.ts';
 
 /** At first, and the bounds. */
 interface Bounds {
@@ -41,4 +43,23 @@ export class Portions {
     if (ms > LONG_MS) this.#size = Math.max(least, Math.floor(this.#size / 2));
     else if (ms < SHORT_MS && size >= this.#size) this.#size = Math.min(most, Math.ceil(this.#size * 1.5));
   }
+}
+
+/** What it makes can be made again: it needn't be flushed. */
+const MADE = Object.freeze({ isMade: true });
+
+/** Makes a portion of this size with the write lock held; how long that takes says how large the next one is. */
+export async function inPortion<T>(
+  { runtime, session }: Pick<Core, 'runtime' | 'session'>,
+  portions: Portions,
+  size: number,
+  make: (locked: Locked) => Promise<T>,
+): Promise<T> {
+  let began = 0;
+  const made = await session.exclusive((locked) => {
+    began = runtime.elapsed();
+    return make(locked);
+  }, MADE);
+  portions.took(size, runtime.elapsed() - began);
+  return made;
 }
