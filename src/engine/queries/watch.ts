@@ -100,7 +100,7 @@ async function sightOfDocument(context: Context, question: Question, id: string)
 
 function tooLargeToWatch(collection: string, id: string, version: number): LimitExceeded {
   return new LimitExceeded(
-    `${tooLarge(collection, id)} It can’t be watched meanwhile; get gives it. Watch it again once it is smaller.`,
+    `${tooLarge(collection, id).message} It can’t be watched meanwhile; get gives it. Watch it again once it is smaller.`,
     { collection, id, version, max: STORED_STATE_BYTES_MAX },
   );
 }

@@ -1,6 +1,6 @@
 /** Documents as the reduction stores them, and as they are folded on. */
 import { Buffer } from 'node:buffer';
-import { LogCorrupt } from '../../errors.ts';
+import { LimitExceeded, LogCorrupt } from '../../errors.ts';
 import { STORED_STATE_BYTES_MAX } from '../../limits.ts';
 import { thrown } from '../../model/foreign.ts';
 import { keptCopy } from '../../model/json.ts';
@@ -70,17 +70,21 @@ export function isStorable(folded: Folded): boolean {
 /** A document before its first event: nothing is known of its state. */
 export const NOTHING: Folded = Object.freeze({ version: 0, changed: 0, state: null, bytes: 0 });
 
-const TOO_LARGE = "bytes of JSON: it isn't stored until it has fewer.";
-
 /** Why a document isn't stored whose state has become too large. */
-export function tooLarge(collection: string, id: string): string {
-  return `The state of ${collection} ${JSON.stringify(id)} has more than ${STORED_STATE_BYTES_MAX} ${TOO_LARGE}`;
+export function tooLarge(collection: string, id: string): LimitExceeded {
+  return new LimitExceeded(
+    `The state of ${collection} ${JSON.stringify(id)} has more than ${STORED_STATE_BYTES_MAX} bytes of JSON: it isn't stored until it ` +
+      'has fewer.',
+    { collection, id, max: STORED_STATE_BYTES_MAX },
+  );
 }
 
-/** Whether a stored document isn't at its last version only because its state has become too large: what comes may make it smaller. */
+/**
+ * Whether a stored document isn't at its last version only because its state has become too large: what comes may make it smaller.
+ * A stored reason begins with the name of its error, and what fails by itself is `ReducerFailed` or `UpcastFailed`.
+ */
 export function isTooLarge(stored: { readonly failed?: string | undefined } | undefined): boolean {
-  // The text of an error begins with its name.
-  return stored?.failed !== undefined && stored.failed.startsWith('The state of ') && stored.failed.endsWith(TOO_LARGE);
+  return stored?.failed?.startsWith('LimitExceeded: ') === true;
 }
 
 /** A stored reason is for operators: `get` gives the whole error. */

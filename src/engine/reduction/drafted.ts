@@ -9,7 +9,7 @@ import {
 import type { Folded } from '../../model/reduce.ts';
 import type { Pace } from '../pace.ts';
 import { movedEntries } from '../queries/sort-key.ts';
-import { NOTHING, storedFrom, tooLarge, type Known } from '../reading/stored-document.ts';
+import { failureText, NOTHING, storedFrom, tooLarge, type Known } from '../reading/stored-document.ts';
 
 /** A document before a step and after it. */
 export interface Change {
@@ -44,7 +44,7 @@ export function drafted(collection: string, indexes: readonly Index[], change: C
   let large: Folded | undefined;
   if (!document) {
     if (now.failed === undefined) large = now.folded;
-    const failed = now.failed ?? tooLarge(collection, id);
+    const failed = now.failed ?? failureText(tooLarge(collection, id));
     now = { folded: change.fits ?? was?.folded ?? NOTHING, failed };
     document = storedFrom(id, now);
     // It was larger than it was taken to be.
