@@ -86,7 +86,8 @@ export async function flipBits(
 }
 
 export function flip(sound: string, copy: string, offset: number, bit: number): void {
-  for (const suffix of ['-wal', '-shm']) rmSync(copy + suffix, { force: true });
+  // Written over, it would be the same file for a connection that isn't closed yet, which SQLite shares its memory with.
+  for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true });
   copyFileSync(sound, copy);
   const handle = openSync(copy, 'r+');
   const byte = Buffer.alloc(1);

@@ -31,7 +31,8 @@ beforeAll(async () => {
 });
 
 function copied(): string {
-  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
+  // Written over, it would be the same file for a connection that isn't closed yet, which SQLite shares its memory with.
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
   copyFileSync(sound, file);
   return file;
 }
@@ -72,7 +73,7 @@ test('law 9: any value of any type in any column: found, and nothing but our err
     if (live) tally.done += 1;
     expect(await foreignErrors(file)).toEqual([]);
     if (!live) return;
-    damage(copied(), one);
+    expect(damage(copied(), one)).toBe(true);
     const found = await openAndVerify(file);
     expect(found.length, 'nothing was found').toBeGreaterThan(0);
     tally.found += 1;
@@ -88,7 +89,7 @@ test('law 9: a position that comes back as another than it is doesn’t keep any
   const one: Damage = { table: 'events', column: 'position', value: "CAST(x'ff' AS TEXT)", row: 145, made: 'loose' };
   expect(damage(copied(), one)).toBe(true);
   expect(await foreignErrors(file)).toEqual([]);
-  damage(copied(), one);
+  expect(damage(copied(), one)).toBe(true);
   expect((await openAndVerify(file)).length).toBeGreaterThan(0);
 });
 
@@ -123,6 +124,6 @@ test('law 9: a set of documents that the registry names and the store doesn’t 
   const one: Damage = { table: 'sets', column: 'number', value: '-624860031', row: undefined, made: 'bare' };
   expect(damage(copied(), one)).toBe(true);
   expect(await foreignErrors(file)).toEqual([]);
-  damage(copied(), one);
+  expect(damage(copied(), one)).toBe(true);
   expect((await openAndVerify(file)).length).toBeGreaterThan(0);
 });
