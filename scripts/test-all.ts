@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { once } from 'node:events';
 import { delimiter, join } from 'node:path';
-import { parsedWithNames, script } from './options.ts';
+import { longerFiles } from './longer.ts';
+import { Misused, parsedWithNames, script } from './options.ts';
 
 const HELP = `Runs all tests, in their long forms, on Linux, as root. Names what is missing first.
 
@@ -14,6 +15,7 @@ const HELP = `Runs all tests, in their long forms, on Linux, as root. Names what
 
   files                        only test files whose path has one of these words (all)
   -t, --testNamePattern WORDS  only tests whose name has these words
+  --longer                     only the files that npm test leaves out, or runs in a shorter form
   --help                       this text
 
 Exit code: 0 all pass; 1 one fails, or something is missing; 2 an option is wrong.
@@ -53,8 +55,14 @@ function missing(): string[] {
 
 /** What vitest is asked for. */
 function read(args: readonly string[]): string[] {
-  const { values, positionals } = parsedWithNames(args, { testNamePattern: { type: 'string', short: 't' } });
-  return values.testNamePattern === undefined ? positionals : [...positionals, '-t', values.testNamePattern];
+  const { values, positionals } = parsedWithNames(args, {
+    testNamePattern: { type: 'string', short: 't' },
+    longer: { type: 'boolean' },
+  });
+  if (values.longer && positionals.length > 0)
+    throw new Misused('--longer chooses the files: give it none. See --help.');
+  const files = values.longer ? longerFiles() : positionals;
+  return values.testNamePattern === undefined ? files : [...files, '-t', values.testNamePattern];
 }
 
 async function main(asked: readonly string[]): Promise<number> {
