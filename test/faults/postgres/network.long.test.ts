@@ -72,12 +72,23 @@ const TROUBLE: Readonly<Record<string, () => Promise<void>>> = {
     proxy.release();
   },
   async requestsHeld() {
-    proxy.hold = isWrite;
+    const held = Promise.withResolvers<void>();
+    proxy.hold = (bytes) => {
+      if (isWrite(bytes)) held.resolve();
+      return isWrite(bytes);
+    };
+    await Promise.race([held.promise, sleep(TOO_LONG_MS)]);
+    await sleep(MOMENT_MS);
+    const again = Promise.withResolvers<void>();
+    proxy.hold = (bytes) => {
+      if (isWrite(bytes)) again.resolve();
+      return false;
+    };
+    proxy.cut();
+    // They arrive when the same commands were sent again, by other connections, however slow the machine is.
+    await Promise.race([again.promise, sleep(2 * TOO_LONG_MS)]);
     await sleep(MOMENT_MS);
     proxy.hold = never;
-    proxy.cut();
-    // They arrive when the same commands were sent again, by other connections.
-    await sleep(MOMENT_MS);
     proxy.release();
   },
 };
