@@ -160,7 +160,7 @@ describe('law 1: whatever a command’s code does, its execution ends with an ev
         expect(problems.filter(({ code }) => code !== 'Document' && code !== 'Attachments')).toEqual([]);
         await here.app.close();
       }),
-      drawn(20, 60),
+      drawn(20, 40),
     );
     await new Promise((resolve) => void setImmediate(resolve));
     expect(unhandled.filter((error) => !String(error).includes('nobody waits for this'))).toEqual([]);
@@ -178,7 +178,7 @@ test('plain JSON comes back as JSON has it, whichever way it goes in', async () 
       await assertStored(here, outcome as Outcome);
       await here.app.close();
     }),
-    drawn(50, 200),
+    drawn(50, 120),
   );
 });
 
@@ -213,7 +213,7 @@ describe('canonical JSON', () => {
         expect(same(JSON.parse(text), JSON.parse(JSON.stringify(value())))).toBe(true);
         expect(canonicalJson(JSON.parse(text))).toBe(text);
       }),
-      drawn(300, 1_000),
+      drawn(300, 600),
     );
   });
 
@@ -230,7 +230,7 @@ describe('canonical JSON', () => {
         const equal = same(JSON.parse(JSON.stringify(a)), JSON.parse(JSON.stringify(b)));
         expect(canonicalJson(a) === canonicalJson(b)).toBe(equal);
       }),
-      drawn(300, 1_000),
+      drawn(300, 600),
     );
   });
 });

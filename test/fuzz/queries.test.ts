@@ -394,7 +394,7 @@ function isAllowed(result: unknown): boolean {
 onLocalStores('over stored documents', (makeStore) => {
   test('random queries find what a plain filter finds, in its order, page by page', async () => {
     const draw = new Draw(seeded());
-    for (let set = 0; set < runs(3, 20); set += 1) {
+    for (let set = 0; set < runs(3, 12); set += 1) {
       draw.another();
       const rows = draw.rows(20 + draw.below(200));
       await using stored = await StoredDocuments.on(makeStore(), draw.below(4) === 0 ? [] : INDEXES);
@@ -452,7 +452,7 @@ onLocalStores('over stored documents', (makeStore) => {
         ];
         for (const ask of asks) expect(await answer(ask, make())).toSatisfy(isAllowed);
       }),
-      drawn(150, 500),
+      drawn(150, 300),
     );
   });
 
@@ -460,7 +460,7 @@ onLocalStores('over stored documents', (makeStore) => {
     const draw = new Draw(seeded());
     await using stored = await StoredDocuments.on(makeStore(), INDEXES);
     const rows = new Map<string, Row>();
-    for (let step = 0; step < runs(15, 60); step += 1) {
+    for (let step = 0; step < runs(15, 40); step += 1) {
       const changed = draw.rows(draw.below(30));
       await stored.put(changed);
       for (const row of changed) rows.set(row.id, row);
