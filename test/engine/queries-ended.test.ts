@@ -1,7 +1,7 @@
 /** Queries that wait for documents, and are ended: at once, and without leaving anything that keeps the process running. */
 import { expect, test } from 'vitest';
 import { opened, settled } from '../support/opened-theatre.ts';
-import { onLocalStores } from '../support/stores.ts';
+import { onLocalStores, onMemoryAndSqlite } from '../support/stores.ts';
 import { filled, theatre } from '../support/theatre.ts';
 import { until } from '../support/until.ts';
 
@@ -52,8 +52,11 @@ onLocalStores('a query that waits', (makeStore) => {
     }
     await closed;
   });
+});
 
-  test('once it has given up no timer keeps the process running', async () => {
+// The pool of a database keeps a timer for each connection that is idle, and the connection keeps the process running.
+onMemoryAndSqlite('a query that has given up', (makeStore) => {
+  test('no timer keeps the process running', async () => {
     const app = await opened(house, { store: makeStore() });
     await filled(app, house, 10);
     await settled(app);

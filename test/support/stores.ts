@@ -34,7 +34,8 @@ export function onLocalStores(name: string, tests: (makeStore: NewStore) => void
   if (isAll) onPostgres(name, tests);
 }
 
-function onMemoryAndSqlite(name: string, tests: (makeStore: NewStore) => void): void {
+/** Runs a group of tests where no connection of a pool keeps timers of its own. */
+export function onMemoryAndSqlite(name: string, tests: (makeStore: NewStore) => void): void {
   describe(`${name} (memory)`, () => {
     tests((options) => memory(options));
   });
