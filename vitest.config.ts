@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/longest-first.ts';
 import { isAll } from './test/support/setting.ts';
 
 export default defineConfig({
@@ -10,6 +11,7 @@ export default defineConfig({
     // What takes long, or needs more than Node and npm, is run by `npm run test:all`.
     exclude: [...configDefaults.exclude, ...(isAll ? [] : ['**/*.long.test.ts'])],
     reporters: ['default', './scripts/summary-reporter.ts'],
+    sequence: { sequencer: LongestFirst },
     globalSetup: './test/support/postgres-server.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
