@@ -31,8 +31,8 @@ beforeAll(async () => {
   expect(spans).toHaveLength(COMMITS);
 });
 
-const FLIPS = runs(30, 200);
-const FLIPS_ASKED = runs(10, 75);
+const FLIPS = runs(30, 120);
+const FLIPS_ASKED = runs(10, 50);
 const PATIENCE_MS = 60_000;
 const PATIENCE_MS_EACH = 200;
 

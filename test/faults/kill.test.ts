@@ -11,7 +11,7 @@ import { seeded } from '../support/seed.ts';
 import { setting } from '../support/setting.ts';
 import { endServers } from './server-process.ts';
 
-const KILLS = setting('TIDEMARK_KILLS', 6, 50);
+const KILLS = setting('TIDEMARK_KILLS', 6, 30);
 /** So many on each log: what a kill leaves is found by the next servers, and the last check walks the whole log. */
 const KILLS_PER_LOG = 25;
 const TIMEOUT_MS = 120_000 + KILLS * 1_000;

@@ -394,7 +394,7 @@ function isAllowed(result: unknown): boolean {
 onLocalStores('over stored documents', (makeStore) => {
   test('random queries find what a plain filter finds, in its order, page by page', async () => {
     const draw = new Draw(seeded());
-    for (let set = 0; set < runs(3, 12); set += 1) {
+    for (let set = 0; set < runs(3, 8); set += 1) {
       draw.another();
       const rows = draw.rows(20 + draw.below(200));
       await using stored = await StoredDocuments.on(makeStore(), draw.below(4) === 0 ? [] : INDEXES);

@@ -11,7 +11,7 @@ import { onEveryStore } from '../support/stores.ts';
 import { checkStore } from './property.ts';
 
 /** Plans for each store: those that write to a disk get fewer, and those that are reached by a network fewer still. */
-const RUNS = setting('TIDEMARK_RUNS', 100, 250);
+const RUNS = setting('TIDEMARK_RUNS', 100, 200);
 const SHARE: Readonly<Record<string, number>> = { memory: 1, sqlite: 10, postgres: 25 };
 const sound: MakeStore = (options) => memory(options);
 

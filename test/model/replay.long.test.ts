@@ -12,7 +12,7 @@ import { testDatabase } from '../support/postgres.ts';
 import { setting } from '../support/setting.ts';
 
 const database = testDatabase();
-const WORLDS = setting('TIDEMARK_REPLAYS', 40);
+const WORLDS = setting('TIDEMARK_REPLAYS', 24);
 /** Of so many worlds some must have met each of these, or the replays are no longer what they were. */
 const MET = `append stored, append refused, locked append stored, late append stored, doubt, died, succeeded, fold`;
 const DEFECT_SEEDS = 60;
