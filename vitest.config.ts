@@ -11,7 +11,8 @@ export default defineConfig({
     // What takes long, or needs more than Node and npm, is run by `npm run test:all`.
     exclude: [...configDefaults.exclude, ...(isAll ? [] : ['**/*.long.test.ts'])],
     reporters: ['default', './scripts/summary-reporter.ts'],
-    sequence: { sequencer: LongestFirst },
+    // Without it, files that share a worker come in the order that they always had.
+    sequence: isAll ? { sequencer: LongestFirst } : {},
     globalSetup: './test/support/postgres-server.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
